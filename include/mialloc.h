@@ -1,0 +1,164 @@
+/* mialloc.h -- the public interface of mialloc, a general-purpose allocator.
+ *
+ * True of every function here unless its own comment says otherwise:
+ *  - it may be called from any thread at any time, also before main and after
+ *    exit has begun; a block may be freed by another thread than the one that
+ *    allocated it; it is not async-signal-safe (neither is C's malloc);
+ *  - sizes and alignments are in bytes;
+ *  - a block is aligned to 16, or to 8 where its size is at most 8, which suits
+ *    every object that fits into it (C23 7.24.3p1);
+ *  - a request for 0 bytes returns a distinct block of the smallest size;
+ *  - a request that cannot be met, or that exceeds PTRDIFF_MAX, returns NULL
+ *    with errno set to ENOMEM; errno is left alone on success;
+ *  - a pointer argument called `p' is NULL or came from this library and has
+ *    not been freed since; anything else that is noticed ends the process with
+ *    one line on stderr and SIGABRT.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIALLOC_H
+#define MIALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* major * 10000 + minor * 100 + patch of the header; see mia_version(). */
+#define MIA_VERSION 100
+
+#if defined(__GNUC__)
+#define MIA_API __attribute__((visibility("default")))
+#define MIA_MALLOC __attribute__((malloc))
+#define MIA_SIZED(n) __attribute__((alloc_size(n)))
+#define MIA_SIZED2(n, m) __attribute__((alloc_size(n, m)))
+#define MIA_ALIGNED(n) __attribute__((alloc_align(n)))
+#define MIA_WARN_UNUSED __attribute__((warn_unused_result))
+#else
+#define MIA_API
+#define MIA_MALLOC
+#define MIA_SIZED(n)
+#define MIA_SIZED2(n, m)
+#define MIA_ALIGNED(n)
+#define MIA_WARN_UNUSED
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- the standard four (C17 7.22.3) ------------------------------------ */
+
+/* A block of at least `size' bytes, contents unspecified. */
+MIA_API void *mia_malloc(size_t size) MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
+
+/* A block for `count' objects of `size' bytes, all bits zero.  A product that
+ * overflows is ENOMEM. */
+MIA_API void *mia_calloc(size_t count, size_t size) MIA_MALLOC MIA_SIZED2(1, 2) MIA_WARN_UNUSED;
+
+/* Resizes `p' to `size' bytes, in place where that is possible; the contents up
+ * to the smaller of both sizes are kept.  NULL for `p' allocates.  On failure
+ * `p' stays valid.  mia_realloc(p, 0) returns a block of the smallest size. */
+MIA_API void *mia_realloc(void *p, size_t size) MIA_SIZED(2) MIA_WARN_UNUSED;
+
+/* Frees `p'; NULL does nothing.  errno is kept (POSIX.1-2024). */
+MIA_API void mia_free(void *p);
+
+/* ---- the same with a twist --------------------------------------------- */
+
+/* mia_malloc with all bits zero. */
+MIA_API void *mia_zalloc(size_t size) MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
+
+/* mia_realloc to count * size bytes; a product that overflows is ENOMEM and
+ * leaves `p' valid (POSIX.1-2024 reallocarray). */
+MIA_API void *mia_reallocarray(void *p, size_t count, size_t size) MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
+
+/* Frees a block whose requested size the caller knows (C23 7.24.3.4).  A size
+ * that the block cannot have had is misuse. */
+MIA_API void mia_free_sized(void *p, size_t size);
+
+/* Frees a block from an aligned form (C23 7.24.3.5), likewise. */
+MIA_API void mia_free_aligned_sized(void *p, size_t alignment, size_t size);
+
+/* ---- aligned blocks ------------------------------------------------------ */
+
+/* A block of at least `size' bytes at a multiple of `alignment', a power of two
+ * of at most 1 GiB (more is ENOMEM); another `alignment' is EINVAL.  Free it
+ * with mia_free; mia_realloc keeps only the default alignment. */
+MIA_API void *mia_malloc_aligned(size_t size, size_t alignment)
+    MIA_MALLOC MIA_SIZED(1) MIA_ALIGNED(2) MIA_WARN_UNUSED;
+
+/* The same with all bits zero. */
+MIA_API void *mia_zalloc_aligned(size_t size, size_t alignment)
+    MIA_MALLOC MIA_SIZED(1) MIA_ALIGNED(2) MIA_WARN_UNUSED;
+
+/* The same for `count' objects of `size' bytes; overflow is ENOMEM. */
+MIA_API void *mia_calloc_aligned(size_t count, size_t size, size_t alignment)
+    MIA_MALLOC MIA_SIZED2(1, 2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
+
+/* mia_realloc whose result is at a multiple of `alignment' (as above). */
+MIA_API void *mia_realloc_aligned(void *p, size_t size, size_t alignment)
+    MIA_SIZED(2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
+
+/* aligned_alloc (C23 7.24.3.1): `alignment' a power of two, else NULL and
+ * EINVAL; `size' need not be a multiple of it. */
+MIA_API void *mia_aligned_alloc(size_t alignment, size_t size)
+    MIA_MALLOC MIA_SIZED(2) MIA_ALIGNED(1) MIA_WARN_UNUSED;
+
+/* posix_memalign (POSIX.1-2024): 0 and the block in *result; or EINVAL where
+ * `alignment' is not a power of two times sizeof(void *), or ENOMEM, with
+ * *result and errno left alone. */
+MIA_API int mia_posix_memalign(void **result, size_t alignment, size_t size) MIA_WARN_UNUSED;
+
+/* memalign (SunOS, glibc): the argument order of aligned_alloc.  As in glibc an
+ * `alignment' that is no power of two is rounded up to one. */
+MIA_API void *mia_memalign(size_t alignment, size_t size)
+    MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
+
+/* valloc (SUSv2): aligned to an OS page.  pvalloc: the size is also rounded up
+ * to whole OS pages. */
+MIA_API void *mia_valloc(size_t size) MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
+MIA_API void *mia_pvalloc(size_t size) MIA_MALLOC MIA_WARN_UNUSED;
+
+/* ---- asking ---------------------------------------------------------------- */
+
+/* The number of bytes that may be used at `p', at least what was asked for; 0
+ * for NULL. */
+MIA_API size_t mia_usable_size(const void *p);
+
+/* The usable size that a request for `size' bytes would have; `size' itself
+ * where that request cannot be met. */
+MIA_API size_t mia_good_size(size_t size);
+
+/* The largest power of two that the address `p' is a multiple of; 0 for NULL
+ * (C23 7.24.3.8 memalignment).  `p' may be any pointer. */
+MIA_API size_t mia_memalignment(const void *p);
+
+/* MIA_VERSION of the library that runs, and the same as text ("0.1.0"). */
+MIA_API int mia_version(void);
+MIA_API const char *mia_version_string(void);
+
+/* ---- threads and memory ------------------------------------------------------ */
+
+/* Makes the calling thread's heap now instead of at its first allocation. */
+MIA_API void mia_thread_init(void);
+
+/* Gives the calling thread's heap back now instead of at its end: its empty
+ * pages return to the arenas, those with live blocks to whoever needs them.
+ * The thread may go on to allocate, which makes a new heap. */
+MIA_API void mia_thread_done(void);
+
+/* Gathers what other threads freed into the calling thread's heap and returns
+ * its empty pages to the arenas.  With `force' also what mia_purge does. */
+MIA_API void mia_collect(bool force);
+
+/* Returns to the OS, at once, all memory of the process that holds no block,
+ * as far as OS pages allow; also what sleeping threads had kept in reserve.
+ * True if anything was returned. */
+MIA_API bool mia_purge(void);
+
+/* Writes the statistics that MIALLOC_SHOW_STATS=1 shows at exit to stderr. */
+MIA_API void mia_stats_print(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
