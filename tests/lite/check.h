@@ -50,10 +50,10 @@ static char lite_why[400];
 
 enum print_output { CK_SILENT, CK_MINIMAL, CK_NORMAL, CK_VERBOSE, CK_ENV };
 
-#define START_TEST(test)                                       \
-  static void test##_run(int);                                 \
-  static const lite_test test##_test = {#test, test##_run};    \
-  static const lite_test *const test = &test##_test;           \
+#define START_TEST(test)                                    \
+  static void test##_run(int);                              \
+  static const lite_test test##_test = {#test, test##_run}; \
+  static const lite_test *const test = &test##_test;        \
   static void test##_run(int _i __attribute__((unused)))
 #define END_TEST
 
@@ -137,23 +137,23 @@ static inline _Noreturn void lite_leave(void) {
   abort();
 }
 
-#define ck_abort_msg(...)                                                       \
-  do {                                                                          \
+#define ck_abort_msg(...)                                                            \
+  do {                                                                               \
     int lite_n = snprintf(lite_why, sizeof lite_why, "%s:%d: ", __FILE__, __LINE__); \
-    snprintf(lite_why + lite_n, sizeof lite_why - (size_t)lite_n, __VA_ARGS__); \
-    lite_leave();                                                               \
+    snprintf(lite_why + lite_n, sizeof lite_why - (size_t)lite_n, __VA_ARGS__);      \
+    lite_leave();                                                                    \
   } while (0)
 #define ck_abort() ck_abort_msg("aborted")
-#define ck_assert_msg(e, ...) \
-  do {                        \
+#define ck_assert_msg(e, ...)            \
+  do {                                   \
     if (!(e)) ck_abort_msg(__VA_ARGS__); \
   } while (0)
 #define ck_assert(e) ck_assert_msg(e, "%s", #e)
 
-#define LITE_COMPARE(T, F, a, op, b)                                                           \
-  do {                                                                                         \
-    T lite_a = (a), lite_b = (b);                                                              \
-    ck_assert_msg(lite_a op lite_b, "%s %s %s: %" F ", %" F, #a, #op, #b, lite_a, lite_b);     \
+#define LITE_COMPARE(T, F, a, op, b)                                                       \
+  do {                                                                                     \
+    T lite_a = (a), lite_b = (b);                                                          \
+    ck_assert_msg(lite_a op lite_b, "%s %s %s: %" F ", %" F, #a, #op, #b, lite_a, lite_b); \
   } while (0)
 #define ck_assert_int_eq(a, b) LITE_COMPARE(long long, "lld", a, ==, b)
 #define ck_assert_int_ne(a, b) LITE_COMPARE(long long, "lld", a, !=, b)
@@ -171,10 +171,11 @@ static inline _Noreturn void lite_leave(void) {
 #define ck_assert_ptr_ne(a, b) LITE_COMPARE(const void *, "p", a, !=, b)
 #define ck_assert_ptr_null(p) ck_assert_msg((p) == NULL, "%s is not NULL", #p)
 #define ck_assert_ptr_nonnull(p) ck_assert_msg((p) != NULL, "%s is NULL", #p)
-#define ck_assert_str_eq(a, b)                                                  \
-  do {                                                                          \
-    const char *lite_a = (a), *lite_b = (b);                                    \
-    ck_assert_msg(strcmp(lite_a, lite_b) == 0, "%s == %s: \"%s\", \"%s\"", #a, #b, lite_a, lite_b); \
+#define ck_assert_str_eq(a, b)                                                             \
+  do {                                                                                     \
+    const char *lite_a = (a), *lite_b = (b);                                               \
+    ck_assert_msg(strcmp(lite_a, lite_b) == 0, "%s == %s: \"%s\", \"%s\"", #a, #b, lite_a, \
+                  lite_b);                                                                 \
   } while (0)
 #define ck_assert_str_ne(a, b) ck_assert_msg(strcmp(a, b) != 0, "%s != %s", #a, #b)
 #define ck_assert_mem_eq(a, b, n) ck_assert_msg(memcmp(a, b, n) == 0, "%s == %s", #a, #b)

@@ -32,17 +32,17 @@ static inline int suite_forks(void) {
   return fork == NULL || strcmp(fork, "no") != 0;
 }
 
-#define SUITE(name)                                    \
+#define SUITE(name)                                       \
   static void suite_fill(Suite *suite_s, TCase *suite_t); \
-  int main(void) {                                     \
-    Suite *s = suite_create(name);                     \
-    suite_fill(s, NULL);                               \
-    SRunner *r = srunner_create(s);                    \
-    srunner_run_all(r, CK_ENV);                        \
-    int failed = srunner_ntests_failed(r);             \
-    srunner_free(r);                                   \
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;  \
-  }                                                    \
+  int main(void) {                                        \
+    Suite *s = suite_create(name);                        \
+    suite_fill(s, NULL);                                  \
+    SRunner *r = srunner_create(s);                       \
+    srunner_run_all(r, CK_ENV);                           \
+    int failed = srunner_ntests_failed(r);                \
+    srunner_free(r);                                      \
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;     \
+  }                                                       \
   static void suite_fill(Suite *suite_s, TCase *suite_t)
 
 #define CASE(setup, teardown)                                \
@@ -51,12 +51,12 @@ static inline int suite_forks(void) {
 #define TEST(test) tcase_add_test(suite_t, test)
 #define LOOP(test, from, to) tcase_add_loop_test(suite_t, test, from, to)
 #define TIMEOUT(seconds) tcase_set_timeout(suite_t, seconds)
-#define DIES(test, signo)                                   \
-  do {                                                      \
-    if (suite_forks())                                      \
-      tcase_add_test_raise_signal(suite_t, test, signo);    \
-    else                                                    \
-      (void)(test);                                         \
+#define DIES(test, signo)                                \
+  do {                                                   \
+    if (suite_forks())                                   \
+      tcase_add_test_raise_signal(suite_t, test, signo); \
+    else                                                 \
+      (void)(test);                                      \
   } while (0)
 
 #endif
