@@ -494,7 +494,7 @@ static void *live_shortly(void *arg) {
 
 START_TEST(two_thousand_short_threads) {
   enum { TOTAL = 2000 };
-  const size_t growth_allowed = 16 * MIB;
+  const size_t growth_allowed = 32 * MIB;
   size_t before = resident();
   for (int i = 0; i < TOTAL; i += THREADS) run_all(live_shortly);
   size_t end = resident();
