@@ -1,0 +1,63 @@
+/* api.h -- what the tests of the public interface share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIA_TEST_API_H
+#define MIA_TEST_API_H
+
+#include <check.h>
+#include <errno.h>
+#include <mialloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pattern.h"
+
+/* check writes a record to a file for every assertion that holds: too slow for
+ * loops, which use these.  Only for the thread that runs the test. */
+#define need(x)                              \
+  do {                                       \
+    if (!(x)) ck_assert_msg(false, "%s", #x); \
+  } while (0)
+#define need_at(x, value)                                                              \
+  do {                                                                                 \
+    if (!(x)) ck_assert_msg(false, "%s with %s = %ju", #x, #value, (uintmax_t)(value)); \
+  } while (0)
+
+/* What no libc function sets, so a change is seen. */
+#define ERRNO_MARK 12345
+
+/* Long enough for an emulated target; a hang is still found. */
+#define CASE_TIMEOUT 60
+
+static uint64_t api_seed;
+
+/* A generator of its own for each test: its numbers don't depend on which
+ * tests ran before. */
+static inline uint64_t api_random(unsigned test) {
+  return api_seed + (uint64_t)test * PATTERN_STEP;
+}
+
+static inline TCase *api_case(Suite *suite, const char *name) {
+  TCase *tcase = tcase_create(name);
+  tcase_set_timeout(tcase, CASE_TIMEOUT);
+  suite_add_tcase(suite, tcase);
+  return tcase;
+}
+
+static inline void api_seed_init(void) {
+  api_seed = random_seed();
+  printf("# seed %ju\n", (uintmax_t)api_seed);
+  fflush(stdout);
+}
+
+static inline int api_run(Suite *suite) {
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+#endif

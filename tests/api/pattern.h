@@ -1,0 +1,111 @@
+/* pattern.h -- random numbers and recognisable block contents, for tests.
+ *
+ * Needs no framework; every number follows from a seed that the program prints
+ * and that MIA_TEST_SEED sets.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIA_TEST_PATTERN_H
+#define MIA_TEST_PATTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+/* 2^64 divided by the golden ratio: odd, and no byte of it is zero. */
+#define PATTERN_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+/* One step of splitmix64 (Steele, Lea, Flood: Fast splittable generators). */
+static inline uint64_t random_next(uint64_t *state) {
+  uint64_t z = *state += PATTERN_STEP;
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+/* From 0 to limit - 1; the bias of the remainder does not matter here. */
+static inline size_t random_below(uint64_t *state, size_t limit) {
+  return (size_t)(random_next(state) % limit);
+}
+
+/* Each power of two below 2^bits as likely as any other. */
+static inline size_t random_size(uint64_t *state, unsigned bits) {
+  size_t top = (size_t)1 << random_below(state, bits);
+  return top + random_below(state, top);
+}
+
+/* MIA_TEST_SEED, or another one in each run. */
+static inline uint64_t random_seed(void) {
+  const char *text = getenv("MIA_TEST_SEED");
+  if (text != NULL && *text != '\0') return strtoull(text, NULL, 0);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  uint64_t state = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+  return random_next(&state) >> 32; /* short enough to be typed */
+}
+
+/* Fills bytes from..to of the block `p' with the pattern of `key'.  A byte
+ * depends on key and position alone, so a block that grew is filled on. */
+static inline void pattern_fill_from(void *p, size_t from, size_t to, uint64_t key) {
+  unsigned char *bytes = p;
+  size_t i = from;
+  while (i < to) {
+    uint64_t word = key + (uint64_t)(i / sizeof word) * PATTERN_STEP;
+    size_t skip = i % sizeof word;
+    size_t n = sizeof word - skip;
+    if (n > to - i) n = to - i;
+    if (n == sizeof word) {
+      memcpy(bytes + i, &word, sizeof word);
+    } else {
+      memcpy(bytes + i, (const unsigned char *)&word + skip, n);
+    }
+    i += n;
+  }
+}
+
+static inline void pattern_fill(void *p, size_t size, uint64_t key) {
+  pattern_fill_from(p, 0, size, key);
+}
+
+/* Whether the first `size' bytes at `p' still are the pattern of `key'. */
+static inline int pattern_holds(const void *p, size_t size, uint64_t key) {
+  const unsigned char *bytes = p;
+  size_t i = 0;
+  uint64_t word = key;
+  uint64_t difference = 0;
+  for (; i + sizeof word <= size; i += sizeof word, word += PATTERN_STEP) {
+    uint64_t found;
+    memcpy(&found, bytes + i, sizeof found);
+    difference |= found ^ word;
+  }
+  return difference == 0 && memcmp(bytes + i, &word, size - i) == 0;
+}
+
+static inline int all_zero(const void *p, size_t size) {
+  const unsigned char *bytes = p;
+  return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+/* Hides where a value came from: a compiler may fold what the attributes of
+ * the allocation functions promise (alignment, no alias, size) into the very
+ * comparison that is to test it. */
+static inline void *launder(void *p) {
+  void *volatile hidden = p;
+  return hidden;
+}
+
+static inline size_t opaque(size_t n) {
+  volatile size_t hidden = n;
+  return hidden;
+}
+
+static inline int is_aligned(const void *p, size_t alignment) {
+  return ((uintptr_t)p & (alignment - 1)) == 0;
+}
+
+#endif

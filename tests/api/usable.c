@@ -1,0 +1,121 @@
+/* usable.c -- what the library tells about blocks and about itself.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api.h"
+
+START_TEST(good_size_is_the_usable_size) {
+  for (size_t size = 0; size < 20 * MIB; size += 1 + size / 50) {
+    size_t good = mia_good_size(size);
+    need_at(good >= size, size);
+    void *p = launder(mia_malloc(size));
+    void *q = launder(mia_malloc(good));
+    need_at(p != NULL && q != NULL, size);
+    need_at(mia_usable_size(p) == good, size);
+    need_at(mia_usable_size(q) == good, size);
+    mia_free(p);
+    mia_free(q);
+  }
+} END_TEST
+
+START_TEST(good_size_never_falls) {
+  size_t last = 0;
+  for (size_t size = 0; size < 200000; size++) {
+    size_t good = mia_good_size(size);
+    need_at(good >= last, size);
+    last = good;
+  }
+} END_TEST
+
+START_TEST(usable_size_of_null_is_zero) {
+  ck_assert_uint_eq(mia_usable_size(NULL), 0);
+} END_TEST
+
+/* All of the usable size belongs to the block: neighbours are not touched. */
+START_TEST(usable_size_may_be_used) {
+  enum { COUNT = 600 };
+  static void *blocks[COUNT];
+  static size_t usable[COUNT];
+  uint64_t random = api_random(1);
+  for (size_t i = 0; i < COUNT; i++) {
+    size_t size = random_size(&random, 14);
+    size_t alignment = (size_t)1 << random_below(&random, 10);
+    blocks[i] = launder(i % 3 == 0 ? mia_malloc_aligned(size, alignment) : mia_malloc(size));
+    need_at(blocks[i] != NULL, size);
+    usable[i] = mia_usable_size(blocks[i]);
+    pattern_fill(blocks[i], usable[i], api_seed + i);
+  }
+  for (size_t i = 0; i < COUNT; i++) {
+    need_at(mia_usable_size(blocks[i]) == usable[i], i);
+    need_at(pattern_holds(blocks[i], usable[i], api_seed + i), i);
+    mia_free(blocks[i]);
+  }
+} END_TEST
+
+START_TEST(memalignment_of_any_address) {
+  ck_assert_uint_eq(mia_memalignment(NULL), 0);
+  for (unsigned bit = 0; bit < sizeof(uintptr_t) * 8; bit++) {
+    uintptr_t power = (uintptr_t)1 << bit;
+    uintptr_t above = bit + 2 < sizeof(uintptr_t) * 8 ? power * 5 : power;
+    need_at(mia_memalignment((void *)power) == power, bit);
+    need_at(mia_memalignment((void *)above) == power, bit);
+  }
+  ck_assert_uint_eq(mia_memalignment((void *)UINTPTR_MAX), 1);
+  for (unsigned bits = 0; bits <= 20; bits++) {
+    void *p = launder(mia_malloc_aligned(10, opaque((size_t)1 << bits)));
+    need_at(p != NULL && mia_memalignment(p) >= (size_t)1 << bits, bits);
+    mia_free(p);
+  }
+} END_TEST
+
+/* C23: the size as it was asked for frees, from every form that has one. */
+START_TEST(free_sized_with_the_size_asked_for) {
+  for (size_t size = 0; size < 3 * MIB; size += 1 + size / 20) {
+    mia_free_sized(launder(mia_malloc(size)), size);
+    mia_free_sized(launder(mia_calloc(1, size)), size);
+    mia_free_sized(launder(mia_zalloc(size)), size);
+    mia_free_sized(launder(mia_realloc(NULL, size)), size);
+    mia_free_sized(launder(mia_realloc(mia_malloc(3 * size + 50), size)), size);
+    mia_free_sized(launder(mia_realloc(mia_malloc(size / 3), size)), size);
+    for (size_t alignment = 1; alignment <= 4096; alignment *= 16) {
+      size_t hidden = opaque(alignment);
+      mia_free_aligned_sized(launder(mia_aligned_alloc(hidden, size)), alignment, size);
+      mia_free_aligned_sized(launder(mia_malloc_aligned(size, hidden)), alignment, size);
+      mia_free_aligned_sized(launder(mia_zalloc_aligned(size, hidden)), alignment, size);
+    }
+  }
+} END_TEST
+
+/* The contract's other half: any size that the block can have had. */
+START_TEST(free_sized_with_the_good_size) {
+  for (size_t size = 0; size < 3 * MIB; size += 1 + size / 20) {
+    void *p = launder(mia_malloc(size));
+    need_at(p != NULL, size);
+    mia_free_sized(p, mia_usable_size(p));
+  }
+} END_TEST
+
+START_TEST(version_is_the_headers) {
+  char expected[32];
+  ck_assert_int_eq(mia_version(), MIA_VERSION);
+  snprintf(expected, sizeof expected, "%d.%d.%d", MIA_VERSION / 10000, MIA_VERSION / 100 % 100,
+           MIA_VERSION % 100);
+  ck_assert_msg(strcmp(mia_version_string(), expected) == 0, "version is %s, not %s",
+                mia_version_string(), expected);
+} END_TEST
+
+int main(void) {
+  api_seed_init();
+  Suite *suite = suite_create("api/usable");
+  TCase *tcase = api_case(suite, "sizes");
+  tcase_add_test(tcase, good_size_is_the_usable_size);
+  tcase_add_test(tcase, good_size_never_falls);
+  tcase_add_test(tcase, usable_size_of_null_is_zero);
+  tcase_add_test(tcase, usable_size_may_be_used);
+  tcase_add_test(tcase, free_sized_with_the_size_asked_for);
+  tcase_add_test(tcase, free_sized_with_the_good_size);
+  tcase = api_case(suite, "others");
+  tcase_add_test(tcase, memalignment_of_any_address);
+  tcase_add_test(tcase, version_is_the_headers);
+  return api_run(suite);
+}

@@ -1,0 +1,166 @@
+/* zero.c -- blocks that are promised to be zero, on memory that was dirty.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api.h"
+
+#define DIRT 0xa5
+#define CLASS_TOP (128 * KIB)
+#define BLOCKS 12
+
+/* Sizes at which a block is a span or a mapping of its own. */
+static const size_t large[] = {100000, 200001, 600000, 1 << 20, 3000000, 5 << 20, 33 << 20};
+#define LARGE ((int)(sizeof large / sizeof large[0]))
+
+typedef enum { CALLOC, ZALLOC, ZALLOC_ALIGNED, CALLOC_ALIGNED, FORMS } form;
+
+static unsigned char *zeroed(form which, size_t size, size_t alignment) {
+  void *p = NULL;
+  switch (which) {
+    case CALLOC: p = size % 4 == 0 ? mia_calloc(4, size / 4) : mia_calloc(size, 1); break;
+    case ZALLOC: p = mia_zalloc(size); break;
+    case ZALLOC_ALIGNED: p = mia_zalloc_aligned(size, alignment); break;
+    case CALLOC_ALIGNED: p = mia_calloc_aligned(1, size, alignment); break;
+    case FORMS: break;
+  }
+  p = launder(p);
+  need_at(p != NULL, size);
+  need_at(all_zero(p, size), size);
+  return p;
+}
+
+static void dirty(void *p) {
+  memset(p, DIRT, mia_usable_size(p));
+}
+
+/* Loop test: the form.  The second round gets the memory that the first left
+ * dirty, the third what was dirty through mia_malloc. */
+START_TEST(every_class_fresh_and_reused) {
+  form which = (form)_i;
+  void *blocks[BLOCKS];
+  for (size_t size = 1; size <= CLASS_TOP; size = mia_good_size(size) + 1) {
+    for (int round = 0; round < 3; round++) {
+      for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = zeroed(which, size, (size_t)1 << i);
+        dirty(blocks[i]);
+      }
+      for (int i = 0; i < BLOCKS; i++) mia_free(blocks[i]);
+      if (round == 0) continue;
+      for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = launder(mia_malloc(size));
+        need_at(blocks[i] != NULL, size);
+        dirty(blocks[i]);
+      }
+      for (int i = 0; i < BLOCKS; i++) mia_free(blocks[i]);
+    }
+  }
+} END_TEST
+
+/* Loop test: the form. */
+START_TEST(every_small_size) {
+  enum { TOP = 600 };
+  for (int round = 0; round < 2; round++) {
+    for (size_t size = 0; size < TOP; size++) {
+      void *p = zeroed((form)_i, size, 32);
+      dirty(p);
+      mia_free(p);
+    }
+  }
+} END_TEST
+
+/* Whole pages of one class, freed and taken for another class: what a page
+ * knows about being zero must not outlive its use. */
+START_TEST(pages_that_change_class) {
+  enum { COUNT = 2000 };
+  static void *blocks[COUNT];
+  static const size_t turns[] = {48, 1000, 16, 6000, 320, 24, 2048, 8};
+  for (unsigned turn = 0; turn < sizeof turns / sizeof turns[0]; turn++) {
+    for (int i = 0; i < COUNT; i++) {
+      blocks[i] = zeroed(i % 2 == 0 ? CALLOC : ZALLOC, turns[turn], 1);
+      dirty(blocks[i]);
+    }
+    for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
+    if (turn % 3 == 2) mia_collect(turn % 2 == 0);
+  }
+} END_TEST
+
+/* Loop test: the size. */
+START_TEST(large_fresh_and_reused) {
+  size_t size = large[_i];
+  for (form which = CALLOC; which < FORMS; which++) {
+    for (int round = 0; round < 2; round++) {
+      unsigned char *p = zeroed(which, size, 4096);
+      dirty(p);
+      mia_free(p);
+      p = launder(mia_malloc(size - 50));
+      need_at(p != NULL, size);
+      dirty(p);
+      mia_free(p);
+    }
+  }
+} END_TEST
+
+/* Purged memory reads as zero or as it was; either way calloc's must be zero. */
+START_TEST(after_a_purge) {
+  enum { COUNT = 300, SIZE = 20000 };
+  static void *blocks[COUNT];
+  for (int round = 0; round < 4; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      blocks[i] = zeroed(CALLOC, SIZE, 1);
+      dirty(blocks[i]);
+    }
+    for (int i = round % 2; i < COUNT; i += 1 + round / 2) {
+      mia_free(blocks[i]);
+      blocks[i] = NULL;
+    }
+    if (round % 2 == 0) mia_purge();
+    for (int i = 0; i < COUNT; i++) {
+      if (blocks[i] == NULL) blocks[i] = zeroed(ZALLOC, SIZE, 1);
+    }
+    for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
+    if (round % 2 == 1) mia_purge();
+  }
+} END_TEST
+
+/* Blocks that realloc grew, shrank or moved leave dirt in more places than
+ * they had when they were allocated. */
+START_TEST(after_realloc) {
+  enum { COUNT = 64, SIZE_BITS = 18 };
+  void *blocks[COUNT];
+  uint64_t random = api_random(1);
+  for (int round = 0; round < 12; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      blocks[i] = zeroed((form)random_below(&random, FORMS), random_size(&random, SIZE_BITS), 64);
+      dirty(blocks[i]);
+      blocks[i] = launder(mia_realloc(blocks[i], random_size(&random, SIZE_BITS)));
+      need_at(blocks[i] != NULL, i);
+      dirty(blocks[i]);
+    }
+    for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
+  }
+} END_TEST
+
+/* What was zero stays zero in the part that a reallocation keeps. */
+START_TEST(realloc_keeps_zeros) {
+  for (size_t size = 10; size < 4 * MIB; size *= 3) {
+    void *p = zeroed(CALLOC, size, 1);
+    p = launder(mia_realloc(p, 2 * size));
+    need_at(p != NULL && all_zero(p, size), size);
+    mia_free(p);
+  }
+} END_TEST
+
+int main(void) {
+  api_seed_init();
+  Suite *suite = suite_create("api/zero");
+  TCase *tcase = api_case(suite, "small");
+  tcase_add_loop_test(tcase, every_class_fresh_and_reused, 0, FORMS);
+  tcase_add_loop_test(tcase, every_small_size, 0, FORMS);
+  tcase_add_test(tcase, pages_that_change_class);
+  tcase = api_case(suite, "large");
+  tcase_add_loop_test(tcase, large_fresh_and_reused, 0, LARGE);
+  tcase_add_test(tcase, after_a_purge);
+  tcase_add_test(tcase, after_realloc);
+  tcase_add_test(tcase, realloc_keeps_zeros);
+  return api_run(suite);
+}

@@ -1,0 +1,609 @@
+/* libc.c -- the libc's own names are served by mialloc; prints TAP.
+ *
+ * Linked with libmialloc, shared or static.  That a block is ours is known by
+ * its usable size: the library's good size for what was asked for, where a
+ * foreign block would have another or end the program as misuse.  Needs no
+ * framework.  The plan is printed last, by an atexit handler.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <glob.h>
+#include <locale.h>
+#include <malloc.h>
+#include <mialloc.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <regex.h>
+#include <search.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "../api/pattern.h"
+
+/* Not in every libc's headers. */
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t alignment, size_t size);
+size_t memalignment(const void *p);
+/* Gone from the headers, but old programs still call it. */
+extern void cfree(void *p) __attribute__((weak));
+
+/* Called through pointers that the compiler can't see through: it knows these
+ * names, drops pairs of them and assumes what they return. */
+static void *(*volatile call_malloc)(size_t) = malloc;
+static void *(*volatile call_calloc)(size_t, size_t) = calloc;
+static void *(*volatile call_realloc)(void *, size_t) = realloc;
+static void *(*volatile call_reallocarray)(void *, size_t, size_t) = reallocarray;
+static void (*volatile call_free)(void *) = free;
+static void *(*volatile call_aligned_alloc)(size_t, size_t) = aligned_alloc;
+static int (*volatile call_posix_memalign)(void **, size_t, size_t) = posix_memalign;
+static void *(*volatile call_memalign)(size_t, size_t) = memalign;
+static void *(*volatile call_valloc)(size_t) = valloc;
+static size_t (*volatile call_usable)(void *) = malloc_usable_size;
+
+#define ERRNO_MARK 12345
+
+static const size_t sizes[] = {0,    1,     8,      9,       24,      25,      100,    500,
+                               1000, 10000, 100000, 1 << 20, 3000000, 9 << 20, 40 << 20};
+#define SIZES (sizeof sizes / sizeof sizes[0])
+
+static unsigned tests, failures;
+
+static void ok(bool holds, const char *what) {
+  printf("%sok %u - %s\n", holds ? "" : "not ", ++tests, what);
+  fflush(stdout);
+  if (!holds) failures++;
+}
+
+/* Whether `p' is a block of ours that was asked for with `size' bytes. */
+static bool ours(const void *p, size_t size) {
+  return p != NULL && mia_usable_size(p) == mia_good_size(size);
+}
+
+/* Whether `p' is a block of ours with room for `size' bytes, for blocks whose
+ * exact size only the libc knows. */
+static bool ours_somehow(const void *p, size_t size) {
+  size_t usable = mia_usable_size(p);
+  return p != NULL && usable >= size && mia_good_size(usable) == usable;
+}
+
+static size_t resident(void) {
+  unsigned long size = 0;
+  unsigned long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (file == NULL || fscanf(file, "%lu %lu", &size, &pages) != 2) pages = 0;
+  if (file != NULL) fclose(file);
+  return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- the names ------------------------------------------------------------------ */
+
+static void standard_four(void) {
+  bool m = true, c = true, r = true, u = true;
+  for (size_t i = 0; i < SIZES; i++) {
+    size_t size = sizes[i];
+    void *p = call_malloc(size);
+    m = m && ours(p, size) && is_aligned(p, size <= 8 ? 8 : 16);
+    u = u && call_usable(p) == mia_usable_size(p);
+    void *q = call_realloc(p, size + 1000);
+    r = r && q != NULL && mia_usable_size(q) >= size + 1000;
+    call_free(q);
+    q = call_realloc(NULL, size);
+    r = r && ours(q, size);
+    call_free(q);
+    p = call_calloc(size, 2);
+    c = c && ours(p, 2 * size) && all_zero(p, 2 * size);
+    mia_free(p); /* one heap under two sets of names */
+    p = mia_malloc(size);
+    call_free(p);
+  }
+  call_free(NULL);
+  ok(m, "malloc and free");
+  ok(c, "calloc");
+  ok(r, "realloc");
+  ok(u && call_usable(NULL) == 0, "malloc_usable_size");
+}
+
+static void newer_names(void) {
+  bool array = true, sized = true, aligned = true;
+  for (size_t i = 0; i < SIZES; i++) {
+    void *p = call_reallocarray(NULL, sizes[i] + 1, 3);
+    array = array && ours(p, 3 * (sizes[i] + 1));
+    free_sized(p, 3 * (sizes[i] + 1));
+    p = call_malloc(sizes[i]);
+    sized = sized && ours(p, sizes[i]);
+    free_sized(p, sizes[i]);
+    p = call_aligned_alloc(opaque(64), sizes[i]);
+    aligned = aligned && ours_somehow(p, sizes[i]) && is_aligned(p, 64) && memalignment(p) >= 64;
+    free_aligned_sized(p, 64, sizes[i]);
+  }
+  free_sized(NULL, 5);
+  free_aligned_sized(NULL, 8, 5);
+  ok(array, "reallocarray");
+  ok(sized, "free_sized");
+  ok(aligned, "aligned_alloc and free_aligned_sized");
+  ok(memalignment(NULL) == 0 && memalignment((void *)(uintptr_t)48) == 16, "memalignment");
+  if (cfree != NULL) cfree(call_malloc(100));
+  ok(true, cfree != NULL ? "cfree" : "cfree: this libc has none");
+}
+
+static void aligned_names(void) {
+  bool a = true, p = true, m = true, v = true;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  for (size_t alignment = sizeof(void *); alignment <= 4 * MIB; alignment *= 2) {
+    for (size_t size = 0; size < 100000; size = size * 7 + 3) {
+      void *block = call_aligned_alloc(alignment, size);
+      a = a && ours_somehow(block, size) && is_aligned(block, alignment);
+      call_free(block);
+      p = p && call_posix_memalign(&block, alignment, size) == 0;
+      block = launder(block);
+      p = p && ours_somehow(block, size) && is_aligned(block, alignment);
+      call_free(block);
+      block = call_memalign(alignment, size);
+      m = m && ours_somehow(block, size) && is_aligned(block, alignment);
+      call_free(block);
+    }
+  }
+  for (size_t size = 0; size < 100000; size = size * 7 + 3) {
+    void *block = call_valloc(size);
+    v = v && ours_somehow(block, size) && is_aligned(block, page);
+    call_free(block);
+#if defined(__GLIBC__)
+    block = launder(pvalloc(size));
+    v = v && ours_somehow(block, (size + page - 1) / page * page) && is_aligned(block, page);
+    call_free(block);
+#endif
+  }
+  ok(a, "aligned_alloc of every alignment");
+  ok(p, "posix_memalign of every alignment");
+  ok(m, "memalign of every alignment");
+  ok(v, "valloc and pvalloc");
+}
+
+static void errno_rules(void) {
+  size_t half = (size_t)1 << (sizeof(size_t) * 4);
+  bool enomem = true, einval = true, kept = true;
+  void *none = NULL;
+#define fails(call, code) (errno = ERRNO_MARK, launder(call) == NULL && errno == (code))
+  enomem = enomem && fails(call_malloc(SIZE_MAX), ENOMEM);
+  enomem = enomem && fails(call_malloc((size_t)PTRDIFF_MAX + 1), ENOMEM);
+  enomem = enomem && fails(call_calloc(half, half), ENOMEM);
+  enomem = enomem && fails(call_realloc(NULL, SIZE_MAX), ENOMEM);
+  enomem = enomem && fails(call_reallocarray(NULL, half, half), ENOMEM);
+  enomem = enomem && fails(call_aligned_alloc(64, SIZE_MAX), ENOMEM);
+  enomem = enomem && fails(call_memalign(64, SIZE_MAX), ENOMEM);
+  enomem = enomem && fails(call_valloc(SIZE_MAX), ENOMEM);
+  enomem = enomem && call_posix_memalign(&none, 64, SIZE_MAX) == ENOMEM && none == NULL;
+  einval = einval && fails(call_aligned_alloc(3, 64), EINVAL);
+  einval = einval && fails(call_aligned_alloc(0, 64), EINVAL);
+  einval = einval && call_posix_memalign(&none, sizeof(void *) / 2, 64) == EINVAL;
+  einval = einval && call_posix_memalign(&none, 3 * sizeof(void *), 64) == EINVAL && none == NULL;
+#undef fails
+  for (size_t i = 0; i < SIZES; i++) {
+    errno = ERRNO_MARK;
+    void *p = call_malloc(sizes[i]);
+    p = call_realloc(p, sizes[i] + 1);
+    kept = kept && errno == ERRNO_MARK;
+    call_free(p);
+    kept = kept && errno == ERRNO_MARK;
+  }
+  ok(enomem, "errno is ENOMEM for too much");
+  ok(einval, "EINVAL for a bad alignment");
+  ok(kept, "errno is kept by success and by free");
+}
+
+/* Standards leave realloc(p, 0) open; a program was tested with its libc. */
+static void realloc_to_nothing(void) {
+  enum { TIMES = 2000 };
+  const size_t size = 64 * KIB; /* 125 MiB if none of it were freed */
+  const size_t growth_allowed = 32 * MIB;
+  bool as_libc = true;
+  size_t before = resident();
+  for (int i = 0; i < TIMES; i++) {
+    void *p = call_malloc(size);
+    if (p != NULL) memset(p, 1, size);
+    errno = ERRNO_MARK;
+    void *q = i % 2 == 0 ? call_realloc(p, 0) : call_reallocarray(p, 0, 8);
+    as_libc = as_libc && errno == ERRNO_MARK;
+#if defined(__GLIBC__)
+    as_libc = as_libc && q == NULL;
+#else
+    as_libc = as_libc && q != NULL;
+    call_free(q);
+#endif
+  }
+  void *p = call_realloc(NULL, 0);
+  ok(as_libc && ours(p, 0), "realloc(p, 0) does what this libc's does");
+  ok(resident() <= before + growth_allowed, "realloc(p, 0) frees the block");
+  call_free(p);
+}
+
+#if defined(__GLIBC__)
+static void glibc_names(void) {
+  enum { COUNT = 2000, SIZE = 1000 };
+  static void *blocks[COUNT];
+  for (int i = 0; i < COUNT; i++) blocks[i] = call_malloc(SIZE);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  struct mallinfo old = mallinfo();
+#pragma GCC diagnostic pop
+#if __GLIBC_PREREQ(2, 33)
+  struct mallinfo2 info = mallinfo2();
+  ok(info.arena + info.hblkhd >= (size_t)COUNT * SIZE && info.uordblks + info.hblkhd > 0,
+     "mallinfo2 knows of the memory in use");
+#endif
+  ok((size_t)old.arena + (size_t)old.hblkhd >= (size_t)COUNT * SIZE, "mallinfo");
+  for (int i = 0; i < COUNT; i++) call_free(blocks[i]);
+  int trimmed = malloc_trim(0);
+  ok(trimmed == 0 || trimmed == 1, "malloc_trim");
+  int set = mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  ok(set == 0 || set == 1, "mallopt");
+  char *text = NULL;
+  size_t length = 0;
+  FILE *stream = open_memstream(&text, &length);
+  bool info_ok = stream != NULL && malloc_info(0, stream) == 0 && fclose(stream) == 0;
+  info_ok = info_ok && length > 0 && strncmp(text, "<malloc", strlen("<malloc")) == 0;
+  ok(info_ok && malloc_info(1, stdout) != 0, "malloc_info");
+  call_free(text);
+}
+#endif
+
+/* ---- who allocates inside the libc ------------------------------------------------- */
+
+static int compare_ints(const void *a, const void *b) {
+  int x = *(const int *)a;
+  int y = *(const int *)b;
+  return (x > y) - (x < y);
+}
+
+static void strings(void) {
+  char *copy = strdup("thirteen long");
+  ok(ours(copy, 14) && strcmp(copy, "thirteen long") == 0, "strdup");
+  call_free(copy);
+  copy = strndup("thirteen long", 8);
+  ok(ours(copy, 9) && strcmp(copy, "thirteen") == 0, "strndup");
+  call_free(copy);
+  wchar_t *wide = wcsdup(L"wide");
+  ok(ours(wide, 5 * sizeof(wchar_t)) && wcscmp(wide, L"wide") == 0, "wcsdup");
+  call_free(wide);
+  copy = NULL;
+  int length = asprintf(&copy, "%0500d", 7);
+  ok(length == 500 && ours_somehow(copy, 501) && copy[499] == '7', "asprintf");
+  call_free(copy);
+}
+
+static void streams(void) {
+  char name[] = "/tmp/mialloc-test-XXXXXX";
+  int fd = mkstemp(name);
+  FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+  ok(file != NULL, "mkstemp and fdopen");
+  if (file == NULL) return;
+  for (int i = 0; i < 3000; i++) fputs("0123456789", file);
+  fputs("\nshort\n", file);
+  fclose(file);
+  file = fopen(name, "r");
+  char *line = NULL;
+  size_t room = 0;
+  bool read = file != NULL && getline(&line, &room, file) == 30001;
+  read = read && ours_somehow(line, 30002) && room <= mia_usable_size(line);
+  read = read && getline(&line, &room, file) == 6 && strcmp(line, "short\n") == 0;
+  ok(read, "fopen and getline");
+  call_free(line);
+  if (file != NULL) fclose(file);
+  unlink(name);
+
+  char *text = NULL;
+  size_t length = 0;
+  FILE *stream = open_memstream(&text, &length);
+  for (int i = 0; stream != NULL && i < 5000; i++) fprintf(stream, "%04d,", i);
+  bool written = stream != NULL && fclose(stream) == 0;
+  ok(written && length == 25000 && ours_somehow(text, 25001), "open_memstream");
+  call_free(text);
+}
+
+static void directories(void) {
+  DIR *directory = opendir("/");
+  int entries = 0;
+  while (directory != NULL && readdir(directory) != NULL) entries++;
+  ok(directory != NULL && closedir(directory) == 0 && entries > 2, "opendir and readdir");
+  struct dirent **list = NULL;
+  int count = scandir("/", &list, NULL, alphasort);
+  bool all = count > 2 && ours_somehow(list, (size_t)count * sizeof *list);
+  for (int i = 0; i < count; i++) {
+    all = all && ours_somehow(list[i], 1);
+    call_free(list[i]);
+  }
+  call_free(list);
+  ok(all, "scandir");
+  char *here = getcwd(NULL, 0);
+  char *root = realpath("/..", NULL);
+  ok(ours_somehow(here, 2) && ours_somehow(root, 2) && strcmp(root, "/") == 0,
+     "getcwd and realpath");
+  call_free(here);
+  call_free(root);
+  glob_t found;
+  bool globbed = glob("/*", 0, NULL, &found) == 0 && found.gl_pathc > 0;
+  globbed = globbed && ours_somehow(found.gl_pathv, found.gl_pathc * sizeof(char *));
+  globfree(&found);
+  ok(globbed, "glob");
+}
+
+static void others(void) {
+  enum { COUNT = 200000 };
+  int *numbers = call_malloc(COUNT * sizeof *numbers);
+  uint64_t random = random_seed();
+  for (int i = 0; i < COUNT; i++) numbers[i] = (int)random_below(&random, COUNT);
+  qsort(numbers, COUNT, sizeof *numbers, compare_ints);
+  bool sorted = true;
+  for (int i = 1; i < COUNT; i++) sorted = sorted && numbers[i - 1] <= numbers[i];
+  call_free(numbers);
+  ok(sorted, "qsort of a large array");
+
+  const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+  struct addrinfo *address = NULL;
+  bool resolved = getaddrinfo("127.0.0.1", "80", &hints, &address) == 0;
+  resolved = resolved && ours_somehow(address, sizeof *address);
+  if (resolved) freeaddrinfo(address);
+  ok(resolved, "getaddrinfo of a number");
+
+  ok(setlocale(LC_ALL, "C.UTF-8") != NULL && setlocale(LC_ALL, "C") != NULL, "setlocale");
+
+  regex_t regex;
+  bool matched = regcomp(&regex, "^(a|b)*c{2,5}[[:digit:]]+$", REG_EXTENDED) == 0;
+  matched = matched && regexec(&regex, "abbaccc2026", 0, NULL, 0) == 0;
+  matched = matched && regexec(&regex, "abbac2026", 0, NULL, 0) == REG_NOMATCH;
+  regfree(&regex);
+  ok(matched, "regcomp");
+
+  void *root = NULL;
+  static int keys[1000];
+  bool found = true;
+  for (int i = 0; i < 1000; i++) {
+    keys[i] = (i * 7919) % 1000;
+    found = found && tsearch(&keys[i], &root, compare_ints) != NULL;
+  }
+  for (int i = 0; i < 1000; i++) found = found && tdelete(&keys[i], &root, compare_ints) != NULL;
+  ok(found && root == NULL, "tsearch");
+
+  bool set = true;
+  for (int i = 0; i < 200; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "MIALLOC_TEST_%d", i);
+    set = set && setenv(name, "value", 1) == 0;
+  }
+  ok(set && getenv("MIALLOC_TEST_199") != NULL, "setenv");
+}
+
+/* What dlopen refuses, it explains in memory of its own. */
+static void dynamic_loading(void) {
+  void *nothing = dlopen("/nonexistent/library.so", RTLD_NOW);
+  const char *why = dlerror();
+  bool good = nothing == NULL && why != NULL && *why != '\0';
+#if defined(__GLIBC__)
+  void *math = dlopen("libm.so.6", RTLD_NOW);
+  union {
+    void *object;
+    double (*function)(double);
+  } cosine = {.object = math != NULL ? dlsym(math, "cos") : NULL};
+  good = good && cosine.object != NULL && cosine.function(0.0) > 0.99;
+  good = good && math != NULL && dlclose(math) == 0;
+#endif
+  ok(good, "dlopen and dlerror");
+}
+
+/* ---- threads and fork --------------------------------------------------------------- */
+
+enum { THREADS = 4, MAILBOX = 256, STEPS = 30000 };
+static _Atomic(void *) mailbox[MAILBOX];
+static atomic_uint faults;
+static atomic_bool stop;
+
+static void churn(uint64_t random, int steps) {
+  for (int i = 0; i < steps && !atomic_load(&stop); i++) {
+    size_t size = sizeof size + random_size(&random, 11);
+    char *p = call_malloc(size);
+    if (p == NULL) {
+      atomic_fetch_add(&faults, 1);
+      continue;
+    }
+    memcpy(p, &size, sizeof size);
+    pattern_fill(p + sizeof size, size - sizeof size, size);
+    p = atomic_exchange(&mailbox[random_below(&random, MAILBOX)], p);
+    if (p == NULL) continue;
+    memcpy(&size, p, sizeof size);
+    if (!pattern_holds(p + sizeof size, size - sizeof size, size)) atomic_fetch_add(&faults, 1);
+    call_free(p);
+  }
+}
+
+static void *churn_thread(void *arg) {
+  churn((uint64_t)(uintptr_t)arg, STEPS);
+  return NULL;
+}
+
+static void *churn_until_stopped(void *arg) {
+  while (!atomic_load(&stop)) churn((uint64_t)(uintptr_t)arg, STEPS);
+  return NULL;
+}
+
+static bool start_all(pthread_t *threads, void *(*run)(void *)) {
+  bool started = true;
+  for (uintptr_t i = 0; i < THREADS; i++) {
+    started = started && pthread_create(&threads[i], NULL, run, (void *)(i + 1)) == 0;
+  }
+  return started;
+}
+
+static void join_all(const pthread_t *threads) {
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+}
+
+static void with_threads(void) {
+  pthread_t threads[THREADS];
+  bool started = start_all(threads, churn_thread);
+  if (started) join_all(threads);
+  ok(started && atomic_load(&faults) == 0, "threads hand blocks on");
+}
+
+/* In the child: allocate, free what the parent's threads allocated, start a
+ * thread.  A deadlock ends by the alarm. */
+static void live_as_a_child(void) {
+  enum { SECONDS = 30, CHILD_STEPS = 3000 };
+  alarm(SECONDS);
+  atomic_store(&stop, false);
+  churn(99, CHILD_STEPS);
+  for (int i = 0; i < MAILBOX; i++) call_free(atomic_exchange(&mailbox[i], NULL));
+  pthread_t thread;
+  bool good = pthread_create(&thread, NULL, churn_thread, (void *)(uintptr_t)5) == 0;
+  good = good && pthread_join(thread, NULL) == 0;
+  void *p = call_malloc(8 * MIB);
+  good = good && p != NULL;
+  call_free(p);
+  _exit(good && atomic_load(&faults) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void with_fork(void) {
+  enum { CHILDREN = 20 };
+  pthread_t threads[THREADS];
+  bool good = start_all(threads, churn_until_stopped);
+  if (!good) {
+    ok(false, "fork: no threads");
+    return;
+  }
+  for (int i = 0; i < CHILDREN; i++) {
+    pid_t child = fork();
+    if (child == 0) live_as_a_child();
+    int status = -1;
+    good = good && child > 0 && waitpid(child, &status, 0) == child;
+    good = good && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+  }
+  atomic_store(&stop, true);
+  join_all(threads);
+  atomic_store(&stop, false);
+  for (int i = 0; i < MAILBOX; i++) call_free(atomic_exchange(&mailbox[i], NULL));
+  ok(good, "a child of a process with threads may allocate and start threads");
+}
+
+/* ---- statistics on stderr -------------------------------------------------------------- */
+
+/* This program again, with `how' as argument and stderr in a pipe: what came
+ * through it, up to `room' bytes, as a string. */
+static void stderr_of(const char *how, const char *variable, char *text, size_t room) {
+  int ends[2];
+  size_t length = 0;
+  text[0] = '\0';
+  if (pipe(ends) != 0) return;
+  pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[0]);
+    close(ends[1]);
+    if (variable != NULL) setenv(variable, "1", 1);
+    execl("/proc/self/exe", "libc", how, (char *)NULL);
+    _exit(EXIT_FAILURE);
+  }
+  close(ends[1]);
+  ssize_t got;
+  while (length < room - 1 && (got = read(ends[0], text + length, room - 1 - length)) > 0) {
+    length += (size_t)got;
+  }
+  text[length] = '\0';
+  close(ends[0]);
+  if (child > 0) waitpid(child, NULL, 0);
+}
+
+static bool begins_with_version(const char *text) {
+  char expected[64];
+  int length = snprintf(expected, sizeof expected, "mialloc %s: ", mia_version_string());
+  return strncmp(text, expected, (size_t)length) == 0;
+}
+
+static void statistics(void) {
+  enum { ROOM = 16384 };
+  static char text[ROOM];
+  unsetenv("MIALLOC_SHOW_STATS");
+  stderr_of("quiet", NULL, text, ROOM);
+  ok(text[0] == '\0', "nothing is written to stderr unasked");
+  stderr_of("quiet", "MIALLOC_SHOW_STATS", text, ROOM);
+  ok(begins_with_version(text), "MIALLOC_SHOW_STATS=1 writes statistics at exit");
+  stderr_of("mia_stats_print", NULL, text, ROOM);
+  ok(begins_with_version(text), "mia_stats_print");
+#if defined(__GLIBC__)
+  stderr_of("malloc_stats", NULL, text, ROOM);
+  ok(text[0] != '\0', "malloc_stats");
+#endif
+}
+
+static void be_asked(const char *how) {
+  if (strcmp(how, "mia_stats_print") == 0) mia_stats_print();
+#if defined(__GLIBC__)
+  if (strcmp(how, "malloc_stats") == 0) malloc_stats();
+#endif
+}
+
+/* ---- before and after main ----------------------------------------------------------- */
+
+static char *early;
+
+/* The first priority that programs may use: before the library's own
+ * constructors where it is linked statically. */
+__attribute__((constructor(101))) static void before_main(void) {
+  early = call_malloc(100);
+  if (early != NULL) pattern_fill(early, 100, 1);
+}
+
+static bool at_exit_registered;
+
+static void at_exit(void) {
+  void *p = call_malloc(1000);
+  void *q = call_calloc(1, 5 * MIB);
+  ok(ours(p, 1000) && q != NULL, "an atexit handler may allocate");
+  call_free(p);
+  call_free(q);
+  printf("1..%u\n", tests);
+  fflush(stdout);
+  if (failures != 0) _exit(EXIT_FAILURE);
+}
+
+static void nothing_at_exit(void) {
+}
+
+int main(int argc, char **argv) {
+  enum { MANY_HANDLERS = 100 }; /* more than fit into the libc's static table */
+  if (argc > 1) {
+    be_asked(argv[1]);
+    return EXIT_SUCCESS;
+  }
+  at_exit_registered = atexit(at_exit) == 0;
+  for (int i = 0; i < MANY_HANDLERS; i++) {
+    at_exit_registered = at_exit_registered && atexit(nothing_at_exit) == 0;
+  }
+  ok(at_exit_registered, "atexit");
+  ok(early != NULL && ours(early, 100) && pattern_holds(early, 100, 1), "before main");
+  call_free(early);
+  standard_four();
+  newer_names();
+  aligned_names();
+  errno_rules();
+  realloc_to_nothing();
+#if defined(__GLIBC__)
+  glibc_names();
+#endif
+  strings();
+  streams();
+  directories();
+  others();
+  dynamic_loading();
+  with_threads();
+  with_fork();
+  statistics();
+  return EXIT_SUCCESS; /* at_exit() has the last word */
+}
