@@ -1,0 +1,23 @@
+# MIA_INTERPOSE -- which names beyond malloc, calloc, realloc and free does the
+# C library define?  What it lacks we do not add, so that nobody's configure
+# finds a function that goes away with us.  Except for C23's: a later version of
+# the same C library, not rebuilt for, may have them.
+# And: what is size_t called in a C++ symbol?
+AC_DEFUN([MIA_INTERPOSE], [
+# glibc keeps cfree for old programs only, so none can be linked that shows it
+AS_IF([test $mia_cv_libc = glibc], [: "${mia_cv_func_cfree=yes}"])
+m4_foreach_w([F], [memalign valloc pvalloc cfree
+  malloc_trim malloc_stats malloc_info mallopt mallinfo mallinfo2],
+  [MIA_FUNC(F)])
+AC_CHECK_HEADERS([malloc.h])
+AS_IF([test "$ac_cv_header_malloc_h" = yes],
+  [AC_DEFINE([MIA_HAVE_MALLOC_H], [1], [1: <malloc.h> exists])],
+  [AC_DEFINE([MIA_HAVE_MALLOC_H], [0], [1: <malloc.h> exists])])
+AC_CACHE_CHECK([for the letter of size_t in C++ names], [mia_cv_mangled_size], [
+  mia_cv_mangled_size=j
+  AC_COMPILE_IFELSE([AC_LANG_SOURCE([[#include <stddef.h>
+_Static_assert(_Generic((size_t)0, unsigned long: 1, default: 0), "not unsigned long");]])],
+    [mia_cv_mangled_size=m])])
+AC_DEFINE_UNQUOTED([MIA_MANGLED_SIZE], ["$mia_cv_mangled_size"],
+  [The letter of size_t in C++ names])
+])

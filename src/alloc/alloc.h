@@ -1,0 +1,32 @@
+/* alloc.h -- allocating, resizing and freeing blocks: what the public functions
+ * are made of.  NULL results come with errno = ENOMEM unless said otherwise. */
+#ifndef MIA_ALLOC_ALLOC_H
+#define MIA_ALLOC_ALLOC_H
+
+#include "base/prelude.h"
+
+/* A block of `size' bytes, whatever it takes; with `zero' all bits of its usable
+ * size are zero. */
+mia_cold void *mia_alloc_slow(size_t size, bool zero);
+void *mia_alloc_zeroed(size_t size);
+
+/* A block at a multiple of `align'; EINVAL if that is no power of two. */
+void *mia_alloc_aligned(size_t size, size_t align, bool zero);
+
+/* Frees anything; keeps errno. */
+mia_cold void mia_alloc_free_slow(void *p);
+void mia_alloc_free(void *p);
+
+/* Another size, contents kept, at a multiple of `align'. */
+void *mia_alloc_resize(void *p, size_t size, size_t align);
+
+/* The usable size of a block; aborts if `p' is not one, 0 for NULL. */
+size_t mia_alloc_usable(const void *p);
+
+/* The usable size that a request would have. */
+size_t mia_alloc_good(size_t size);
+
+/* Aborts if `p' cannot have been requested with that size and alignment. */
+void mia_alloc_require_request(const void *p, size_t size, size_t align);
+
+#endif

@@ -1,0 +1,40 @@
+/* fast.h -- malloc and free where nothing is out of the ordinary.
+ *
+ * Inlined into every public entry point, so that none calls another.  What does
+ * not fit here is refused, and taken up from the start by the cold functions of
+ * alloc.h.
+ *
+ * malloc: one load finds the thread's list, one its first block, one the next.
+ * free: two loads find the page, one its owner. */
+#ifndef MIA_ALLOC_FAST_H
+#define MIA_ALLOC_FAST_H
+
+#include "base/fail.h"
+#include "local/local.h"
+
+/* A block, or NULL: ask mia_alloc_slow. */
+mia_inline void *mia_fast_malloc(size_t size) {
+  if (mia_unlikely(size > MIA_CLASS_SIZE_MAX)) return NULL;
+  mia_local *self = mia_local_self;
+  unsigned class = mia_class_of(size);
+  mia_block *block = self->head[class];
+  if (mia_unlikely(block == NULL)) return NULL;
+  self->head[class] = block->next;
+  return block;
+}
+
+/* False: ask mia_alloc_free_slow. */
+mia_inline bool mia_fast_free(void *p) {
+  mia_page *page = mia_page_of(p);
+  if (mia_unlikely(page == NULL)) return false;
+  if (mia_unlikely(!mia_local_owns(mia_local_self, page))) return false;
+  if (MIA_DEBUG) mia_page_require_block(page, p);
+  if (mia_unlikely(page->used == 1)) return false;
+  mia_block *block = p;
+  block->next = page->free;
+  page->free = block;
+  page->used--;
+  return true;
+}
+
+#endif

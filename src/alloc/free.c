@@ -1,0 +1,46 @@
+/* free.c -- freeing when the fast path refuses, and asking about blocks. */
+#include "base/prelude.h"
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "base/bits.h"
+#include "local/bin.h"
+
+#include <errno.h>
+
+/* The page of a pointer that must be a block of ours. */
+static mia_page *page_of_block(const void *p) {
+  mia_page *page = mia_page_of(p);
+  if (page == NULL) mia_base_misuse("pointer that is not a block in use", p);
+  return page;
+}
+
+void mia_alloc_free_slow(void *p) {
+  if (p == NULL) return;
+  int error = errno;
+  mia_page *page = page_of_block(p);
+  mia_local *self = mia_local_self;
+  if (mia_local_owns(self, page))
+    mia_local_free_own(self, page, p);
+  else
+    mia_local_free_remote(self, page, p);
+  errno = error;
+}
+
+void mia_alloc_free(void *p) {
+  if (!mia_fast_free(p)) mia_alloc_free_slow(p);
+}
+
+size_t mia_alloc_usable(const void *p) {
+  if (p == NULL) return 0;
+  const mia_page *page = page_of_block(p);
+  if (MIA_DEBUG) mia_page_require_block(page, p);
+  return page->size;
+}
+
+void mia_alloc_require_request(const void *p, size_t size, size_t align) {
+  if (p == NULL) return;
+  if (size > mia_alloc_usable(p)) mia_base_misuse("sized free of a block that is smaller", p);
+  if (!mia_is_power_of_two(align) || !mia_is_aligned(p, align))
+    mia_base_misuse("sized free of a block that is aligned otherwise", p);
+}

@@ -1,0 +1,65 @@
+/* realloc.c -- changing the size of a block. */
+#include "base/prelude.h"
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "base/bits.h"
+#include "local/stock.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A large block that has to move in order to grow to this size, or beyond, gets
+ * a mapping of its own: growing goes on, and then costs no copying. */
+#define HUGE_BY_GROWTH (MIA_MIB)
+
+/* Worth keeping at a smaller size: at least half of it would be used, or there
+ * is no smaller block. */
+static bool fits(size_t usable, size_t size) {
+  return size <= usable && (size >= usable / 2 || usable == MIA_BLOCK_MIN);
+}
+
+static void *move(void *p, size_t usable, size_t size, size_t align) {
+  void *to = mia_alloc_aligned(size, align, false);
+  if (to == NULL) return NULL;
+  memcpy(to, p, usable < size ? usable : size);
+  mia_alloc_free(p);
+  return to;
+}
+
+static void *move_to_mapping(mia_page *page, size_t size) {
+  bool zero;
+  mia_page *to = mia_local_make_single(mia_local_self, size, 1, true, &zero);
+  if (to == NULL) return NULL;
+  memcpy(to->start, page->start, page->size);
+  mia_alloc_free(page->start);
+  return to->start;
+}
+
+/* The one block of a page at another size; NULL: not without copying it to
+ * where any block could be. */
+static void *resize_single(mia_page *page, size_t size, size_t align) {
+  if (size <= MIA_CLASS_SIZE_MAX) return NULL;
+  bool may_move = align <= MIA_BLOCK_ALIGN;
+  int error = errno;
+  void *p = mia_page_resize_single(page, size, may_move) ? page->start : NULL;
+  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH)
+    p = move_to_mapping(page, size);
+  errno = error;
+  return p;
+}
+
+void *mia_alloc_resize(void *p, size_t size, size_t align) {
+  if (p == NULL) return mia_alloc_aligned(size, align, false);
+  if (!mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
+    return mia_alloc_aligned(size, align, false); /* which says what is wrong */
+  size_t usable = mia_alloc_usable(p);
+  mia_page *page = mia_page_of(p);
+  mia_page_require_block(page, p);
+  if (!mia_is_aligned(p, align)) return move(p, usable, size, align);
+  if (page->class >= MIA_CLASS_COUNT) {
+    void *q = resize_single(page, size, align);
+    if (q != NULL) return q;
+  }
+  return fits(usable, size) ? p : move(p, usable, size, align);
+}

@@ -1,0 +1,49 @@
+/* entry.h -- the ways in: what every public name for the same thing does.
+ *
+ * The fast paths are inlined into each name; a refusal goes on in one cold
+ * function, which also looks at the clock when pages came or went. */
+#ifndef MIA_API_ENTRY_H
+#define MIA_API_ENTRY_H
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "base/bits.h"
+
+mia_cold void *mia_api_malloc_slow(size_t size);
+mia_cold void mia_api_free_slow(void *p);
+mia_cold void *mia_api_overflow(void);
+
+mia_inline void *mia_enter_malloc(size_t size) {
+  void *p = mia_fast_malloc(size);
+  return mia_likely(p != NULL) ? p : mia_api_malloc_slow(size);
+}
+
+mia_inline void mia_enter_free(void *p) {
+  if (mia_likely(mia_fast_free(p))) return;
+  mia_api_free_slow(p);
+}
+
+void *mia_api_zalloc(size_t size);
+void *mia_api_aligned(size_t size, size_t align, bool zero);
+void *mia_api_realloc(void *p, size_t size, size_t align);
+
+/* The C library's rules for the forms that have some. */
+int mia_api_posix_memalign(void **result, size_t align, size_t size);
+void *mia_api_memalign(size_t align, size_t size);
+void *mia_api_pvalloc(size_t size);
+void mia_api_free_sized(void *p, size_t size, size_t align);
+size_t mia_api_memalignment(const void *p);
+
+mia_inline void *mia_enter_calloc(size_t count, size_t size) {
+  size_t total;
+  if (mia_unlikely(!mia_product(count, size, &total))) return mia_api_overflow();
+  return mia_api_zalloc(total);
+}
+
+mia_inline void *mia_enter_reallocarray(void *p, size_t count, size_t size) {
+  size_t total;
+  if (mia_unlikely(!mia_product(count, size, &total))) return mia_api_overflow();
+  return mia_api_realloc(p, total, 1);
+}
+
+#endif

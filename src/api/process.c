@@ -1,0 +1,67 @@
+/* process.c -- what happens once in a process, and now and then.
+ *
+ * Nothing here is needed for allocating: the roots of all layers are static and
+ * valid before any code of ours has run. */
+#include "base/prelude.h"
+
+#include "api/options.h"
+#include "api/process.h"
+#include "api/stats.h"
+#include "arena/purge.h"
+#include "local/bin.h"
+#include "local/thread.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+extern char **environ;
+
+void mia_api_look_at_clock(mia_local *self) {
+  self->stirred = false;
+  long delay = mia_api_option(MIA_OPTION_PURGE_DELAY);
+  if (delay < 0) return;
+  int error = errno;
+  mia_arena_purge_due(mia_os_now(), (mia_tick)delay);
+  errno = error;
+}
+
+bool mia_api_purge(void) {
+  mia_local *self = mia_local_self;
+  int error = errno;
+  if (!mia_local_is_none(self)) mia_local_collect(self);
+  mia_local_drop_spares(self);
+  bool purged = mia_arena_purge_now() > 0;
+  errno = error;
+  return purged;
+}
+
+/* In descending rank of the locks. */
+static void before_fork(void) {
+  mia_local_before_fork();
+  mia_page_before_fork();
+  mia_arena_before_fork();
+}
+
+static void after_fork_parent(void) {
+  mia_arena_after_fork(false);
+  mia_page_after_fork(false);
+  mia_local_after_fork(false);
+}
+
+static void after_fork_child(void) {
+  mia_arena_after_fork(true);
+  mia_page_after_fork(true);
+  mia_local_after_fork(true);
+}
+
+__attribute__((constructor)) static void begin(void) {
+  /* A program with rights that its user lacks takes no orders from the user. */
+  if (!mia_os_privileged()) mia_api_read_options((const char *const *)environ);
+  if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
+  (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
+}
+
+__attribute__((destructor)) static void end(void) {
+  if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_print_stats();
+}

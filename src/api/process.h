@@ -1,0 +1,20 @@
+/* process.h -- what happens once in a process, and now and then. */
+#ifndef MIA_API_PROCESS_H
+#define MIA_API_PROCESS_H
+
+#include "local/local.h"
+
+/* Looks at the clock, and purges what is due. */
+mia_cold void mia_api_look_at_clock(mia_local *self);
+
+/* The same if pages came or went in this thread since the last time: the only
+ * thing that makes it worth while. */
+mia_inline void mia_api_tick(void) {
+  mia_local *self = mia_local_self;
+  if (mia_unlikely(self->stirred)) mia_api_look_at_clock(self);
+}
+
+/* All that can go back to the OS, now; true if anything did. */
+bool mia_api_purge(void);
+
+#endif

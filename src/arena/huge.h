@@ -1,0 +1,17 @@
+/* huge.h -- blocks too large for an arena: each its own mapping. */
+#ifndef MIA_ARENA_HUGE_H
+#define MIA_ARENA_HUGE_H
+
+#include "base/prelude.h"
+
+/* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'. */
+void *mia_arena_huge_take(size_t size, size_t align);
+
+/* False: the kernel could not unmap it; what it held is then purged. */
+bool mia_arena_huge_give(void *start, size_t size);
+
+/* Another size, content kept, the new tail zero; the block may move where
+ * `may_move'.  NULL: nothing has changed. */
+void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move);
+
+#endif

@@ -1,0 +1,18 @@
+/* purge.h -- returning the memory of free slices to the OS.
+ *
+ * A slice is purged when the purger has seen it free and dirty on two visits
+ * that are a delay apart and nobody used it in between: what is hot stays, what
+ * is cold goes.  While it is being purged a slice is claimed like any other. */
+#ifndef MIA_ARENA_PURGE_H
+#define MIA_ARENA_PURGE_H
+
+#include "arena/arena.h"
+
+/* Visits the arenas whose time has come, and no more often than `delay' ms
+ * each.  One thread at a time does so; others return at once. */
+void mia_arena_purge_due(mia_tick now, mia_tick delay);
+
+/* Purges every slice that is free and dirty, now.  Bytes purged. */
+size_t mia_arena_purge_now(void);
+
+#endif

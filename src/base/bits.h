@@ -1,0 +1,33 @@
+/* bits.h -- arithmetic on sizes, powers of two and bits. */
+#ifndef MIA_BASE_BITS_H
+#define MIA_BASE_BITS_H
+
+#include "base/prelude.h"
+
+mia_inline bool mia_is_power_of_two(size_t n) { return n != 0 && (n & (n - 1)) == 0; }
+
+/* Rounding to a multiple of `align', a power of two.  Up may wrap to 0. */
+mia_inline size_t mia_align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+mia_inline size_t mia_align_down(size_t n, size_t align) { return n & ~(align - 1); }
+mia_inline bool mia_is_aligned(const void *p, size_t align) {
+  return ((uintptr_t)p & (align - 1)) == 0;
+}
+
+/* Index of the highest set bit of n > 0. */
+mia_inline unsigned mia_high_bit(size_t n) {
+  return (unsigned)(sizeof(unsigned long long) * CHAR_BIT - 1) - (unsigned)__builtin_clzll(n);
+}
+
+/* The smallest power of two >= n; 0 where that does not fit. */
+mia_inline size_t mia_power_above(size_t n) {
+  if (n <= 1) return 1;
+  unsigned shift = mia_high_bit(n - 1) + 1;
+  return shift < sizeof(size_t) * CHAR_BIT ? (size_t)1 << shift : 0;
+}
+
+/* count * size in *total; false where it overflows. */
+mia_inline bool mia_product(size_t count, size_t size, size_t *total) {
+  return !__builtin_mul_overflow(count, size, total);
+}
+
+#endif

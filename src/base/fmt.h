@@ -1,0 +1,27 @@
+/* fmt.h -- text into a buffer, without stdio: printf may allocate. */
+#ifndef MIA_BASE_FMT_H
+#define MIA_BASE_FMT_H
+
+#include "base/prelude.h"
+
+/* Text that is cut, never overrun, when the buffer is full.
+ * Invariant: start <= at < end, and *at == 0 after every function here. */
+typedef struct mia_text {
+  char *start;
+  char *at;
+  char *end;
+} mia_text;
+
+mia_text mia_base_text(char *buffer, size_t size);
+
+void mia_base_put(mia_text *t, const char *s);
+void mia_base_put_unsigned(mia_text *t, uintmax_t n);
+void mia_base_put_hex(mia_text *t, uintmax_t n);
+
+/* n bytes as a person reads them: "640 B", "1.2 MiB". */
+void mia_base_put_size(mia_text *t, uintmax_t n);
+
+/* Spaces until the line has at least `column' characters since `line'. */
+void mia_base_put_pad(mia_text *t, const char *line, size_t column);
+
+#endif

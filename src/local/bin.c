@@ -1,0 +1,227 @@
+/* bin.c -- a local's pages of one class. */
+#include "base/prelude.h"
+
+#include "base/fail.h"
+#include "local/bin.h"
+#include "local/pool.h"
+#include "local/stock.h"
+#include "page/owner.h"
+
+enum {
+  /* A full page is worth having again when this part of it is free. */
+  FULL_DUE_SHIFT = 4,
+  /* More pages with room than this are of no use to a thread: others may. */
+  OTHERS_MAX = 32,
+  /* Blocks of one page that may wait in the outbox. */
+  OUTBOX_MAX = 32
+};
+
+/* ---- the list of other pages ---- */
+
+static void add_other(mia_bin *bin, mia_page *page) {
+  page->prev = NULL;
+  page->next = bin->others;
+  if (bin->others != NULL) bin->others->prev = page;
+  bin->others = page;
+  bin->count++;
+}
+
+static void remove_other(mia_bin *bin, mia_page *page) {
+  if (page->prev != NULL)
+    page->prev->next = page->next;
+  else
+    bin->others = page->next;
+  if (page->next != NULL) page->next->prev = page->prev;
+  bin->count--;
+}
+
+static void own(mia_local *self, mia_page *page) {
+  mia_aword_set(&page->owner, (uintptr_t)self);
+}
+
+static void disown(mia_page *page) { mia_aword_set(&page->owner, 0); }
+
+/* ---- what becomes of a page ---- */
+
+/* Whether `self' can use a page that has come to it. */
+static bool wants(const mia_local *self, const mia_page *page) {
+  const mia_bin *bin = &self->bins[page->class];
+  return bin->page != NULL && bin->count < OTHERS_MAX;
+}
+
+static bool is_full(const mia_page *page) { return page->used == page->total; }
+
+static uint32_t full_due(const mia_page *page) {
+  uint32_t due = page->total >> FULL_DUE_SHIFT;
+  return due > 0 ? due : 1;
+}
+
+/* Finds a place for a page that the caller has and no local owns: back to the
+ * arena, to this local, to the pool; full ones go nowhere. */
+static void settle(mia_local *self, mia_page *page, bool keep) {
+  for (;;) {
+    mia_page_gather(page);
+    if (page->used == 0) {
+      mia_local_pool_remove(page);
+      mia_local_retire(self, page);
+      return;
+    }
+    if (is_full(page)) {
+      if (mia_owner_drop(page, full_due(page))) return;
+    } else if (keep && wants(self, page)) {
+      mia_local_pool_remove(page);
+      own(self, page);
+      add_other(&self->bins[page->class], page);
+      return;
+    } else if (mia_local_pool_put(page)) {
+      return;
+    }
+  }
+}
+
+/* ---- allocating ---- */
+
+static bool lend(mia_local *self, unsigned class, mia_page *page) {
+  mia_bin *bin = &self->bins[class];
+  mia_block *list = mia_page_lend(page, &bin->fresh);
+  if (list == NULL) return false;
+  if (MIA_DEBUG) mia_page_check(page);
+  self->head[class] = list;
+  bin->page = page;
+  return true;
+}
+
+/* The page in use has nothing more.  True: it has after all. */
+static bool leave_full(mia_local *self, unsigned class) {
+  mia_page *page = self->bins[class].page;
+  self->bins[class].page = NULL;
+  disown(page);
+  while (!mia_owner_drop(page, full_due(page))) {
+    mia_page_gather(page);
+    if (is_full(page)) continue;
+    own(self, page);
+    return lend(self, class, page);
+  }
+  return false;
+}
+
+static mia_page *next_page(mia_local *self, unsigned class) {
+  mia_bin *bin = &self->bins[class];
+  mia_page *page = bin->others;
+  if (page != NULL) {
+    remove_other(bin, page);
+    return page;
+  }
+  page = mia_local_pool_take(class);
+  if (page == NULL) page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, 0);
+  if (page == NULL) page = mia_local_make(self, class);
+  if (page != NULL) own(self, page);
+  return page;
+}
+
+bool mia_local_refill(mia_local *self, unsigned class) {
+  mia_assert(self->head[class] == NULL && !mia_local_is_none(self));
+  mia_page *page = self->bins[class].page;
+  if (page != NULL && (lend(self, class, page) || leave_full(self, class))) return true;
+  do {
+    page = next_page(self, class);
+    if (page == NULL) return false;
+  } while (!lend(self, class, page));
+  return true;
+}
+
+/* ---- freeing ---- */
+
+/* A page became empty that no list is lent from.  One small one is kept, since
+ * what was needed is often needed again. */
+static void keep_or_retire(mia_local *self, mia_page *page) {
+  mia_bin *bin = &self->bins[page->class];
+  remove_other(bin, page);
+  disown(page);
+  if (page->slices == 1) page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, (uintptr_t)page);
+  if (page != NULL) mia_local_retire(self, page);
+}
+
+void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block) {
+  block->next = page->free;
+  page->free = block;
+  page->used--;
+  if (page->used == 0 && page != self->bins[page->class].page) keep_or_retire(self, page);
+}
+
+static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *tail,
+                 uint32_t count) {
+  if (!mia_owner_push(page, head, tail, count)) return;
+  settle(self, page, !mia_local_is_none(self) && page->class < MIA_CLASS_COUNT);
+}
+
+void mia_local_flush(mia_local *self) {
+  mia_outbox box = self->outbox;
+  if (box.count == 0) return;
+  self->outbox = (mia_outbox){0};
+  send(self, box.page, box.head, box.tail, box.count);
+}
+
+void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
+  mia_page_require_block(page, block);
+  if (page->class >= MIA_CLASS_COUNT || mia_local_is_none(self)) {
+    send(self, page, block, block, 1);
+    return;
+  }
+  mia_outbox *box = &self->outbox;
+  if (box->page != page) {
+    mia_local_flush(self);
+    *box = (mia_outbox){.page = page, .tail = block};
+  }
+  block->next = box->head;
+  box->head = block;
+  if (++box->count >= OUTBOX_MAX) mia_local_flush(self);
+}
+
+/* ---- housekeeping ---- */
+
+static void drop_spare(mia_local *self, mia_bin *bin) {
+  mia_page *page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, 0);
+  if (page != NULL) mia_local_retire(self, page);
+}
+
+void mia_local_collect(mia_local *self) {
+  mia_local_flush(self);
+  for (unsigned class = 0; class < MIA_CLASS_COUNT; class++) {
+    mia_bin *bin = &self->bins[class];
+    mia_page *next;
+    for (mia_page *page = bin->others; page != NULL; page = next) {
+      next = page->next;
+      mia_page_gather(page);
+      if (page->used == 0) keep_or_retire(self, page);
+    }
+    drop_spare(self, bin);
+  }
+}
+
+void mia_local_abandon(mia_local *self) {
+  mia_local_flush(self);
+  for (unsigned class = 0; class < MIA_CLASS_COUNT; class++) {
+    mia_bin *bin = &self->bins[class];
+    mia_page *page = bin->page;
+    if (page != NULL) {
+      mia_page_take_back(page, self->head[class]);
+      self->head[class] = NULL;
+      bin->page = NULL;
+      add_other(bin, page);
+    }
+    while ((page = bin->others) != NULL) {
+      remove_other(bin, page);
+      disown(page);
+      settle(self, page, false);
+    }
+    drop_spare(self, bin);
+  }
+}
+
+void mia_local_drop_spares(mia_local *self) {
+  mia_local *other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  for (; other != NULL; other = other->all)
+    for (unsigned class = 0; class < MIA_CLASS_COUNT; class++)
+      if (mia_aword_get(&other->bins[class].spare) != 0) drop_spare(self, &other->bins[class]);
+}

@@ -1,0 +1,29 @@
+/* bin.h -- a local's pages of one class: where blocks come from when the list
+ * in use is at its end, and where pages go when something is due with them. */
+#ifndef MIA_LOCAL_BIN_H
+#define MIA_LOCAL_BIN_H
+
+#include "local/local.h"
+
+/* Gives the empty head of `class' a new list.  False: out of memory. */
+bool mia_local_refill(mia_local *self, unsigned class);
+
+/* Frees a block of a page that `self' owns, whatever that leads to. */
+void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block);
+
+/* Frees a block of a page that `self' does not own. */
+void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block);
+
+/* Sends what is in the outbox. */
+void mia_local_flush(mia_local *self);
+
+/* Gathers, and retires the pages that are empty. */
+void mia_local_collect(mia_local *self);
+
+/* Lets go of all pages and blocks that are free. */
+void mia_local_abandon(mia_local *self);
+
+/* Retires the empty pages that any thread keeps in reserve. */
+void mia_local_drop_spares(mia_local *self);
+
+#endif

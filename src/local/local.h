@@ -1,0 +1,77 @@
+/* local.h -- what one thread owns.
+ *
+ * A local holds, for each size class, a list of free blocks to allocate from
+ * (`head', lent by one page), and the other pages that the thread owns because
+ * they have free blocks.  Pages without free blocks have no owner: whoever frees
+ * the blocks decides what becomes of them (bin.h), so that a sleeping thread
+ * keeps no memory from others.
+ *
+ * Locals are never unmapped: a thread that ends gives its own to the next. */
+#ifndef MIA_LOCAL_LOCAL_H
+#define MIA_LOCAL_LOCAL_H
+
+#include "os/lock.h"
+#include "os/tls.h"
+#include "page/page.h"
+
+/* The pages that a local owns for one class.
+ * Invariants:
+ *   L1  page, where not NULL, lent the list that head is the rest of
+ *   L2  every page of `others' has free blocks, and its owner is the local
+ *   L3  spare is 0 or a page with used = 0, without owner, claimed */
+typedef struct mia_bin {
+  mia_page *page;   /* [own] */
+  mia_page *others; /* [own] doubly linked, the newest first */
+  uint32_t count;   /* [own] length of `others' */
+  bool fresh;       /* [own] head's blocks read as zero but for their first word */
+  mia_aword spare;  /* [any] taken by whoever swaps it out */
+} mia_bin;
+
+/* Blocks of one page of another thread, freed here and on their way home. */
+typedef struct mia_outbox {
+  mia_page *page;
+  mia_block *head;
+  mia_block *tail;
+  uint32_t count;
+} mia_outbox;
+
+typedef struct mia_local {
+  alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
+  mia_bin bins[MIA_CLASS_COUNT];
+  mia_outbox outbox;     /* [own] */
+  bool stirred;          /* [own] pages came or went since the last look at the clock */
+  struct mia_local *all; /* [const] next in the list of all locals */
+  struct mia_local *idle; /* [lock:threads] next in the list of unused ones */
+} mia_local;
+
+typedef struct mia_tally {
+  mia_aword now;
+  mia_aword peak;
+} mia_tally;
+
+typedef struct mia_local_world {
+  mia_local none;                     /* [const] of a thread that has none: empty */
+  mia_local first;                    /* the first one in use */
+  mia_lock threads;
+  mia_local *idle;                    /* [lock:threads] */
+  bool first_made;                    /* [lock:threads] */
+  mia_aword all;                      /* [any] head of the list of all locals; only grows */
+  mia_tally attached;                 /* [any] threads */
+  mia_lock pool_lock;
+  mia_page *pool[MIA_CLASS_COUNT];    /* [lock:pool] pages with room and without owner */
+  mia_aword pooled[MIA_CLASS_COUNT];  /* [any] their number: advice */
+  mia_tally pages[MIA_CLASS_KINDS];   /* [any] of each class, and large and huge */
+} mia_local_world;
+
+extern mia_local_world mia_local_all __attribute__((visibility("hidden")));
+
+/* The calling thread's; &mia_local_all.none before its first allocation and
+ * after its end.  Never NULL, so that the fast path need not look. */
+extern mia_thread_local mia_local *mia_local_self __attribute__((visibility("hidden")));
+
+mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
+mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
+  return mia_aword_get(&page->owner) == (uintptr_t)self;
+}
+
+#endif

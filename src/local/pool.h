@@ -1,0 +1,23 @@
+/* pool.h -- pages that have room and no owner, by class.
+ *
+ * A page is put here by who has it and drops it in the same step, under the
+ * pool's lock; it leaves when somebody takes it for allocating, or when the
+ * thread whose free claimed it takes it out.  Whoever unlinks a page to take it
+ * claims it before the lock is released; so a page that is retired can't be
+ * reached from here. */
+#ifndef MIA_LOCAL_POOL_H
+#define MIA_LOCAL_POOL_H
+
+#include "local/local.h"
+
+/* Puts a page that the caller has and drops it until all of it is free.  False:
+ * blocks came in the meantime; it is not in the pool and the caller has it. */
+bool mia_local_pool_put(mia_page *page);
+
+/* Takes a page out that the caller has; nothing if it is not there. */
+void mia_local_pool_remove(mia_page *page);
+
+/* A page of a class that the caller then has, or NULL. */
+mia_page *mia_local_pool_take(unsigned class);
+
+#endif

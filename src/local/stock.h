@@ -1,0 +1,19 @@
+/* stock.h -- pages from the arenas and back, counted. */
+#ifndef MIA_LOCAL_STOCK_H
+#define MIA_LOCAL_STOCK_H
+
+#include "local/local.h"
+
+/* As mia_page_make and mia_page_make_single. */
+mia_page *mia_local_make(mia_local *self, unsigned class);
+mia_page *mia_local_make_single(mia_local *self, size_t size, size_t align, bool huge,
+                                bool *zero);
+
+/* As mia_page_retire. */
+void mia_local_retire(mia_local *self, mia_page *page);
+
+/* Counts one more or one less. */
+void mia_local_tally_up(mia_tally *tally);
+void mia_local_tally_down(mia_tally *tally);
+
+#endif

@@ -1,0 +1,18 @@
+/* thread.h -- threads come and go. */
+#ifndef MIA_LOCAL_THREAD_H
+#define MIA_LOCAL_THREAD_H
+
+#include "local/local.h"
+
+/* The calling thread's local, made if there is none; NULL: out of memory.  It
+ * is given back when the thread ends. */
+mia_local *mia_local_attach(void);
+
+/* Gives the calling thread's local back, if there is one. */
+void mia_local_detach(void);
+
+/* Around fork: the layer's locks are held while the child is made. */
+void mia_local_before_fork(void);
+void mia_local_after_fork(bool child);
+
+#endif

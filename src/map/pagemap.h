@@ -1,0 +1,65 @@
+/* pagemap.h -- from an address to the page that it lies in.
+ *
+ * A word for each slice of the address space: with 32-bit pointers one table,
+ * with 64-bit pointers a root of leaves, each leaf the slices of 4 GiB.  The
+ * word is the address of the page's descriptor, or 0: not ours.
+ *
+ * Addresses are taken modulo 2^48: what lies above are tag bits (aarch64's top
+ * byte), sign bits (sparc64 maps at the top of its address space), or address
+ * bits that Linux hands out on request only.
+ *
+ * Any valid block reached its holder through some synchronisation after its
+ * page was set here; so plain relaxed loads suffice to find it. */
+#ifndef MIA_MAP_PAGEMAP_H
+#define MIA_MAP_PAGEMAP_H
+
+#include "base/layout.h"
+
+#define MIA_MAP_LEAF_SHIFT 16
+#define MIA_MAP_LEAF_ENTRIES ((size_t)1 << MIA_MAP_LEAF_SHIFT)
+
+#if MIA_POINTER_64
+#define MIA_MAP_ADDRESS_BITS 48
+#define MIA_MAP_ROOT_ENTRIES \
+  ((size_t)1 << (MIA_MAP_ADDRESS_BITS - MIA_SLICE_SHIFT - MIA_MAP_LEAF_SHIFT))
+#else
+#define MIA_MAP_ROOT_ENTRIES ((size_t)1)
+#endif
+
+/* `first' serves whichever 4 GiB come first, so that a small process needs no
+ * mapping for its page map. */
+typedef struct mia_map_table {
+  mia_aword root[MIA_MAP_ROOT_ENTRIES];   /* [any] address of a leaf or 0; set once */
+  mia_aword first_taken;                  /* [any] 1 when `first' is in the root */
+  mia_aword first[MIA_MAP_LEAF_ENTRIES];  /* [any] addresses of descriptors or 0 */
+} mia_map_table;
+
+extern mia_map_table mia_map_pages __attribute__((visibility("hidden")));
+
+mia_inline mia_aword *mia_map_leaf(const void *p) {
+#if MIA_POINTER_64
+  size_t index = (uintptr_t)p >> (MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT);
+  return (mia_aword *)mia_aword_get(&mia_map_pages.root[index & (MIA_MAP_ROOT_ENTRIES - 1)]);
+#else
+  (void)p;
+  return mia_map_pages.first;
+#endif
+}
+
+/* What was set for the slice that `p' lies in, or NULL.  `p' may be anything. */
+mia_inline void *mia_map_page_at(const void *p) {
+  mia_aword *leaf = mia_map_leaf(p);
+  if (MIA_POINTER_64 && mia_unlikely(leaf == NULL)) return NULL;
+  size_t index = ((uintptr_t)p >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1);
+  return (void *)mia_aword_get(&leaf[index]);
+}
+
+/* Makes sure that the slices of [start, start + size) can be set.  False: out
+ * of memory. */
+bool mia_map_cover(const void *start, size_t size);
+
+/* Sets the page of `slices' covered slices from the one of `start' on; NULL
+ * clears.  The slices belong to the caller. */
+void mia_map_set_page(const void *start, size_t slices, const void *page);
+
+#endif

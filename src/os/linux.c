@@ -1,0 +1,32 @@
+/* linux.c -- the part of the platform contract that Linux does its own way. */
+#include "base/prelude.h"
+
+#include "os/os.h"
+
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+/* What every Linux port supports; the kernel tells the truth through auxv. */
+enum { PAGE_SIZE_DEFAULT = 4096 };
+
+size_t mia_os_page_size(void) {
+  unsigned long size = getauxval(AT_PAGESZ);
+  return size != 0 ? (size_t)size : PAGE_SIZE_DEFAULT;
+}
+
+bool mia_os_purge(void *start, size_t size) { return madvise(start, size, MADV_DONTNEED) == 0; }
+
+void mia_os_small_pages(void *start, size_t size) {
+  /* EINVAL where the kernel has no transparent huge pages: nothing to do. */
+  (void)madvise(start, size, MADV_NOHUGEPAGE);
+}
+
+bool mia_os_resize(void *start, size_t size, size_t wanted) {
+  return mremap(start, size, wanted, 0) != MAP_FAILED;
+}
+
+bool mia_os_move(void *start, size_t size, void *to, size_t wanted) {
+  return mremap(start, size, wanted, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
+}
+
+bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }

@@ -1,0 +1,57 @@
+/* class.h -- size classes: what a request is rounded up to.
+ *
+ * 8; multiples of 16 up to 128; then eight steps a doubling, up to 64 KiB: at
+ * most an eighth is lost to rounding.
+ *
+ * Alignment for free: blocks lie at multiples of their size from the start of
+ * their page, which is a slice boundary.  For a power of two A and a size that
+ * is a multiple of A, the class of that size is a multiple of A as well: either
+ * its step is a multiple of A, or the size is itself a class.  So an aligned
+ * request up to a slice needs no more than a rounded size. */
+#ifndef MIA_PAGE_CLASS_H
+#define MIA_PAGE_CLASS_H
+
+#include "base/bits.h"
+#include "base/layout.h"
+
+#define MIA_CLASS_LINEAR_MAX ((size_t)128)     /* up to here: multiples of 16 */
+#define MIA_CLASS_TABLE_MAX ((size_t)1024)     /* up to here: by table */
+#define MIA_CLASS_SIZE_MAX ((size_t)64 * 1024) /* up to here: classes at all */
+#define MIA_CLASS_COUNT 81
+#define MIA_CLASS_LARGE MIA_CLASS_COUNT /* a page of one block in whole slices */
+#define MIA_CLASS_HUGE (MIA_CLASS_COUNT + 1) /* a page of one block, own mapping */
+#define MIA_CLASS_KINDS (MIA_CLASS_COUNT + 2)
+
+enum {
+  MIA_CLASS_LINEAR = 9, /* classes up to 128 */
+  MIA_CLASS_STEP_SHIFT = 3,
+  MIA_CLASS_LINEAR_SHIFT = 7 /* log2 of MIA_CLASS_LINEAR_MAX */
+};
+
+extern const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 1]
+    __attribute__((visibility("hidden")));
+extern const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] __attribute__((visibility("hidden")));
+
+/* The class of a size above MIA_CLASS_LINEAR_MAX, by arithmetic. */
+mia_inline unsigned mia_class_above(size_t size) {
+  unsigned high = mia_high_bit(size - 1);
+  unsigned doublings = high - MIA_CLASS_LINEAR_SHIFT;
+  unsigned step = (unsigned)((size - 1) >> (high - MIA_CLASS_STEP_SHIFT)) & 7;
+  return MIA_CLASS_LINEAR + (doublings << MIA_CLASS_STEP_SHIFT) + step;
+}
+
+/* The class of a size up to MIA_CLASS_SIZE_MAX. */
+mia_inline unsigned mia_class_of(size_t size) {
+  if (mia_likely(size <= MIA_CLASS_TABLE_MAX))
+    return mia_page_class_table[(size + MIA_BLOCK_MIN - 1) / MIA_BLOCK_MIN];
+  return mia_class_above(size);
+}
+
+mia_inline size_t mia_class_size(unsigned class) { return mia_page_class_sizes[class]; }
+
+/* Slices of a page of a class: at least eight blocks fit. */
+mia_inline size_t mia_class_slices(unsigned class) {
+  return mia_class_size(class) <= MIA_SLICE_SIZE / 8 ? 1 : 8;
+}
+
+#endif

@@ -1,0 +1,140 @@
+/* owner.h -- who may touch a page, and how blocks come home.  All transitions
+ * of the word `remote' are here and nowhere else.
+ *
+ * The word holds three things, so that each change is one compare-and-swap:
+ *   list     the blocks freed by threads that do not own the page (a stack)
+ *   left     how many more such frees until something is due
+ *   claimed  whether somebody has the page
+ *
+ *                 drop(due), nothing on the list
+ *        claimed ------------------------------->  unclaimed
+ *           ^                                        |  |  ^
+ *           |  claim(): somebody looks for a page    |  |  | push(): left > n
+ *           +----------------------------------------+  +--+
+ *           |  push(): left <= n, what was due is here
+ *           +----------------------------------------
+ *   claimed --push()--> claimed: the one who has the page gathers in his time
+ *
+ * Who drops a page says by `due' when the next claim is worth its while: a full
+ * page when some part of it is free again, a page in the pool when all of it is.
+ * The thread whose push reaches that point has the page from then on.
+ *
+ * The claim passes the page's [own] fields from the one who drops (release) to
+ * the one who claims (acquire).  Pushing releases the content of the blocks to
+ * the one who gathers.  A pusher holds a live block of the page until its push,
+ * so the page cannot be retired under it, and does not look at it afterwards
+ * unless the push claimed it.
+ *
+ * ABA: between a pusher's load and its swap the list may be taken and come
+ * again with the same head and count.  Its block then links to that head, which
+ * is the head: nothing is lost.
+ *
+ * Everything fits into 32 bits, on every host:
+ *   31..16  offset of the list's first block from the page's start, in units of
+ *           the smallest block; NONE when the list is empty
+ *   15..2   left, modulo 2^14
+ *   0       claimed
+ * The number of blocks on the list is due - left, modulo 2^14, also while the
+ * page is claimed; who gathers sets both to 0, and left counts down from there. */
+#ifndef MIA_PAGE_OWNER_H
+#define MIA_PAGE_OWNER_H
+
+#include "base/fail.h"
+#include "page/page.h"
+
+enum {
+  MIA_OWNER_CLAIMED = 1,
+  MIA_OWNER_LEFT_SHIFT = 2,
+  MIA_OWNER_LEFT_MASK = (1 << 14) - 1,
+  MIA_OWNER_LIST_SHIFT = 16,
+  MIA_OWNER_LIST_NONE = 0xffff
+};
+
+/* One value more than fits the units of the largest page of classes is enough,
+ * since no block starts in the last unit of such a page. */
+mia_static_assert(8 * MIA_SLICE_SIZE / MIA_BLOCK_MIN - 1 <= MIA_OWNER_LIST_NONE,
+                  "the offset of every block fits");
+mia_static_assert(MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LEFT_MASK,
+                  "a page's blocks can be counted");
+
+mia_inline uintptr_t mia_owner_word(uintptr_t list, uint32_t left, uintptr_t claimed) {
+  return list << MIA_OWNER_LIST_SHIFT |
+         (uintptr_t)(left & MIA_OWNER_LEFT_MASK) << MIA_OWNER_LEFT_SHIFT | claimed;
+}
+mia_inline uint32_t mia_owner_left(uintptr_t word) {
+  return (uint32_t)(word >> MIA_OWNER_LEFT_SHIFT) & MIA_OWNER_LEFT_MASK;
+}
+mia_inline mia_block *mia_owner_list(const mia_page *page, uintptr_t word) {
+  uintptr_t list = word >> MIA_OWNER_LIST_SHIFT;
+  return list == MIA_OWNER_LIST_NONE ? NULL : (mia_block *)(page->start + list * MIA_BLOCK_MIN);
+}
+
+/* The first word of a page that the caller has. */
+mia_inline void mia_owner_begin_claimed(mia_page *page) {
+  page->due = 0;
+  mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED));
+}
+
+/* The first word of a full page that nobody has. */
+mia_inline void mia_owner_begin_full(mia_page *page, uint32_t due) {
+  page->due = due;
+  mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0));
+}
+
+/* Frees the chain head..tail of `count' blocks.  True: the caller has the page
+ * now, and must see to it. */
+mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail, uint32_t count) {
+  uintptr_t list = (uintptr_t)((char *)head - page->start) / MIA_BLOCK_MIN;
+  uintptr_t was = mia_aword_get(&page->remote);
+  uintptr_t claimed;
+  do {
+    uint32_t left = mia_owner_left(was);
+    tail->next = mia_owner_list(page, was);
+    claimed = (was & MIA_OWNER_CLAIMED) != 0 || left <= count ? MIA_OWNER_CLAIMED : 0;
+    if (mia_aword_cas_acq_rel(&page->remote, &was, mia_owner_word(list, left - count, claimed)))
+      break;
+  } while (true);
+  return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
+}
+
+/* Takes the list off a page that the caller has; *count is its length. */
+mia_inline mia_block *mia_owner_gather(mia_page *page, uint32_t *count) {
+  uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED);
+  uintptr_t was = mia_aword_swap_acq_rel(&page->remote, none);
+  mia_assert((was & MIA_OWNER_CLAIMED) != 0);
+  *count = (page->due - mia_owner_left(was)) & MIA_OWNER_LEFT_MASK;
+  page->due = 0;
+  return mia_owner_list(page, was);
+}
+
+/* Whether a page that the caller has may have something to gather. */
+mia_inline bool mia_owner_has_remote(const mia_page *page) {
+  return mia_aword_get(&page->remote) >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE;
+}
+
+/* Lets go of a page until `due' more blocks have been freed.  False: blocks came
+ * in the meantime, the caller still has the page and should gather. */
+mia_inline bool mia_owner_drop(mia_page *page, uint32_t due) {
+  uint32_t due_before = page->due;
+  uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, due_before, MIA_OWNER_CLAIMED);
+  uintptr_t was = none;
+  mia_assert(due > 0 && mia_aword_get(&page->owner) == 0);
+  page->due = due;
+  while (!mia_aword_cas_rel(&page->remote, &was, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0))) {
+    if (was == none) continue; /* spurious */
+    page->due = due_before;
+    return false;
+  }
+  return true;
+}
+
+/* Tries to get a page that may have been dropped. */
+mia_inline bool mia_owner_claim(mia_page *page) {
+  uintptr_t was = mia_aword_get(&page->remote);
+  do {
+    if ((was & MIA_OWNER_CLAIMED) != 0) return false;
+  } while (!mia_aword_cas_acq(&page->remote, &was, was | MIA_OWNER_CLAIMED));
+  return true;
+}
+
+#endif

@@ -1,0 +1,247 @@
+/* page.c -- making, lending and retiring pages. */
+#include "base/prelude.h"
+
+#include "arena/huge.h"
+#include "arena/meta.h"
+#include "base/bits.h"
+#include "base/fail.h"
+#include "map/pagemap.h"
+#include "os/lock.h"
+#include "os/os.h"
+#include "page/owner.h"
+#include "page/page.h"
+
+/* Blocks are carved so many bytes at a time: the smallest OS page. */
+enum { CARVE_BYTES = 4096 };
+
+/* Descriptors of huge pages, which lie in no arena. */
+static struct {
+  mia_lock lock;
+  mia_page *spare; /* [lock] linked by next */
+} huge = {.lock = MIA_LOCK_INIT(MIA_RANK_HUGE)};
+
+/* ---- making ---- */
+
+mia_page *mia_page_make(unsigned class) {
+  mia_span span;
+  if (!mia_arena_take(mia_class_slices(class), MIA_SLICE_SIZE, &span)) return NULL;
+  size_t size = mia_class_size(class);
+  mia_page *page = (mia_page *)mia_arena_descriptor(&span);
+  *page = (mia_page){.total = (uint32_t)((span.slices << MIA_SLICE_SHIFT) / size),
+                     .class = (uint8_t)class,
+                     .zero = span.zero,
+                     .size = size,
+                     .start = span.start,
+                     .arena = span.arena,
+                     .slices = span.slices};
+  mia_owner_begin_claimed(page);
+  mia_map_set_page(span.start, span.slices, page);
+  return page;
+}
+
+static mia_page *make_large(size_t size, size_t align, bool *zero) {
+  mia_span span;
+  if (!mia_arena_take(mia_slices_of(size), align, &span)) return NULL;
+  mia_page *page = (mia_page *)mia_arena_descriptor(&span);
+  *page = (mia_page){.class = MIA_CLASS_LARGE,
+                     .start = span.start,
+                     .arena = span.arena,
+                     .slices = span.slices};
+  *zero = span.zero;
+  return page;
+}
+
+static mia_page *take_huge_descriptor(void) {
+  mia_os_lock(&huge.lock);
+  mia_page *page = huge.spare;
+  if (page != NULL)
+    huge.spare = page->next;
+  else
+    page = mia_arena_meta(sizeof *page);
+  mia_os_unlock(&huge.lock);
+  return page;
+}
+
+static void give_huge_descriptor(mia_page *page) {
+  mia_os_lock(&huge.lock);
+  page->next = huge.spare;
+  huge.spare = page;
+  mia_os_unlock(&huge.lock);
+}
+
+static mia_page *make_huge(size_t size, size_t align) {
+  mia_page *page = take_huge_descriptor();
+  if (page == NULL) return NULL;
+  char *start = mia_arena_huge_take(size, align);
+  if (start == NULL) {
+    give_huge_descriptor(page);
+    return NULL;
+  }
+  *page = (mia_page){.class = MIA_CLASS_HUGE, .start = start};
+  return page;
+}
+
+mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero) {
+  size = mia_align_up(size > 0 ? size : 1, mia_os_page_size());
+  const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
+  *zero = true;
+  bool large = !huge_wanted && size <= span_max && align <= span_max / 2;
+  mia_page *page = large ? make_large(size, align, zero) : make_huge(size, align);
+  if (page == NULL) return NULL;
+  page->size = size;
+  page->total = page->capacity = page->used = 1;
+  mia_owner_begin_full(page, 1);
+  mia_map_set_page(page->start, 1, page);
+  return page;
+}
+
+/* ---- retiring ---- */
+
+static void retire_huge(mia_page *page) {
+  (void)mia_arena_huge_give(page->start, page->size);
+  give_huge_descriptor(page);
+}
+
+void mia_page_retire(mia_page *page) {
+  mia_assert(page->used == 0 && mia_aword_get(&page->listed) == 0);
+  bool single = page->class >= MIA_CLASS_COUNT;
+  mia_map_set_page(page->start, single ? 1 : page->slices, NULL);
+  if (page->class == MIA_CLASS_HUGE)
+    retire_huge(page);
+  else
+    mia_arena_give(page->arena, page->start, page->slices, page->capacity * page->size);
+}
+
+/* ---- lending ---- */
+
+static mia_block *carve(mia_page *page) {
+  uint32_t left = page->total - page->capacity;
+  if (left == 0) return NULL;
+  uint32_t count = page->size < CARVE_BYTES ? CARVE_BYTES / (uint32_t)page->size : 1;
+  if (count > left) count = left;
+  char *first = page->start + (size_t)page->capacity * page->size;
+  mia_block *block = (mia_block *)first;
+  for (uint32_t i = 1; i < count; i++) {
+    block->next = (mia_block *)(first + (size_t)i * page->size);
+    block = block->next;
+  }
+  block->next = NULL;
+  page->capacity += count;
+  page->used += count;
+  return (mia_block *)first;
+}
+
+mia_block *mia_page_lend(mia_page *page, bool *fresh) {
+  *fresh = false;
+  if (page->free == NULL && mia_owner_has_remote(page)) mia_page_gather(page);
+  mia_block *list = page->free;
+  if (list != NULL) {
+    page->free = NULL;
+    page->used = page->capacity;
+    return list;
+  }
+  *fresh = page->zero;
+  return carve(page);
+}
+
+static mia_block *last_of(mia_block *list, uint32_t *count) {
+  *count = 1;
+  while (list->next != NULL) {
+    list = list->next;
+    ++*count;
+  }
+  return list;
+}
+
+void mia_page_take_back(mia_page *page, mia_block *list) {
+  if (list == NULL) return;
+  uint32_t count;
+  last_of(list, &count)->next = page->free;
+  page->free = list;
+  page->used -= count;
+}
+
+void mia_page_gather(mia_page *page) {
+  uint32_t count;
+  mia_block *list = mia_owner_gather(page, &count);
+  if (list == NULL) return;
+  if (page->free != NULL) {
+    uint32_t walked;
+    last_of(list, &walked)->next = page->free;
+    mia_assert(walked == count);
+  }
+  page->free = list;
+  page->used -= count;
+}
+
+/* ---- the one block of a large or huge page ---- */
+
+static bool resize_large(mia_page *page, size_t size) {
+  size_t slices = mia_slices_of(size);
+  if (slices > MIA_SPAN_MAX_SLICES) return false;
+  if (slices < page->slices) {
+    mia_arena_give(page->arena, page->start + (slices << MIA_SLICE_SHIFT), page->slices - slices,
+                   (page->slices - slices) << MIA_SLICE_SHIFT);
+  } else if (slices > page->slices) {
+    bool zero;
+    if (!mia_arena_extend(page->arena, page->start, page->slices, slices, &zero)) return false;
+  }
+  page->slices = slices;
+  return true;
+}
+
+/* The map forgets the old place before the kernel may give it to another. */
+static bool resize_huge(mia_page *page, size_t size, bool may_move) {
+  mia_map_set_page(page->start, 1, NULL);
+  char *start = mia_arena_huge_resize(page->start, page->size, size, may_move);
+  if (start != NULL) page->start = start;
+  mia_map_set_page(page->start, 1, page);
+  return start != NULL;
+}
+
+bool mia_page_resize_single(mia_page *page, size_t size, bool may_move) {
+  size = mia_align_up(size, mia_os_page_size());
+  bool done = page->class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move)
+                                            : resize_large(page, size);
+  if (done) page->size = size;
+  return done;
+}
+
+/* ---- fork ---- */
+
+void mia_page_before_fork(void) { mia_os_lock(&huge.lock); }
+
+void mia_page_after_fork(bool child) {
+  if (child)
+    mia_os_renew_lock(&huge.lock);
+  else
+    mia_os_unlock(&huge.lock);
+}
+
+/* ---- checking ---- */
+
+void mia_page_require_block(const mia_page *page, const void *p) {
+  size_t offset = (size_t)((const char *)p - page->start);
+  bool single = page->class >= MIA_CLASS_COUNT;
+  /* In 32 bits: such a division is several times cheaper. */
+  if (single ? offset != 0
+             : (uint32_t)offset % (uint32_t)page->size != 0 ||
+                   (uint32_t)offset / (uint32_t)page->size >= page->total)
+    mia_base_misuse("pointer to the inside of a block", p);
+}
+
+static uint32_t length_in(const mia_page *page, const mia_block *list) {
+  uint32_t count = 0;
+  for (; list != NULL; list = list->next) {
+    mia_page_require_block(page, list);
+    mia_assert(count < page->capacity);
+    count++;
+  }
+  return count;
+}
+
+void mia_page_check(const mia_page *page) {
+  mia_assert(page->used <= page->capacity && page->capacity <= page->total);
+  mia_assert(page->used + length_in(page, page->free) == page->capacity); /* P1 */
+  mia_assert(page->class == MIA_CLASS_HUGE || mia_is_aligned(page->start, MIA_SLICE_SIZE));
+}

@@ -1,0 +1,97 @@
+/* page.h -- blocks of one class, side by side in a span.
+ *
+ * The descriptor lies in the arena's head, the span holds blocks and nothing
+ * else.  Blocks are carved off the span from the low end as they are needed, so
+ * that what was never used was never touched.
+ *
+ * Where a carved block is:
+ *   free     on the page's own list: freed by the owner, or gathered
+ *   remote   on the list in the word `remote': freed by others, not yet gathered
+ *   lent     on the list that the owner allocates from (local/bin)
+ *   live     with the program
+ * Invariants:
+ *   P1  used = lent + live + remote, and used + free = capacity <= total
+ *   P2  start is a slice boundary (of a huge page: an OS page boundary), and a
+ *       block starts at a multiple of size from it
+ *   P3  owner = 0 while nobody or somebody passing has the page (owner.h)
+ *   P4  listed = 1 exactly while the page is on a list of the pool
+ *   P5  with `zero', every byte that has not been carved reads as zero
+ * A large or huge page is one block: total = capacity = 1.
+ *
+ * Functions here touch [own] fields: their caller has claimed the page. */
+#ifndef MIA_PAGE_PAGE_H
+#define MIA_PAGE_PAGE_H
+
+#include "arena/arena.h"
+#include "base/layout.h"
+#include "map/pagemap.h"
+#include "page/block.h"
+#include "page/class.h"
+
+typedef struct mia_page {
+  mia_aword owner;       /* [any] the mia_local that owns the page, or 0; written by that one */
+  mia_block *free;       /* [own] */
+  uint32_t used;         /* [own] */
+  uint32_t capacity;     /* [own] blocks carved so far */
+  mia_aword remote;      /* [any] list, countdown and claim: owner.h */
+  mia_aword listed;      /* [lock:pool] */
+  uint32_t total;        /* [const] blocks that fit */
+  uint32_t due;          /* [own] the countdown's start: owner.h */
+  uint8_t class;         /* [const] */
+  bool zero;             /* [const] */
+  size_t size;           /* [const] of a block; of a large one changed by its holder */
+  char *start;           /* [const] of the blocks; of a huge one changed by its holder */
+  struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
+  struct mia_page *prev; /* likewise */
+  mia_arena *arena;      /* [const] NULL for a huge page */
+  size_t slices;         /* [const] of the span; of a large one changed by its holder */
+} mia_page;
+
+mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");
+mia_static_assert(offsetof(mia_page, owner) % sizeof(uintptr_t) == 0 &&
+                      offsetof(mia_page, remote) % sizeof(uintptr_t) == 0 &&
+                      offsetof(mia_page, listed) % sizeof(uintptr_t) == 0,
+                  "atomic words lie well");
+
+/* A page for a class, nothing carved, claimed by the caller; NULL: no memory. */
+mia_page *mia_page_make(unsigned class);
+
+/* A page of one block of `size' bytes that is live already and has no owner.
+ * Large where that fits an arena, else, or if wanted so, huge.  *zero tells
+ * whether it reads as zero.  NULL: no memory. */
+mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero);
+
+/* Gives an empty page's memory back.  The descriptor is gone with it. */
+void mia_page_retire(mia_page *page);
+
+/* Lends all blocks that are free, or else gathered, or else freshly carved;
+ * NULL if there are none: the page is full.  *fresh: all but the first word of
+ * each reads as zero. */
+mia_block *mia_page_lend(mia_page *page, bool *fresh);
+
+/* Takes back what is left of a list lent. */
+void mia_page_take_back(mia_page *page, mia_block *list);
+
+/* Moves what others freed to the page's own list. */
+void mia_page_gather(mia_page *page);
+
+/* Changes the size of the one block of a large or huge page, contents kept;
+ * false (nothing changed) where that cannot be done without copying.  A huge
+ * block may move, if `may_move': page->start is where it then is.  What is new
+ * at its end is unspecified. */
+bool mia_page_resize_single(mia_page *page, size_t size, bool may_move);
+
+/* Aborts if `p' is not the start of a carved block of the page. */
+void mia_page_require_block(const mia_page *page, const void *p);
+
+/* Around fork: the layer's lock is held while the child is made. */
+void mia_page_before_fork(void);
+void mia_page_after_fork(bool child);
+
+/* Asserts P1 to P5 (debug builds). */
+void mia_page_check(const mia_page *page);
+
+
+mia_inline mia_page *mia_page_of(const void *p) { return (mia_page *)mia_map_page_at(p); }
+
+#endif

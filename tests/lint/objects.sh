@@ -1,0 +1,34 @@
+#! /bin/sh
+# Which object needs which other one is a graph without cycles: every file can
+# be understood, and tested, on top of the files it uses.
+. "$top_srcdir/tests/lint/lib.sh"
+for l in $layers; do
+  for o in $(objects "$l"); do
+    $NM -P "$o" | $AWK -v o="$l/$(basename "$o")" '
+      BEGIN { print "object", o }
+      $2 ~ /^[TDBRCVW]$/ { print "def", o, $1 } $2 == "U" { print "use", o, $1 }'
+  done
+done | $AWK '
+  $1 == "object" { node[++n] = $2 }
+  $1 == "def" { home[$3] = $2 }
+  $1 == "use" { use[$2 " " $3] = 1 }
+  END {
+    for (u in use) {
+      split(u, w); to = home[w[2]]
+      if (to != "" && to != w[1] && !reach[w[1], to]) { reach[w[1], to] = 1; edges++ }
+    }
+    for (k = 1; k <= n; k++) for (i = 1; i <= n; i++) if (reach[node[i], node[k]])
+      for (j = 1; j <= n; j++) if (reach[node[k], node[j]]) reach[node[i], node[j]] = 1
+    largest = n > 0
+    for (i = 1; i <= n; i++) {
+      size = 1; ring = node[i]
+      for (j = 1; j <= n; j++) if (j != i && reach[node[i], node[j]] && reach[node[j], node[i]]) {
+        size++; ring = ring " " node[j]
+      }
+      if (size > largest) { largest = size; worst = ring }
+    }
+    if (largest > 1) print "cycle: " worst
+    if (!n || !edges) print "nothing examined"
+    print n + 0 " objects, " edges + 0 " dependencies, largest cycle " largest + 0
+    exit largest != 1 || !edges
+  }'
