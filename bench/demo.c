@@ -23,10 +23,10 @@
 
 enum {
   THREADS = 4,
-  ROUNDS = 3,         /* after each the threads end and new ones go on */
-  SLOTS = 20000,      /* blocks that a thread keeps */
-  STEPS = 250000,     /* blocks that a thread makes in a round */
-  POST = 512,         /* blocks on their way to a thread */
+  ROUNDS = 3,     /* after each the threads end and new ones go on */
+  SLOTS = 20000,  /* blocks that a thread keeps */
+  STEPS = 250000, /* blocks that a thread makes in a round */
+  POST = 512,     /* blocks on their way to a thread */
   SEND_ONE_IN = 4,
   BUFFERS_ONE_IN = 2000, /* a step that grows a buffer instead */
   BUFFER_TOP = 1 << 20,

@@ -15,13 +15,13 @@
 
 enum {
   REPEATS = 7,
-  BATCH = 1000,          /* blocks live at a time */
-  PAIRS = 200000,        /* in a repeat */
-  BATCHES_MOST = 100,    /* in a repeat, fewer of large blocks: */
+  BATCH = 1000,       /* blocks live at a time */
+  PAIRS = 200000,     /* in a repeat */
+  BATCHES_MOST = 100, /* in a repeat, fewer of large blocks: */
   BATCHES_BYTES = 16 << 20,
   THREADS = 4,
-  HAND_BATCHES = 60,     /* that each thread sends in a repeat */
-  INBOX = 4,             /* batches that may wait for a thread */
+  HAND_BATCHES = 60, /* that each thread sends in a repeat */
+  INBOX = 4,         /* batches that may wait for a thread */
   HAND_SIZE_TOP = 1024
 };
 
