@@ -27,6 +27,20 @@ static void *from_class(mia_local *self, unsigned class, bool zero) {
   return block;
 }
 
+/* The most frequent reason to come here: the list is at its end, and the owner
+ * has freed blocks of the same page in the meantime. */
+static void *relend(mia_local *self, unsigned class) {
+  mia_bin *bin = &self->bins[class];
+  mia_page *page = bin->page;
+  if (page == NULL || page->free == NULL || self->head[class] != NULL) return NULL;
+  mia_block *block = page->free;
+  self->head[class] = block->next;
+  page->free = NULL;
+  page->used = page->capacity;
+  bin->fresh = false;
+  return block;
+}
+
 static void *single(mia_local *self, size_t size, size_t align, bool zero) {
   bool is_zero;
   mia_page *page = mia_local_make_single(self, size, align, false, &is_zero);
@@ -65,7 +79,13 @@ static void *allocate(size_t size, size_t align, bool zero) {
   return p;
 }
 
-void *mia_alloc_slow(size_t size, bool zero) { return allocate(size, 1, zero); }
+void *mia_alloc_slow(size_t size, bool zero) {
+  if (size <= MIA_CLASS_SIZE_MAX && !zero) {
+    void *p = relend(mia_local_self, mia_class_of(size));
+    if (mia_likely(p != NULL)) return p;
+  }
+  return allocate(size, 1, zero);
+}
 
 /* The list in use knows whether its blocks are zero but for their link. */
 void *mia_alloc_zeroed(size_t size) {

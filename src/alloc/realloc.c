@@ -13,8 +13,11 @@
  * a mapping of its own: growing goes on, and then costs no copying. */
 #define HUGE_BY_GROWTH (MIA_MIB)
 
-/* Worth keeping at a smaller size: at least half of it would be used. */
-static bool fits(size_t usable, size_t size) { return size <= usable && size >= usable / 2; }
+/* Worth keeping at a smaller size: at least half of it would be used, or there
+ * is no smaller block. */
+static bool fits(size_t usable, size_t size) {
+  return size <= usable && (size >= usable / 2 || usable == MIA_BLOCK_MIN);
+}
 
 static void *move(void *p, size_t usable, size_t size, size_t align) {
   void *to = mia_alloc_aligned(size, align, false);

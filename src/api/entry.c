@@ -53,7 +53,7 @@ int mia_api_posix_memalign(void **result, size_t align, size_t size) {
 
 void *mia_api_memalign(size_t align, size_t size) {
   size_t rounded = mia_power_above(align);
-  if (rounded == 0) return mia_api_aligned(size, align, false); /* EINVAL */
+  if (rounded == 0) return mia_api_overflow();
   return mia_api_aligned(size, rounded, false);
 }
 

@@ -11,6 +11,7 @@
 
 /* In the order in which they may be taken. */
 typedef enum mia_rank {
+  MIA_RANK_UNKNOWN = 0,
   MIA_RANK_THREADS = 6, /* local: registry of threads */
   MIA_RANK_POOL = 5,    /* local: pages that wait for an owner */
   MIA_RANK_HUGE = 4,    /* page: descriptors of huge pages */
@@ -24,8 +25,9 @@ typedef struct mia_lock {
   mia_rank rank;
 } mia_lock;
 
+/* All zero in a release build, so that structures with locks stay in .bss. */
 #define MIA_LOCK_INIT(r) \
-  { .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (r) }
+  { .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = MIA_DEBUG ? (r) : MIA_RANK_UNKNOWN }
 
 void mia_os_lock(mia_lock *lock);
 bool mia_os_try_lock(mia_lock *lock);

@@ -82,7 +82,7 @@ static mia_page *make_huge(size_t size, size_t align) {
 }
 
 mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero) {
-  size = mia_align_up(size, mia_os_page_size());
+  size = mia_align_up(size > 0 ? size : 1, mia_os_page_size());
   const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
   *zero = true;
   bool large = !huge_wanted && size <= span_max && align <= span_max / 2;
