@@ -11,7 +11,7 @@
 
 /* A large block that has to move in order to grow to this size, or beyond, gets
  * a mapping of its own: growing goes on, and then costs no copying. */
-#define HUGE_BY_GROWTH (MIA_MIB)
+#define HUGE_BY_GROWTH (8 * MIA_MIB)
 
 /* Worth keeping at a smaller size: at least half of it would be used, or there
  * is no smaller block. */
