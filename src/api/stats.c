@@ -1,22 +1,18 @@
 /* stats.c -- what the process used, as text. */
 #include "base/prelude.h"
 
+#include "api/options.h"
 #include "api/stats.h"
 #include "arena/arena.h"
 #include "base/fmt.h"
 #include "local/local.h"
 #include "os/os.h"
 
-#include <unistd.h>
-
 enum { TEXT_SIZE = 8192, COLUMN_SIZE = 16, COLUMN_PAGES = 26, COLUMN_PEAK = 36 };
-
-/* 0: none was made, which is as good as stderr's own number. */
-static mia_aword stderr_copy;
 
 void mia_api_open_stats(void) {
   int fd = mia_os_copy_stderr();
-  if (fd > 0) mia_aword_set(&stderr_copy, (uintptr_t)fd);
+  if (fd > 0) mia_aword_set(&mia_api_all.stderr_copy, (uintptr_t)fd);
 }
 
 static void put_bytes(mia_text *t, const char *name, size_t bytes) {
@@ -71,6 +67,6 @@ void mia_api_print_stats(void) {
     else
       put_row(&t, class == MIA_CLASS_LARGE ? "large" : "huge", 0, pages);
   }
-  uintptr_t copy = mia_aword_get(&stderr_copy);
-  mia_os_write(copy != 0 ? (int)copy : STDERR_FILENO, t.start, (size_t)(t.at - t.start));
+  uintptr_t copy = mia_aword_get(&mia_api_all.stderr_copy);
+  mia_os_write(copy != 0 ? (int)copy : MIA_OS_STDERR, t.start, (size_t)(t.at - t.start));
 }
