@@ -72,7 +72,8 @@ static size_t shared_count;
 static atomic_uint corrupted, refused;
 static atomic_ulong made, freed;
 
-static void report(atomic_uint *kind, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void report(atomic_uint *kind, const char *format,
+                                                         ...) {
   if (atomic_fetch_add(kind, 1) >= REPORTS_MAX) return;
   char line[160];
   va_list args;
