@@ -57,7 +57,7 @@ void *mia_alloc_resize(void *p, size_t size, size_t align) {
   mia_page *page = mia_page_of(p);
   mia_page_require_block(page, p);
   if (!mia_is_aligned(p, align)) return move(p, usable, size, align);
-  if (page->class >= MIA_CLASS_COUNT) {
+  if (page->size_class >= MIA_CLASS_COUNT) {
     void *q = resize_single(page, size, align);
     if (q != NULL) return q;
   }

@@ -59,13 +59,13 @@ void mia_api_print_stats(void) {
   char buffer[TEXT_SIZE];
   mia_text t = mia_base_text(buffer, sizeof buffer);
   put_summary(&t);
-  for (unsigned class = 0; class < MIA_CLASS_KINDS; class++) {
-    const mia_tally *pages = &mia_local_all.pages[class];
+  for (unsigned size_class = 0; size_class < MIA_CLASS_KINDS; size_class++) {
+    const mia_tally *pages = &mia_local_all.pages[size_class];
     if (mia_aword_get(&pages->peak) == 0) continue;
-    if (class < MIA_CLASS_COUNT)
-      put_row(&t, "class", mia_class_size(class), pages);
+    if (size_class < MIA_CLASS_COUNT)
+      put_row(&t, "class", mia_class_size(size_class), pages);
     else
-      put_row(&t, class == MIA_CLASS_LARGE ? "large" : "huge", 0, pages);
+      put_row(&t, size_class == MIA_CLASS_LARGE ? "large" : "huge", 0, pages);
   }
   uintptr_t copy = mia_aword_get(&mia_api_all.stderr_copy);
   mia_os_write(copy != 0 ? (int)copy : MIA_OS_STDERR, t.start, (size_t)(t.at - t.start));
