@@ -119,6 +119,7 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
 
 bool mia_local_refill(mia_local *self, unsigned size_class) {
   mia_assert(self->head[size_class] == NULL && !mia_local_is_none(self));
+  if (MIA_DEBUG) mia_local_check(self, size_class);
   mia_page *page = self->bins[size_class].page;
   if (page != NULL && (lend(self, size_class, page) || leave_full(self, size_class))) return true;
   do {
@@ -177,6 +178,18 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
 }
 
 /* ---- housekeeping ---- */
+
+void mia_local_check(const mia_local *self, unsigned size_class) {
+  const mia_bin *bin = &self->bins[size_class];
+  mia_assert(bin->page != NULL || self->head[size_class] == NULL); /* L1 */
+  uint32_t count = 0;
+  for (const mia_page *page = bin->others; page != NULL; page = page->next, count++) {
+    mia_page_check(page);
+    mia_assert(mia_local_owns(self, page) && page->size_class == size_class &&
+               page->used < page->total && page != bin->page); /* L2 */
+  }
+  mia_assert(count == bin->count);
+}
 
 static void drop_spare(mia_local *self, mia_bin *bin) {
   mia_page *page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, 0);

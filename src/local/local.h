@@ -17,7 +17,8 @@
 /* The pages that a local owns for one class.
  * Invariants:
  *   L1  page, where not NULL, lent the list that head is the rest of
- *   L2  every page of `others' has free blocks, and its owner is the local
+ *   L2  every page of `others' has room, free or not yet carved, and its owner is
+ *       the local
  *   L3  spare is 0 or a page with used = 0, without owner, claimed */
 typedef struct mia_bin {
   mia_page *page;   /* [own] */
