@@ -83,25 +83,25 @@ MIA_API void mia_free_aligned_sized(void *p, size_t alignment, size_t size);
 /* A block of at least `size' bytes at a multiple of `alignment', a power of two
  * of at most 1 GiB (more is ENOMEM); another `alignment' is EINVAL.  Free it
  * with mia_free; mia_realloc keeps only the default alignment. */
-MIA_API void *mia_malloc_aligned(size_t size, size_t alignment)
-    MIA_MALLOC MIA_SIZED(1) MIA_ALIGNED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_malloc_aligned(size_t size, size_t alignment) MIA_MALLOC MIA_SIZED(1)
+    MIA_ALIGNED(2) MIA_WARN_UNUSED;
 
 /* The same with all bits zero. */
-MIA_API void *mia_zalloc_aligned(size_t size, size_t alignment)
-    MIA_MALLOC MIA_SIZED(1) MIA_ALIGNED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_zalloc_aligned(size_t size, size_t alignment) MIA_MALLOC MIA_SIZED(1)
+    MIA_ALIGNED(2) MIA_WARN_UNUSED;
 
 /* The same for `count' objects of `size' bytes; overflow is ENOMEM. */
 MIA_API void *mia_calloc_aligned(size_t count, size_t size, size_t alignment)
     MIA_MALLOC MIA_SIZED2(1, 2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
 
 /* mia_realloc whose result is at a multiple of `alignment' (as above). */
-MIA_API void *mia_realloc_aligned(void *p, size_t size, size_t alignment)
-    MIA_SIZED(2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_realloc_aligned(void *p, size_t size, size_t alignment) MIA_SIZED(2)
+    MIA_ALIGNED(3) MIA_WARN_UNUSED;
 
 /* aligned_alloc (C23 7.24.3.1): `alignment' a power of two, else NULL and
  * EINVAL; `size' need not be a multiple of it. */
-MIA_API void *mia_aligned_alloc(size_t alignment, size_t size)
-    MIA_MALLOC MIA_SIZED(2) MIA_ALIGNED(1) MIA_WARN_UNUSED;
+MIA_API void *mia_aligned_alloc(size_t alignment, size_t size) MIA_MALLOC MIA_SIZED(2)
+    MIA_ALIGNED(1) MIA_WARN_UNUSED;
 
 /* posix_memalign (POSIX.1-2024): 0 and the block in *result; or EINVAL where
  * `alignment' is not a power of two times sizeof(void *), or ENOMEM, with
@@ -110,8 +110,7 @@ MIA_API int mia_posix_memalign(void **result, size_t alignment, size_t size) MIA
 
 /* memalign (SunOS, glibc): the argument order of aligned_alloc.  As in glibc an
  * `alignment' that is no power of two is rounded up to one. */
-MIA_API void *mia_memalign(size_t alignment, size_t size)
-    MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_memalign(size_t alignment, size_t size) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
 
 /* valloc (SUSv2): aligned to an OS page.  pvalloc: the size is also rounded up
  * to whole OS pages. */

@@ -13,17 +13,31 @@
 #include <errno.h>
 #include <string.h>
 
-static void *from_class(mia_local *self, unsigned class, bool zero) {
-  mia_block *block = self->head[class];
+static void *from_class(mia_local *self, unsigned size_class, bool zero) {
+  mia_block *block = self->head[size_class];
   if (block == NULL) {
-    if (!mia_local_refill(self, class)) return NULL;
-    block = self->head[class];
+    if (!mia_local_refill(self, size_class)) return NULL;
+    block = self->head[size_class];
   }
-  self->head[class] = block->next;
+  self->head[size_class] = block->next;
   if (zero) {
-    bool fresh = self->bins[class].fresh;
-    memset(block, 0, fresh ? sizeof(mia_block) : mia_class_size(class));
+    bool fresh = self->bins[size_class].fresh;
+    memset(block, 0, fresh ? sizeof(mia_block) : mia_class_size(size_class));
   }
+  return block;
+}
+
+/* The most frequent reason to come here: the list is at its end, and the owner
+ * has freed blocks of the same page in the meantime. */
+static void *relend(mia_local *self, unsigned size_class) {
+  mia_bin *bin = &self->bins[size_class];
+  mia_page *page = bin->page;
+  if (page == NULL || page->free == NULL || self->head[size_class] != NULL) return NULL;
+  mia_block *block = page->free;
+  self->head[size_class] = block->next;
+  page->free = NULL;
+  page->used = page->capacity;
+  bin->fresh = false;
   return block;
 }
 
@@ -65,14 +79,20 @@ static void *allocate(size_t size, size_t align, bool zero) {
   return p;
 }
 
-void *mia_alloc_slow(size_t size, bool zero) { return allocate(size, 1, zero); }
+void *mia_alloc_slow(size_t size, bool zero) {
+  if (size <= MIA_CLASS_SIZE_MAX && !zero) {
+    void *p = relend(mia_local_self, mia_class_of(size));
+    if (mia_likely(p != NULL)) return p;
+  }
+  return allocate(size, 1, zero);
+}
 
 /* The list in use knows whether its blocks are zero but for their link. */
 void *mia_alloc_zeroed(size_t size) {
   if (mia_likely(size <= MIA_CLASS_SIZE_MAX)) {
     mia_local *self = mia_local_self;
-    unsigned class = mia_class_of(size);
-    if (mia_likely(self->head[class] != NULL)) return from_class(self, class, true);
+    unsigned size_class = mia_class_of(size);
+    if (mia_likely(self->head[size_class] != NULL)) return from_class(self, size_class, true);
   }
   return mia_alloc_slow(size, true);
 }

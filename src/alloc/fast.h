@@ -16,10 +16,10 @@
 mia_inline void *mia_fast_malloc(size_t size) {
   if (mia_unlikely(size > MIA_CLASS_SIZE_MAX)) return NULL;
   mia_local *self = mia_local_self;
-  unsigned class = mia_class_of(size);
-  mia_block *block = self->head[class];
+  unsigned size_class = mia_class_of(size);
+  mia_block *block = self->head[size_class];
   if (mia_unlikely(block == NULL)) return NULL;
-  self->head[class] = block->next;
+  self->head[size_class] = block->next;
   return block;
 }
 

@@ -11,7 +11,7 @@
 
 /* A large block that has to move in order to grow to this size, or beyond, gets
  * a mapping of its own: growing goes on, and then costs no copying. */
-#define HUGE_BY_GROWTH (MIA_MIB)
+#define HUGE_BY_GROWTH (8 * MIA_MIB)
 
 /* Worth keeping at a smaller size: at least half of it would be used, or there
  * is no smaller block. */
@@ -57,7 +57,7 @@ void *mia_alloc_resize(void *p, size_t size, size_t align) {
   mia_page *page = mia_page_of(p);
   mia_page_require_block(page, p);
   if (!mia_is_aligned(p, align)) return move(p, usable, size, align);
-  if (page->class >= MIA_CLASS_COUNT) {
+  if (page->size_class >= MIA_CLASS_COUNT) {
     void *q = resize_single(page, size, align);
     if (q != NULL) return q;
   }

@@ -42,10 +42,10 @@ mia_inline void *make(size_t size, size_t align, bool throws) {
   return mia_likely(p != NULL) ? p : persist(size, align, throws);
 }
 
-#define NEW(single, array, after, parameters, align, throws)       \
-  MIA_API void *single parameters NAME("_Znw", after);             \
-  MIA_API void *array parameters NAME("_Zna", after);              \
-  void *single parameters { return make(size, align, throws); }    \
+#define NEW(single, array, after, parameters, align, throws)    \
+  MIA_API void *single parameters NAME("_Znw", after);          \
+  MIA_API void *array parameters NAME("_Zna", after);           \
+  void *single parameters { return make(size, align, throws); } \
   void *array parameters { return make(size, align, throws); }
 
 NEW(new_1, new_n, "", (size_t size), 1, true)

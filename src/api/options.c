@@ -2,12 +2,10 @@
 #include "base/prelude.h"
 
 #include "api/options.h"
-#include "base/atomic.h"
 #include "base/fmt.h"
 #include "os/os.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static const char prefix[] = "MIALLOC_";
 
@@ -30,12 +28,10 @@ static const entry options[MIA_OPTION_COUNT] = {
                                 -1, 3600000, 250},
 };
 
-/* Values that differ from the standard, offset by it: so all zero means that
- * nothing was set, also before anybody could. */
-static mia_aword changes[MIA_OPTION_COUNT];
+mia_api_world mia_api_all;
 
 long mia_api_option(mia_option option) {
-  return options[option].standard + (long)mia_aword_get(&changes[option]);
+  return options[option].standard + (long)mia_aword_get(&mia_api_all.changes[option]);
 }
 
 static bool parse_number(const char *s, long *value) {
@@ -71,13 +67,13 @@ static void report(const entry *o, const char *value) {
   mia_base_put(&t, value);
   if (t.at + 1 == t.end) t.at--; /* a long value is cut, the line still ends */
   mia_base_put(&t, "\n");
-  mia_os_write(STDERR_FILENO, t.start, (size_t)(t.at - t.start));
+  mia_os_write(MIA_OS_STDERR, t.start, (size_t)(t.at - t.start));
 }
 
 static void set(size_t i, const char *value) {
   long n;
   if (parse_number(value, &n) && n >= options[i].least && n <= options[i].most)
-    mia_aword_set(&changes[i], (uintptr_t)(n - options[i].standard));
+    mia_aword_set(&mia_api_all.changes[i], (uintptr_t)(n - options[i].standard));
   else
     report(&options[i], value);
 }

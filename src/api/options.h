@@ -2,6 +2,7 @@
 #ifndef MIA_API_OPTIONS_H
 #define MIA_API_OPTIONS_H
 
+#include "base/atomic.h"
 #include "base/prelude.h"
 
 typedef enum mia_option {
@@ -9,6 +10,16 @@ typedef enum mia_option {
   MIA_OPTION_PURGE_DELAY,
   MIA_OPTION_COUNT
 } mia_option;
+
+/* What the layer remembers. */
+typedef struct mia_api_world {
+  /* [any] Values that differ from the standard, offset by it: so all zero means
+   * that nothing was set, also before anybody could. */
+  mia_aword changes[MIA_OPTION_COUNT];
+  mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
+} mia_api_world;
+
+extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
 
 long mia_api_option(mia_option option);
 

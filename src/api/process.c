@@ -13,9 +13,6 @@
 #include "os/os.h"
 
 #include <errno.h>
-#include <unistd.h>
-
-extern char **environ;
 
 void mia_api_look_at_clock(mia_local *self) {
   self->stirred = false;
@@ -57,7 +54,7 @@ static void after_fork_child(void) {
 
 __attribute__((constructor)) static void begin(void) {
   /* A program with rights that its user lacks takes no orders from the user. */
-  if (!mia_os_privileged()) mia_api_read_options((const char *const *)environ);
+  if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
   if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
 }

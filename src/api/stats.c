@@ -1,22 +1,18 @@
 /* stats.c -- what the process used, as text. */
 #include "base/prelude.h"
 
+#include "api/options.h"
 #include "api/stats.h"
 #include "arena/arena.h"
 #include "base/fmt.h"
 #include "local/local.h"
 #include "os/os.h"
 
-#include <unistd.h>
-
 enum { TEXT_SIZE = 8192, COLUMN_SIZE = 16, COLUMN_PAGES = 26, COLUMN_PEAK = 36 };
-
-/* 0: none was made, which is as good as stderr's own number. */
-static mia_aword stderr_copy;
 
 void mia_api_open_stats(void) {
   int fd = mia_os_copy_stderr();
-  if (fd > 0) mia_aword_set(&stderr_copy, (uintptr_t)fd);
+  if (fd > 0) mia_aword_set(&mia_api_all.stderr_copy, (uintptr_t)fd);
 }
 
 static void put_bytes(mia_text *t, const char *name, size_t bytes) {
@@ -63,14 +59,14 @@ void mia_api_print_stats(void) {
   char buffer[TEXT_SIZE];
   mia_text t = mia_base_text(buffer, sizeof buffer);
   put_summary(&t);
-  for (unsigned class = 0; class < MIA_CLASS_KINDS; class++) {
-    const mia_tally *pages = &mia_local_all.pages[class];
+  for (unsigned size_class = 0; size_class < MIA_CLASS_KINDS; size_class++) {
+    const mia_tally *pages = &mia_local_all.pages[size_class];
     if (mia_aword_get(&pages->peak) == 0) continue;
-    if (class < MIA_CLASS_COUNT)
-      put_row(&t, "class", mia_class_size(class), pages);
+    if (size_class < MIA_CLASS_COUNT)
+      put_row(&t, "class", mia_class_size(size_class), pages);
     else
-      put_row(&t, class == MIA_CLASS_LARGE ? "large" : "huge", 0, pages);
+      put_row(&t, size_class == MIA_CLASS_LARGE ? "large" : "huge", 0, pages);
   }
-  uintptr_t copy = mia_aword_get(&stderr_copy);
-  mia_os_write(copy != 0 ? (int)copy : STDERR_FILENO, t.start, (size_t)(t.at - t.start));
+  uintptr_t copy = mia_aword_get(&mia_api_all.stderr_copy);
+  mia_os_write(copy != 0 ? (int)copy : MIA_OS_STDERR, t.start, (size_t)(t.at - t.start));
 }

@@ -17,7 +17,7 @@ static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
     mia_map_clear(arena->dirty, first, slices);
     mia_map_clear(arena->aged, first, slices);
   }
-  mia_map_give(arena->free, first, slices);
+  mia_arena_free_again(arena, first, slices);
   return purged ? size : 0;
 }
 

@@ -35,9 +35,7 @@ static void remove_other(mia_bin *bin, mia_page *page) {
   bin->count--;
 }
 
-static void own(mia_local *self, mia_page *page) {
-  mia_aword_set(&page->owner, (uintptr_t)self);
-}
+static void own(mia_local *self, mia_page *page) { mia_aword_set(&page->owner, (uintptr_t)self); }
 
 static void disown(mia_page *page) { mia_aword_set(&page->owner, 0); }
 
@@ -45,7 +43,7 @@ static void disown(mia_page *page) { mia_aword_set(&page->owner, 0); }
 
 /* Whether `self' can use a page that has come to it. */
 static bool wants(const mia_local *self, const mia_page *page) {
-  const mia_bin *bin = &self->bins[page->class];
+  const mia_bin *bin = &self->bins[page->size_class];
   return bin->page != NULL && bin->count < OTHERS_MAX;
 }
 
@@ -71,7 +69,7 @@ static void settle(mia_local *self, mia_page *page, bool keep) {
     } else if (keep && wants(self, page)) {
       mia_local_pool_remove(page);
       own(self, page);
-      add_other(&self->bins[page->class], page);
+      add_other(&self->bins[page->size_class], page);
       return;
     } else if (mia_local_pool_put(page)) {
       return;
@@ -81,52 +79,52 @@ static void settle(mia_local *self, mia_page *page, bool keep) {
 
 /* ---- allocating ---- */
 
-static bool lend(mia_local *self, unsigned class, mia_page *page) {
-  mia_bin *bin = &self->bins[class];
+static bool lend(mia_local *self, unsigned size_class, mia_page *page) {
+  mia_bin *bin = &self->bins[size_class];
   mia_block *list = mia_page_lend(page, &bin->fresh);
   if (list == NULL) return false;
   if (MIA_DEBUG) mia_page_check(page);
-  self->head[class] = list;
+  self->head[size_class] = list;
   bin->page = page;
   return true;
 }
 
 /* The page in use has nothing more.  True: it has after all. */
-static bool leave_full(mia_local *self, unsigned class) {
-  mia_page *page = self->bins[class].page;
-  self->bins[class].page = NULL;
+static bool leave_full(mia_local *self, unsigned size_class) {
+  mia_page *page = self->bins[size_class].page;
+  self->bins[size_class].page = NULL;
   disown(page);
   while (!mia_owner_drop(page, full_due(page))) {
     mia_page_gather(page);
     if (is_full(page)) continue;
     own(self, page);
-    return lend(self, class, page);
+    return lend(self, size_class, page);
   }
   return false;
 }
 
-static mia_page *next_page(mia_local *self, unsigned class) {
-  mia_bin *bin = &self->bins[class];
+static mia_page *next_page(mia_local *self, unsigned size_class) {
+  mia_bin *bin = &self->bins[size_class];
   mia_page *page = bin->others;
   if (page != NULL) {
     remove_other(bin, page);
     return page;
   }
-  page = mia_local_pool_take(class);
+  page = mia_local_pool_take(size_class);
   if (page == NULL) page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, 0);
-  if (page == NULL) page = mia_local_make(self, class);
+  if (page == NULL) page = mia_local_make(self, size_class);
   if (page != NULL) own(self, page);
   return page;
 }
 
-bool mia_local_refill(mia_local *self, unsigned class) {
-  mia_assert(self->head[class] == NULL && !mia_local_is_none(self));
-  mia_page *page = self->bins[class].page;
-  if (page != NULL && (lend(self, class, page) || leave_full(self, class))) return true;
+bool mia_local_refill(mia_local *self, unsigned size_class) {
+  mia_assert(self->head[size_class] == NULL && !mia_local_is_none(self));
+  mia_page *page = self->bins[size_class].page;
+  if (page != NULL && (lend(self, size_class, page) || leave_full(self, size_class))) return true;
   do {
-    page = next_page(self, class);
+    page = next_page(self, size_class);
     if (page == NULL) return false;
-  } while (!lend(self, class, page));
+  } while (!lend(self, size_class, page));
   return true;
 }
 
@@ -135,7 +133,7 @@ bool mia_local_refill(mia_local *self, unsigned class) {
 /* A page became empty that no list is lent from.  One small one is kept, since
  * what was needed is often needed again. */
 static void keep_or_retire(mia_local *self, mia_page *page) {
-  mia_bin *bin = &self->bins[page->class];
+  mia_bin *bin = &self->bins[page->size_class];
   remove_other(bin, page);
   disown(page);
   if (page->slices == 1) page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, (uintptr_t)page);
@@ -146,13 +144,13 @@ void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block) {
   block->next = page->free;
   page->free = block;
   page->used--;
-  if (page->used == 0 && page != self->bins[page->class].page) keep_or_retire(self, page);
+  if (page->used == 0 && page != self->bins[page->size_class].page) keep_or_retire(self, page);
 }
 
 static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *tail,
                  uint32_t count) {
   if (!mia_owner_push(page, head, tail, count)) return;
-  settle(self, page, !mia_local_is_none(self) && page->class < MIA_CLASS_COUNT);
+  settle(self, page, !mia_local_is_none(self) && page->size_class < MIA_CLASS_COUNT);
 }
 
 void mia_local_flush(mia_local *self) {
@@ -164,7 +162,7 @@ void mia_local_flush(mia_local *self) {
 
 void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
-  if (page->class >= MIA_CLASS_COUNT || mia_local_is_none(self)) {
+  if (page->size_class >= MIA_CLASS_COUNT || mia_local_is_none(self)) {
     send(self, page, block, block, 1);
     return;
   }
@@ -187,8 +185,8 @@ static void drop_spare(mia_local *self, mia_bin *bin) {
 
 void mia_local_collect(mia_local *self) {
   mia_local_flush(self);
-  for (unsigned class = 0; class < MIA_CLASS_COUNT; class++) {
-    mia_bin *bin = &self->bins[class];
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    mia_bin *bin = &self->bins[size_class];
     mia_page *next;
     for (mia_page *page = bin->others; page != NULL; page = next) {
       next = page->next;
@@ -201,12 +199,12 @@ void mia_local_collect(mia_local *self) {
 
 void mia_local_abandon(mia_local *self) {
   mia_local_flush(self);
-  for (unsigned class = 0; class < MIA_CLASS_COUNT; class++) {
-    mia_bin *bin = &self->bins[class];
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    mia_bin *bin = &self->bins[size_class];
     mia_page *page = bin->page;
     if (page != NULL) {
-      mia_page_take_back(page, self->head[class]);
-      self->head[class] = NULL;
+      mia_page_take_back(page, self->head[size_class]);
+      self->head[size_class] = NULL;
       bin->page = NULL;
       add_other(bin, page);
     }
@@ -222,6 +220,7 @@ void mia_local_abandon(mia_local *self) {
 void mia_local_drop_spares(mia_local *self) {
   mia_local *other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
   for (; other != NULL; other = other->all)
-    for (unsigned class = 0; class < MIA_CLASS_COUNT; class++)
-      if (mia_aword_get(&other->bins[class].spare) != 0) drop_spare(self, &other->bins[class]);
+    for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
+      if (mia_aword_get(&other->bins[size_class].spare) != 0)
+        drop_spare(self, &other->bins[size_class]);
 }

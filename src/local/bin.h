@@ -5,8 +5,8 @@
 
 #include "local/local.h"
 
-/* Gives the empty head of `class' a new list.  False: out of memory. */
-bool mia_local_refill(mia_local *self, unsigned class);
+/* Gives the empty head of `size_class' a new list.  False: out of memory. */
+bool mia_local_refill(mia_local *self, unsigned size_class);
 
 /* Frees a block of a page that `self' owns, whatever that leads to. */
 void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block);

@@ -38,9 +38,9 @@ typedef struct mia_outbox {
 typedef struct mia_local {
   alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
   mia_bin bins[MIA_CLASS_COUNT];
-  mia_outbox outbox;     /* [own] */
-  bool stirred;          /* [own] pages came or went since the last look at the clock */
-  struct mia_local *all; /* [const] next in the list of all locals */
+  mia_outbox outbox;      /* [own] */
+  bool stirred;           /* [own] pages came or went since the last look at the clock */
+  struct mia_local *all;  /* [const] next in the list of all locals */
   struct mia_local *idle; /* [lock:threads] next in the list of unused ones */
 } mia_local;
 
@@ -50,17 +50,17 @@ typedef struct mia_tally {
 } mia_tally;
 
 typedef struct mia_local_world {
-  mia_local none;                     /* [const] of a thread that has none: empty */
-  mia_local first;                    /* the first one in use */
+  mia_local none;  /* [const] of a thread that has none: empty */
+  mia_local first; /* the first one in use */
   mia_lock threads;
-  mia_local *idle;                    /* [lock:threads] */
-  bool first_made;                    /* [lock:threads] */
-  mia_aword all;                      /* [any] head of the list of all locals; only grows */
-  mia_tally attached;                 /* [any] threads */
+  mia_local *idle;    /* [lock:threads] */
+  bool first_made;    /* [lock:threads] */
+  mia_aword all;      /* [any] head of the list of all locals; only grows */
+  mia_tally attached; /* [any] threads */
   mia_lock pool_lock;
-  mia_page *pool[MIA_CLASS_COUNT];    /* [lock:pool] pages with room and without owner */
-  mia_aword pooled[MIA_CLASS_COUNT];  /* [any] their number: advice */
-  mia_tally pages[MIA_CLASS_KINDS];   /* [any] of each class, and large and huge */
+  mia_page *pool[MIA_CLASS_COUNT];   /* [lock:pool] pages with room and without owner */
+  mia_aword pooled[MIA_CLASS_COUNT]; /* [any] their number: advice */
+  mia_tally pages[MIA_CLASS_KINDS];  /* [any] of each class, and large and huge */
 } mia_local_world;
 
 extern mia_local_world mia_local_all __attribute__((visibility("hidden")));

@@ -5,23 +5,23 @@
 #include "page/owner.h"
 
 static void link_page(mia_page *page) {
-  mia_page **head = &mia_local_all.pool[page->class];
+  mia_page **head = &mia_local_all.pool[page->size_class];
   page->prev = NULL;
   page->next = *head;
   if (*head != NULL) (*head)->prev = page;
   *head = page;
   mia_aword_set(&page->listed, 1);
-  mia_aword_add(&mia_local_all.pooled[page->class], 1);
+  mia_aword_add(&mia_local_all.pooled[page->size_class], 1);
 }
 
 static void unlink_page(mia_page *page) {
   if (page->prev != NULL)
     page->prev->next = page->next;
   else
-    mia_local_all.pool[page->class] = page->next;
+    mia_local_all.pool[page->size_class] = page->next;
   if (page->next != NULL) page->next->prev = page->prev;
   mia_aword_set(&page->listed, 0);
-  mia_aword_sub(&mia_local_all.pooled[page->class], 1);
+  mia_aword_sub(&mia_local_all.pooled[page->size_class], 1);
 }
 
 bool mia_local_pool_put(mia_page *page) {
@@ -41,14 +41,14 @@ void mia_local_pool_remove(mia_page *page) {
   mia_os_unlock(&mia_local_all.pool_lock);
 }
 
-mia_page *mia_local_pool_take(unsigned class) {
-  if (mia_aword_get(&mia_local_all.pooled[class]) == 0) return NULL;
+mia_page *mia_local_pool_take(unsigned size_class) {
+  if (mia_aword_get(&mia_local_all.pooled[size_class]) == 0) return NULL;
   mia_os_lock(&mia_local_all.pool_lock);
-  mia_page *page = mia_local_all.pool[class];
+  mia_page *page = mia_local_all.pool[size_class];
   while (page != NULL) {
     unlink_page(page);
     if (mia_owner_claim(page)) break;
-    page = mia_local_all.pool[class]; /* it was claimed by a free, which sees to it */
+    page = mia_local_all.pool[size_class]; /* it was claimed by a free, which sees to it */
   }
   mia_os_unlock(&mia_local_all.pool_lock);
   return page;

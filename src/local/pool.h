@@ -18,6 +18,6 @@ bool mia_local_pool_put(mia_page *page);
 void mia_local_pool_remove(mia_page *page);
 
 /* A page of a class that the caller then has, or NULL. */
-mia_page *mia_local_pool_take(unsigned class);
+mia_page *mia_local_pool_take(unsigned size_class);
 
 #endif

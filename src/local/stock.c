@@ -16,22 +16,21 @@ static void stir(mia_local *self) {
 
 static mia_page *note_made(mia_local *self, mia_page *page) {
   if (page == NULL) return NULL;
-  mia_local_tally_up(&mia_local_all.pages[page->class]);
+  mia_local_tally_up(&mia_local_all.pages[page->size_class]);
   stir(self);
   return page;
 }
 
-mia_page *mia_local_make(mia_local *self, unsigned class) {
-  return note_made(self, mia_page_make(class));
+mia_page *mia_local_make(mia_local *self, unsigned size_class) {
+  return note_made(self, mia_page_make(size_class));
 }
 
-mia_page *mia_local_make_single(mia_local *self, size_t size, size_t align, bool huge,
-                                bool *zero) {
+mia_page *mia_local_make_single(mia_local *self, size_t size, size_t align, bool huge, bool *zero) {
   return note_made(self, mia_page_make_single(size, align, huge, zero));
 }
 
 void mia_local_retire(mia_local *self, mia_page *page) {
-  mia_local_tally_down(&mia_local_all.pages[page->class]);
+  mia_local_tally_down(&mia_local_all.pages[page->size_class]);
   stir(self);
   mia_page_retire(page);
 }

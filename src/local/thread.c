@@ -8,11 +8,6 @@
 #include "local/thread.h"
 #include "os/os.h"
 
-mia_local_world mia_local_all = {.threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
-                                 .pool_lock = MIA_LOCK_INIT(MIA_RANK_POOL)};
-
-mia_thread_local mia_local *mia_local_self = &mia_local_all.none;
-
 /* One that was never used, [lock:threads]. */
 static mia_local *make(void) {
   mia_local *local = &mia_local_all.first;

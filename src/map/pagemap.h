@@ -29,9 +29,9 @@
 /* `first' serves whichever 4 GiB come first, so that a small process needs no
  * mapping for its page map. */
 typedef struct mia_map_table {
-  mia_aword root[MIA_MAP_ROOT_ENTRIES];   /* [any] address of a leaf or 0; set once */
-  mia_aword first_taken;                  /* [any] 1 when `first' is in the root */
-  mia_aword first[MIA_MAP_LEAF_ENTRIES];  /* [any] addresses of descriptors or 0 */
+  mia_aword root[MIA_MAP_ROOT_ENTRIES];  /* [any] address of a leaf or 0; set once */
+  mia_aword first_taken;                 /* [any] 1 when `first' is in the root */
+  mia_aword first[MIA_MAP_LEAF_ENTRIES]; /* [any] addresses of descriptors or 0 */
 } mia_map_table;
 
 extern mia_map_table mia_map_pages __attribute__((visibility("hidden")));

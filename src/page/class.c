@@ -5,8 +5,8 @@
 
 /* Class `n' of those above 128: doubling n / 8, step n % 8. */
 #define ABOVE(n) (((size_t)128 << (n) / 8) + ((size_t)16 << (n) / 8) * ((n) % 8 + 1))
-#define EIGHT(d)                                                                          \
-  ABOVE(d * 8), ABOVE(d * 8 + 1), ABOVE(d * 8 + 2), ABOVE(d * 8 + 3), ABOVE(d * 8 + 4),   \
+#define EIGHT(d)                                                                        \
+  ABOVE(d * 8), ABOVE(d * 8 + 1), ABOVE(d * 8 + 2), ABOVE(d * 8 + 3), ABOVE(d * 8 + 4), \
       ABOVE(d * 8 + 5), ABOVE(d * 8 + 6), ABOVE(d * 8 + 7)
 
 const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
@@ -15,15 +15,15 @@ const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
 
 /* The class of n * 8 bytes, as a constant. */
 #define HIGH(s) ((s) <= 256 ? 7 : (s) <= 512 ? 8 : 9)
-#define CLASS(n)                                                                             \
-  ((n) <= 1    ? 0                                                                           \
-   : (n) <= 16 ? ((n) + 1) / 2                                                               \
+#define CLASS(n)               \
+  ((n) <= 1    ? 0             \
+   : (n) <= 16 ? ((n) + 1) / 2 \
                : 9 + (HIGH((n)*8) - 7) * 8 + ((((n)*8 - 1) >> (HIGH((n)*8) - 3)) & 7))
-#define CLASSES8(n)                                                                            \
+#define CLASSES8(n)                                                                             \
   CLASS(n), CLASS(n + 1), CLASS(n + 2), CLASS(n + 3), CLASS(n + 4), CLASS(n + 5), CLASS(n + 6), \
       CLASS(n + 7)
-#define CLASSES64(n)                                                                     \
-  CLASSES8(n), CLASSES8(n + 8), CLASSES8(n + 16), CLASSES8(n + 24), CLASSES8(n + 32),    \
+#define CLASSES64(n)                                                                  \
+  CLASSES8(n), CLASSES8(n + 8), CLASSES8(n + 16), CLASSES8(n + 24), CLASSES8(n + 32), \
       CLASSES8(n + 40), CLASSES8(n + 48), CLASSES8(n + 56)
 
 const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 1] = {

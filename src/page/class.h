@@ -18,7 +18,7 @@
 #define MIA_CLASS_TABLE_MAX ((size_t)1024)     /* up to here: by table */
 #define MIA_CLASS_SIZE_MAX ((size_t)64 * 1024) /* up to here: classes at all */
 #define MIA_CLASS_COUNT 81
-#define MIA_CLASS_LARGE MIA_CLASS_COUNT /* a page of one block in whole slices */
+#define MIA_CLASS_LARGE MIA_CLASS_COUNT      /* a page of one block in whole slices */
 #define MIA_CLASS_HUGE (MIA_CLASS_COUNT + 1) /* a page of one block, own mapping */
 #define MIA_CLASS_KINDS (MIA_CLASS_COUNT + 2)
 
@@ -47,11 +47,11 @@ mia_inline unsigned mia_class_of(size_t size) {
   return mia_class_above(size);
 }
 
-mia_inline size_t mia_class_size(unsigned class) { return mia_page_class_sizes[class]; }
+mia_inline size_t mia_class_size(unsigned size_class) { return mia_page_class_sizes[size_class]; }
 
 /* Slices of a page of a class: at least eight blocks fit. */
-mia_inline size_t mia_class_slices(unsigned class) {
-  return mia_class_size(class) <= MIA_SLICE_SIZE / 8 ? 1 : 8;
+mia_inline size_t mia_class_slices(unsigned size_class) {
+  return mia_class_size(size_class) <= MIA_SLICE_SIZE / 8 ? 1 : 8;
 }
 
 #endif

@@ -66,7 +66,7 @@ mia_inline uint32_t mia_owner_left(uintptr_t word) {
 }
 mia_inline mia_block *mia_owner_list(const mia_page *page, uintptr_t word) {
   uintptr_t list = word >> MIA_OWNER_LIST_SHIFT;
-  return list == MIA_OWNER_LIST_NONE ? NULL : (mia_block *)(page->start + list * MIA_BLOCK_MIN);
+  return list == MIA_OWNER_LIST_NONE ? NULL : (void *)(page->start + list * MIA_BLOCK_MIN);
 }
 
 /* The first word of a page that the caller has. */

@@ -22,13 +22,13 @@ static struct {
 
 /* ---- making ---- */
 
-mia_page *mia_page_make(unsigned class) {
+mia_page *mia_page_make(unsigned size_class) {
   mia_span span;
-  if (!mia_arena_take(mia_class_slices(class), MIA_SLICE_SIZE, &span)) return NULL;
-  size_t size = mia_class_size(class);
+  if (!mia_arena_take(mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
+  size_t size = mia_class_size(size_class);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.total = (uint32_t)((span.slices << MIA_SLICE_SHIFT) / size),
-                     .class = (uint8_t)class,
+                     .size_class = (uint8_t)size_class,
                      .zero = span.zero,
                      .size = size,
                      .start = span.start,
@@ -43,7 +43,7 @@ static mia_page *make_large(size_t size, size_t align, bool *zero) {
   mia_span span;
   if (!mia_arena_take(mia_slices_of(size), align, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
-  *page = (mia_page){.class = MIA_CLASS_LARGE,
+  *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .start = span.start,
                      .arena = span.arena,
                      .slices = span.slices};
@@ -77,7 +77,7 @@ static mia_page *make_huge(size_t size, size_t align) {
     give_huge_descriptor(page);
     return NULL;
   }
-  *page = (mia_page){.class = MIA_CLASS_HUGE, .start = start};
+  *page = (mia_page){.size_class = MIA_CLASS_HUGE, .start = start};
   return page;
 }
 
@@ -104,9 +104,9 @@ static void retire_huge(mia_page *page) {
 
 void mia_page_retire(mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->listed) == 0);
-  bool single = page->class >= MIA_CLASS_COUNT;
+  bool single = page->size_class >= MIA_CLASS_COUNT;
   mia_map_set_page(page->start, single ? 1 : page->slices, NULL);
-  if (page->class == MIA_CLASS_HUGE)
+  if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
   else
     mia_arena_give(page->arena, page->start, page->slices, page->capacity * page->size);
@@ -119,16 +119,18 @@ static mia_block *carve(mia_page *page) {
   if (left == 0) return NULL;
   uint32_t count = page->size < CARVE_BYTES ? CARVE_BYTES / (uint32_t)page->size : 1;
   if (count > left) count = left;
-  char *first = page->start + (size_t)page->capacity * page->size;
-  mia_block *block = (mia_block *)first;
+  char *at = page->start + (size_t)page->capacity * page->size;
+  mia_block *first = (void *)at;
+  mia_block *block = first;
   for (uint32_t i = 1; i < count; i++) {
-    block->next = (mia_block *)(first + (size_t)i * page->size);
+    at += page->size;
+    block->next = (void *)at;
     block = block->next;
   }
   block->next = NULL;
   page->capacity += count;
   page->used += count;
-  return (mia_block *)first;
+  return first;
 }
 
 mia_block *mia_page_lend(mia_page *page, bool *fresh) {
@@ -201,8 +203,8 @@ static bool resize_huge(mia_page *page, size_t size, bool may_move) {
 
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move) {
   size = mia_align_up(size, mia_os_page_size());
-  bool done = page->class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move)
-                                            : resize_large(page, size);
+  bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move)
+                                                 : resize_large(page, size);
   if (done) page->size = size;
   return done;
 }
@@ -222,7 +224,7 @@ void mia_page_after_fork(bool child) {
 
 void mia_page_require_block(const mia_page *page, const void *p) {
   size_t offset = (size_t)((const char *)p - page->start);
-  bool single = page->class >= MIA_CLASS_COUNT;
+  bool single = page->size_class >= MIA_CLASS_COUNT;
   /* In 32 bits: such a division is several times cheaper. */
   if (single ? offset != 0
              : (uint32_t)offset % (uint32_t)page->size != 0 ||
@@ -243,5 +245,5 @@ static uint32_t length_in(const mia_page *page, const mia_block *list) {
 void mia_page_check(const mia_page *page) {
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
   mia_assert(page->used + length_in(page, page->free) == page->capacity); /* P1 */
-  mia_assert(page->class == MIA_CLASS_HUGE || mia_is_aligned(page->start, MIA_SLICE_SIZE));
+  mia_assert(page->size_class == MIA_CLASS_HUGE || mia_is_aligned(page->start, MIA_SLICE_SIZE));
 }

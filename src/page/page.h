@@ -37,7 +37,7 @@ typedef struct mia_page {
   mia_aword listed;      /* [lock:pool] */
   uint32_t total;        /* [const] blocks that fit */
   uint32_t due;          /* [own] the countdown's start: owner.h */
-  uint8_t class;         /* [const] */
+  uint8_t size_class;    /* [const] */
   bool zero;             /* [const] */
   size_t size;           /* [const] of a block; of a large one changed by its holder */
   char *start;           /* [const] of the blocks; of a huge one changed by its holder */
@@ -54,7 +54,7 @@ mia_static_assert(offsetof(mia_page, owner) % sizeof(uintptr_t) == 0 &&
                   "atomic words lie well");
 
 /* A page for a class, nothing carved, claimed by the caller; NULL: no memory. */
-mia_page *mia_page_make(unsigned class);
+mia_page *mia_page_make(unsigned size_class);
 
 /* A page of one block of `size' bytes that is live already and has no owner.
  * Large where that fits an arena, else, or if wanted so, huge.  *zero tells
@@ -90,7 +90,6 @@ void mia_page_after_fork(bool child);
 
 /* Asserts P1 to P5 (debug builds). */
 void mia_page_check(const mia_page *page);
-
 
 mia_inline mia_page *mia_page_of(const void *p) { return (mia_page *)mia_map_page_at(p); }
 

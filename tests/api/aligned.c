@@ -29,26 +29,37 @@ typedef enum {
 static void *aligned(form which, size_t size, size_t alignment) {
   void *p = NULL;
   switch (which) {
-    case MALLOC_ALIGNED: p = mia_malloc_aligned(size, alignment); break;
-    case ZALLOC_ALIGNED: p = mia_zalloc_aligned(size, alignment); break;
-    case CALLOC_ALIGNED: p = mia_calloc_aligned(size, 1, alignment); break;
-    case REALLOC_ALIGNED: p = mia_realloc_aligned(NULL, size, alignment); break;
-    case ALIGNED_ALLOC: p = mia_aligned_alloc(alignment, size); break;
-    case POSIX_MEMALIGN: {
-      if (alignment < sizeof(void *)) alignment = sizeof(void *);
-      int error = mia_posix_memalign(&p, alignment, size);
-      need_at(error == 0, alignment);
-      break;
-    }
-    case MEMALIGN: p = mia_memalign(alignment, size); break;
-    case FORMS: break;
+  case MALLOC_ALIGNED:
+    p = mia_malloc_aligned(size, alignment);
+    break;
+  case ZALLOC_ALIGNED:
+    p = mia_zalloc_aligned(size, alignment);
+    break;
+  case CALLOC_ALIGNED:
+    p = mia_calloc_aligned(size, 1, alignment);
+    break;
+  case REALLOC_ALIGNED:
+    p = mia_realloc_aligned(NULL, size, alignment);
+    break;
+  case ALIGNED_ALLOC:
+    p = mia_aligned_alloc(alignment, size);
+    break;
+  case POSIX_MEMALIGN: {
+    if (alignment < sizeof(void *)) alignment = sizeof(void *);
+    int error = mia_posix_memalign(&p, alignment, size);
+    need_at(error == 0, alignment);
+    break;
+  }
+  case MEMALIGN:
+    p = mia_memalign(alignment, size);
+    break;
+  case FORMS:
+    break;
   }
   return launder(p);
 }
 
-static size_t min_size(size_t a, size_t b) {
-  return a < b ? a : b;
-}
+static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Loop test: the form. */
 START_TEST(every_alignment) {
@@ -72,7 +83,8 @@ START_TEST(every_alignment) {
       mia_free(p);
     }
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(several_blocks_of_each_alignment) {
   enum { LIVE = 4 };
@@ -91,7 +103,8 @@ START_TEST(several_blocks_of_each_alignment) {
       }
     }
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(bad_alignment_is_einval) {
   static const size_t bad[] = {0, 3, 5, 6, 7, 9, 12, 17, 24, 100, 4095, 4097, 65535};
@@ -113,7 +126,8 @@ START_TEST(bad_alignment_is_einval) {
     need_at(pattern_holds(kept, 100, api_seed), alignment);
   }
   mia_free(kept);
-} END_TEST
+}
+END_TEST
 
 START_TEST(too_much_alignment_is_enomem) {
   for (size_t alignment = ALIGNMENT_LIMIT * 2; alignment != 0; alignment *= 2) {
@@ -126,7 +140,8 @@ START_TEST(too_much_alignment_is_enomem) {
     ck_assert_int_eq(mia_posix_memalign(&result, opaque(alignment), 64), ENOMEM);
     ck_assert(result == &errno);
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(posix_memalign_reports_by_its_value) {
   int mark;
@@ -147,7 +162,8 @@ START_TEST(posix_memalign_reports_by_its_value) {
   ck_assert_ptr_nonnull(result);
   ck_assert_int_eq(errno, ERRNO_MARK);
   mia_free(result);
-} END_TEST
+}
+END_TEST
 
 START_TEST(memalign_rounds_up) {
   static const size_t odd[] = {0, 1, 3, 5, 17, 24, 33, 100, 1000, 4097, 10000, 70000};
@@ -166,7 +182,8 @@ START_TEST(memalign_rounds_up) {
   errno = ERRNO_MARK;
   ck_assert_ptr_null(aligned(MEMALIGN, 100, opaque(SIZE_MAX)));
   ck_assert_int_eq(errno, ENOMEM);
-} END_TEST
+}
+END_TEST
 
 /* The OS page is at least 4 KiB everywhere; pvalloc's usable size tells the
  * rest without asking the system. */
@@ -194,7 +211,8 @@ START_TEST(valloc_and_pvalloc) {
   errno = ERRNO_MARK;
   ck_assert_ptr_null(launder(mia_valloc(opaque(SIZE_MAX - 1))));
   ck_assert_int_eq(errno, ENOMEM);
-} END_TEST
+}
+END_TEST
 
 /* Loop test: the alignment's bits. */
 START_TEST(realloc_aligned_keeps_both) {
@@ -216,7 +234,8 @@ START_TEST(realloc_aligned_keeps_both) {
     pattern_fill(p, size, api_seed);
   }
   mia_free(p);
-} END_TEST
+}
+END_TEST
 
 /* From one alignment to a larger one of a block that is not there yet, and
  * mia_realloc of an aligned block. */
@@ -235,7 +254,8 @@ START_TEST(realloc_between_alignments) {
   p = launder(mia_realloc(p, 100));
   need(p != NULL && is_aligned(p, 16) && pattern_holds(p, 100, api_seed));
   mia_free(p);
-} END_TEST
+}
+END_TEST
 
 START_TEST(many_mixed_blocks_freed_in_any_order) {
   enum { COUNT = 3000, OPERATIONS = 30000, ALIGN_BITS = 15, SIZE_BITS = 12 };
@@ -265,7 +285,8 @@ START_TEST(many_mixed_blocks_freed_in_any_order) {
       pattern_fill(blocks[i].p, blocks[i].size, api_seed + i);
     }
   }
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

@@ -16,12 +16,12 @@
 
 /* check writes a record to a file for every assertion that holds: too slow for
  * loops, which use these.  Only for the thread that runs the test. */
-#define need(x)                              \
-  do {                                       \
+#define need(x)                               \
+  do {                                        \
     if (!(x)) ck_assert_msg(false, "%s", #x); \
   } while (0)
-#define need_at(x, value)                                                              \
-  do {                                                                                 \
+#define need_at(x, value)                                                               \
+  do {                                                                                  \
     if (!(x)) ck_assert_msg(false, "%s with %s = %ju", #x, #value, (uintmax_t)(value)); \
   } while (0)
 

@@ -10,11 +10,11 @@ static const size_t sizes[] = {1,     8,      16,      100,     1000,     4096,
                                20000, 100000, 1 << 20, 5 << 20, 24 << 20, 48 << 20};
 #define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
 
-#define kept(statement, value)            \
-  do {                                    \
-    errno = ERRNO_MARK;                   \
-    statement;                            \
-    need_at(errno == ERRNO_MARK, value);  \
+#define kept(statement, value)           \
+  do {                                   \
+    errno = ERRNO_MARK;                  \
+    statement;                           \
+    need_at(errno == ERRNO_MARK, value); \
   } while (0)
 
 /* Loop test: the size. */
@@ -48,7 +48,8 @@ START_TEST(success_keeps_errno) {
   kept(mia_free(p), size);
   kept(p = launder(mia_pvalloc(size)), size);
   kept(mia_free(p), size);
-} END_TEST
+}
+END_TEST
 
 START_TEST(free_keeps_any_errno) {
   static const int values[] = {0, EINTR, ENOMEM, EINVAL, EAGAIN, ERRNO_MARK, -1};
@@ -67,7 +68,8 @@ START_TEST(free_keeps_any_errno) {
   mia_free_sized(NULL, 100);
   mia_free_aligned_sized(NULL, 64, 100);
   ck_assert_int_eq(errno, ERRNO_MARK);
-} END_TEST
+}
+END_TEST
 
 /* Frees that empty whole pages and give memory back are frees too. */
 START_TEST(free_of_many_keeps_errno) {
@@ -78,7 +80,8 @@ START_TEST(free_of_many_keeps_errno) {
     need_at(blocks[i] != NULL, i);
   }
   for (unsigned i = 0; i < COUNT; i++) kept(mia_free(blocks[i]), i);
-} END_TEST
+}
+END_TEST
 
 START_TEST(failure_sets_enomem_each_time) {
   for (int i = 0; i < 3; i++) {
@@ -93,7 +96,8 @@ START_TEST(failure_sets_enomem_each_time) {
     ck_assert_ptr_nonnull(p);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(questions_and_upkeep_keep_errno) {
   void *p = launder(mia_malloc(1000));
@@ -112,7 +116,8 @@ START_TEST(questions_and_upkeep_keep_errno) {
   kept(mia_thread_init(), 9);
   kept(mia_thread_done(), 10);
   kept(mia_free(p), 11);
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

@@ -50,11 +50,11 @@ static const size_t totals[] = {SIZE_MAX,
 #define KEPT 300
 
 /* `call' must fail with ENOMEM. */
-#define refused(call, value)             \
-  do {                                   \
-    errno = ERRNO_MARK;                  \
+#define refused(call, value)               \
+  do {                                     \
+    errno = ERRNO_MARK;                    \
     need_at(launder(call) == NULL, value); \
-    need_at(errno == ENOMEM, value);     \
+    need_at(errno == ENOMEM, value);       \
   } while (0)
 
 START_TEST(products_overflow) {
@@ -67,7 +67,8 @@ START_TEST(products_overflow) {
       refused(mia_calloc_aligned(count, size, opaque(alignment)), i);
     }
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(totals_of_every_form) {
   for (size_t i = 0; i < TOTALS; i++) {
@@ -88,7 +89,8 @@ START_TEST(totals_of_every_form) {
       refused(mia_memalign(opaque(alignment), size), i);
     }
   }
-} END_TEST
+}
+END_TEST
 
 /* Loop test: blocks from small to one with its own mapping. */
 static const size_t kept_sizes[] = {KEPT, 5000, 70000, 3 << 20, 40 << 20};
@@ -115,7 +117,8 @@ START_TEST(the_block_stays_valid) {
   ck_assert(pattern_holds(p, KEPT, api_seed));
   ck_assert(pattern_holds(p + kept - KEPT, KEPT, api_seed));
   mia_free(p);
-} END_TEST
+}
+END_TEST
 
 START_TEST(products_that_fit) {
   static const size_t factors[] = {0, 1, 2, 3, 7, 16, 31, 100, 255};
@@ -143,14 +146,16 @@ START_TEST(products_that_fit) {
   mia_free(q);
   mia_free(r);
   mia_free(s);
-} END_TEST
+}
+END_TEST
 
 START_TEST(good_size_of_the_impossible_is_itself) {
   for (size_t i = 0; i < TOTALS; i++) {
     if (totals[i] > PTRDIFF_MAX) need_at(mia_good_size(opaque(totals[i])) == totals[i], i);
     need_at(mia_good_size(opaque(totals[i])) >= totals[i], i);
   }
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

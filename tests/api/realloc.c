@@ -63,7 +63,8 @@ START_TEST(ladder) {
     size = next;
   }
   mia_free(p);
-} END_TEST
+}
+END_TEST
 
 START_TEST(null_allocates) {
   for (size_t size = 0; size < 100000; size = size * 3 / 2 + 1) {
@@ -76,7 +77,8 @@ START_TEST(null_allocates) {
     mia_free(p);
     mia_free(q);
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(zero_returns_a_smallest_block) {
   for (size_t size = 0; size < 10 * MIB; size = size * 3 + 1) {
@@ -95,7 +97,8 @@ START_TEST(zero_returns_a_smallest_block) {
     mia_free(q);
     mia_free(r);
   }
-} END_TEST
+}
+END_TEST
 
 /* Growth within the usable size needs no move; nor does a small shrink. */
 START_TEST(stays_within_the_usable_size) {
@@ -109,7 +112,8 @@ START_TEST(stays_within_the_usable_size) {
     need_at(mia_usable_size(p) >= size, size);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 /* A shrink to almost nothing gives memory back, sooner or later: not all of
  * these blocks can keep their megabyte. */
@@ -123,7 +127,8 @@ START_TEST(shrunk_blocks_are_small) {
     need(mia_usable_size(p) <= MIB / 2);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 /* Loop test: the range of sizes, in bits. */
 START_TEST(random_walk) {
@@ -166,7 +171,8 @@ START_TEST(random_walk) {
     blocks[i].p = NULL; /* without fork the next walk finds this table */
     blocks[i].size = 0;
   }
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

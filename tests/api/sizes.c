@@ -27,9 +27,7 @@ static size_t waste_allowed(size_t size) {
   return size / 4 + (size <= WASTE_SMALL ? WASTE_CONST : WASTE_SLICE);
 }
 
-static size_t alignment_due(size_t size) {
-  return size <= 8 ? 8 : 16;
-}
+static size_t alignment_due(size_t size) { return size <= 8 ? 8 : 16; }
 
 /* The usable size of each class up to CLASSES_TOP, ascending. */
 static size_t find_classes(size_t classes[CLASSES_MAX]) {
@@ -62,7 +60,8 @@ START_TEST(classes_grow_gently) {
     need_at(classes[i] >= smallest, smallest);
     need_at(classes[i] - smallest <= waste_allowed(smallest), smallest);
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(every_small_size_at_once) {
   enum { TOP = 1100 };
@@ -75,7 +74,8 @@ START_TEST(every_small_size_at_once) {
     need_at(pattern_holds(blocks[size], mia_usable_size(blocks[size]), api_seed + size), size);
     mia_free(blocks[size]);
   }
-} END_TEST
+}
+END_TEST
 
 /* One below, at and one above the largest size of each class: the whole usable
  * size of every block holds its own contents while all others are written. */
@@ -97,7 +97,8 @@ START_TEST(around_every_boundary) {
       mia_free(blocks[i][j]);
     }
   }
-} END_TEST
+}
+END_TEST
 
 static int by_address(const void *a, const void *b) {
   uintptr_t x = (uintptr_t) * (void *const *)a;
@@ -124,7 +125,8 @@ START_TEST(live_blocks_never_overlap) {
       blocks[i] = NULL;
     }
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(zero_bytes_are_distinct_blocks) {
   enum { COUNT = 1000 };
@@ -137,7 +139,8 @@ START_TEST(zero_bytes_are_distinct_blocks) {
   qsort(blocks, COUNT, sizeof blocks[0], by_address);
   for (int i = 1; i < COUNT; i++) need_at(blocks[i - 1] != blocks[i], i);
   for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
-} END_TEST
+}
+END_TEST
 
 START_TEST(waste_is_bounded) {
   for (size_t size = 1; size <= CLASSES_TOP; size += size / 16 + 1) {
@@ -145,7 +148,8 @@ START_TEST(waste_is_bounded) {
     need_at(mia_usable_size(p) - size <= waste_allowed(size), size);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 static void touch(unsigned char *p, size_t size, unsigned char key) {
   for (size_t i = 0; i < size; i += TOUCH_STEP) p[i] = (unsigned char)(key + i / TOUCH_STEP);
@@ -183,7 +187,8 @@ START_TEST(large_sizes) {
     check_touched(blocks[n % LIVE], sizes[n % LIVE], (unsigned char)(n - LIVE));
     mia_free(blocks[n % LIVE]);
   }
-} END_TEST
+}
+END_TEST
 
 /* Whether or not the system grants so much: NULL and ENOMEM, or a block that
  * can be used at both ends. */
@@ -202,7 +207,8 @@ START_TEST(more_than_there_may_be) {
     need_at(p[0] == bits && p[size - 1] == bits, bits);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

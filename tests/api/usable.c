@@ -16,7 +16,8 @@ START_TEST(good_size_is_the_usable_size) {
     mia_free(p);
     mia_free(q);
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(good_size_never_falls) {
   size_t last = 0;
@@ -25,11 +26,11 @@ START_TEST(good_size_never_falls) {
     need_at(good >= last, size);
     last = good;
   }
-} END_TEST
+}
+END_TEST
 
-START_TEST(usable_size_of_null_is_zero) {
-  ck_assert_uint_eq(mia_usable_size(NULL), 0);
-} END_TEST
+START_TEST(usable_size_of_null_is_zero) { ck_assert_uint_eq(mia_usable_size(NULL), 0); }
+END_TEST
 
 /* All of the usable size belongs to the block: neighbours are not touched. */
 START_TEST(usable_size_may_be_used) {
@@ -50,7 +51,8 @@ START_TEST(usable_size_may_be_used) {
     need_at(pattern_holds(blocks[i], usable[i], api_seed + i), i);
     mia_free(blocks[i]);
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(memalignment_of_any_address) {
   ck_assert_uint_eq(mia_memalignment(NULL), 0);
@@ -66,7 +68,8 @@ START_TEST(memalignment_of_any_address) {
     need_at(p != NULL && mia_memalignment(p) >= (size_t)1 << bits, bits);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 /* C23: the size as it was asked for frees, from every form that has one. */
 START_TEST(free_sized_with_the_size_asked_for) {
@@ -84,7 +87,8 @@ START_TEST(free_sized_with_the_size_asked_for) {
       mia_free_aligned_sized(launder(mia_zalloc_aligned(size, hidden)), alignment, size);
     }
   }
-} END_TEST
+}
+END_TEST
 
 /* The contract's other half: any size that the block can have had. */
 START_TEST(free_sized_with_the_good_size) {
@@ -93,7 +97,8 @@ START_TEST(free_sized_with_the_good_size) {
     need_at(p != NULL, size);
     mia_free_sized(p, mia_usable_size(p));
   }
-} END_TEST
+}
+END_TEST
 
 START_TEST(version_is_the_headers) {
   char expected[32];
@@ -102,7 +107,8 @@ START_TEST(version_is_the_headers) {
            MIA_VERSION % 100);
   ck_assert_msg(strcmp(mia_version_string(), expected) == 0, "version is %s, not %s",
                 mia_version_string(), expected);
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

@@ -17,11 +17,20 @@ typedef enum { CALLOC, ZALLOC, ZALLOC_ALIGNED, CALLOC_ALIGNED, FORMS } form;
 static unsigned char *zeroed(form which, size_t size, size_t alignment) {
   void *p = NULL;
   switch (which) {
-    case CALLOC: p = size % 4 == 0 ? mia_calloc(4, size / 4) : mia_calloc(size, 1); break;
-    case ZALLOC: p = mia_zalloc(size); break;
-    case ZALLOC_ALIGNED: p = mia_zalloc_aligned(size, alignment); break;
-    case CALLOC_ALIGNED: p = mia_calloc_aligned(1, size, alignment); break;
-    case FORMS: break;
+  case CALLOC:
+    p = size % 4 == 0 ? mia_calloc(4, size / 4) : mia_calloc(size, 1);
+    break;
+  case ZALLOC:
+    p = mia_zalloc(size);
+    break;
+  case ZALLOC_ALIGNED:
+    p = mia_zalloc_aligned(size, alignment);
+    break;
+  case CALLOC_ALIGNED:
+    p = mia_calloc_aligned(1, size, alignment);
+    break;
+  case FORMS:
+    break;
   }
   p = launder(p);
   need_at(p != NULL, size);
@@ -29,9 +38,7 @@ static unsigned char *zeroed(form which, size_t size, size_t alignment) {
   return p;
 }
 
-static void dirty(void *p) {
-  memset(p, DIRT, mia_usable_size(p));
-}
+static void dirty(void *p) { memset(p, DIRT, mia_usable_size(p)); }
 
 /* Loop test: the form.  The second round gets the memory that the first left
  * dirty, the third what was dirty through mia_malloc. */
@@ -54,7 +61,8 @@ START_TEST(every_class_fresh_and_reused) {
       for (int i = 0; i < BLOCKS; i++) mia_free(blocks[i]);
     }
   }
-} END_TEST
+}
+END_TEST
 
 /* Loop test: the form. */
 START_TEST(every_small_size) {
@@ -66,7 +74,8 @@ START_TEST(every_small_size) {
       mia_free(p);
     }
   }
-} END_TEST
+}
+END_TEST
 
 /* Whole pages of one class, freed and taken for another class: what a page
  * knows about being zero must not outlive its use. */
@@ -82,7 +91,8 @@ START_TEST(pages_that_change_class) {
     for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
     if (turn % 3 == 2) mia_collect(turn % 2 == 0);
   }
-} END_TEST
+}
+END_TEST
 
 /* Loop test: the size. */
 START_TEST(large_fresh_and_reused) {
@@ -98,7 +108,8 @@ START_TEST(large_fresh_and_reused) {
       mia_free(p);
     }
   }
-} END_TEST
+}
+END_TEST
 
 /* Purged memory reads as zero or as it was; either way calloc's must be zero. */
 START_TEST(after_a_purge) {
@@ -120,7 +131,8 @@ START_TEST(after_a_purge) {
     for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
     if (round % 2 == 1) mia_purge();
   }
-} END_TEST
+}
+END_TEST
 
 /* Blocks that realloc grew, shrank or moved leave dirt in more places than
  * they had when they were allocated. */
@@ -138,7 +150,8 @@ START_TEST(after_realloc) {
     }
     for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
   }
-} END_TEST
+}
+END_TEST
 
 /* What was zero stays zero in the part that a reallocation keeps. */
 START_TEST(realloc_keeps_zeros) {
@@ -148,7 +161,8 @@ START_TEST(realloc_keeps_zeros) {
     need_at(p != NULL && all_zero(p, size), size);
     mia_free(p);
   }
-} END_TEST
+}
+END_TEST
 
 int main(void) {
   api_seed_init();

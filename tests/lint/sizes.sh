@@ -7,7 +7,7 @@ $AWK '
   FNR == limit + 1 { print FILENAME ": more than " limit " lines"; bad = 1 }
   # a function begins where a line that is no declaration of data opens a brace
   /^[a-zA-Z_].*[^\\]$/ && !/;$/ && !/^(typedef|struct|union|enum|extern)/ && !start { head = FNR; name = $0 }
-  /^[a-zA-Z_].*\) *{$/ || /^ .*\) *{$/ && head && FNR - head < 5 || /^{$/ { if (!start) start = head ? head : FNR }
+  /^[a-zA-Z_].*\) *[{]$/ || /^ .*\) *[{]$/ && head && FNR - head < 5 || /^[{]$/ { if (!start) start = head ? head : FNR }
   /^}/ {
     if (start) {
       functions++

@@ -7,6 +7,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* for asprintf and what only glibc has */
+#endif
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -51,7 +55,7 @@ static size_t (*volatile call_usable)(void *) = malloc_usable_size;
 
 #define ERRNO_MARK 12345
 
-static const size_t sizes[] = {0,    1,     8,      9,       24,      25,      100,    500,
+static const size_t sizes[] = {0,    1,     8,      9,       24,      25,      100,     500,
                                1000, 10000, 100000, 1 << 20, 3000000, 9 << 20, 40 << 20};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
@@ -573,8 +577,7 @@ static void at_exit(void) {
   if (failures != 0) _exit(EXIT_FAILURE);
 }
 
-static void nothing_at_exit(void) {
-}
+static void nothing_at_exit(void) {}
 
 int main(int argc, char **argv) {
   enum { MANY_HANDLERS = 100 }; /* more than fit into the libc's static table */

@@ -53,15 +53,15 @@ extern void Z(_ZdaPv, St11align_val_t)(void *, size_t, size_t);
 static const char any_nothrow;
 
 /* `a' is the alignment; the forms without one ignore it. */
-#define NEW(name, call)                          \
-  static void *name(size_t n, size_t a) {        \
-    (void)a;                                     \
-    return launder(call);                        \
+#define NEW(name, call)                   \
+  static void *name(size_t n, size_t a) { \
+    (void)a;                              \
+    return launder(call);                 \
   }
-#define DELETE(name, call)                       \
+#define DELETE(name, call)                        \
   static void name(void *p, size_t n, size_t a) { \
-    (void)n, (void)a;                            \
-    call;                                        \
+    (void)n, (void)a;                             \
+    call;                                         \
   }
 
 NEW(new_one, Z(_Znw, )(n))

@@ -37,21 +37,18 @@ bool ours(const void *p, std::size_t size) {
 }
 
 // Hides a value from the optimizer, which may drop a new and its delete.
-template <typename T>
-T hidden(T value) {
+template <typename T> T hidden(T value) {
   volatile T keep = value;
   return keep;
 }
 
 constexpr std::size_t impossible = PTRDIFF_MAX - 4096;
 
-template <std::size_t alignment>
-struct alignas(alignment) over_aligned {
+template <std::size_t alignment> struct alignas(alignment) over_aligned {
   unsigned char bytes[alignment + 1];
 };
 
-template <std::size_t alignment>
-bool aligned_objects() {
+template <std::size_t alignment> bool aligned_objects() {
   using object = over_aligned<alignment>;
   bool good = true;
   std::vector<std::unique_ptr<object>> many;
@@ -109,8 +106,7 @@ void exceptions() {
   ok(good, "exceptions");
 }
 
-template <typename F>
-bool throws_bad_alloc(F allocate) {
+template <typename F> bool throws_bad_alloc(F allocate) {
   try {
     allocate();
   } catch (const std::bad_alloc &) {
@@ -123,14 +119,14 @@ void failure() {
   std::size_t size = hidden(impossible);
   ok(throws_bad_alloc([=] { return hidden(::operator new(size)); }), "new throws bad_alloc");
   ok(throws_bad_alloc([=] { return hidden(::operator new[](size)); }), "new[] throws bad_alloc");
-  ok(throws_bad_alloc([=] { return hidden(::operator new(size, std::align_val_t{64})); }),
+  ok(throws_bad_alloc([=] { return hidden(::operator new (size, std::align_val_t{64})); }),
      "aligned new throws bad_alloc");
   ok(throws_bad_alloc([=] { return hidden(::operator new[](size, std::align_val_t{64})); }),
      "aligned new[] throws bad_alloc");
   ok(throws_bad_alloc([=] { return std::vector<char>(size).size(); }), "vector throws bad_alloc");
   ok(hidden(::operator new(size, std::nothrow)) == nullptr, "nothrow new returns null");
   ok(hidden(::operator new[](size, std::nothrow)) == nullptr, "nothrow new[] returns null");
-  ok(hidden(::operator new(size, std::align_val_t{64}, std::nothrow)) == nullptr,
+  ok(hidden(::operator new (size, std::align_val_t{64}, std::nothrow)) == nullptr,
      "aligned nothrow new returns null");
 }
 
@@ -200,7 +196,7 @@ struct at_exit {
   ~at_exit() { numbers.resize(100000); }
 } last;
 
-}  // namespace
+} // namespace
 
 int main() {
   ok(before_main.size() == 100 && ours(before_main[99].data(), 51), "objects before main");

@@ -72,7 +72,8 @@ static size_t shared_count;
 static atomic_uint corrupted, refused;
 static atomic_ulong made, freed;
 
-static void report(atomic_uint *kind, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void report(atomic_uint *kind, const char *format,
+                                                         ...) {
   if (atomic_fetch_add(kind, 1) >= REPORTS_MAX) return;
   char line[160];
   va_list args;
@@ -154,22 +155,24 @@ static void *make(uint64_t *random) {
   size_t size = any_size(random);
   void *p = NULL;
   switch (random_below(random, 10)) {
-    case 0:
-      p = launder(CALLOC(1, size));
-      if (p != NULL && !all_zero(p, size)) {
-        report(&corrupted, "calloc of %zu bytes is not zero", size);
-      }
-      break;
-    case 1: {
-      size_t alignment = (size_t)ALIGNMENT_LEAST << random_below(random, ALIGNMENT_BITS);
-      size = (size + alignment - 1) & ~(alignment - 1); /* C11 wanted a multiple */
-      p = launder(ALIGNED(opaque(alignment), size));
-      if (!is_aligned(p, alignment)) {
-        report(&corrupted, "block %p is not aligned to %zu", p, alignment);
-      }
-      break;
+  case 0:
+    p = launder(CALLOC(1, size));
+    if (p != NULL && !all_zero(p, size)) {
+      report(&corrupted, "calloc of %zu bytes is not zero", size);
     }
-    default: p = launder(MALLOC(size)); break;
+    break;
+  case 1: {
+    size_t alignment = (size_t)ALIGNMENT_LEAST << random_below(random, ALIGNMENT_BITS);
+    size = (size + alignment - 1) & ~(alignment - 1); /* C11 wanted a multiple */
+    p = launder(ALIGNED(opaque(alignment), size));
+    if (!is_aligned(p, alignment)) {
+      report(&corrupted, "block %p is not aligned to %zu", p, alignment);
+    }
+    break;
+  }
+  default:
+    p = launder(MALLOC(size));
+    break;
   }
   if (p == NULL) {
     report(&refused, "%zu bytes refused", size);
@@ -213,10 +216,18 @@ static void tidy(uint64_t *random) {
   (void)random;
 #else
   switch (random_below(random, 4)) {
-    case 0: mia_collect(false); break;
-    case 1: mia_collect(true); break;
-    case 2: mia_purge(); break;
-    default: mia_thread_done(); break;
+  case 0:
+    mia_collect(false);
+    break;
+  case 1:
+    mia_collect(true);
+    break;
+  case 2:
+    mia_purge();
+    break;
+  default:
+    mia_thread_done();
+    break;
   }
 #endif
 }
@@ -233,21 +244,23 @@ static void *work(void *arg) {
   for (unsigned n = 0; n < options.scale * STEPS_PER_SCALE; n++) {
     void **slot = &w->own->slots[random_below(&random, w->own->count)];
     switch (random_below(&random, 8)) {
-      case 0:
-      case 1:
-      case 2:
-        destroy(*slot);
-        *slot = make(&random);
-        break;
-      case 3:
-      case 4: *slot = *slot == NULL ? make(&random) : resize(*slot, &random); break;
-      case 5:
-        destroy(*slot);
-        *slot = NULL;
-        break;
-      default: /* what lies there may come from any thread */
-        *slot = atomic_exchange(&shared[random_below(&random, shared_count)], *slot);
-        break;
+    case 0:
+    case 1:
+    case 2:
+      destroy(*slot);
+      *slot = make(&random);
+      break;
+    case 3:
+    case 4:
+      *slot = *slot == NULL ? make(&random) : resize(*slot, &random);
+      break;
+    case 5:
+      destroy(*slot);
+      *slot = NULL;
+      break;
+    default: /* what lies there may come from any thread */
+      *slot = atomic_exchange(&shared[random_below(&random, shared_count)], *slot);
+      break;
     }
     if (random_below(&random, TIDY_ONE_IN) == 0) tidy(&random);
   }
