@@ -16,6 +16,7 @@ typedef struct mia_api_world {
   /* [any] Values that differ from the standard, offset by it: so all zero means
    * that nothing was set, also before anybody could. */
   mia_aword changes[MIA_OPTION_COUNT];
+  mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
   mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
 } mia_api_world;
 
