@@ -66,7 +66,18 @@ typedef struct mia_local_world {
   mia_tally pages[MIA_CLASS_KINDS];  /* [any] of each class, and large and huge */
 } mia_local_world;
 
+mia_assert_placed(mia_tally, now);
+mia_assert_placed(mia_tally, peak);
+mia_assert_placed(mia_local, spares);
+mia_assert_placed(mia_local_world, none);
+mia_assert_placed(mia_local_world, first);
+mia_assert_placed(mia_local_world, all);
+mia_assert_placed(mia_local_world, attached);
+mia_assert_placed(mia_local_world, pooled);
+mia_assert_placed(mia_local_world, pages);
+
 extern mia_local_world mia_local_all __attribute__((visibility("hidden")));
+mia_assert_holds(mia_local_all, mia_local);
 
 /* The calling thread's; &mia_local_all.none before its first allocation and
  * after its end.  Never NULL, so that the fast path need not look. */

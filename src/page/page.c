@@ -19,6 +19,7 @@ static struct {
   mia_lock lock;
   mia_page *spare; /* [lock] linked by next */
 } huge = {.lock = MIA_LOCK_INIT(MIA_RANK_HUGE)};
+mia_assert_holds(huge, mia_lock);
 
 /* ---- making ---- */
 

@@ -48,10 +48,9 @@ typedef struct mia_page {
 } mia_page;
 
 mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");
-mia_static_assert(offsetof(mia_page, owner) % sizeof(uintptr_t) == 0 &&
-                      offsetof(mia_page, remote) % sizeof(uintptr_t) == 0 &&
-                      offsetof(mia_page, listed) % sizeof(uintptr_t) == 0,
-                  "atomic words lie well");
+mia_assert_placed(mia_page, owner);
+mia_assert_placed(mia_page, remote);
+mia_assert_placed(mia_page, listed);
 
 /* A page for a class, nothing carved, claimed by the caller; NULL: no memory. */
 mia_page *mia_page_make(unsigned size_class);
