@@ -52,6 +52,6 @@ static inline void world_end(void) {
 
 /* From here on arenas are RESERVED and committed span by span: as where the
  * system lets nobody have memory that may never be touched. */
-static inline void world_without_overcommit(void) { fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER); }
+static inline void world_without_overcommit(void) { fake.live_max = MIA_MIB; }
 
 #endif
