@@ -20,10 +20,10 @@ void mia_local_flush(mia_local *self);
 /* Gathers, and retires the pages that are empty. */
 void mia_local_collect(mia_local *self);
 
+/* Asserts L1 and L2 of a bin (debug builds). */
+void mia_local_check(const mia_local *self, unsigned size_class);
+
 /* Lets go of all pages and blocks that are free. */
 void mia_local_abandon(mia_local *self);
-
-/* Retires the empty pages that any thread keeps in reserve. */
-void mia_local_drop_spares(mia_local *self);
 
 #endif

@@ -34,7 +34,12 @@ typedef struct mia_map_table {
   mia_aword first[MIA_MAP_LEAF_ENTRIES]; /* [any] addresses of descriptors or 0 */
 } mia_map_table;
 
+mia_assert_placed(mia_map_table, root);
+mia_assert_placed(mia_map_table, first_taken);
+mia_assert_placed(mia_map_table, first);
+
 extern mia_map_table mia_map_pages __attribute__((visibility("hidden")));
+mia_assert_holds(mia_map_pages, mia_aword);
 
 mia_inline mia_aword *mia_map_leaf(const void *p) {
 #if MIA_POINTER_64

@@ -48,10 +48,9 @@ typedef struct mia_page {
 } mia_page;
 
 mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");
-mia_static_assert(offsetof(mia_page, owner) % sizeof(uintptr_t) == 0 &&
-                      offsetof(mia_page, remote) % sizeof(uintptr_t) == 0 &&
-                      offsetof(mia_page, listed) % sizeof(uintptr_t) == 0,
-                  "atomic words lie well");
+mia_assert_placed(mia_page, owner);
+mia_assert_placed(mia_page, remote);
+mia_assert_placed(mia_page, listed);
 
 /* A page for a class, nothing carved, claimed by the caller; NULL: no memory. */
 mia_page *mia_page_make(unsigned size_class);
@@ -60,6 +59,15 @@ mia_page *mia_page_make(unsigned size_class);
  * Large where that fits an arena, else, or if wanted so, huge.  *zero tells
  * whether it reads as zero.  NULL: no memory. */
 mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero);
+
+/* Makes an empty large page, which is hidden, one of a block of `size' bytes that
+ * is live, has no owner and takes as many slices. */
+void mia_page_renew_single(mia_page *page, size_t size);
+
+/* Takes an empty page out of the page map, so that a late free of its blocks is
+ * noticed, and puts it back. */
+void mia_page_hide(const mia_page *page);
+void mia_page_show(const mia_page *page);
 
 /* Gives an empty page's memory back.  The descriptor is gone with it. */
 void mia_page_retire(mia_page *page);

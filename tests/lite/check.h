@@ -152,7 +152,7 @@ static inline _Noreturn void lite_leave(void) {
 
 #define LITE_COMPARE(T, F, a, op, b)                                                       \
   do {                                                                                     \
-    T lite_a = (a), lite_b = (b);                                                          \
+    __typeof__(T) lite_a = (a), lite_b = (b);                                              \
     ck_assert_msg(lite_a op lite_b, "%s %s %s: %" F ", %" F, #a, #op, #b, lite_a, lite_b); \
   } while (0)
 #define ck_assert_int_eq(a, b) LITE_COMPARE(long long, "lld", a, ==, b)
