@@ -98,7 +98,7 @@ START_TEST(an_ended_thread_leaves_its_blocks) {
   mia_local_flush(mia_local_self);
   ck_assert_uint_eq(pages(), 1);
   release(b[1]);
-  mia_local_flush(mia_local_self);
+  mia_local_collect(mia_local_self);
   ck_assert_uint_eq(pages(), 0);
 }
 END_TEST
