@@ -80,7 +80,7 @@ START_TEST(A3_heads_and_ends_are_never_free) {
     mia_arena *a = mia_arena_nth(i);
     size_t end = (a->slices + MIA_CELL_BITS - 1) / MIA_CELL_BITS * MIA_CELL_BITS;
     ck_assert(!mia_map_any(a->free, a->slices, end - a->slices));
-    ck_assert_ptr_eq(a, i == 0 ? &mia_arena_all.first : (mia_arena *)a->start);
+    ck_assert_ptr_eq(a, i == 0 ? &mia_arena_all.first : (void *)a->start);
   }
   for (size_t i = 0; i < n; i++) {
     const mia_arena *a = spans[i].arena;
@@ -311,12 +311,11 @@ static void *take_and_give(void *arg) {
     for (int turn = 0; turn < 400; turn++) {
       mia_span *s = &held[me][random_below(&random, TURNS)];
       if (s->arena != NULL) {
-        note(*(uintptr_t *)s->start == me + 1);
+        note(s->start[0] == (char)(me + 1));
         give(s, MIA_SLICE_SIZE);
         s->arena = NULL;
       } else if (mia_arena_take(random_below(&random, 8) == 0 ? 3 : 1, 1, s)) {
-        for (size_t i = 0; i < s->slices; i++)
-          *(uintptr_t *)(s->start + i * MIA_SLICE_SIZE) = me + 1;
+        for (size_t i = 0; i < s->slices; i++) s->start[i * MIA_SLICE_SIZE] = (char)(me + 1);
       }
     }
     pthread_barrier_wait(&barrier);
