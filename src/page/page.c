@@ -14,6 +14,9 @@
 /* Blocks are carved so many bytes at a time: the smallest OS page. */
 enum { CARVE_BYTES = 4096 };
 
+/* The map has one entry a slice: mappings as large never begin in the same. */
+#define HUGE_MIN MIA_SLICE_SIZE
+
 /* Descriptors of huge pages, which lie in no arena. */
 static struct {
   mia_lock lock;
@@ -87,6 +90,7 @@ mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool
   const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
   *zero = true;
   bool large = !huge_wanted && size <= span_max && align <= span_max / 2;
+  if (!large && size < HUGE_MIN) size = HUGE_MIN;
   mia_page *page = large ? make_large(size, align, zero) : make_huge(size, align);
   if (page == NULL) return NULL;
   page->total = page->capacity = 1;
@@ -212,6 +216,7 @@ static bool resize_large(mia_page *page, size_t size) {
 
 /* The map forgets the old place before the kernel may give it to another. */
 static bool resize_huge(mia_page *page, size_t size, bool may_move) {
+  if (size < HUGE_MIN) return false;
   mia_page_hide(page);
   char *start = mia_arena_huge_resize(page->start, page->size, size, may_move);
   if (start != NULL) page->start = start;
