@@ -6,6 +6,7 @@
 #include "arena/purge.h"
 #include "base/bits.h"
 #include "local/bin.h"
+#include "local/spare.h"
 #include "local/stock.h"
 #include "local/thread.h"
 #include "os/os.h"
@@ -41,9 +42,17 @@ static void *relend(mia_local *self, unsigned size_class) {
   return block;
 }
 
+static mia_page *reuse_single(mia_local *self, size_t size, size_t align) {
+  if (align > MIA_SLICE_SIZE) return NULL;
+  mia_page *page = mia_local_reuse_large(self, mia_slices_of(size > 0 ? size : 1));
+  if (page != NULL) mia_page_renew_single(page, size);
+  return page;
+}
+
 static void *single(mia_local *self, size_t size, size_t align, bool zero) {
-  bool is_zero;
-  mia_page *page = mia_local_make_single(self, size, align, false, &is_zero);
+  bool is_zero = false;
+  mia_page *page = reuse_single(self, size, align);
+  if (page == NULL) page = mia_local_make_single(self, size, align, false, &is_zero);
   if (page == NULL) return NULL;
   if (zero && !is_zero) memset(page->start, 0, page->size);
   return page->start;

@@ -16,10 +16,12 @@ typedef struct mia_api_world {
   /* [any] Values that differ from the standard, offset by it: so all zero means
    * that nothing was set, also before anybody could. */
   mia_aword changes[MIA_OPTION_COUNT];
+  mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
   mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
 } mia_api_world;
 
 mia_assert_placed(mia_api_world, changes);
+mia_assert_placed(mia_api_world, age_due);
 mia_assert_placed(mia_api_world, stderr_copy);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));

@@ -9,17 +9,32 @@
 #include "api/stats.h"
 #include "arena/purge.h"
 #include "local/bin.h"
+#include "local/spare.h"
 #include "local/thread.h"
 #include "os/os.h"
 
 #include <errno.h>
 
+/* Once in every delay, and for one thread only. */
+static bool is_time_to_age(mia_tick now, mia_tick delay) {
+  mia_tick due = mia_acell_get(&mia_api_all.age_due);
+  if (due != 0 && !mia_tick_reached(now, due)) return false;
+  mia_tick next = now + delay;
+  return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
+}
+
 void mia_api_look_at_clock(mia_local *self) {
   self->stirred = false;
-  long delay = mia_api_option(MIA_OPTION_PURGE_DELAY);
-  if (delay < 0) return;
+  long option = mia_api_option(MIA_OPTION_PURGE_DELAY);
+  if (option < 0) return;
+  mia_tick delay = (mia_tick)option;
+  mia_tick now = mia_os_now();
   int error = errno;
-  mia_arena_purge_due(mia_os_now(), (mia_tick)delay);
+  if (delay == 0)
+    mia_local_drop_spares(self);
+  else if (is_time_to_age(now, delay))
+    mia_local_age_spares(self);
+  mia_arena_purge_due(now, delay);
   errno = error;
 }
 

@@ -52,7 +52,10 @@ static size_t visit(mia_arena *arena, bool all, size_t budget) {
       mia_acell_or(&arena->aged[i], idle & ~cold);
       left = true;
     }
-    purged += purge_cell(arena, i, cold);
+    size_t done = purge_cell(arena, i, cold);
+    /* Somebody took a slice of a run, or the OS refused: not the last visit. */
+    if (done < (size_t)__builtin_popcountll(cold) << MIA_SLICE_SHIFT) left = true;
+    purged += done;
   }
   if (left) mia_aword_set(&arena->stale, 1);
   mia_aword_add(&mia_arena_all.purged, purged);

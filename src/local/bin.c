@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "local/bin.h"
 #include "local/pool.h"
+#include "local/spare.h"
 #include "local/stock.h"
 #include "page/owner.h"
 
@@ -61,7 +62,7 @@ static void settle(mia_local *self, mia_page *page, bool keep) {
     mia_page_gather(page);
     if (page->used == 0) {
       mia_local_pool_remove(page);
-      mia_local_retire(self, page);
+      mia_local_keep(self, page);
       return;
     }
     if (is_full(page)) {
@@ -111,7 +112,7 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
     return page;
   }
   page = mia_local_pool_take(size_class);
-  if (page == NULL) page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, 0);
+  if (page == NULL) page = mia_local_reuse(self, size_class);
   if (page == NULL) page = mia_local_make(self, size_class);
   if (page != NULL) own(self, page);
   return page;
@@ -131,27 +132,24 @@ bool mia_local_refill(mia_local *self, unsigned size_class) {
 
 /* ---- freeing ---- */
 
-/* A page became empty that no list is lent from.  One small one is kept, since
- * what was needed is often needed again. */
-static void keep_or_retire(mia_local *self, mia_page *page) {
-  mia_bin *bin = &self->bins[page->size_class];
-  remove_other(bin, page);
+/* A page became empty that no list is lent from. */
+static void leave_empty(mia_local *self, mia_page *page) {
+  remove_other(&self->bins[page->size_class], page);
   disown(page);
-  if (page->slices == 1) page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, (uintptr_t)page);
-  if (page != NULL) mia_local_retire(self, page);
+  mia_local_keep(self, page);
 }
 
 void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block) {
   block->next = page->free;
   page->free = block;
   page->used--;
-  if (page->used == 0 && page != self->bins[page->size_class].page) keep_or_retire(self, page);
+  if (page->used == 0 && page != self->bins[page->size_class].page) leave_empty(self, page);
 }
 
 static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *tail,
                  uint32_t count) {
   if (!mia_owner_push(page, head, tail, count)) return;
-  settle(self, page, !mia_local_is_none(self) && page->size_class < MIA_CLASS_COUNT);
+  settle(self, page, !mia_local_is_none(self));
 }
 
 void mia_local_flush(mia_local *self) {
@@ -161,9 +159,20 @@ void mia_local_flush(mia_local *self) {
   send(self, box.page, box.head, box.tail, box.count);
 }
 
+/* The one block of a page: who claims the page has all of it. */
+static void free_single(mia_local *self, mia_page *page, const mia_block *block) {
+  if (!mia_owner_claim(page)) mia_base_misuse("block freed twice", block);
+  page->used = 0;
+  mia_local_keep(self, page);
+}
+
 void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
-  if (page->size_class >= MIA_CLASS_COUNT || mia_local_is_none(self)) {
+  if (page->size_class >= MIA_CLASS_COUNT) {
+    free_single(self, page, block);
+    return;
+  }
+  if (mia_local_is_none(self)) {
     send(self, page, block, block, 1);
     return;
   }
@@ -191,11 +200,6 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
   mia_assert(count == bin->count);
 }
 
-static void drop_spare(mia_local *self, mia_bin *bin) {
-  mia_page *page = (mia_page *)mia_aword_swap_acq_rel(&bin->spare, 0);
-  if (page != NULL) mia_local_retire(self, page);
-}
-
 void mia_local_collect(mia_local *self) {
   mia_local_flush(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
@@ -204,10 +208,10 @@ void mia_local_collect(mia_local *self) {
     for (mia_page *page = bin->others; page != NULL; page = next) {
       next = page->next;
       mia_page_gather(page);
-      if (page->used == 0) keep_or_retire(self, page);
+      if (page->used == 0) leave_empty(self, page);
     }
-    drop_spare(self, bin);
   }
+  mia_local_drop_own_spares(self);
 }
 
 void mia_local_abandon(mia_local *self) {
@@ -226,14 +230,6 @@ void mia_local_abandon(mia_local *self) {
       disown(page);
       settle(self, page, false);
     }
-    drop_spare(self, bin);
   }
-}
-
-void mia_local_drop_spares(mia_local *self) {
-  mia_local *other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
-  for (; other != NULL; other = other->all)
-    for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
-      if (mia_aword_get(&other->bins[size_class].spare) != 0)
-        drop_spare(self, &other->bins[size_class]);
+  mia_local_drop_own_spares(self);
 }

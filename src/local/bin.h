@@ -26,7 +26,4 @@ void mia_local_check(const mia_local *self, unsigned size_class);
 /* Lets go of all pages and blocks that are free. */
 void mia_local_abandon(mia_local *self);
 
-/* Retires the empty pages that any thread keeps in reserve. */
-void mia_local_drop_spares(mia_local *self);
-
 #endif

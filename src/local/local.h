@@ -18,15 +18,16 @@
  * Invariants:
  *   L1  page, where not NULL, lent the list that head is the rest of
  *   L2  every page of `others' has room, free or not yet carved, and its owner is
- *       the local
- *   L3  spare is 0 or a page with used = 0, without owner, claimed */
+ *       the local */
 typedef struct mia_bin {
   mia_page *page;   /* [own] */
   mia_page *others; /* [own] doubly linked, the newest first */
   uint32_t count;   /* [own] length of `others' */
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
-  mia_aword spare;  /* [any] taken by whoever swaps it out */
 } mia_bin;
+
+/* Large pages of up to so many slices are kept in reserve (spare.h). */
+enum { MIA_LOCAL_LARGE_SPARES = 16, MIA_LOCAL_SPARES = MIA_CLASS_COUNT + MIA_LOCAL_LARGE_SPARES };
 
 /* Blocks of one page of another thread, freed here and on their way home. */
 typedef struct mia_outbox {
@@ -39,7 +40,8 @@ typedef struct mia_outbox {
 typedef struct mia_local {
   alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
   mia_bin bins[MIA_CLASS_COUNT];
-  mia_outbox outbox;      /* [own] */
+  mia_aword spares[MIA_LOCAL_SPARES]; /* [any] empty pages in reserve: spare.h */
+  mia_outbox outbox;                  /* [own] */
   bool stirred;           /* [own] pages came or went since the last look at the clock */
   struct mia_local *all;  /* [const] next in the list of all locals */
   struct mia_local *idle; /* [lock:threads] next in the list of unused ones */
@@ -64,10 +66,9 @@ typedef struct mia_local_world {
   mia_tally pages[MIA_CLASS_KINDS];  /* [any] of each class, and large and huge */
 } mia_local_world;
 
-mia_assert_placed(mia_bin, spare);
 mia_assert_placed(mia_tally, now);
 mia_assert_placed(mia_tally, peak);
-mia_assert_placed(mia_local, bins);
+mia_assert_placed(mia_local, spares);
 mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);

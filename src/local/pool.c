@@ -20,8 +20,9 @@ static void unlink_page(mia_page *page) {
   else
     mia_local_all.pool[page->size_class] = page->next;
   if (page->next != NULL) page->next->prev = page->prev;
-  mia_aword_set(&page->listed, 0);
   mia_aword_sub(&mia_local_all.pooled[page->size_class], 1);
+  /* Last: who has the page and sees this may retire it without the lock. */
+  mia_aword_set_rel(&page->listed, 0);
 }
 
 bool mia_local_pool_put(mia_page *page) {
@@ -35,7 +36,7 @@ bool mia_local_pool_put(mia_page *page) {
 
 void mia_local_pool_remove(mia_page *page) {
   /* Only who has the page lists it: not listed now is not listed. */
-  if (mia_aword_get(&page->listed) == 0) return;
+  if (mia_aword_get_acq(&page->listed) == 0) return;
   mia_os_lock(&mia_local_all.pool_lock);
   if (mia_aword_get(&page->listed) != 0) unlink_page(page);
   mia_os_unlock(&mia_local_all.pool_lock);
@@ -46,8 +47,9 @@ mia_page *mia_local_pool_take(unsigned size_class) {
   mia_os_lock(&mia_local_all.pool_lock);
   mia_page *page = mia_local_all.pool[size_class];
   while (page != NULL) {
+    bool claimed = mia_owner_claim(page); /* first: unlinked, it may be gone */
     unlink_page(page);
-    if (mia_owner_claim(page)) break;
+    if (claimed) break;
     page = mia_local_all.pool[size_class]; /* it was claimed by a free, which sees to it */
   }
   mia_os_unlock(&mia_local_all.pool_lock);

@@ -10,8 +10,8 @@
       ABOVE(d * 8 + 5), ABOVE(d * 8 + 6), ABOVE(d * 8 + 7)
 
 const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
-    8,        16,       32,       48,       64,       80,       96,       112,      128,
-    EIGHT(0), EIGHT(1), EIGHT(2), EIGHT(3), EIGHT(4), EIGHT(5), EIGHT(6), EIGHT(7), EIGHT(8)};
+    8,        16,       32,       48,       64,       80,       96,       112,     128,
+    EIGHT(0), EIGHT(1), EIGHT(2), EIGHT(3), EIGHT(4), EIGHT(5), EIGHT(6), EIGHT(7)};
 
 /* The class of n * 8 bytes, as a constant. */
 #define HIGH(s) ((s) <= 256 ? 7 : (s) <= 512 ? 8 : 9)
@@ -30,8 +30,8 @@ const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 1] = {
     CLASSES64(0), CLASSES64(64), CLASS(128)};
 
 mia_static_assert(ABOVE(0) == 144 && ABOVE(7) == 256, "the first doubling ends at 256");
-mia_static_assert(ABOVE(71) == MIA_CLASS_SIZE_MAX, "the last class is the largest");
-mia_static_assert(MIA_CLASS_LINEAR + 72 == MIA_CLASS_COUNT, "nine doublings of eight");
+mia_static_assert(ABOVE(63) == MIA_CLASS_SIZE_MAX, "the last class is the largest");
+mia_static_assert(MIA_CLASS_LINEAR + 64 == MIA_CLASS_COUNT, "eight doublings of eight");
 mia_static_assert(CLASS(16) == 8 && CLASS(17) == 9 && CLASS(32) == 16 && CLASS(33) == 17 &&
                       CLASS(128) == 32,
                   "the table meets the arithmetic");

@@ -1,7 +1,8 @@
 /* class.h -- size classes: what a request is rounded up to.
  *
- * 8; multiples of 16 up to 128; then eight steps a doubling, up to 64 KiB: at
- * most an eighth is lost to rounding.
+ * 8; multiples of 16 up to 128; then eight steps a doubling, up to 32 KiB: at
+ * most an eighth is lost to rounding.  Larger blocks have slices of their own:
+ * what a thread keeps of each class would be more than it uses (doc/design.md).
  *
  * Alignment for free: blocks lie at multiples of their size from the start of
  * their page, which is a slice boundary.  For a power of two A and a size that
@@ -16,8 +17,8 @@
 
 #define MIA_CLASS_LINEAR_MAX ((size_t)128)     /* up to here: multiples of 16 */
 #define MIA_CLASS_TABLE_MAX ((size_t)1024)     /* up to here: by table */
-#define MIA_CLASS_SIZE_MAX ((size_t)64 * 1024) /* up to here: classes at all */
-#define MIA_CLASS_COUNT 81
+#define MIA_CLASS_SIZE_MAX ((size_t)32 * 1024) /* up to here: classes at all */
+#define MIA_CLASS_COUNT 73
 #define MIA_CLASS_LARGE MIA_CLASS_COUNT      /* a page of one block in whole slices */
 #define MIA_CLASS_HUGE (MIA_CLASS_COUNT + 1) /* a page of one block, own mapping */
 #define MIA_CLASS_KINDS (MIA_CLASS_COUNT + 2)
@@ -50,8 +51,10 @@ mia_inline unsigned mia_class_of(size_t size) {
 mia_inline size_t mia_class_size(unsigned size_class) { return mia_page_class_sizes[size_class]; }
 
 /* Slices of a page of a class: at least eight blocks fit. */
+enum { MIA_CLASS_SLICES_MAX = 4 };
+
 mia_inline size_t mia_class_slices(unsigned size_class) {
-  return mia_class_size(size_class) <= MIA_SLICE_SIZE / 8 ? 1 : 8;
+  return mia_class_size(size_class) <= MIA_SLICE_SIZE / 8 ? 1 : MIA_CLASS_SLICES_MAX;
 }
 
 #endif

@@ -50,10 +50,8 @@ enum {
   MIA_OWNER_LIST_NONE = 0xffff
 };
 
-/* One value more than fits the units of the largest page of classes is enough,
- * since no block starts in the last unit of such a page. */
-mia_static_assert(8 * MIA_SLICE_SIZE / MIA_BLOCK_MIN - 1 <= MIA_OWNER_LIST_NONE,
-                  "the offset of every block fits");
+mia_static_assert(MIA_CLASS_SLICES_MAX * MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LIST_NONE,
+                  "the offset of every block fits, and is not NONE");
 mia_static_assert(MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LEFT_MASK,
                   "a page's blocks can be counted");
 

@@ -36,7 +36,7 @@ mia_page *mia_page_make(unsigned size_class) {
                      .arena = span.arena,
                      .slices = span.slices};
   mia_owner_begin_claimed(page);
-  mia_map_set_page(span.start, span.slices, page);
+  mia_page_show(page);
   return page;
 }
 
@@ -89,11 +89,29 @@ mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool
   bool large = !huge_wanted && size <= span_max && align <= span_max / 2;
   mia_page *page = large ? make_large(size, align, zero) : make_huge(size, align);
   if (page == NULL) return NULL;
-  page->size = size;
-  page->total = page->capacity = page->used = 1;
-  mia_owner_begin_full(page, 1);
-  mia_map_set_page(page->start, 1, page);
+  page->total = page->capacity = 1;
+  mia_page_renew_single(page, size);
   return page;
+}
+
+void mia_page_renew_single(mia_page *page, size_t size) {
+  page->size = mia_align_up(size, mia_os_page_size());
+  page->used = 1;
+  mia_owner_begin_full(page, 1);
+  mia_page_show(page);
+}
+
+/* A block of a page of its own is known by its start only. */
+static size_t slices_in_map(const mia_page *page) {
+  return page->size_class < MIA_CLASS_COUNT ? page->slices : 1;
+}
+
+void mia_page_hide(const mia_page *page) {
+  mia_map_set_page(page->start, slices_in_map(page), NULL);
+}
+
+void mia_page_show(const mia_page *page) {
+  mia_map_set_page(page->start, slices_in_map(page), page);
 }
 
 /* ---- retiring ---- */
@@ -105,8 +123,7 @@ static void retire_huge(mia_page *page) {
 
 void mia_page_retire(mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->listed) == 0);
-  bool single = page->size_class >= MIA_CLASS_COUNT;
-  mia_map_set_page(page->start, single ? 1 : page->slices, NULL);
+  mia_page_hide(page);
   if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
   else
@@ -195,10 +212,10 @@ static bool resize_large(mia_page *page, size_t size) {
 
 /* The map forgets the old place before the kernel may give it to another. */
 static bool resize_huge(mia_page *page, size_t size, bool may_move) {
-  mia_map_set_page(page->start, 1, NULL);
+  mia_page_hide(page);
   char *start = mia_arena_huge_resize(page->start, page->size, size, may_move);
   if (start != NULL) page->start = start;
-  mia_map_set_page(page->start, 1, page);
+  mia_page_show(page);
   return start != NULL;
 }
 

@@ -60,6 +60,15 @@ mia_page *mia_page_make(unsigned size_class);
  * whether it reads as zero.  NULL: no memory. */
 mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero);
 
+/* Makes an empty large page, which is hidden, one of a block of `size' bytes that
+ * is live, has no owner and takes as many slices. */
+void mia_page_renew_single(mia_page *page, size_t size);
+
+/* Takes an empty page out of the page map, so that a late free of its blocks is
+ * noticed, and puts it back. */
+void mia_page_hide(const mia_page *page);
+void mia_page_show(const mia_page *page);
+
 /* Gives an empty page's memory back.  The descriptor is gone with it. */
 void mia_page_retire(mia_page *page);
 

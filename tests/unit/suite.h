@@ -14,6 +14,7 @@
  *       LOOP(every_class_round_trips, 0, 64);   _i = 0 .. 63
  *     CASE(NULL, NULL);
  *       DIES(double_free_is_fatal, SIGABRT);    left out where tests can't fork
+ *       DIES_IN_DEBUG(wrong_rank, SIGABRT);     an assertion: left out of a release
  *       TIMEOUT(60);                            seconds, for the tests of this case
  *   }
  *
@@ -23,9 +24,42 @@
 #define TESTS_UNIT_SUITE_H
 
 #include <check.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "api/pattern.h"
+
+/* check writes a record of every assertion that holds: too slow for loops,
+ * which use these.  Only for the thread that runs the test. */
+#define need(x)                           \
+  do {                                    \
+    if (!(x)) ck_assert_msg(0, "%s", #x); \
+  } while (0)
+#define need_at(x, value)                                                           \
+  do {                                                                              \
+    if (!(x)) ck_assert_msg(0, "%s with %s = %ju", #x, #value, (uintmax_t)(value)); \
+  } while (0)
+
+/* For other threads, which may not leave a test: what was wrong last, for
+ * need_nothing_noted() to tell when they have ended. */
+static const char *volatile suite_noted;
+#define note(x)                 \
+  do {                          \
+    if (!(x)) suite_noted = #x; \
+  } while (0)
+static inline void need_nothing_noted(void) {
+  const char *what = suite_noted;
+  suite_noted = NULL;
+  if (what != NULL) ck_assert_msg(0, "%s", what);
+}
+
+/* The numbers of a run, which MIA_TEST_SEED repeats; each test has its own. */
+static uint64_t suite_seed;
+static inline uint64_t suite_random(unsigned test) { return suite_seed + test * PATTERN_STEP; }
 
 static inline int suite_forks(void) {
   const char *fork = getenv("CK_FORK");
@@ -36,6 +70,10 @@ static inline int suite_forks(void) {
   static void suite_fill(Suite *suite_s, TCase *suite_t); \
   int main(void) {                                        \
     Suite *s = suite_create(name);                        \
+    suite_seed = random_seed();                           \
+    need_nothing_noted();                                 \
+    printf("# seed %" PRIu64 "\n", suite_seed);           \
+    fflush(stdout);                                       \
     suite_fill(s, NULL);                                  \
     SRunner *r = srunner_create(s);                       \
     srunner_run_all(r, CK_ENV);                           \
@@ -57,6 +95,13 @@ static inline int suite_forks(void) {
       tcase_add_test_raise_signal(suite_t, test, signo); \
     else                                                 \
       (void)(test);                                      \
+  } while (0)
+#define DIES_IN_DEBUG(test, signo) \
+  do {                             \
+    if (MIA_DEBUG)                 \
+      DIES(test, signo);           \
+    else                           \
+      (void)(test);                \
   } while (0)
 
 #endif

@@ -1,5 +1,146 @@
-#include "unit/suite.h"
-START_TEST(one) { ck_assert_int_eq(1, 1); ck_assert_str_eq("a", "a"); ck_assert_ptr_nonnull("x"); ck_assert_uint_le(1u, (size_t)2); } END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); } END_TEST
-START_TEST(dead) { raise(SIGABRT); } END_TEST
-SUITE("unit/arena/huge") { CASE(NULL, NULL); TEST(one); LOOP(many, 0, 3); DIES(dead, SIGABRT); TIMEOUT(60); }
+/* Blocks that are their own mapping. */
+#include "fake/world.h"
+
+#include "arena/huge.h"
+#include "base/bits.h"
+
+#define SIZE (40 * MIA_MIB)
+
+static bool is_zero(const char *p, size_t size) {
+  for (size_t i = 0; i < size; i += 4096)
+    if (p[i] != 0 || p[i + 4095] != 0) return false;
+  return true;
+}
+
+static char *taken(size_t size, size_t align) {
+  char *p = mia_arena_huge_take(size, align);
+  ck_assert_ptr_nonnull(p);
+  return p;
+}
+
+/* Marks that tell whether content was kept. */
+static void mark(char *p, size_t size) {
+  for (size_t i = 0; i < size; i += 256 * MIA_KIB) p[i] = (char)(1 + i / (256 * MIA_KIB) % 100);
+}
+static bool marked(const char *p, size_t size) {
+  for (size_t i = 0; i < size; i += 256 * MIA_KIB)
+    if (p[i] != (char)(1 + i / (256 * MIA_KIB) % 100)) return false;
+  return true;
+}
+
+static size_t reserved(void) { return mia_aword_get(&mia_arena_all.reserved); }
+static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
+
+START_TEST(taken_is_zero_aligned_counted_and_gone_when_given) {
+  for (size_t align = 1; align <= 64 * MIA_MIB; align *= 8) {
+    char *p = taken(SIZE, align);
+    need_at(mia_is_aligned(p, align) && is_zero(p, SIZE), align);
+    need_at(used() == SIZE && reserved() == SIZE && fake.live == SIZE, align);
+    mark(p, SIZE);
+    need_at(mia_arena_huge_give(p, SIZE), align);
+    need_at(used() == 0 && reserved() == 0 && fake.mapped == 0, align);
+  }
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used_peak), SIZE);
+}
+END_TEST
+
+START_TEST(resized_keeps_content_and_gets_a_zero_tail) {
+  char *p = taken(SIZE, 1);
+  size_t size = SIZE;
+  mark(p, SIZE);
+  const size_t wanted[] = {SIZE + 4096, SIZE / 2, SIZE / 2 + MIA_MIB, 2 * SIZE, MIA_MIB, SIZE};
+  for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+    size_t kept = size < wanted[i] ? size : wanted[i];
+    p = mia_arena_huge_resize(p, size, wanted[i], true);
+    need_at(p != NULL && marked(p, kept) && is_zero(p + kept, wanted[i] - kept), i);
+    size = wanted[i];
+    mark(p, size);
+    need_at(used() == size && reserved() == size && fake.mapped == size, i);
+  }
+  ck_assert(mia_arena_huge_give(p, size));
+}
+END_TEST
+
+START_TEST(where_it_is_or_not_at_all) {
+  char *p = taken(SIZE, 1);
+  mark(p, SIZE);
+  fake_refuse(FAKE_RESIZE, 1, 1);
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 2 * SIZE, false));
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_ALIGNED | FAKE_MOVE), 0);
+  ck_assert(used() == SIZE && reserved() == SIZE && marked(p, SIZE));
+}
+END_TEST
+
+START_TEST(moved_where_there_is_no_room) {
+  char *p = taken(SIZE, 1);
+  mark(p, SIZE);
+  fake_refuse(FAKE_RESIZE, 1, 1);
+  char *q = mia_arena_huge_resize(p, SIZE, 2 * SIZE, true);
+  ck_assert(q != NULL && q != p && marked(q, SIZE) && is_zero(q + SIZE, SIZE));
+  ck_assert(used() == 2 * SIZE && fake.mapped == 2 * SIZE);
+}
+END_TEST
+
+/* Each way in which a resize can fail leaves the block as it was. */
+START_TEST(a_refused_resize_changes_nothing) {
+  const unsigned refuse[] = {FAKE_RESIZE | FAKE_RESERVE_ALIGNED, FAKE_RESIZE | FAKE_MOVE};
+  char *p = taken(SIZE, 1);
+  mark(p, SIZE);
+  fake_refuse(refuse[_i], 1, FAKE_EVER);
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 2 * SIZE, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, SIZE / 2, true));
+  fake_allow();
+  ck_assert(marked(p, SIZE) && fake_is_live(p, SIZE));
+  ck_assert(used() == SIZE && reserved() == SIZE && fake.mapped == SIZE);
+  ck_assert(mia_arena_huge_give(p, SIZE));
+}
+END_TEST
+
+/* The page map has no leaf for other 4 GiB. */
+START_TEST(what_cannot_be_mapped_goes_back) {
+  if (!MIA_POINTER_64) return;
+  char *p = taken(SIZE, 1);
+  mark(p, SIZE);
+  size_t mapped = fake.mapped;
+  void *elsewhere = (void *)((uintptr_t)p - ((uintptr_t)1 << 34));
+  fake.place = elsewhere;
+  fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
+  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 4096));
+  ck_assert_uint_eq(fake.mapped, mapped);
+  fake.place = elsewhere;
+  fake_refuse(FAKE_RESIZE | FAKE_RESERVE_LIVE, 1, FAKE_EVER);
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 2 * SIZE, true));
+  ck_assert_uint_eq(fake.mapped, mapped);
+  ck_assert(used() == SIZE && reserved() == SIZE && marked(p, SIZE));
+}
+END_TEST
+
+START_TEST(nothing_is_an_error_that_passes) {
+  fake_refuse(FAKE_RESERVE_ALIGNED, 1, 1);
+  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 1));
+  ck_assert(used() == 0 && reserved() == 0);
+  (void)taken(SIZE, 1);
+}
+END_TEST
+
+START_TEST(what_cannot_be_unmapped_is_purged) {
+  char *p = taken(SIZE, 1);
+  mark(p, SIZE);
+  fake_refuse(FAKE_RELEASE, 1, 1);
+  ck_assert(!mia_arena_huge_give(p, SIZE));
+  ck_assert_uint_eq(fake.purged, SIZE);
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+SUITE("arena/huge") {
+  CASE(world_of_arenas, world_end);
+  TEST(taken_is_zero_aligned_counted_and_gone_when_given);
+  TEST(resized_keeps_content_and_gets_a_zero_tail);
+  TEST(where_it_is_or_not_at_all);
+  TEST(moved_where_there_is_no_room);
+  LOOP(a_refused_resize_changes_nothing, 0, 2);
+  TEST(what_cannot_be_mapped_goes_back);
+  TEST(nothing_is_an_error_that_passes);
+  TEST(what_cannot_be_unmapped_is_purged);
+}

@@ -1,5 +1,277 @@
-#include "unit/suite.h"
-START_TEST(one) { ck_assert_int_eq(1, 1); ck_assert_str_eq("a", "a"); ck_assert_ptr_nonnull("x"); ck_assert_uint_le(1u, (size_t)2); } END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); } END_TEST
-START_TEST(dead) { raise(SIGABRT); } END_TEST
-SUITE("unit/arena/purge") { CASE(NULL, NULL); TEST(one); LOOP(many, 0, 3); DIES(dead, SIGABRT); TIMEOUT(60); }
+/* What is hot stays, what is cold goes, at its time. */
+#include "fake/world.h"
+
+#include "arena/purge.h"
+#include "map/bitmap.h"
+
+#include <pthread.h>
+
+enum { DELAY = 100 };
+#define SLICE MIA_SLICE_SIZE
+
+static mia_span taken(size_t slices) {
+  mia_span span = {0};
+  ck_assert(mia_arena_take(slices, 1, &span));
+  return span;
+}
+
+static void give(const mia_span *span) {
+  mia_arena_give(span->arena, span->start, span->slices, span->slices * SLICE);
+}
+
+/* A span that was written and is free. */
+static mia_span dirty(size_t slices) {
+  mia_span span = taken(slices);
+  memset(span.start, 1, slices * SLICE);
+  give(&span);
+  return span;
+}
+
+static bool is_zero(const char *p, size_t size) {
+  for (size_t i = 0; i < size; i += 512)
+    if (p[i] != 0) return false;
+  return true;
+}
+
+static void due_at(mia_tick now) { mia_arena_purge_due(now, DELAY); }
+static size_t counted(void) { return mia_aword_get(&mia_arena_all.purged); }
+static bool stale(void) { return mia_aword_get(&mia_arena_all.first.stale) != 0; }
+
+START_TEST(nothing_is_nothing) {
+  ck_assert_uint_eq(mia_arena_purge_now(), 0);
+  due_at(1);
+  mia_span s = taken(3);
+  ck_assert_uint_eq(mia_arena_purge_now(), 0);
+  mia_arena_give(s.arena, s.start, 3, 0); /* untouched */
+  ck_assert_uint_eq(mia_arena_purge_now(), 0);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+}
+END_TEST
+
+START_TEST(now_takes_all_that_is_free_and_dirty) {
+  mia_span kept = taken(2);
+  memset(kept.start, 7, 2 * SLICE);
+  mia_span cold = dirty(5);
+  ck_assert_uint_eq(mia_arena_idle(), 5 * SLICE);
+  ck_assert_uint_eq(mia_arena_purge_now(), 5 * SLICE);
+  ck_assert_uint_eq(fake.purged, 5 * SLICE);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 1);
+  ck_assert_uint_eq(counted(), 5 * SLICE);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+  ck_assert(kept.start[0] == 7 && kept.start[2 * SLICE - 1] == 7);
+  ck_assert(!stale());
+  mia_span again = taken(5);
+  ck_assert_ptr_eq(again.start, cold.start);
+  ck_assert(again.zero && is_zero(again.start, 5 * SLICE));
+  ck_assert_uint_eq(mia_arena_purge_now(), 0);
+}
+END_TEST
+
+START_TEST(runs_are_purged_in_one_call_a_cell) {
+  mia_span all = taken(3 * MIA_CELL_BITS);
+  mia_arena_give(all.arena, all.start, 3, 3 * SLICE);
+  mia_arena_give(all.arena, all.start + 5 * SLICE, 1, SLICE);
+  mia_arena_give(all.arena, all.start + (MIA_CELL_BITS - 2) * SLICE, MIA_CELL_BITS + 4,
+                 (MIA_CELL_BITS + 4) * SLICE);
+  ck_assert_uint_eq(mia_arena_purge_now(), (MIA_CELL_BITS + 8) * SLICE);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 5);
+}
+END_TEST
+
+START_TEST(cold_goes_on_the_second_visit) {
+  (void)dirty(4);
+  due_at(1000); /* sets the time */
+  due_at(1000 + DELAY - 1);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+  ck_assert(!mia_map_any(mia_arena_all.first.aged, 0, 4));
+  due_at(1000 + DELAY); /* ages */
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+  ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4) && stale());
+  due_at(1000 + 2 * DELAY - 1);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+  due_at(1000 + 2 * DELAY);
+  ck_assert_uint_eq(fake.purged, 4 * SLICE);
+  ck_assert(!stale() && !mia_map_any(mia_arena_all.first.aged, 0, 4));
+  due_at(1000 + 9 * DELAY);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 1);
+}
+END_TEST
+
+START_TEST(hot_stays) {
+  mia_span cold = taken(2), hot = taken(3);
+  give(&cold);
+  mia_tick now = 1000;
+  for (int i = 0; i < 20; i++, now += DELAY) {
+    give(&hot);
+    due_at(now);
+    hot = taken(3);
+  }
+  ck_assert_uint_eq(fake.purged, 2 * SLICE);
+  ck_assert(!hot.zero);
+}
+END_TEST
+
+START_TEST(no_delay_is_at_once) {
+  (void)dirty(4);
+  mia_arena_purge_due(1000, 0);
+  ck_assert_uint_eq(fake.purged, 4 * SLICE);
+  (void)dirty(2);
+  mia_arena_purge_due(1000, 0);
+  ck_assert_uint_eq(fake.purged, 6 * SLICE);
+}
+END_TEST
+
+/* Ticks of 32 bits wrap; a deadline is never 0, which says that none is set. */
+START_TEST(deadlines_wrap) {
+  mia_tick start = (mia_tick)0 - (mia_tick)(_i * DELAY / 2);
+  (void)dirty(4);
+  due_at(start);
+  ck_assert(mia_acell_get(&mia_arena_all.first.purge_expire) != 0);
+  due_at(start + DELAY - 1);
+  ck_assert(!mia_map_any(mia_arena_all.first.aged, 0, 4));
+  due_at(start + DELAY + 1);
+  ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4));
+  due_at(start + 2 * DELAY);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+  due_at(start + 2 * DELAY + 2);
+  ck_assert_uint_eq(fake.purged, 4 * SLICE);
+}
+END_TEST
+
+START_TEST(a_refused_purge_changes_nothing) {
+  (void)dirty(4);
+  fake_refuse(FAKE_PURGE, 1, 1);
+  ck_assert_uint_eq(mia_arena_purge_now(), 0);
+  ck_assert_uint_eq(counted(), 0);
+  ck_assert_uint_eq(mia_arena_idle(), 4 * SLICE);
+  mia_span s = taken(4);
+  ck_assert(!s.zero);
+  give(&s);
+  ck_assert_uint_eq(mia_arena_purge_now(), 4 * SLICE);
+}
+END_TEST
+
+/* Also when nobody gives anything in the meantime. */
+START_TEST(a_refused_purge_is_tried_again) {
+  (void)dirty(4);
+  fake_refuse(FAKE_PURGE, 1, 1);
+  mia_tick now = 1000;
+  for (int i = 0; i < 6; i++, now += DELAY) due_at(now);
+  ck_assert_uint_eq(fake_refused(), 1);
+  ck_assert_uint_eq(fake.purged, 4 * SLICE);
+}
+END_TEST
+
+/* No visit takes much longer than its budget; the rest is due at once. */
+START_TEST(a_visit_has_a_budget) {
+  const size_t most = 256 * MIA_MIB;
+  static mia_span spans[16];
+  size_t n = 0, size = 0;
+  for (; size <= most + most / 4 && n < 16; size += MIA_SPAN_MAX_SLICES * SLICE)
+    spans[n++] = taken(MIA_SPAN_MAX_SLICES);
+  if (size <= most + most / 4) return; /* 32-bit spans are too small for it */
+  while (n > 0) give(&spans[--n]);
+  mia_tick now = 1000;
+  for (int i = 0; i < 2; i++, now += DELAY) due_at(now);
+  due_at(now);
+  size_t visits = 0, last = fake.purged;
+  ck_assert_uint_gt(last, 0);
+  for (; fake.purged < size && visits < 20; visits++, last = fake.purged) {
+    due_at(now + DELAY);
+    ck_assert_uint_le(fake.purged - last, most + MIA_CELL_BITS * SLICE);
+  }
+  ck_assert_uint_eq(fake.purged, size);
+}
+END_TEST
+
+/* ---- while somebody else is at work ---- */
+
+static mia_span meanwhile;
+static void take_one(fake_call call) {
+  (void)call;
+  meanwhile = taken(1);
+}
+
+START_TEST(what_is_being_purged_is_not_taken) {
+  mia_span cold = dirty(4);
+  fake.during = take_one;
+  fake.during_calls = FAKE_PURGE;
+  ck_assert_uint_eq(mia_arena_purge_now(), 4 * SLICE);
+  ck_assert_ptr_eq(meanwhile.start, cold.start + 4 * SLICE);
+  mia_span again = taken(1);
+  ck_assert_ptr_eq(again.start, cold.start); /* and is found afterwards */
+}
+END_TEST
+
+static void *come_too(void *unused) {
+  size_t calls = fake_calls(FAKE_PURGE);
+  mia_arena_purge_due(5000, 0);
+  note(fake_calls(FAKE_PURGE) == calls);
+  return unused;
+}
+static void another_comes(fake_call call) {
+  (void)call;
+  pthread_t thread;
+  pthread_create(&thread, NULL, come_too, NULL);
+  pthread_join(thread, NULL);
+}
+
+START_TEST(one_thread_purges_at_a_time) {
+  (void)dirty(4);
+  fake.during = another_comes;
+  fake.during_calls = FAKE_PURGE;
+  mia_arena_purge_due(5000, 0);
+  need_nothing_noted();
+  ck_assert_uint_eq(fake.purged, 4 * SLICE);
+}
+END_TEST
+
+static mia_aword over;
+static void *purge_all_the_time(void *unused) {
+  while (mia_aword_get_acq(&over) == 0) (void)mia_arena_purge_now();
+  return unused;
+}
+
+/* A1, A2: a purge never touches what somebody holds, and zero is zero. */
+START_TEST(purging_beside_users) {
+  uint64_t random = suite_random(1);
+  pthread_t thread;
+  mia_span spans[20] = {{0}};
+  mia_aword_set(&over, 0);
+  pthread_create(&thread, NULL, purge_all_the_time, NULL);
+  for (int i = 0; i < 8000; i++) {
+    mia_span *s = &spans[random_below(&random, 20)];
+    if (s->arena != NULL) {
+      for (size_t b = 0; b < s->slices; b++) note(s->start[b * SLICE] == (char)s->slices);
+      mia_arena_give(s->arena, s->start, s->slices, s->slices * SLICE);
+      s->arena = NULL;
+    } else if (mia_arena_take(1 + random_below(&random, 9), 1, s)) {
+      for (size_t b = 0; b < s->slices; b++) {
+        note(!s->zero || s->start[b * SLICE] == 0);
+        s->start[b * SLICE] = (char)s->slices;
+      }
+    }
+  }
+  mia_aword_set_rel(&over, 1);
+  pthread_join(thread, NULL);
+  need_nothing_noted();
+}
+END_TEST
+
+SUITE("arena/purge") {
+  CASE(world_of_arenas, world_end);
+  TEST(nothing_is_nothing);
+  TEST(now_takes_all_that_is_free_and_dirty);
+  TEST(runs_are_purged_in_one_call_a_cell);
+  TEST(cold_goes_on_the_second_visit);
+  TEST(hot_stays);
+  TEST(no_delay_is_at_once);
+  LOOP(deadlines_wrap, 0, 5);
+  TEST(a_refused_purge_changes_nothing);
+  TEST(a_refused_purge_is_tried_again);
+  TEST(a_visit_has_a_budget);
+  TEST(what_is_being_purged_is_not_taken);
+  TEST(one_thread_purges_at_a_time);
+  TEST(purging_beside_users);
+  TIMEOUT(60);
+}

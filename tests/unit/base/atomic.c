@@ -1,5 +1,143 @@
+/* Cells: where they lie, what operations return, and that none is lost. */
 #include "unit/suite.h"
-START_TEST(one) { ck_assert_int_eq(1, 1); ck_assert_str_eq("a", "a"); ck_assert_ptr_nonnull("x"); ck_assert_uint_le(1u, (size_t)2); } END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); } END_TEST
-START_TEST(dead) { raise(SIGABRT); } END_TEST
-SUITE("unit/base/atomic") { CASE(NULL, NULL); TEST(one); LOOP(many, 0, 3); DIES(dead, SIGABRT); TIMEOUT(60); }
+
+#include "base/layout.h"
+
+#include <pthread.h>
+
+enum { THREADS = 3, ROUNDS = 20000 };
+
+/* A char before each asks for the worst that a compiler may do. */
+static struct {
+  char odd;
+  mia_acell cell;
+  char odd_too;
+  mia_aword word;
+} odd;
+
+START_TEST(cells_lie_at_multiples_of_their_size) {
+  ck_assert_uint_eq((uintptr_t)&odd.cell % sizeof odd.cell, 0);
+  ck_assert_uint_eq((uintptr_t)&odd.word % sizeof odd.word, 0);
+  ck_assert_uint_eq(sizeof(mia_acell) * CHAR_BIT, MIA_CELL_BITS);
+}
+END_TEST
+
+#define RETURNS(A, T)                                                  \
+  do {                                                                 \
+    A a;                                                               \
+    T was = 0, top = (T)1 << (sizeof(T) * CHAR_BIT - 1);               \
+    A##_set(&a, 5);                                                    \
+    ck_assert_uint_eq(A##_get(&a), 5);                                 \
+    A##_set_rel(&a, top | 6);                                          \
+    ck_assert(A##_get_acq(&a) == (top | 6));                           \
+    ck_assert(A##_swap_acq_rel(&a, 7) == (top | 6));                   \
+    ck_assert_uint_eq(A##_add(&a, 3), 7);                              \
+    ck_assert_uint_eq(A##_sub(&a, 11), 10);                            \
+    ck_assert(A##_get(&a) == (T)-1);                                   \
+    ck_assert(A##_and(&a, 0x0f) == (T)-1);                             \
+    ck_assert_uint_eq(A##_or(&a, 0x30), 0x0f);                         \
+    ck_assert_uint_eq(A##_or_rel(&a, 0x40), 0x3f);                     \
+    ck_assert_uint_eq(A##_get(&a), 0x7f);                              \
+    ck_assert(!A##_cas(&a, &was, 1) && was == 0x7f);                   \
+    while (!A##_cas(&a, &was, 1)) ck_assert(was == 0x7f);              \
+    for (was = 0; !A##_cas_acq(&a, &was, 2);) ck_assert(was == 1);     \
+    for (was = 0; !A##_cas_rel(&a, &was, 3);) ck_assert(was == 2);     \
+    for (was = 0; !A##_cas_acq_rel(&a, &was, 4);) ck_assert(was == 3); \
+    ck_assert_uint_eq(A##_get(&a), 4);                                 \
+  } while (0)
+
+START_TEST(a_word_returns_what_was) { RETURNS(mia_aword, uintptr_t); }
+END_TEST
+START_TEST(a_cell_returns_what_was) { RETURNS(mia_acell, mia_bits); }
+END_TEST
+
+START_TEST(raise_keeps_the_largest) {
+  mia_aword peak = {0};
+  mia_aword_raise(&peak, 5);
+  mia_aword_raise(&peak, 3);
+  ck_assert_uint_eq(mia_aword_get(&peak), 5);
+  mia_aword_raise(&peak, UINTPTR_MAX);
+  ck_assert(mia_aword_get(&peak) == UINTPTR_MAX);
+}
+END_TEST
+
+static struct {
+  mia_aword sum, swaps, peak;
+  mia_acell bits;
+} shared;
+
+static void *mix(void *arg) {
+  uintptr_t me = (uintptr_t)arg;
+  mia_bits mine = (mia_bits)1 << me;
+  for (uintptr_t i = 0; i < ROUNDS; i++) {
+    mia_aword_add(&shared.sum, 3);
+    mia_aword_sub(&shared.sum, 2);
+    uintptr_t was = mia_aword_get(&shared.swaps);
+    while (!mia_aword_cas_acq_rel(&shared.swaps, &was, was + 1)) {}
+    note((mia_acell_or(&shared.bits, mine) & mine) == 0);
+    note((mia_acell_and(&shared.bits, ~mine) & mine) != 0);
+    mia_aword_raise(&shared.peak, i * THREADS + me);
+  }
+  return NULL;
+}
+
+START_TEST(no_change_of_any_thread_is_lost) {
+  pthread_t thread[THREADS];
+  memset(&shared, 0, sizeof shared);
+  for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, mix, (void *)i);
+  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  need_nothing_noted();
+  ck_assert_uint_eq(mia_aword_get(&shared.sum), THREADS * ROUNDS);
+  ck_assert_uint_eq(mia_aword_get(&shared.swaps), THREADS * ROUNDS);
+  ck_assert_uint_eq(mia_acell_get(&shared.bits), 0);
+  ck_assert_uint_eq(mia_aword_get(&shared.peak), THREADS * ROUNDS - 1);
+}
+END_TEST
+
+/* Message passing: what was written before a release is seen after an acquire. */
+static int message;
+static mia_aword flag;
+static void *tell(void *unused) {
+  (void)unused;
+  message = 42;
+  mia_aword_set_rel(&flag, 1);
+  return NULL;
+}
+START_TEST(release_publishes_what_came_before) {
+  pthread_t thread;
+  message = 0;
+  mia_aword_set(&flag, 0);
+  pthread_create(&thread, NULL, tell, NULL);
+  while (mia_aword_get_acq(&flag) == 0) {}
+  ck_assert_int_eq(message, 42);
+  pthread_join(thread, NULL);
+}
+END_TEST
+
+/* Ticks are compared by difference: true up to half of all ticks later. */
+START_TEST(ticks_are_reached_across_the_wrap) {
+  const mia_tick last = (mia_tick)-1, half = (mia_tick)1 << (MIA_CELL_BITS - 1);
+  const mia_tick at[] = {1, 1000, half - 1, half, half + 1, last - 5, last};
+  for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+    mia_tick t = at[i];
+    ck_assert(mia_tick_reached(t, t));
+    ck_assert(mia_tick_reached(t + 1, t));
+    ck_assert(mia_tick_reached(t + 100, t));
+    ck_assert(mia_tick_reached(t + half - 1, t));
+    ck_assert(!mia_tick_reached(t - 1, t));
+    ck_assert(!mia_tick_reached(t - 100, t));
+    ck_assert(!mia_tick_reached(t + half, t));
+  }
+}
+END_TEST
+
+SUITE("base/atomic") {
+  CASE(NULL, NULL);
+  TEST(cells_lie_at_multiples_of_their_size);
+  TEST(a_word_returns_what_was);
+  TEST(a_cell_returns_what_was);
+  TEST(raise_keeps_the_largest);
+  TEST(no_change_of_any_thread_is_lost);
+  TEST(release_publishes_what_came_before);
+  TEST(ticks_are_reached_across_the_wrap);
+}

@@ -1,5 +1,448 @@
-#include "unit/suite.h"
-START_TEST(one) { ck_assert_int_eq(1, 1); ck_assert_str_eq("a", "a"); ck_assert_ptr_nonnull("x"); ck_assert_uint_le(1u, (size_t)2); } END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); } END_TEST
-START_TEST(dead) { raise(SIGABRT); } END_TEST
-SUITE("unit/page/page") { CASE(NULL, NULL); TEST(one); LOOP(many, 0, 3); DIES(dead, SIGABRT); TIMEOUT(60); }
+/* Pages: P1 to P5 of page.h, and the single blocks that are resized in place. */
+#include "fake/world.h"
+
+#include "base/bits.h"
+#include "map/bitmap.h"
+#include "page/owner.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLICE MIA_SLICE_SIZE
+#define SPAN_MAX (MIA_SPAN_MAX_SLICES * SLICE)
+#define HUGE (SPAN_MAX + SLICE)
+
+static mia_page *made(unsigned size_class) {
+  mia_page *page = mia_page_make(size_class);
+  ck_assert_ptr_nonnull(page);
+  return page;
+}
+
+static mia_page *single(size_t size, size_t align) {
+  bool zero;
+  mia_page *page = mia_page_make_single(size, align, false, &zero);
+  ck_assert_ptr_nonnull(page);
+  return page;
+}
+
+static uint32_t length(const mia_block *list) {
+  uint32_t n = 0;
+  for (; list != NULL; list = list->next) n++;
+  return n;
+}
+
+/* P1 to P3 and P5, with what the test knows to be out. */
+static bool holds(const mia_page *page, uint32_t out) {
+  mia_page_check(page);
+  size_t carved = page->capacity * page->size;
+  if (page->zero)
+    for (size_t i = carved; i < page->slices * SLICE; i += 64)
+      if (page->start[i] != 0) return false;
+  return page->used == out && page->used + length(page->free) == page->capacity &&
+         page->capacity <= page->total && mia_is_aligned(page->start, SLICE) &&
+         mia_aword_get(&page->owner) == 0;
+}
+
+/* All blocks of a page, in the order in which they are lent. */
+static mia_block *all_blocks[8192];
+static uint32_t lend_all(mia_page *page) {
+  bool fresh;
+  uint32_t n = 0;
+  for (mia_block *list; (list = mia_page_lend(page, &fresh)) != NULL;)
+    for (; list != NULL; list = list->next) all_blocks[n++] = list;
+  return n;
+}
+
+static bool word_on_zero(const mia_block *b, size_t size) {
+  const char *p = (const char *)b;
+  for (size_t i = sizeof *b; i < size; i++)
+    if (p[i] != 0) return false;
+  return true;
+}
+
+START_TEST(P2_every_block_of_a_class_is_lent_once) {
+  unsigned c = (unsigned)_i;
+  mia_page *page = made(c);
+  size_t size = mia_class_size(c);
+  ck_assert_uint_eq(page->total, page->slices * SLICE / size);
+  ck_assert_uint_eq(lend_all(page), page->total);
+  ck_assert(holds(page, page->total));
+  for (uint32_t i = 0; i < page->total; i++) {
+    need_at((char *)all_blocks[i] == page->start + i * size, i);
+    need_at(mia_page_of(all_blocks[i]) == page, i);
+    need_at(mia_page_of((char *)all_blocks[i] + size - 1) == page, i);
+    mia_page_require_block(page, all_blocks[i]);
+    memset(all_blocks[i], 0xa5, size);
+  }
+  ck_assert_ptr_null(mia_page_of(page->start - 1));
+  ck_assert_ptr_null(mia_page_of(page->start + page->slices * SLICE));
+}
+END_TEST
+
+START_TEST(P5_blocks_are_carved_no_earlier_than_needed) {
+  for (unsigned c = 0; c < MIA_CLASS_COUNT; c++) {
+    bool fresh;
+    mia_page *page = made(c);
+    need_at(holds(page, 0) && page->capacity == 0, c);
+    mia_block *list = mia_page_lend(page, &fresh);
+    uint32_t n = length(list);
+    need_at(fresh && n > 0 && (n == 1 || n * page->size <= 4096), c);
+    for (mia_block *next; list != NULL; list = next) {
+      next = list->next;
+      need_at(word_on_zero(list, page->size), c);
+      memset(list, 1, page->size);
+    }
+    need_at(holds(page, n), c);
+  }
+}
+END_TEST
+
+START_TEST(P5_used_memory_is_not_called_fresh) {
+  bool fresh;
+  mia_page *page = made(20);
+  mia_block *list = mia_page_lend(page, &fresh);
+  ck_assert(fresh);
+  mia_page_take_back(page, list);
+  ck_assert_ptr_eq(mia_page_lend(page, &fresh), list); /* not carved: lent before */
+  ck_assert(!fresh);
+  mia_page_take_back(page, list);
+  mia_page_retire(page);
+  page = made(20);
+  ck_assert(mia_page_lend(page, &fresh) == list && !fresh && !page->zero);
+}
+END_TEST
+
+START_TEST(P1_lent_is_free_then_remote_then_carved) {
+  bool fresh;
+  mia_page *page = made(mia_class_of(3 * MIA_KIB));
+  mia_block *first = mia_page_lend(page, &fresh);
+  uint32_t n = length(first);
+  ck_assert(holds(page, n) && n == 1);
+  mia_block *second = mia_page_lend(page, &fresh);
+  ck_assert(fresh && second != first && holds(page, 2 * n));
+  /* One comes home from elsewhere, one is taken back. */
+  ck_assert(!mia_owner_push(page, first, first, 1));
+  ck_assert(holds(page, 2 * n));
+  mia_page_take_back(page, second);
+  ck_assert(holds(page, 2 * n - 1));
+  ck_assert_ptr_eq(mia_page_lend(page, &fresh), second);
+  ck_assert(!fresh && mia_owner_has_remote(page));
+  ck_assert_ptr_eq(mia_page_lend(page, &fresh), first);
+  ck_assert(!fresh && !mia_owner_has_remote(page));
+  ck_assert(mia_page_lend(page, &fresh) != NULL && fresh);
+  ck_assert(holds(page, 3 * n));
+  mia_page_take_back(page, NULL);
+  ck_assert(holds(page, 3 * n));
+}
+END_TEST
+
+START_TEST(P1_gathered_joins_what_is_free) {
+  mia_page *page = made(10);
+  uint32_t n = lend_all(page);
+  for (uint32_t i = 0; i < 7; i++)
+    ck_assert(!mia_owner_push(page, all_blocks[i], all_blocks[i], 1));
+  all_blocks[n - 1]->next = NULL;
+  mia_page_take_back(page, all_blocks[n - 1]);
+  mia_page_gather(page);
+  ck_assert(holds(page, n - 8));
+  mia_page_gather(page);
+  ck_assert(holds(page, n - 8));
+}
+END_TEST
+
+/* Blocks in the test's hands, in lent lists and on the remote list. */
+START_TEST(P1_holds_after_any_change) {
+  uint64_t random = suite_random(1);
+  static mia_block *live[8192];
+  uint32_t lives = 0, remote = 0;
+  mia_page *page = made(3 + (unsigned)_i * 9);
+  mia_block *lent = NULL;
+  for (int i = 0; i < 3000; i++) {
+    bool fresh;
+    switch (random_below(&random, 5)) {
+    case 0:
+      if (lent != NULL) break;
+      if (page->free == NULL) remote = 0;
+      lent = mia_page_lend(page, &fresh);
+      break;
+    case 1: /* allocate */
+      for (size_t n = random_below(&random, 40); n > 0 && lent != NULL; n--) {
+        live[lives++] = lent;
+        lent = lent->next;
+      }
+      break;
+    case 2: /* freed by another thread */
+      for (size_t n = random_below(&random, 20); n > 0 && lives > 0; n--) {
+        mia_block *b = live[--lives];
+        need(!mia_owner_push(page, b, b, 1));
+        remote++;
+      }
+      break;
+    case 3:
+      mia_page_gather(page);
+      remote = 0;
+      break;
+    default:
+      mia_page_take_back(page, lent);
+      lent = NULL;
+    }
+    need_at(holds(page, lives + remote + length(lent)), i);
+  }
+}
+END_TEST
+
+START_TEST(retired_memory_is_free_and_dirty_where_it_was_carved) {
+  bool fresh;
+  unsigned c = mia_class_of(20 * MIA_KIB);
+  mia_page *page = made(c);
+  char *start = page->start;
+  size_t slices = page->slices;
+  mia_block *list = NULL;
+  for (int i = 0; i < 4; i++) {
+    mia_block *b = mia_page_lend(page, &fresh);
+    b->next = list;
+    list = b;
+  }
+  mia_page_take_back(page, list);
+  ck_assert(holds(page, 0));
+  size_t carved = page->capacity * page->size;
+  mia_page_retire(page);
+  const mia_arena *a = &mia_arena_all.first;
+  size_t first = mia_arena_slice_of(a, start);
+  ck_assert(mia_map_all(a->free, first, slices));
+  ck_assert(mia_map_all(a->dirty, first, mia_slices_of(carved)));
+  ck_assert(!mia_map_any(a->dirty, first + mia_slices_of(carved), slices - mia_slices_of(carved)));
+  for (size_t i = 0; i < slices; i++) ck_assert_ptr_null(mia_page_of(start + i * SLICE));
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 0);
+}
+END_TEST
+
+START_TEST(retiring_a_page_in_use_is_fatal) {
+  bool fresh;
+  mia_page *page = made(3);
+  (void)mia_page_lend(page, &fresh);
+  mia_page_retire(page);
+}
+END_TEST
+
+/* ---- single blocks ---- */
+
+static void retire_single(mia_page *page) {
+  mia_block *b = (void *)page->start;
+  ck_assert(mia_owner_push(page, b, b, 1)); /* whoever frees it has the page */
+  mia_page_gather(page);
+  ck_assert_uint_eq(page->used, 0);
+  mia_page_retire(page);
+}
+
+static void mark(char *p, size_t size) {
+  for (size_t i = 0; i < size; i += 4096) p[i] = (char)(1 + i / 4096 % 100);
+}
+static bool marked(const char *p, size_t size) {
+  for (size_t i = 0; i < size; i += 4096)
+    if (p[i] != (char)(1 + i / 4096 % 100)) return false;
+  return true;
+}
+
+START_TEST(a_single_page_is_one_live_block) {
+  const size_t sizes[] = {1, 4097, 65537, MIA_MIB, SPAN_MAX, SPAN_MAX + 1, 3 * SPAN_MAX};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+    for (size_t align = 1; align <= 2 * SPAN_MAX; align *= 16) {
+      size_t size = sizes[i];
+      bool zero = false, large = size <= SPAN_MAX && align <= SPAN_MAX / 2;
+      mia_page *page = mia_page_make_single(size, align, false, &zero);
+      need_at(page != NULL && (zero || large) && mia_is_aligned(page->start, align), size);
+      need_at(page->size_class == (large ? MIA_CLASS_LARGE : MIA_CLASS_HUGE), size);
+      need_at(page->size == mia_align_up(size, 4096), size);
+      need_at(page->used == 1 && page->capacity == 1 && page->total == 1, size);
+      need_at(mia_page_of(page->start) == page && mia_aword_get(&page->owner) == 0, size);
+      need_at(fake_is_live(page->start, page->size), size);
+      mia_page_require_block(page, page->start);
+      const char *start = page->start;
+      page->start[0] = page->start[page->size - 1] = 1;
+      retire_single(page);
+      need_at(mia_page_of(start) == NULL, size);
+    }
+}
+END_TEST
+
+START_TEST(a_large_page_of_used_memory_is_not_zero) {
+  bool zero;
+  mia_page *page = single(MIA_MIB, 1);
+  mark(page->start, MIA_MIB);
+  retire_single(page);
+  page = mia_page_make_single(MIA_MIB / 2, 1, false, &zero);
+  ck_assert(page != NULL && !zero);
+}
+END_TEST
+
+START_TEST(a_large_page_grows_where_there_is_room) {
+  mia_page *page = single(4 * SLICE, 1);
+  mark(page->start, 4 * SLICE);
+  ck_assert(mia_page_resize_single(page, 10 * SLICE - 5, false));
+  ck_assert(page->size == 10 * SLICE && page->slices == 10 && marked(page->start, 4 * SLICE));
+  memset(page->start + 4 * SLICE, 1, 6 * SLICE);
+  mia_page *behind = single(SLICE, 1);
+  ck_assert_ptr_eq(behind->start, page->start + 10 * SLICE);
+  ck_assert(!mia_page_resize_single(page, 10 * SLICE + 1, true));
+  ck_assert(page->size == 10 * SLICE && page->slices == 10);
+  ck_assert(!mia_page_resize_single(page, SPAN_MAX + 1, true));
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 11 * SLICE);
+}
+END_TEST
+
+START_TEST(a_large_page_shrinks_by_slices) {
+  mia_page *page = single(10 * SLICE, 1);
+  mark(page->start, 10 * SLICE);
+  ck_assert(mia_page_resize_single(page, 9 * SLICE + 1, true));
+  ck_assert(page->size == 9 * SLICE + 4096 && page->slices == 10);
+  ck_assert(mia_page_resize_single(page, 3 * SLICE, true));
+  ck_assert(page->size == 3 * SLICE && page->slices == 3 && marked(page->start, 3 * SLICE));
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 3 * SLICE);
+  bool zero;
+  mia_page *behind = mia_page_make_single(7 * SLICE, 1, false, &zero);
+  ck_assert(behind->start == page->start + 3 * SLICE && !zero);
+  retire_single(page);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 7 * SLICE);
+}
+END_TEST
+
+START_TEST(a_huge_page_is_resized_and_may_move) {
+  mia_page *page = single(HUGE, 1);
+  mark(page->start, HUGE);
+  char *was = page->start;
+  fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
+  ck_assert(!mia_page_resize_single(page, 2 * HUGE, false));
+  ck_assert(page->start == was && page->size == HUGE && mia_page_of(was) == page);
+  ck_assert(mia_page_resize_single(page, 2 * HUGE, true));
+  ck_assert(page->start != was && page->size == 2 * HUGE && marked(page->start, HUGE));
+  ck_assert(mia_page_of(page->start) == page && mia_page_of(was) == NULL);
+  fake_allow();
+  ck_assert(mia_page_resize_single(page, 2 * SLICE, false));
+  ck_assert(page->size == 2 * SLICE && marked(page->start, 2 * SLICE));
+  ck_assert_ptr_eq(mia_page_of(page->start), page);
+  fake_refuse(FAKE_RESIZE | FAKE_RESERVE_ALIGNED, 1, FAKE_EVER);
+  was = page->start;
+  ck_assert(!mia_page_resize_single(page, HUGE, true));
+  ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
+  fake_allow();
+  retire_single(page);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), SLICE); /* its descriptor's */
+}
+END_TEST
+
+START_TEST(huge_where_it_is_wanted) {
+  bool zero;
+  mia_page *page = mia_page_make_single(9 * SLICE, 1, true, &zero);
+  ck_assert(page->size_class == MIA_CLASS_HUGE && page->arena == NULL && zero);
+}
+END_TEST
+
+START_TEST(descriptors_of_huge_pages_are_used_again) {
+  retire_single(single(HUGE, 1));
+  const char *meta = mia_arena_all.meta_at;
+  for (int i = 0; i < 50; i++) retire_single(single(HUGE, 1));
+  bool zero;
+  fake_refuse(FAKE_RESERVE_ALIGNED, 1, FAKE_EVER);
+  for (int i = 0; i < 50; i++) ck_assert_ptr_null(mia_page_make_single(HUGE, 1, false, &zero));
+  ck_assert_ptr_eq(mia_arena_all.meta_at, meta);
+}
+END_TEST
+
+START_TEST(nothing_is_an_error_that_passes) {
+  bool zero;
+  fake_refuse(FAKE_ANY, 1, FAKE_EVER);
+  ck_assert_ptr_null(mia_page_make(0));
+  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1));
+  ck_assert_ptr_null(mia_page_make_single(MIA_MIB, 1, false, &zero));
+  ck_assert_ptr_null(mia_page_make_single(HUGE, 1, false, &zero));
+  fake_allow();
+  (void)made(0);
+  (void)single(MIA_MIB, 1);
+  (void)single(HUGE, 1);
+}
+END_TEST
+
+START_TEST(every_os_page_size_is_served) {
+  fake.page_size = (size_t)4096 << 2 * _i;
+  mia_page *page = single(SLICE + 1, 1);
+  ck_assert_uint_eq(page->size, mia_align_up(SLICE + 1, fake.page_size));
+  ck_assert(mia_page_resize_single(page, 3 * SLICE + 1, false));
+  retire_single(page);
+  page = single(HUGE + 1, 1);
+  ck_assert(mia_page_resize_single(page, HUGE + 5 * SLICE + 1, true));
+  ck_assert_uint_eq(page->size % fake.page_size, 0);
+  retire_single(page);
+  page = made(50);
+  ck_assert_uint_eq(lend_all(page), page->total);
+}
+END_TEST
+
+/* ---- misuse ---- */
+
+START_TEST(the_inside_of_a_block_is_fatal) {
+  mia_page *page = made(4);
+  mia_page_require_block(page, page->start + page->size + 8);
+}
+END_TEST
+START_TEST(the_rest_behind_the_last_block_is_fatal) {
+  mia_page *page = made(mia_class_of(7 * MIA_KIB)); /* a slice is not a multiple of it */
+  ck_assert(page->total * page->size < SLICE);
+  mia_page_require_block(page, page->start + page->total * page->size);
+}
+END_TEST
+START_TEST(the_inside_of_a_large_block_is_fatal) {
+  mia_page *page = single(MIA_MIB, 1);
+  mia_page_require_block(page, page->start + 4096);
+}
+END_TEST
+START_TEST(P1_a_wrong_count_is_fatal) {
+  bool fresh;
+  mia_page *page = made(4);
+  mia_page_take_back(page, mia_page_lend(page, &fresh));
+  page->used++;
+  mia_page_check(page);
+}
+END_TEST
+
+START_TEST(fork_leaves_both_sides_at_work) {
+  mia_page_before_fork();
+  mia_arena_before_fork();
+  pid_t pid = fork();
+  mia_arena_after_fork(pid == 0);
+  mia_page_after_fork(pid == 0);
+  bool zero;
+  bool good = mia_page_make_single(HUGE, 1, false, &zero) != NULL && mia_page_make(3) != NULL;
+  if (pid == 0) _exit(good ? 0 : 1);
+  int status = 1;
+  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+  ck_assert(good && status == 0);
+}
+END_TEST
+
+SUITE("page/page") {
+  CASE(world_of_pages, world_end);
+  LOOP(P2_every_block_of_a_class_is_lent_once, 0, MIA_CLASS_COUNT);
+  TEST(P5_blocks_are_carved_no_earlier_than_needed);
+  TEST(P5_used_memory_is_not_called_fresh);
+  TEST(P1_lent_is_free_then_remote_then_carved);
+  TEST(P1_gathered_joins_what_is_free);
+  LOOP(P1_holds_after_any_change, 0, 4);
+  TEST(retired_memory_is_free_and_dirty_where_it_was_carved);
+  TEST(a_single_page_is_one_live_block);
+  TEST(a_large_page_of_used_memory_is_not_zero);
+  TEST(a_large_page_grows_where_there_is_room);
+  TEST(a_large_page_shrinks_by_slices);
+  TEST(a_huge_page_is_resized_and_may_move);
+  TEST(huge_where_it_is_wanted);
+  TEST(descriptors_of_huge_pages_are_used_again);
+  TEST(nothing_is_an_error_that_passes);
+  LOOP(every_os_page_size_is_served, 0, 3);
+  TEST(fork_leaves_both_sides_at_work);
+  DIES(the_inside_of_a_block_is_fatal, SIGABRT);
+  DIES(the_rest_behind_the_last_block_is_fatal, SIGABRT);
+  DIES(the_inside_of_a_large_block_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(retiring_a_page_in_use_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(P1_a_wrong_count_is_fatal, SIGABRT);
+  TIMEOUT(60);
+}

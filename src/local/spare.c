@@ -1,0 +1,74 @@
+/* spare.c -- empty pages that threads keep. */
+#include "base/prelude.h"
+
+#include "base/fail.h"
+#include "local/spare.h"
+#include "local/stock.h"
+
+enum { AGED = 1 };
+
+mia_static_assert(alignof(mia_descriptor) > AGED, "an address of a page has room for a bit");
+
+static mia_page *page_in(uintptr_t word) { return (mia_page *)(word & ~(uintptr_t)AGED); }
+
+/* Nothing is swapped where nothing can be had: a swap costs as much as the rest
+ * of an allocation. */
+static mia_page *take(mia_aword *slot) {
+  return mia_aword_get(slot) != 0 ? page_in(mia_aword_swap_acq_rel(slot, 0)) : NULL;
+}
+
+static mia_aword *slot_of(mia_local *self, const mia_page *page) {
+  if (mia_local_is_none(self)) return NULL;
+  if (page->size_class < MIA_CLASS_COUNT)
+    return page->slices == 1 ? &self->spares[page->size_class] : NULL;
+  if (page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES)
+    return &self->spares[MIA_CLASS_COUNT + page->slices - 1];
+  return NULL;
+}
+
+void mia_local_keep(mia_local *self, mia_page *page) {
+  mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
+  mia_aword *slot = slot_of(self, page);
+  if (slot != NULL) {
+    mia_page_hide(page);
+    page = page_in(mia_aword_swap_acq_rel(slot, (uintptr_t)page));
+  }
+  if (page != NULL) mia_local_retire(self, page);
+}
+
+mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
+  mia_page *page = take(&self->spares[size_class]);
+  if (page != NULL) mia_page_show(page);
+  return page;
+}
+
+mia_page *mia_local_reuse_large(mia_local *self, size_t slices) {
+  if (slices > MIA_LOCAL_LARGE_SPARES) return NULL;
+  return take(&self->spares[MIA_CLASS_COUNT + slices - 1]);
+}
+
+static void drop(mia_local *self, mia_aword *slot) {
+  mia_page *page = take(slot);
+  if (page != NULL) mia_local_retire(self, page);
+}
+
+static void drop_or_age(mia_local *self, mia_aword *slot) {
+  uintptr_t was = mia_aword_get(slot);
+  if ((was & AGED) != 0)
+    drop(self, slot);
+  else if (was != 0)
+    mia_aword_cas(slot, &was, was | AGED);
+}
+
+void mia_local_drop_own_spares(mia_local *self) {
+  for (size_t i = 0; i < MIA_LOCAL_SPARES; i++) drop(self, &self->spares[i]);
+}
+
+static void each_spare(mia_local *self, void (*action)(mia_local *, mia_aword *)) {
+  mia_local *other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  for (; other != NULL; other = other->all)
+    for (size_t i = 0; i < MIA_LOCAL_SPARES; i++) action(self, &other->spares[i]);
+}
+
+void mia_local_drop_spares(mia_local *self) { each_spare(self, drop); }
+void mia_local_age_spares(mia_local *self) { each_spare(self, drop_or_age); }

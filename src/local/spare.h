@@ -1,0 +1,32 @@
+/* spare.h -- empty pages that threads keep, since what was needed is often
+ * needed again.
+ *
+ * A local has a slot for each size class, and one for each number of slices
+ * that a large page may have to be kept.  A slot is a word that anybody may swap
+ * out; so what a sleeping thread keeps can be used up by others.  A spare that
+ * was not used between two visits of the purger goes back to its arena.
+ *
+ * A word is 0 or the address of a page with used = 0 that has no owner, is
+ * claimed by its slot, and is not in the page map; the lowest bit is set by the
+ * purger. */
+#ifndef MIA_LOCAL_SPARE_H
+#define MIA_LOCAL_SPARE_H
+
+#include "local/local.h"
+
+/* Keeps an empty page that the caller has, or retires it; another may have to
+ * make room for it. */
+void mia_local_keep(mia_local *self, mia_page *page);
+
+/* The spare page for a class, claimed by the caller; or NULL. */
+mia_page *mia_local_reuse(mia_local *self, unsigned size_class);
+
+/* A large one of that many slices, to be renewed (mia_page_renew_single). */
+mia_page *mia_local_reuse_large(mia_local *self, size_t slices);
+
+/* Retires the spares of a local: all, or those that are old; the others age. */
+void mia_local_drop_own_spares(mia_local *self);
+void mia_local_drop_spares(mia_local *self);
+void mia_local_age_spares(mia_local *self);
+
+#endif

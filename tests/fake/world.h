@@ -1,0 +1,74 @@
+/* world.h -- all roots as they were before the process ran any code of ours, so
+ * that tests in one process don't see each other.  Use as set-up; tear-down is
+ * world_end. */
+#ifndef TESTS_FAKE_WORLD_H
+#define TESTS_FAKE_WORLD_H
+
+#include "fake/os.h"
+#include "unit/suite.h"
+
+#include "arena/arena.h"
+#include "local/local.h"
+#include "map/pagemap.h"
+#include "page/page.h"
+
+static inline void world_of_arenas(void) {
+  const mia_lock grow = MIA_LOCK_INIT(MIA_RANK_GROW), purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
+                 meta = MIA_LOCK_INIT(MIA_RANK_META);
+  fake_reset();
+  memset(&mia_map_pages, 0, sizeof mia_map_pages);
+  memset(&mia_arena_all, 0, sizeof mia_arena_all);
+  mia_arena_all.grow = grow;
+  mia_arena_all.purge = purge;
+  mia_arena_all.meta = meta;
+}
+
+/* The page layer keeps spare descriptors of huge pages, which lie in metadata:
+ * all of them are in use when one comes that is new. */
+static inline void world_of_pages(void) {
+  fake_allow();
+  for (int i = 0; i < 1000 && mia_arena_all.meta_at != NULL; i++) {
+    bool zero;
+    const char *seen = mia_arena_all.meta_at;
+    (void)mia_page_make_single(fake.page_size, 1, true, &zero);
+    if (mia_arena_all.meta_at != seen) break;
+  }
+  world_of_arenas();
+}
+
+static inline void world_of_locals(void) {
+  const mia_lock threads = MIA_LOCK_INIT(MIA_RANK_THREADS), pool = MIA_LOCK_INIT(MIA_RANK_POOL);
+  world_of_pages();
+  memset(&mia_local_all, 0, sizeof mia_local_all);
+  mia_local_all.threads = threads;
+  mia_local_all.pool_lock = pool;
+  mia_local_self = &mia_local_all.none;
+}
+
+/* Bytes that the page map has reserved. */
+static inline size_t world_of_leaves(void) {
+  size_t leaves = 0;
+  for (size_t i = 0; i < MIA_MAP_ROOT_ENTRIES; i++) {
+    uintptr_t leaf = mia_aword_get(&mia_map_pages.root[i]);
+    leaves += leaf != 0 && leaf != (uintptr_t)mia_map_pages.first;
+  }
+  return leaves * sizeof mia_map_pages.first;
+}
+
+/* The page of a block. */
+static inline mia_page *page_of(const void *p) {
+  mia_page *page = mia_page_of(p);
+  if (page == NULL) abort();
+  return page;
+}
+
+/* The contract with the OS was kept. */
+static inline void world_end(void) {
+  if (fake.broken != NULL) ck_assert_msg(0, "contract: %s", fake.broken);
+}
+
+/* From here on arenas are RESERVED and committed span by span: as where the
+ * system lets nobody have memory that may never be touched. */
+static inline void world_without_overcommit(void) { fake.live_max = MIA_MIB; }
+
+#endif
