@@ -6,6 +6,7 @@
 #include "alloc/fast.h"
 #include "arena/purge.h"
 #include "base/bits.h"
+#include "local/bin.h"
 #include "local/thread.h"
 
 #include <errno.h>
@@ -302,20 +303,39 @@ END_TEST
 START_TEST(the_nth_of_all_calls_is_refused) { refuse_each(_i, FAKE_ANY); }
 END_TEST
 
-/* Memory that threads and arenas keep in reserve is used before giving up. */
+/* What a thread keeps in reserve is used for something else before giving up. */
 START_TEST(the_reserve_is_the_last_resort) {
-  enum { CLASS_SIZE = 8192, PAGES = MIA_ARENA_FIRST_SLICES };
-  static void *b[8 * PAGES];
+  enum { BLOCK = 8192, OTHER = 4096, PAGES = MIA_ARENA_FIRST_SLICES, PER_PAGE = 8 };
+  static void *b[PER_PAGE * PAGES];
   size_t n = 0;
   void *p;
-  ck_assert_ptr_nonnull(allocate(CLASS_SIZE));
+  b[n++] = allocate(BLOCK);
   fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
-  while (n < 8 * PAGES && (p = allocate(CLASS_SIZE)) != NULL) b[n++] = p;
-  ck_assert(errno == ENOMEM && n == 8 * PAGES - 1);
-  for (int i = 0; i < 32; i++) mia_alloc_free(b[n - 1 - (size_t)i]);
-  /* Four pages' worth, one of it in a spare: enough for a block of two slices. */
-  p = allocate(2 * MIA_SLICE_SIZE);
-  ck_assert_ptr_nonnull(p);
+  while (n < PER_PAGE * PAGES && (p = allocate(BLOCK)) != NULL) b[n++] = p;
+  ck_assert_uint_eq(n, PER_PAGE * PAGES);
+  ck_assert(allocate(BLOCK) == NULL && errno == ENOMEM);
+  ck_assert(allocate(OTHER) == NULL && errno == ENOMEM);
+  for (size_t i = 0; i < PER_PAGE; i++) mia_alloc_free(b[i]);
+  mia_local_flush(mia_local_self);
+  ck_assert_ptr_null(mia_page_of(b[0])); /* kept for its class */
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), PAGES * MIA_SLICE_SIZE);
+  ck_assert_ptr_nonnull(allocate(OTHER));
+}
+END_TEST
+
+/* The owner's frees are lent again: what was zero is no longer. */
+START_TEST(zeroed_after_used_blocks_came_again) {
+  enum { SIZE = 1024 };
+  char *p[8];
+  p[0] = mia_alloc_zeroed(SIZE);
+  for (int i = 1; i < 4; i++) p[i] = allocate(SIZE); /* the list lent is at its end */
+  ck_assert_ptr_null(mia_local_self->head[mia_class_of(SIZE)]);
+  for (int i = 0; i < 4; i++) memset(p[i], 0xff, SIZE);
+  for (int i = 0; i < 3; i++) mia_alloc_free(p[i]);
+  p[4] = allocate(SIZE);
+  p[5] = mia_alloc_zeroed(SIZE);
+  ck_assert(page_of(p[4]) == page_of(p[3]) && page_of(p[5]) == page_of(p[3]));
+  ck_assert(is_zero(p[5], SIZE));
 }
 END_TEST
 
@@ -331,5 +351,6 @@ SUITE("alloc/alloc") {
   LOOP(the_nth_release_is_refused, 0, MODES);
   LOOP(the_nth_of_all_calls_is_refused, 0, MODES);
   TEST(the_reserve_is_the_last_resort);
+  TEST(zeroed_after_used_blocks_came_again);
   TIMEOUT(60);
 }

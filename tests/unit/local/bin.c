@@ -354,6 +354,21 @@ START_TEST(abandoned_pages_are_adopted) {
 }
 END_TEST
 
+/* A full page is of no use to anybody: it waits for a free, not in the pool. */
+START_TEST(a_full_page_is_abandoned_to_its_frees) {
+  mia_block *b[8];
+  fill(alice, b, 8, BIG);
+  mia_page *page = page_of(b[0]);
+  mia_local_abandon(alice);
+  ck_assert(mia_local_all.pool[BIG] == NULL && owner(page) == NULL && !claimed(page));
+  (void)alloc(bob, BIG);
+  ck_assert_uint_eq(pages(BIG), 2);
+  release(bob, b[0]);
+  mia_local_flush(bob);
+  ck_assert(owner(page) == bob && bob->bins[BIG].others == page);
+}
+END_TEST
+
 START_TEST(an_abandoned_page_goes_when_its_last_block_does) {
   mia_block *b[8];
   fill(alice, b, 8, BIG);
@@ -515,6 +530,7 @@ SUITE("local/bin") {
   TEST(single_pages_are_had_by_who_frees_them);
   TEST(collect_gathers_and_retires);
   TEST(abandoned_pages_are_adopted);
+  TEST(a_full_page_is_abandoned_to_its_frees);
   TEST(an_abandoned_page_goes_when_its_last_block_does);
   TEST(the_outbox_is_sent_when_its_thread_ends);
   TEST(spares_of_sleeping_threads_are_dropped);
