@@ -22,10 +22,12 @@ typedef struct mia_api_world {
 
 mia_assert_placed(mia_api_world, changes);
 mia_assert_placed(mia_api_world, age_due);
+mia_assert_placed(mia_api_world, age_due);
 mia_assert_placed(mia_api_world, stderr_copy);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
 mia_assert_holds(mia_api_all, mia_aword);
+mia_assert_holds(mia_api_all, mia_acell);
 
 long mia_api_option(mia_option option);
 
