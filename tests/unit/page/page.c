@@ -341,7 +341,8 @@ START_TEST(huge_pages_do_not_share_a_slice) {
   char *at = single(HUGE, 1)->start + (HUGE + 64 * MIA_MIB) / SLICE * SLICE;
   at -= (uintptr_t)at % SLICE;
   fake.place = at + 2 * 4096;
-  mia_page *page = mia_page_make_single(_i == 0 ? HUGE : 1, 1, true, &zero);
+  mia_page *page = mia_page_make_single(
+      &(mia_single){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
   ck_assert_ptr_nonnull(page);
   (void)mia_page_resize_single(page, 40 * MIA_KIB, true);
   fake.place = page->start + page->size;
