@@ -264,6 +264,95 @@ MIA_API bool mia_purge(void);
 /* Writes the statistics that MIALLOC_SHOW_STATS=1 shows at exit to stderr. */
 MIA_API void mia_stats_print(void);
 
+/* ---- what a program may register -------------------------------------------------- */
+
+/* Gets text that the library writes: whole lines, ending in a newline. */
+typedef void mia_output_function(const char *text, void *arg);
+
+/* Gets told of an error: ENOMEM for an allocation that failed, EINVAL for misuse
+ * that ends the process when the function returns. */
+typedef void mia_error_function(int error, void *arg);
+
+/* May free blocks that the program put off freeing.  `force': memory is short,
+ * or mia_collect was told so; `heartbeat' counts the calls in this thread. */
+typedef void mia_deferred_free_function(bool force, unsigned long long heartbeat, void *arg);
+
+/* Registers the function that takes messages and printed statistics instead of
+ * stderr; NULL: stderr again.  True of all three: the library holds no lock when
+ * it calls the function, in whatever thread has a reason to, so that it may
+ * allocate; what changes errno is undone.  The function that was registered
+ * before may be running in another thread when these return. */
+MIA_API void mia_register_output(mia_output_function *out, void *arg);
+
+/* Registers the function that is told of errors; NULL: nobody. */
+MIA_API void mia_register_error(mia_error_function *function, void *arg);
+
+/* Registers the function that is called now and then, from within an allocation
+ * when a thread needs more blocks of a size, but not from within itself; NULL:
+ * none. */
+MIA_API void mia_register_deferred_free(mia_deferred_free_function *function, void *arg);
+
+/* ---- options ------------------------------------------------------------------------- */
+
+/* What can be set, also in the environment, as MIALLOC_ and the name in capital
+ * letters; see mialloc(7).  The numbers do not change between versions. */
+typedef enum mia_option {
+  MIA_OPTION_SHOW_STATS = 0,
+  MIA_OPTION_STATS_JSON = 1,
+  MIA_OPTION_SHOW_ERRORS = 2,
+  MIA_OPTION_VERBOSE = 3,
+  MIA_OPTION_MAX_WARNINGS = 4,
+  MIA_OPTION_ABORT_ON_OOM = 5,
+  MIA_OPTION_PURGE_DELAY = 6,
+  MIA_OPTION_COUNT
+} mia_option;
+
+/* How a value is written: on, yes, true or 1, or off, no, false or 0; a number;
+ * a number of bytes, or of KiB, MiB and so on with K, M, G or T behind it. */
+typedef enum mia_option_type {
+  MIA_OPTION_IS_SWITCH,
+  MIA_OPTION_IS_NUMBER,
+  MIA_OPTION_IS_SIZE
+} mia_option_type;
+
+typedef struct mia_option_info {
+  const char *name; /* in small letters, without MIALLOC_ */
+  const char *unit; /* of the value: "ms", "KiB" for every size, or "" */
+  mia_option_type type;
+  long least; /* the range of values */
+  long most;
+  long standard;       /* the value where none was given */
+  const char *meaning; /* in a few words */
+} mia_option_info;
+
+/* The value of an option, in its unit; 0 for an option that does not exist. */
+MIA_API long mia_option_get(mia_option option);
+
+/* Gives an option a value, from now on; the second form only if neither the
+ * environment nor the program gave it one.  False and EINVAL, with nothing
+ * changed, where the value is out of range or there is no such option. */
+MIA_API bool mia_option_set(mia_option option, long value);
+MIA_API bool mia_option_set_default(mia_option option, long value);
+
+/* mia_option_set with the name and the value as in the environment; false and
+ * EINVAL also where the value cannot be read. */
+MIA_API bool mia_option_set_text(const char *name, const char *value);
+
+/* Whether the environment or the program gave the option a value. */
+MIA_API bool mia_option_is_given(mia_option option);
+
+/* The option of a name, with or without MIALLOC_, in capital or small letters;
+ * MIA_OPTION_COUNT if there is none. */
+MIA_API mia_option mia_option_find(const char *name);
+
+/* What there is to know about an option; NULL for one that does not exist. */
+MIA_API const mia_option_info *mia_option_about(mia_option option);
+
+/* Writes all options and their values: to `out', or, if that is NULL and for the
+ * first form, where messages go. */
+MIA_API void mia_options_print(void);
+MIA_API void mia_options_print_out(mia_output_function *out, void *arg);
+
 #ifdef __cplusplus
 }
 #endif

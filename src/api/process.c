@@ -25,7 +25,7 @@ static bool is_time_to_age(mia_tick now, mia_tick delay) {
 
 void mia_api_look_at_clock(mia_local *self) {
   self->stirred = false;
-  long option = mia_api_option(MIA_OPTION_PURGE_DELAY);
+  long option = mia_option_get(MIA_OPTION_PURGE_DELAY);
   if (option < 0) return;
   mia_tick delay = (mia_tick)option;
   mia_tick now = mia_os_now();
@@ -70,10 +70,11 @@ static void after_fork_child(void) {
 __attribute__((constructor)) static void begin(void) {
   /* A program with rights that its user lacks takes no orders from the user. */
   if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
-  if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
+  if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
+  if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
 }
 
 __attribute__((destructor)) static void end(void) {
-  if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_print_stats();
+  if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_print_stats();
 }

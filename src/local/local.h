@@ -43,6 +43,8 @@ typedef struct mia_local {
   mia_aword spares[MIA_LOCAL_SPARES]; /* [any] empty pages in reserve: spare.h */
   mia_outbox outbox;                  /* [own] */
   bool stirred;           /* [own] pages came or went since the last look at the clock */
+  bool deferring;         /* [own] the program is at freeing what it put off */
+  unsigned long long heartbeat; /* [own] how often it was asked to */
   struct mia_local *all;  /* [const] next in the list of all locals */
   struct mia_local *idle; /* [lock:threads] next in the list of unused ones */
 } mia_local;
