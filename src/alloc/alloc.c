@@ -6,6 +6,7 @@
 #include "arena/purge.h"
 #include "base/bits.h"
 #include "local/bin.h"
+#include "local/heap.h"
 #include "local/spare.h"
 #include "local/stock.h"
 #include "local/thread.h"
@@ -42,49 +43,63 @@ static void *relend(mia_local *self, unsigned size_class) {
   return block;
 }
 
-static mia_page *reuse_single(mia_local *self, size_t size, size_t align) {
-  if (align > MIA_SLICE_SIZE) return NULL;
-  mia_page *page = mia_local_reuse_large(self, mia_slices_of(size > 0 ? size : 1));
-  if (page != NULL) mia_page_renew_single(page, size);
+/* What is asked for: start + offset a multiple of align. */
+typedef struct request {
+  size_t size;
+  size_t align;
+  size_t offset;
+  bool zero;
+} request;
+
+static mia_page *reuse_single(mia_local *local, const request *r) {
+  if (r->align > MIA_SLICE_SIZE || r->offset != 0) return NULL;
+  mia_page *page = mia_local_reuse_large(local, mia_slices_of(r->size > 0 ? r->size : 1));
+  if (page != NULL) mia_page_renew_single(page, r->size);
   return page;
 }
 
-static void *single(mia_local *self, size_t size, size_t align, bool zero) {
-  bool is_zero = false;
-  mia_page *page = reuse_single(self, size, align);
-  if (page == NULL) page = mia_local_make_single(self, size, align, false, &is_zero);
+static void *single(mia_local *local, const request *r) {
+  bool zero = false;
+  mia_page *page = reuse_single(local, r);
+  if (page == NULL) {
+    mia_single wanted = {.size = r->size, .align = r->align, .offset = r->offset};
+    page = mia_local_make_single(local, &wanted, &zero);
+  }
   if (page == NULL) return NULL;
-  if (zero && !is_zero) memset(page->start, 0, page->size);
+  if (r->zero && !zero) memset(page->start, 0, page->size);
   return page->start;
 }
 
-static void *attempt(mia_local *self, size_t size, size_t align, bool zero) {
-  if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_BLOCK_ALIGN)
-    return from_class(self, mia_class_of(size), zero);
-  return single(self, size, align, zero);
+/* See class.h: the class of a multiple of `align' is one as well. */
+static void *attempt(mia_local *local, const request *r) {
+  if (r->size <= MIA_CLASS_SIZE_MAX && r->align <= MIA_SLICE_SIZE && r->offset == 0) {
+    size_t rounded = mia_align_up(r->size > 0 ? r->size : 1, r->align);
+    if (rounded <= MIA_CLASS_SIZE_MAX) return from_class(local, mia_class_of(rounded), r->zero);
+  }
+  return single(local, r);
 }
 
 /* Memory is short: what the threads keep in reserve may be what is missing. */
-static void *last_attempt(mia_local *self, size_t size, size_t align, bool zero) {
+static void *last_attempt(mia_local *self, mia_local *local, const request *r) {
   mia_local_collect(self);
+  if (local != self) mia_local_collect(local);
   mia_local_drop_spares(self);
   (void)mia_arena_purge_now();
-  void *p = attempt(self, size, align, zero);
-  if (p == NULL) errno = ENOMEM;
-  return p;
+  return attempt(local, r);
 }
 
-static void *allocate(size_t size, size_t align, bool zero) {
+static void *allocate(mia_heap *heap, const request *r) {
   int error = errno;
-  mia_local *self = size <= MIA_SIZE_MAX - MIA_SLICE_SIZE ? mia_local_attach() : NULL;
-  if (self == NULL) {
-    errno = ENOMEM;
-    return NULL;
+  mia_local *self = r->size <= MIA_SIZE_MAX - MIA_SLICE_SIZE ? mia_local_attach() : NULL;
+  mia_local *local = self != NULL ? mia_local_of_heap(self, heap) : NULL;
+  void *p = NULL;
+  if (local != NULL) {
+    mia_local_flush(self);
+    p = attempt(local, r);
+    if (p == NULL) p = last_attempt(self, local, r);
+    if (local->stirred) self->stirred = true;
   }
-  mia_local_flush(self);
-  void *p = attempt(self, size, align, zero);
-  if (p == NULL) p = last_attempt(self, size, align, zero);
-  if (p != NULL) errno = error;
+  errno = p != NULL ? error : ENOMEM;
   return p;
 }
 
@@ -93,7 +108,7 @@ void *mia_alloc_slow(size_t size, bool zero) {
     void *p = relend(mia_local_self, mia_class_of(size));
     if (mia_likely(p != NULL)) return p;
   }
-  return allocate(size, 1, zero);
+  return allocate(mia_local_main_heap(), &(request){.size = size, .align = 1, .zero = zero});
 }
 
 /* The list in use knows whether its blocks are zero but for their link. */
@@ -106,7 +121,7 @@ void *mia_alloc_zeroed(size_t size) {
   return mia_alloc_slow(size, true);
 }
 
-void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
+void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero) {
   if (!mia_is_power_of_two(align)) {
     errno = EINVAL;
     return NULL;
@@ -115,14 +130,16 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
     errno = ENOMEM;
     return NULL;
   }
-  if (align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX) {
-    /* See class.h: the class of a multiple of `align' is one as well. */
-    size_t rounded = mia_align_up(size > 0 ? size : 1, align);
-    if (zero) return mia_alloc_zeroed(rounded);
-    void *p = mia_fast_malloc(rounded);
-    return p != NULL ? p : mia_alloc_slow(rounded, false);
+  return allocate(heap, &(request){size, align, offset & (align - 1), zero});
+}
+
+void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
+  if (mia_is_power_of_two(align) && align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX &&
+      !zero) {
+    void *p = mia_fast_malloc(mia_align_up(size > 0 ? size : 1, align));
+    if (mia_likely(p != NULL)) return p;
   }
-  return allocate(size, align, zero);
+  return mia_alloc_in(mia_local_main_heap(), size, align, 0, zero);
 }
 
 size_t mia_alloc_good(size_t size) {

@@ -4,6 +4,7 @@
 #define MIA_ALLOC_ALLOC_H
 
 #include "base/prelude.h"
+#include "local/local.h"
 
 /* A block of `size' bytes, whatever it takes; with `zero' all bits of its usable
  * size are zero. */
@@ -13,12 +14,18 @@ void *mia_alloc_zeroed(size_t size);
 /* A block at a multiple of `align'; EINVAL if that is no power of two. */
 void *mia_alloc_aligned(size_t size, size_t align, bool zero);
 
+/* The same of a heap, p + offset being that multiple. */
+void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero);
+
 /* Frees anything; keeps errno. */
 mia_cold void mia_alloc_free_slow(void *p);
 void mia_alloc_free(void *p);
 
 /* Another size, contents kept, at a multiple of `align'. */
 void *mia_alloc_resize(void *p, size_t size, size_t align);
+
+/* The same with p + offset at that multiple, and in a heap if it has to move. */
+void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
 
 /* The usable size of a block; aborts if `p' is not one, 0 for NULL. */
 size_t mia_alloc_usable(const void *p);

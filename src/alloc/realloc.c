@@ -5,6 +5,7 @@
 #include "alloc/fast.h"
 #include "base/bits.h"
 #include "local/stock.h"
+#include "local/thread.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,8 +20,9 @@ static bool fits(size_t usable, size_t size) {
   return size <= usable && (size >= usable / 2 || usable == MIA_BLOCK_MIN);
 }
 
-static void *move(void *p, size_t usable, size_t size, size_t align) {
-  void *to = mia_alloc_aligned(size, align, false);
+static void *move(mia_heap *heap, void *p, size_t usable, size_t size, size_t align,
+                  size_t offset) {
+  void *to = mia_alloc_in(heap, size, align, offset, false);
   if (to == NULL) return NULL;
   memcpy(to, p, usable < size ? usable : size);
   mia_alloc_free(p);
@@ -29,7 +31,10 @@ static void *move(void *p, size_t usable, size_t size, size_t align) {
 
 static void *move_to_mapping(mia_page *page, size_t size) {
   bool zero;
-  mia_page *to = mia_local_make_single(mia_local_self, size, 1, true, &zero);
+  mia_local *self = mia_local_attach();
+  if (self == NULL) return NULL;
+  mia_page *to = mia_local_make_single(self, &(mia_single){.size = size, .align = 1, .huge = true},
+                                       &zero);
   if (to == NULL) return NULL;
   memcpy(to->start, page->start, page->size);
   mia_alloc_free(page->start);
@@ -37,29 +42,34 @@ static void *move_to_mapping(mia_page *page, size_t size) {
 }
 
 /* The one block of a page at another size; NULL: not without copying it to
- * where any block could be. */
+ * where any block could be.  It stays in its heap: only the main one's can get
+ * another mapping. */
 static void *resize_single(mia_page *page, size_t size, size_t align) {
   if (size <= MIA_CLASS_SIZE_MAX) return NULL;
   bool may_move = align <= MIA_BLOCK_ALIGN;
   int error = errno;
   void *p = mia_page_resize_single(page, size, may_move) ? page->start : NULL;
-  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH)
+  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH &&
+      page->heap == mia_local_main_heap())
     p = move_to_mapping(page, size);
   errno = error;
   return p;
 }
 
-void *mia_alloc_resize(void *p, size_t size, size_t align) {
-  if (p == NULL) return mia_alloc_aligned(size, align, false);
-  if (!mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
-    return mia_alloc_aligned(size, align, false); /* which says what is wrong */
+void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
+  if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
+    return mia_alloc_in(heap, size, align, offset, false); /* which says what is wrong */
   size_t usable = mia_alloc_usable(p);
   mia_page *page = mia_page_of(p);
   mia_page_require_block(page, p);
-  if (!mia_is_aligned(p, align)) return move(p, usable, size, align);
+  if (!mia_is_aligned((char *)p + offset, align)) return move(heap, p, usable, size, align, offset);
   if (page->size_class >= MIA_CLASS_COUNT) {
-    void *q = resize_single(page, size, align);
+    void *q = resize_single(page, size, offset == 0 ? align : MIA_ALIGN_MAX);
     if (q != NULL) return q;
   }
-  return fits(usable, size) ? p : move(p, usable, size, align);
+  return fits(usable, size) ? p : move(heap, p, usable, size, align, offset);
+}
+
+void *mia_alloc_resize(void *p, size_t size, size_t align) {
+  return mia_alloc_resize_in(mia_local_main_heap(), p, size, align, 0);
 }

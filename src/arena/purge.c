@@ -63,7 +63,7 @@ static size_t visit(mia_arena *arena, bool all, size_t budget) {
 }
 
 static void visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay) {
-  if (mia_aword_get(&arena->stale) == 0) return;
+  if (arena->pinned || mia_aword_get(&arena->stale) == 0) return;
   mia_tick expire = mia_acell_get(&arena->purge_expire);
   if (expire != 0 && !mia_tick_reached(now, expire)) return;
   size_t purged = expire != 0 || delay == 0 ? visit(arena, delay == 0, BUDGET) : 0;
@@ -84,7 +84,8 @@ size_t mia_arena_purge_now(void) {
   size_t purged = 0;
   mia_os_lock(&mia_arena_all.purge);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
-  for (size_t i = 0; i < count; i++) purged += visit(mia_arena_nth(i), true, SIZE_MAX);
+  for (size_t i = 0; i < count; i++)
+    if (!mia_arena_nth(i)->pinned) purged += visit(mia_arena_nth(i), true, SIZE_MAX);
   mia_os_unlock(&mia_arena_all.purge);
   return purged;
 }

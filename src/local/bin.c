@@ -45,7 +45,7 @@ static void disown(mia_page *page) { mia_aword_set(&page->owner, 0); }
 /* Whether `self' can use a page that has come to it. */
 static bool wants(const mia_local *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];
-  return bin->page != NULL && bin->count < OTHERS_MAX;
+  return page->heap == self->heap && bin->page != NULL && bin->count < OTHERS_MAX;
 }
 
 static bool is_full(const mia_page *page) { return page->used == page->total; }
@@ -55,9 +55,7 @@ static uint32_t full_due(const mia_page *page) {
   return due > 0 ? due : 1;
 }
 
-/* Finds a place for a page that the caller has and no local owns: back to the
- * arena, to this local, to the pool; full ones go nowhere. */
-static void settle(mia_local *self, mia_page *page, bool keep) {
+void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
   for (;;) {
     mia_page_gather(page);
     if (page->used == 0) {
@@ -111,7 +109,7 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
     remove_other(bin, page);
     return page;
   }
-  page = mia_local_pool_take(size_class);
+  page = mia_local_pool_take(self->heap, size_class);
   if (page == NULL) page = mia_local_reuse(self, size_class);
   if (page == NULL) page = mia_local_make(self, size_class);
   if (page != NULL) own(self, page);
@@ -149,7 +147,7 @@ void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block) {
 static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *tail,
                  uint32_t count) {
   if (!mia_owner_push(page, head, tail, count)) return;
-  settle(self, page, !mia_local_is_none(self));
+  mia_local_settle(self, page, !mia_local_is_none(self));
 }
 
 void mia_local_flush(mia_local *self) {
@@ -172,7 +170,8 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     free_single(self, page, block);
     return;
   }
-  if (mia_local_is_none(self)) {
+  /* What waits in an outbox must not outlive a heap that is destroyed. */
+  if (mia_local_is_none(self) || page->heap != mia_local_main_heap()) {
     send(self, page, block, block, 1);
     return;
   }
@@ -228,7 +227,7 @@ void mia_local_abandon(mia_local *self) {
     while ((page = bin->others) != NULL) {
       remove_other(bin, page);
       disown(page);
-      settle(self, page, false);
+      mia_local_settle(self, page, false);
     }
   }
   mia_local_drop_own_spares(self);

@@ -14,6 +14,10 @@ void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block);
 /* Frees a block of a page that `self' does not own. */
 void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block);
 
+/* Finds a place for a page that the caller has and no local owns: back to the
+ * arena, to `self' where `keep' lets it, to the pool; full ones go nowhere. */
+void mia_local_settle(mia_local *self, mia_page *page, bool keep);
+
 /* Sends what is in the outbox. */
 void mia_local_flush(mia_local *self);
 

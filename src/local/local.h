@@ -37,11 +37,37 @@ typedef struct mia_outbox {
   uint32_t count;
 } mia_outbox;
 
+struct mia_local;
+
+/* What blocks belong to.  The main heap is there from the start and serves who
+ * names none; the pages of others are linked, so that all can be found.
+ * Structures of heaps are recycled, never unmapped; `generation' tells whose. */
+typedef struct mia_heap {
+  mia_page *pool[MIA_CLASS_COUNT];   /* [lock:pool] pages with room and without owner */
+  mia_aword pooled[MIA_CLASS_COUNT]; /* [any] their number: advice */
+  mia_page *pages;          /* [lock:pool] linked by heap_next: all, or the main heap's huge ones */
+  struct mia_local *locals; /* [lock:pool] linked by sibling; not the main heap's */
+  mia_arena *only;          /* [const] where its memory comes from; NULL: anywhere */
+  size_t id;                /* [const] index in every thread's table of heaps */
+  uintptr_t generation;     /* [lock:pool] changed when the heap goes */
+  struct mia_heap *idle;    /* [lock:threads] next in the list of unused ones */
+} mia_heap;
+
+/* What a thread has of a heap other than the main one. */
+typedef struct mia_heap_entry {
+  struct mia_local *local; /* NULL: nothing yet */
+  uintptr_t generation;    /* the heap's when that was */
+} mia_heap_entry;
+
 typedef struct mia_local {
   alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
   mia_bin bins[MIA_CLASS_COUNT];
   mia_aword spares[MIA_LOCAL_SPARES]; /* [any] empty pages in reserve: spare.h */
   mia_outbox outbox;                  /* [own] */
+  mia_heap *heap;                     /* [const] while in use */
+  struct mia_local *sibling;          /* [lock:pool] next in the list of the heap's locals */
+  mia_heap_entry *entries;            /* [own] by the id of a heap; kept when the thread ends */
+  size_t entry_count;                 /* [own] */
   bool stirred;           /* [own] pages came or went since the last look at the clock */
   bool deferring;         /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat; /* [own] how often it was asked to */
@@ -63,9 +89,10 @@ typedef struct mia_local_world {
   mia_aword all;      /* [any] head of the list of all locals; only grows */
   mia_tally attached; /* [any] threads */
   mia_lock pool_lock;
-  mia_page *pool[MIA_CLASS_COUNT];   /* [lock:pool] pages with room and without owner */
-  mia_aword pooled[MIA_CLASS_COUNT]; /* [any] their number: advice */
-  mia_tally pages[MIA_CLASS_KINDS];  /* [any] of each class, and large and huge */
+  mia_heap main;
+  mia_heap *idle_heaps;             /* [lock:threads] */
+  size_t heap_count;                /* [lock:threads] made so far, the main one not counted */
+  mia_tally pages[MIA_CLASS_KINDS]; /* [any] of each class, and large and huge */
 } mia_local_world;
 
 mia_assert_placed(mia_tally, now);
@@ -75,7 +102,8 @@ mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);
 mia_assert_placed(mia_local_world, attached);
-mia_assert_placed(mia_local_world, pooled);
+mia_assert_placed(mia_heap, pooled);
+mia_assert_placed(mia_local_world, main);
 mia_assert_placed(mia_local_world, pages);
 
 extern mia_local_world mia_local_all __attribute__((visibility("hidden")));
@@ -85,6 +113,11 @@ mia_assert_holds(mia_local_all, mia_local);
  * after its end.  Never NULL, so that the fast path need not look. */
 extern mia_thread_local mia_local *mia_local_self __attribute__((visibility("hidden")));
 
+/* A local for a heap, empty; NULL: out of memory.  And back, empty again. */
+mia_local *mia_local_take(mia_heap *heap);
+void mia_local_give(mia_local *local);
+
+mia_inline mia_heap *mia_local_main_heap(void) { return &mia_local_all.main; }
 mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
 mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;

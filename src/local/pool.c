@@ -5,22 +5,22 @@
 #include "page/owner.h"
 
 static void link_page(mia_page *page) {
-  mia_page **head = &mia_local_all.pool[page->size_class];
+  mia_page **head = &page->heap->pool[page->size_class];
   page->prev = NULL;
   page->next = *head;
   if (*head != NULL) (*head)->prev = page;
   *head = page;
   mia_aword_set(&page->listed, 1);
-  mia_aword_add(&mia_local_all.pooled[page->size_class], 1);
+  mia_aword_add(&page->heap->pooled[page->size_class], 1);
 }
 
 static void unlink_page(mia_page *page) {
   if (page->prev != NULL)
     page->prev->next = page->next;
   else
-    mia_local_all.pool[page->size_class] = page->next;
+    page->heap->pool[page->size_class] = page->next;
   if (page->next != NULL) page->next->prev = page->prev;
-  mia_aword_sub(&mia_local_all.pooled[page->size_class], 1);
+  mia_aword_sub(&page->heap->pooled[page->size_class], 1);
   /* Last: who has the page and sees this may retire it without the lock. */
   mia_aword_set_rel(&page->listed, 0);
 }
@@ -42,16 +42,38 @@ void mia_local_pool_remove(mia_page *page) {
   mia_os_unlock(&mia_local_all.pool_lock);
 }
 
-mia_page *mia_local_pool_take(unsigned size_class) {
-  if (mia_aword_get(&mia_local_all.pooled[size_class]) == 0) return NULL;
+mia_page *mia_local_pool_take(mia_heap *heap, unsigned size_class) {
+  if (mia_aword_get(&heap->pooled[size_class]) == 0) return NULL;
   mia_os_lock(&mia_local_all.pool_lock);
-  mia_page *page = mia_local_all.pool[size_class];
+  mia_page *page = heap->pool[size_class];
   while (page != NULL) {
     bool claimed = mia_owner_claim(page); /* first: unlinked, it may be gone */
     unlink_page(page);
     if (claimed) break;
-    page = mia_local_all.pool[size_class]; /* it was claimed by a free, which sees to it */
+    page = heap->pool[size_class]; /* it was claimed by a free, which sees to it */
   }
   mia_os_unlock(&mia_local_all.pool_lock);
   return page;
+}
+
+/* ---- all pages of a heap ---- */
+
+void mia_local_enlist(mia_heap *heap, mia_page *page) {
+  page->heap = heap;
+  page->heap_prev = NULL;
+  page->heap_next = heap->pages;
+  if (heap->pages != NULL) heap->pages->heap_prev = page;
+  heap->pages = page;
+}
+
+void mia_local_delist(mia_page *page) {
+  if (page->heap_prev != NULL)
+    page->heap_prev->heap_next = page->heap_next;
+  else
+    page->heap->pages = page->heap_next;
+  if (page->heap_next != NULL) page->heap_next->heap_prev = page->heap_prev;
+}
+
+void mia_local_pool_unlink(mia_page *page) {
+  if (mia_aword_get(&page->listed) != 0) unlink_page(page);
 }

@@ -18,6 +18,12 @@ bool mia_local_pool_put(mia_page *page);
 void mia_local_pool_remove(mia_page *page);
 
 /* A page of a class that the caller then has, or NULL. */
-mia_page *mia_local_pool_take(unsigned size_class);
+mia_page *mia_local_pool_take(mia_heap *heap, unsigned size_class);
+
+/* With the pool's lock held: puts a page on the list of all of a heap; takes it
+ * off; takes one that the caller has out of the pool. */
+void mia_local_enlist(mia_heap *heap, mia_page *page);
+void mia_local_delist(mia_page *page);
+void mia_local_pool_unlink(mia_page *page);
 
 #endif

@@ -1,6 +1,7 @@
 /* stock.c -- pages from the arenas and back, counted. */
 #include "base/prelude.h"
 
+#include "local/pool.h"
 #include "local/stock.h"
 
 void mia_local_tally_up(mia_tally *tally) {
@@ -14,22 +15,40 @@ static void stir(mia_local *self) {
   if (!mia_local_is_none(self)) self->stirred = true;
 }
 
+/* Pages of the main heap are found through the arenas, but for huge ones. */
+static bool is_enlisted(const mia_page *page) {
+  return page->heap != mia_local_main_heap() || page->size_class == MIA_CLASS_HUGE;
+}
+
 static mia_page *note_made(mia_local *self, mia_page *page) {
   if (page == NULL) return NULL;
+  page->heap = self->heap;
+  if (is_enlisted(page)) {
+    mia_os_lock(&mia_local_all.pool_lock);
+    mia_local_enlist(page->heap, page);
+    mia_os_unlock(&mia_local_all.pool_lock);
+  }
   mia_local_tally_up(&mia_local_all.pages[page->size_class]);
   stir(self);
   return page;
 }
 
 mia_page *mia_local_make(mia_local *self, unsigned size_class) {
-  return note_made(self, mia_page_make(size_class));
+  return note_made(self, mia_page_make(size_class, self->heap->only));
 }
 
-mia_page *mia_local_make_single(mia_local *self, size_t size, size_t align, bool huge, bool *zero) {
-  return note_made(self, mia_page_make_single(size, align, huge, zero));
+mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool *zero) {
+  mia_single single = *wanted;
+  single.only = self->heap->only;
+  return note_made(self, mia_page_make_single(&single, zero));
 }
 
 void mia_local_retire(mia_local *self, mia_page *page) {
+  if (is_enlisted(page)) {
+    mia_os_lock(&mia_local_all.pool_lock);
+    mia_local_delist(page);
+    mia_os_unlock(&mia_local_all.pool_lock);
+  }
   mia_local_tally_down(&mia_local_all.pages[page->size_class]);
   stir(self);
   mia_page_retire(page);

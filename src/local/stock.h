@@ -4,9 +4,9 @@
 
 #include "local/local.h"
 
-/* As mia_page_make and mia_page_make_single. */
+/* As mia_page_make and mia_page_make_single, for the heap of a local. */
 mia_page *mia_local_make(mia_local *self, unsigned size_class);
-mia_page *mia_local_make_single(mia_local *self, size_t size, size_t align, bool huge, bool *zero);
+mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool *zero);
 
 /* As mia_page_retire. */
 void mia_local_retire(mia_local *self, mia_page *page);

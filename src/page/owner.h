@@ -50,7 +50,7 @@ enum {
   MIA_OWNER_LIST_NONE = 0xffff
 };
 
-mia_static_assert(MIA_CLASS_SLICES_MAX * MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LIST_NONE,
+mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LIST_NONE,
                   "the offset of every block fits, and is not NONE");
 mia_static_assert(MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LEFT_MASK,
                   "a page's blocks can be counted");

@@ -23,9 +23,14 @@ mia_assert_holds(huge, mia_lock);
 
 /* ---- making ---- */
 
-mia_page *mia_page_make(unsigned size_class) {
+static bool take_span(mia_arena *only, size_t slices, size_t align, mia_span *span) {
+  return only != NULL ? mia_arena_take_in(only, slices, align, span)
+                      : mia_arena_take(slices, align, span);
+}
+
+mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
   mia_span span;
-  if (!mia_arena_take(mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
+  if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.total = (uint32_t)((span.slices << MIA_SLICE_SHIFT) / size),
@@ -34,20 +39,20 @@ mia_page *mia_page_make(unsigned size_class) {
                      .size = size,
                      .start = span.start,
                      .arena = span.arena,
-                     .slices = span.slices};
+                     .slices = (uint32_t)span.slices};
   mia_owner_begin_claimed(page);
   mia_page_show(page);
   return page;
 }
 
-static mia_page *make_large(size_t size, size_t align, bool *zero) {
+static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *zero) {
   mia_span span;
-  if (!mia_arena_take(mia_slices_of(size), align, &span)) return NULL;
+  if (!take_span(only, mia_slices_of(size), align, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .start = span.start,
                      .arena = span.arena,
-                     .slices = span.slices};
+                     .slices = (uint32_t)span.slices};
   *zero = span.zero;
   return page;
 }
@@ -82,20 +87,26 @@ static mia_page *make_huge(size_t size, size_t align) {
   return page;
 }
 
-mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero) {
-  size = mia_align_up(size > 0 ? size : 1, mia_os_page_size());
+/* The span has room for the bytes before the block that make its offset right. */
+mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
+  size_t lead = -wanted->offset & (wanted->align - 1);
+  size_t size = mia_align_up(lead + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
   const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
   *zero = true;
-  bool large = !huge_wanted && size <= span_max && align <= span_max / 2;
-  mia_page *page = large ? make_large(size, align, zero) : make_huge(size, align);
+  bool large = !wanted->huge && size <= span_max && wanted->align <= span_max / 2;
+  if (!large && wanted->only != NULL) return NULL;
+  mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
+                         : make_huge(size, wanted->align);
   if (page == NULL) return NULL;
   page->total = page->capacity = 1;
-  mia_page_renew_single(page, size);
+  page->lead = (uint32_t)lead;
+  page->start += lead;
+  mia_page_renew_single(page, size - lead);
   return page;
 }
 
 void mia_page_renew_single(mia_page *page, size_t size) {
-  page->size = mia_align_up(size, mia_os_page_size());
+  page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
   page->used = 1;
   mia_owner_begin_full(page, 1);
   mia_page_show(page);
@@ -117,7 +128,7 @@ void mia_page_show(const mia_page *page) {
 /* ---- retiring ---- */
 
 static void retire_huge(mia_page *page) {
-  (void)mia_arena_huge_give(page->start, page->size);
+  (void)mia_arena_huge_give(page->start - page->lead, page->lead + page->size);
   give_huge_descriptor(page);
 }
 
@@ -127,7 +138,8 @@ void mia_page_retire(mia_page *page) {
   if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
   else
-    mia_arena_give(page->arena, page->start, page->slices, page->capacity * page->size);
+    mia_arena_give(page->arena, page->start - page->lead, page->slices,
+                   page->lead + page->capacity * page->size);
 }
 
 /* ---- lending ---- */
@@ -206,7 +218,7 @@ static bool resize_large(mia_page *page, size_t size) {
     bool zero;
     if (!mia_arena_extend(page->arena, page->start, page->slices, slices, &zero)) return false;
   }
-  page->slices = slices;
+  page->slices = (uint32_t)slices;
   return true;
 }
 
@@ -220,6 +232,7 @@ static bool resize_huge(mia_page *page, size_t size, bool may_move) {
 }
 
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move) {
+  if (page->lead > 0) return false;
   size = mia_align_up(size, mia_os_page_size());
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move)
                                                  : resize_large(page, size);

@@ -37,6 +37,8 @@ typedef struct mia_page {
   mia_aword listed;      /* [lock:pool] */
   uint32_t total;        /* [const] blocks that fit */
   uint32_t due;          /* [own] the countdown's start: owner.h */
+  uint32_t slices;       /* [const] of the span; of a large one changed by its holder */
+  uint32_t lead;         /* [const] bytes of the span before start; 0 but for offset alignment */
   uint8_t size_class;    /* [const] */
   bool zero;             /* [const] */
   size_t size;           /* [const] of a block; of a large one changed by its holder */
@@ -44,7 +46,9 @@ typedef struct mia_page {
   struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
   struct mia_page *prev; /* likewise */
   mia_arena *arena;      /* [const] NULL for a huge page */
-  size_t slices;         /* [const] of the span; of a large one changed by its holder */
+  struct mia_heap *heap; /* [own] what the blocks belong to */
+  struct mia_page *heap_next; /* [lock:pool] other pages of the heap */
+  struct mia_page *heap_prev; /* [lock:pool] */
 } mia_page;
 
 mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");
@@ -52,13 +56,24 @@ mia_assert_placed(mia_page, owner);
 mia_assert_placed(mia_page, remote);
 mia_assert_placed(mia_page, listed);
 
-/* A page for a class, nothing carved, claimed by the caller; NULL: no memory. */
-mia_page *mia_page_make(unsigned size_class);
+/* A page for a class, nothing carved, claimed by the caller; from any arena that
+ * is not exclusive if `only' is NULL.  NULL: no memory. */
+mia_page *mia_page_make(unsigned size_class, mia_arena *only);
 
-/* A page of one block of `size' bytes that is live already and has no owner.
+/* What a block with a page of its own is to be: start + offset is a multiple of
+ * align. */
+typedef struct mia_single {
+  size_t size;
+  size_t align;
+  size_t offset;
+  bool huge;       /* a mapping of its own */
+  mia_arena *only; /* NULL: any */
+} mia_single;
+
+/* A page of one block that is live already and has no owner.
  * Large where that fits an arena, else, or if wanted so, huge.  *zero tells
  * whether it reads as zero.  NULL: no memory. */
-mia_page *mia_page_make_single(size_t size, size_t align, bool huge_wanted, bool *zero);
+mia_page *mia_page_make_single(const mia_single *wanted, bool *zero);
 
 /* Makes an empty large page, which is hidden, one of a block of `size' bytes that
  * is live, has no owner and takes as many slices. */

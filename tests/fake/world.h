@@ -45,6 +45,13 @@ static inline void world_of_locals(void) {
   mia_local_self = &mia_local_all.none;
 }
 
+/* The page of a block. */
+static inline mia_page *page_of(const void *p) {
+  mia_page *page = mia_page_of(p);
+  if (page == NULL) abort();
+  return page;
+}
+
 /* The contract with the OS was kept. */
 static inline void world_end(void) {
   if (fake.broken != NULL) ck_assert_msg(0, "contract: %s", fake.broken);
@@ -52,6 +59,6 @@ static inline void world_end(void) {
 
 /* From here on arenas are RESERVED and committed span by span: as where the
  * system lets nobody have memory that may never be touched. */
-static inline void world_without_overcommit(void) { fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER); }
+static inline void world_without_overcommit(void) { fake.live_max = MIA_MIB; }
 
 #endif

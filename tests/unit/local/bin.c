@@ -1,19 +1,515 @@
-#include "unit/suite.h"
-START_TEST(one) {
-  ck_assert_int_eq(1, 1);
-  ck_assert_str_eq("a", "a");
-  ck_assert_ptr_nonnull("x");
-  ck_assert_uint_le(1u, (size_t)2);
+/* Where a thread's blocks come from and where they go: L1 to L3 of local.h.
+ * Several locals in one thread make other threads' steps a matter of script. */
+#include "fake/world.h"
+
+#include "local/bin.h"
+#include "local/pool.h"
+#include "local/stock.h"
+#include "local/thread.h"
+#include "map/bitmap.h"
+#include "page/owner.h"
+
+#include <pthread.h>
+
+enum {
+  BIG = 56,  /* 8 KiB: eight blocks a page of one slice, each carved alone */
+  SMALL = 1, /* 16 bytes: 4096 blocks a page */
+  WIDE = 80, /* 64 KiB: pages of eight slices */
+  OUTBOX = 32,
+  OTHERS = 32,
+  LOCALS = 3,
+  BLOCKS = 3000,
+  TURNS = 20000,
+  THREADS = 3,
+  SLOTS = 512,
+  THREAD_TURNS = 30000
+};
+
+static mia_local locals[LOCALS];
+static mia_local *const alice = &locals[0], *const bob = &locals[1];
+
+static void begin(void) {
+  world_of_locals();
+  memset(locals, 0, sizeof locals);
+  ck_assert_uint_eq(mia_class_size(BIG), 8192);
+}
+
+static mia_block *alloc(mia_local *self, unsigned size_class) {
+  if (self->head[size_class] == NULL && !mia_local_refill(self, size_class)) return NULL;
+  mia_block *b = self->head[size_class];
+  self->head[size_class] = b->next;
+  return b;
+}
+
+static void release(mia_local *self, void *p) {
+  mia_page *page = page_of(p);
+  if (mia_local_owns(self, page))
+    mia_local_free_own(self, page, p);
+  else
+    mia_local_free_remote(self, page, p);
+}
+
+static void fill(mia_local *self, mia_block **blocks, size_t n, unsigned size_class) {
+  for (size_t i = 0; i < n; i++) {
+    blocks[i] = alloc(self, size_class);
+    need_at(blocks[i] != NULL, i);
+  }
+}
+
+static mia_local *owner(const mia_page *page) { return (void *)mia_aword_get(&page->owner); }
+static bool claimed(const mia_page *page) {
+  return (mia_aword_get(&page->remote) & MIA_OWNER_CLAIMED) != 0;
+}
+static size_t pages(unsigned size_class) {
+  return mia_aword_get(&mia_local_all.pages[size_class].now);
+}
+static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
+static mia_page *spare(const mia_local *self, unsigned size_class) {
+  return (void *)mia_aword_get(&self->bins[size_class].spare);
+}
+
+/* L1 to L3. */
+static bool bin_holds(const mia_local *self, unsigned c) {
+  const mia_bin *bin = &self->bins[c];
+  uint32_t n = 0;
+  for (const mia_block *b = self->head[c]; b != NULL; b = b->next)
+    if (bin->page == NULL || page_of(b) != bin->page) return false;
+  if (bin->page != NULL && owner(bin->page) != self) return false;
+  for (const mia_page *p = bin->others; p != NULL; p = p->next, n++) {
+    mia_page_check(p);
+    if (owner(p) != self || p->used >= p->total || p->used == 0 || p == bin->page) return false;
+    if (p->next != NULL && p->next->prev != p) return false;
+    if (mia_aword_get(&p->listed) != 0 || !claimed(p)) return false;
+  }
+  const mia_page *s = spare(self, c);
+  if (s != NULL && (s->used != 0 || owner(s) != NULL || !claimed(s))) return false;
+  return n == bin->count;
+}
+
+static bool holds(const mia_local *self) {
+  for (unsigned c = 0; c < MIA_CLASS_COUNT; c++)
+    if (!bin_holds(self, c)) return false;
+  return true;
+}
+
+static void nothing_is_left(void) {
+  for (unsigned c = 0; c < MIA_CLASS_KINDS; c++) need_at(pages(c) == 0, c);
+  for (unsigned c = 0; c < MIA_CLASS_COUNT; c++) need_at(mia_local_all.pool[c] == NULL, c);
+}
+
+/* ---- allocating ---- */
+
+START_TEST(L1_a_list_is_of_the_page_in_use) {
+  for (unsigned c = 0; c < MIA_CLASS_COUNT; c++) {
+    mia_block *b = alloc(alice, c);
+    need_at(b != NULL && page_of(b) == alice->bins[c].page, c);
+    need_at(alice->bins[c].fresh && pages(c) == 1, c);
+  }
+  ck_assert(holds(alice));
 }
 END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); }
+
+START_TEST(a_full_page_has_no_owner) {
+  mia_block *b[9];
+  fill(alice, b, 9, BIG);
+  mia_page *full = page_of(b[0]);
+  ck_assert(full != page_of(b[8]) && full->used == full->total);
+  ck_assert(owner(full) == NULL && !claimed(full));
+  ck_assert(owner(page_of(b[8])) == alice && holds(alice));
+}
 END_TEST
-START_TEST(dead) { raise(SIGABRT); }
+
+/* The page in use, the others, the pool, the spare, the arena. */
+START_TEST(refilled_from_what_is_nearest) {
+  mia_block *b[32], *left = alloc(bob, BIG);
+  fill(alice, b, 26, BIG); /* three full pages, the fourth in use */
+  mia_page *in_use = page_of(b[24]), *other = page_of(b[0]), *pooled = page_of(left);
+  mia_page *kept = page_of(b[8]);
+  release(alice, b[8]);
+  mia_local_flush(alice);
+  for (int i = 9; i < 16; i++) release(alice, b[i]);
+  release(alice, b[0]);
+  mia_local_flush(alice);
+  mia_local_abandon(bob);
+  ck_assert(holds(alice) && alice->bins[BIG].others == other && spare(alice, BIG) == kept);
+  ck_assert_ptr_eq(mia_local_all.pool[BIG], pooled);
+  for (int i = 26; i < 32; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), in_use);
+  ck_assert_ptr_eq(page_of(alloc(alice, BIG)), other);
+  for (int i = 0; i < 7; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), pooled);
+  ck_assert_uint_eq(pages(BIG), 5);
+  for (int i = 0; i < 8; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), kept);
+  ck_assert_uint_eq(pages(BIG), 5);
+  ck_assert(alloc(alice, BIG) != NULL && pages(BIG) == 6);
+  ck_assert(owner(in_use) == NULL && owner(other) == NULL && owner(pooled) == NULL);
+}
 END_TEST
-SUITE("unit/local/bin") {
-  CASE(NULL, NULL);
-  TEST(one);
-  LOOP(many, 0, 3);
-  DIES(dead, SIGABRT);
+
+START_TEST(what_the_owner_freed_is_lent_again) {
+  mia_block *b[2];
+  fill(alice, b, 2, BIG);
+  release(alice, b[0]);
+  release(alice, b[1]);
+  ck_assert(alloc(alice, BIG) == b[1] && alloc(alice, BIG) == b[0]);
+  ck_assert(!alice->bins[BIG].fresh);
+  ck_assert(alloc(alice, BIG) != NULL && alice->bins[BIG].fresh);
+}
+END_TEST
+
+START_TEST(no_memory_is_an_error_that_passes) {
+  mia_block *b[8];
+  fill(alice, b, 8, BIG);
+  for (size_t i = 0; i < MIA_ARENA_FIRST_SLICES; i++) {
+    mia_span s;
+    if (mia_aword_get(&mia_arena_all.count) == 1 && used() < MIA_ARENA_FIRST_SLICES << 16)
+      (void)mia_arena_take(1, 1, &s);
+  }
+  fake_refuse(FAKE_ANY, 1, FAKE_EVER);
+  for (int i = 0; i < 3; i++) ck_assert(!mia_local_refill(alice, BIG));
+  ck_assert(alice->bins[BIG].page == NULL && alice->head[BIG] == NULL && holds(alice));
+  release(alice, b[3]);
+  mia_local_flush(alice);
+  ck_assert_ptr_eq(alloc(alice, BIG), b[3]); /* what came home will do */
+  ck_assert(!mia_local_refill(alice, BIG));
+  fake_allow();
+  ck_assert_ptr_nonnull(alloc(alice, BIG));
+}
+END_TEST
+
+/* ---- freeing ---- */
+
+START_TEST(L3_one_empty_page_is_kept) {
+  mia_block *b[25];
+  fill(alice, b, 25, BIG);
+  for (int p = 0; p < 3; p++) { /* one block each makes them others again */
+    release(alice, b[8 * p]);
+    mia_local_flush(alice);
+  }
+  ck_assert(alice->bins[BIG].count == 3 && holds(alice));
+  mia_page *first = page_of(b[0]), *second = page_of(b[8]);
+  for (int i = 1; i < 8; i++) release(alice, b[i]);
+  ck_assert(spare(alice, BIG) == first && pages(BIG) == 4 && holds(alice));
+  for (int i = 9; i < 16; i++) release(alice, b[i]);
+  ck_assert(spare(alice, BIG) == second && pages(BIG) == 3 && holds(alice));
+  for (int i = 17; i < 24; i++) release(alice, b[i]);
+  ck_assert(pages(BIG) == 2 && alice->bins[BIG].others == NULL && holds(alice));
+}
+END_TEST
+
+START_TEST(wide_empty_pages_are_not_kept) {
+  mia_block *b[9];
+  fill(alice, b, 9, WIDE);
+  release(alice, b[0]);
+  mia_local_flush(alice);
+  for (int i = 1; i < 8; i++) release(alice, b[i]);
+  ck_assert(spare(alice, WIDE) == NULL && pages(WIDE) == 1 && holds(alice));
+}
+END_TEST
+
+START_TEST(the_page_in_use_stays_when_it_is_empty) {
+  mia_block *b = alloc(alice, BIG);
+  const mia_page *page = page_of(b);
+  release(alice, b);
+  ck_assert(page->used == 0 && alice->bins[BIG].page == page && holds(alice));
+  ck_assert_ptr_eq(alloc(alice, BIG), b);
+}
+END_TEST
+
+/* Of a full page a part must be free before anybody has it again. */
+START_TEST(who_frees_enough_of_a_full_page_has_it) {
+  static mia_block *b[4097];
+  fill(alice, b, 4097, SMALL);
+  (void)alloc(bob, SMALL); /* bob uses the class, so he wants such pages */
+  mia_page *full = page_of(b[0]);
+  for (size_t i = 0; i < 255; i++) release(bob, b[i]);
+  mia_local_flush(bob);
+  ck_assert(!claimed(full) && owner(full) == NULL && bob->bins[SMALL].count == 0);
+  release(bob, b[255]);
+  mia_local_flush(bob);
+  ck_assert(owner(full) == bob && bob->bins[SMALL].others == full);
+  ck_assert_uint_eq(full->used, 4096 - 256);
+  ck_assert(holds(bob) && holds(alice));
+}
+END_TEST
+
+START_TEST(who_has_no_use_for_a_page_puts_it_into_the_pool) {
+  mia_block *b[9];
+  fill(alice, b, 9, BIG);
+  mia_page *full = page_of(b[0]);
+  release(bob, b[0]);
+  mia_local_flush(bob);
+  ck_assert(owner(full) == NULL && !claimed(full) && mia_local_all.pool[BIG] == full);
+  /* There it waits until all of it is free, or somebody takes it. */
+  for (int i = 1; i < 7; i++) release(bob, b[i]);
+  mia_local_flush(bob);
+  ck_assert(mia_local_all.pool[BIG] == full && pages(BIG) == 2);
+  release(bob, b[7]);
+  mia_local_flush(bob);
+  ck_assert(mia_local_all.pool[BIG] == NULL && pages(BIG) == 1);
+}
+END_TEST
+
+START_TEST(a_thread_takes_no_more_than_some) {
+  static mia_block *b[8 * 40 + 1];
+  fill(alice, b, 8 * 40 + 1, BIG);
+  for (int p = 0; p < 40; p++) {
+    release(alice, b[8 * p]);
+    mia_local_flush(alice);
+  }
+  ck_assert_uint_eq(alice->bins[BIG].count, OTHERS);
+  ck_assert_uint_eq(mia_aword_get(&mia_local_all.pooled[BIG]), 40 - OTHERS);
+  ck_assert(holds(alice));
+}
+END_TEST
+
+START_TEST(frees_leave_in_chains) {
+  static mia_block *b[200];
+  fill(alice, b, 200, SMALL);
+  mia_page *page = page_of(b[0]);
+  for (int i = 0; i < OUTBOX - 1; i++) release(bob, b[i]);
+  ck_assert(bob->outbox.count == OUTBOX - 1 && !mia_owner_has_remote(page));
+  release(bob, b[OUTBOX - 1]);
+  ck_assert(bob->outbox.count == 0 && mia_owner_has_remote(page));
+  release(bob, b[OUTBOX]);
+  release(bob, b[OUTBOX + 1]);
+  mia_block *other = alloc(alice, BIG);
+  release(bob, other); /* of another page: what waits is sent */
+  ck_assert(bob->outbox.page == page_of(other) && bob->outbox.count == 1);
+  mia_local_flush(bob);
+  ck_assert_uint_eq(bob->outbox.count, 0);
+  mia_local_flush(bob);
+  mia_page_gather(page);
+  ck_assert_uint_eq(page->capacity - page->used, OUTBOX + 2);
+  /* Whoever has no local sends at once. */
+  release(&mia_local_all.none, b[100]);
+  ck_assert(mia_owner_has_remote(page));
+  mia_local_flush(&mia_local_all.none);
+}
+END_TEST
+
+START_TEST(single_pages_are_retired_by_who_frees_them) {
+  bool zero;
+  for (int i = 0; i < 4; i++) {
+    mia_local *self = i % 2 == 0 ? bob : &mia_local_all.none;
+    mia_page *page = mia_local_make_single(alice, MIA_MIB, 1, i >= 2, &zero);
+    release(self, page->start);
+    nothing_is_left();
+  }
+}
+END_TEST
+
+START_TEST(the_inside_of_anothers_block_is_fatal) { release(bob, (char *)alloc(alice, BIG) + 16); }
+END_TEST
+
+/* ---- housekeeping ---- */
+
+START_TEST(collect_gathers_and_retires) {
+  mia_block *b[18];
+  fill(alice, b, 17, BIG);
+  for (int p = 0; p < 2; p++) {
+    release(alice, b[8 * p]);
+    mia_local_flush(alice);
+  }
+  ck_assert_uint_eq(alice->bins[BIG].count, 2);
+  for (int i = 1; i < 8; i++) release(bob, b[i]); /* alice's page: she gathers */
+  mia_local_flush(bob);
+  ck_assert_uint_eq(pages(BIG), 3);
+  mia_local_collect(alice);
+  ck_assert(pages(BIG) == 2 && spare(alice, BIG) == NULL && holds(alice));
+  for (int i = 9; i < 16; i++) release(alice, b[i]);
+  ck_assert_ptr_nonnull(spare(alice, BIG));
+  mia_local_collect(alice);
+  ck_assert(pages(BIG) == 1 && spare(alice, BIG) == NULL && holds(alice));
+}
+END_TEST
+
+START_TEST(abandoned_pages_are_adopted) {
+  mia_block *b[3], *kept[2];
+  fill(alice, b, 3, BIG);
+  fill(alice, kept, 2, WIDE);
+  release(alice, alloc(alice, 20)); /* a class with nothing live */
+  mia_page *page = page_of(b[0]);
+  mia_local_abandon(alice);
+  ck_assert(holds(alice) && alice->bins[BIG].page == NULL && alice->head[BIG] == NULL);
+  ck_assert(pages(20) == 0 && pages(BIG) == 1 && pages(WIDE) == 1);
+  ck_assert(owner(page) == NULL && mia_local_all.pool[BIG] == page && page->used == 3);
+  release(bob, b[1]);
+  mia_block *next = alloc(bob, BIG);
+  ck_assert(page_of(next) == page && owner(page) == bob && pages(BIG) == 1);
+  release(bob, next);
+  release(bob, b[0]);
+  release(bob, b[2]);
+  release(bob, kept[0]);
+  release(bob, kept[1]);
+  mia_local_abandon(bob);
+  nothing_is_left();
+}
+END_TEST
+
+START_TEST(an_abandoned_page_goes_when_its_last_block_does) {
+  mia_block *b[8];
+  fill(alice, b, 8, BIG);
+  mia_local_abandon(alice);
+  for (int i = 0; i < 8; i++) {
+    ck_assert_uint_eq(pages(BIG), 1);
+    release(&mia_local_all.none, b[i]);
+  }
+  nothing_is_left();
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+START_TEST(the_outbox_is_sent_when_its_thread_ends) {
+  mia_block *b = alloc(alice, BIG);
+  release(bob, b);
+  mia_local_abandon(bob);
+  ck_assert(mia_owner_has_remote(page_of(b)));
+  mia_local_abandon(alice);
+  nothing_is_left();
+}
+END_TEST
+
+static void *leave_spares(void *arg) {
+  mia_local *self = mia_local_attach();
+  mia_block *b[9];
+  fill(self, b, 9, BIG);
+  release(self, b[0]);
+  mia_local_flush(self);
+  for (int i = 1; i < 8; i++) release(self, b[i]);
+  note(spare(self, BIG) != NULL);
+  pthread_barrier_wait(arg);
+  pthread_barrier_wait(arg);
+  note(spare(self, BIG) == NULL);
+  release(self, b[8]);
+  return NULL;
+}
+
+START_TEST(spares_of_sleeping_threads_are_dropped) {
+  pthread_barrier_t barrier;
+  pthread_t thread[2];
+  pthread_barrier_init(&barrier, NULL, 3);
+  for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, leave_spares, &barrier);
+  pthread_barrier_wait(&barrier);
+  ck_assert_uint_eq(pages(BIG), 4);
+  mia_local_drop_spares(bob);
+  ck_assert_uint_eq(pages(BIG), 2);
+  pthread_barrier_wait(&barrier);
+  for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+  pthread_barrier_destroy(&barrier);
+  need_nothing_noted();
+  nothing_is_left();
+}
+END_TEST
+
+/* ---- at random ---- */
+
+static void stamp(void *p, size_t size, unsigned char with) {
+  ((unsigned char *)p)[sizeof(mia_block)] = with;
+  ((unsigned char *)p)[size - 1] = with;
+}
+static bool stamped(const void *p, size_t size, unsigned char with) {
+  const unsigned char *bytes = p;
+  return bytes[sizeof(mia_block)] == with && bytes[size - 1] == with;
+}
+
+START_TEST(three_locals_lose_nothing) {
+  const unsigned classes[] = {SMALL, 20, BIG, WIDE};
+  static mia_block *live[BLOCKS];
+  uint64_t random = suite_random(1);
+  size_t n = 0;
+  for (int i = 0; i < TURNS; i++) {
+    mia_local *self = &locals[random_below(&random, LOCALS)];
+    size_t most = i / 2000 % 2 == 0 ? 8 : 4; /* grow, then shrink */
+    if (n < BLOCKS && random_below(&random, 12) < most) {
+      live[n] = alloc(self, classes[random_below(&random, 4)]);
+      need_at(live[n] != NULL, i);
+      stamp(live[n], page_of(live[n])->size, (unsigned char)((uintptr_t)live[n] >> 4));
+      n++;
+    } else if (n > 0) {
+      size_t k = random_below(&random, n);
+      mia_block *b = live[k];
+      need_at(stamped(b, page_of(b)->size, (unsigned char)((uintptr_t)b >> 4)), i);
+      live[k] = live[--n];
+      release(self, b);
+    }
+    if (i % 997 == 0) mia_local_collect(self);
+    if (i % 3989 == 0) mia_local_abandon(self);
+    if (i % 61 == 0) need_at(holds(&locals[0]) && holds(&locals[1]) && holds(&locals[2]), i);
+  }
+  while (n > 0) release(bob, live[--n]);
+  for (int i = 0; i < LOCALS; i++) mia_local_abandon(&locals[i]);
+  nothing_is_left();
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+static mia_aword slots[SLOTS];
+
+static void *exchange(void *arg) {
+  const unsigned classes[] = {SMALL, 20, BIG, BIG, WIDE};
+  unsigned me = (unsigned)(uintptr_t)arg;
+  uint64_t random = suite_random(100 + me);
+  mia_local *self = mia_local_attach();
+  for (int i = 0; i < THREAD_TURNS; i++) {
+    size_t k = random_below(&random, SLOTS);
+    unsigned c = classes[k % 5];
+    mia_block *b = NULL;
+    if (random_below(&random, 2) == 0) {
+      b = alloc(self, c);
+      note(b != NULL && owner(page_of(b)) == self);
+      stamp(b, mia_class_size(c), (unsigned char)k);
+    }
+    b = (void *)mia_aword_swap_acq_rel(&slots[k], (uintptr_t)b);
+    if (b != NULL) {
+      note(stamped(b, mia_class_size(c), (unsigned char)k));
+      release(self, b);
+    }
+    if (i % 6000 == 0) mia_local_collect(self);
+    if (i % 7000 == 0) mia_local_drop_spares(self);
+    if (i % 9000 == 0) {
+      mia_local_detach();
+      self = mia_local_attach();
+    }
+  }
+  return NULL;
+}
+
+START_TEST(three_threads_lose_nothing) {
+  pthread_t thread[THREADS];
+  memset(slots, 0, sizeof slots);
+  for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, exchange, (void *)i);
+  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  need_nothing_noted();
+  for (size_t k = 0; k < SLOTS; k++) {
+    void *b = (void *)mia_aword_get(&slots[k]);
+    if (b != NULL) release(alice, b);
+  }
+  mia_local_abandon(alice);
+  nothing_is_left();
+}
+END_TEST
+
+SUITE("local/bin") {
+  CASE(begin, world_end);
+  TEST(L1_a_list_is_of_the_page_in_use);
+  TEST(a_full_page_has_no_owner);
+  TEST(refilled_from_what_is_nearest);
+  TEST(what_the_owner_freed_is_lent_again);
+  TEST(no_memory_is_an_error_that_passes);
+  TEST(L3_one_empty_page_is_kept);
+  TEST(wide_empty_pages_are_not_kept);
+  TEST(the_page_in_use_stays_when_it_is_empty);
+  TEST(who_frees_enough_of_a_full_page_has_it);
+  TEST(who_has_no_use_for_a_page_puts_it_into_the_pool);
+  TEST(a_thread_takes_no_more_than_some);
+  TEST(frees_leave_in_chains);
+  TEST(single_pages_are_retired_by_who_frees_them);
+  TEST(collect_gathers_and_retires);
+  TEST(abandoned_pages_are_adopted);
+  TEST(an_abandoned_page_goes_when_its_last_block_does);
+  TEST(the_outbox_is_sent_when_its_thread_ends);
+  TEST(spares_of_sleeping_threads_are_dropped);
+  TEST(three_locals_lose_nothing);
+  TEST(three_threads_lose_nothing);
+  DIES(the_inside_of_anothers_block_is_fatal, SIGABRT);
   TIMEOUT(60);
 }

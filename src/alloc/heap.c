@@ -1,0 +1,145 @@
+/* heap.c -- heaps that a program makes. */
+#include "base/prelude.h"
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "alloc/heap.h"
+#include "local/bin.h"
+#include "local/heap.h"
+#include "local/thread.h"
+#include "page/owner.h"
+
+#include <errno.h>
+
+mia_heap *mia_alloc_heap_main(void) { return mia_local_main_heap(); }
+
+mia_heap *mia_alloc_heap_new(mia_arena *only) {
+  mia_heap *heap = mia_local_heap_new(only);
+  if (heap == NULL) errno = ENOMEM;
+  return heap;
+}
+
+static bool can_end(const mia_heap *heap) { return heap != NULL && heap != mia_local_main_heap(); }
+
+void mia_alloc_heap_delete(mia_heap *heap) {
+  if (can_end(heap)) mia_local_heap_delete(mia_local_self, heap);
+}
+
+void mia_alloc_heap_destroy(mia_heap *heap) {
+  if (can_end(heap)) mia_local_heap_destroy(mia_local_self, heap);
+}
+
+mia_heap *mia_alloc_heap_of(const void *p) {
+  const mia_page *page = mia_page_of(p);
+  return page != NULL ? page->heap : NULL;
+}
+
+/* A list that is not at its end needs nothing but the thread's local. */
+void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
+  mia_local *self = mia_local_self;
+  if (!zero && size <= MIA_CLASS_SIZE_MAX && !mia_local_is_none(self)) {
+    mia_local *local = mia_local_of_heap(self, heap);
+    unsigned size_class = mia_class_of(size);
+    mia_block *block = local != NULL ? local->head[size_class] : NULL;
+    if (block != NULL) {
+      local->head[size_class] = block->next;
+      return block;
+    }
+  }
+  return mia_alloc_in(heap, size, 1, 0, zero);
+}
+
+void mia_alloc_heap_collect(mia_heap *heap) {
+  mia_local *self = mia_local_self;
+  if (mia_local_is_none(self)) return;
+  mia_local *local = mia_local_of_heap(self, heap);
+  if (local != NULL) mia_local_collect(local);
+}
+
+/* ---- walking ---- */
+
+typedef struct walk {
+  mia_heap *heap;
+  bool blocks;
+  mia_visitor *visit;
+  void *arg;
+} walk;
+
+enum { WORD_BITS = sizeof(uintptr_t) * CHAR_BIT };
+
+/* A bit for each block of a page that is not in use. */
+typedef struct free_set {
+  uintptr_t words[MIA_SLICE_SIZE / MIA_BLOCK_MIN / WORD_BITS];
+} free_set;
+
+mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE / (MIA_SLICE_SIZE / 8) <=
+                      MIA_SLICE_SIZE / MIA_BLOCK_MIN,
+                  "a page of several slices has fewer blocks than one of one");
+
+static void mark(const mia_page *page, const mia_block *list, free_set *set) {
+  for (; list != NULL; list = list->next) {
+    size_t i = (size_t)((const char *)list - page->start) / page->size;
+    set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
+  }
+}
+
+static void mark_free(const mia_page *page, free_set *set) {
+  mark(page, page->free, set);
+  mark(page, mia_owner_list(page, mia_aword_get_acq(&page->remote)), set);
+  const mia_local *owner = (const mia_local *)mia_aword_get(&page->owner);
+  if (owner != NULL && owner->bins[page->size_class].page == page)
+    mark(page, owner->head[page->size_class], set);
+}
+
+static bool is_free(const free_set *set, size_t i) {
+  return (set->words[i / WORD_BITS] >> i % WORD_BITS & 1) != 0;
+}
+
+static size_t count_used(const mia_page *page, const free_set *set) {
+  if (page->size_class >= MIA_CLASS_COUNT) return page->used;
+  size_t used = 0;
+  for (size_t i = 0; i < page->capacity; i++) used += !is_free(set, i);
+  return used;
+}
+
+static bool visit_page(const walk *w, mia_page *page) {
+  free_set set = {0};
+  if (page->size_class < MIA_CLASS_COUNT) mark_free(page, &set);
+  mia_area area = {.blocks = page->start,
+                   .reserved = page->total * page->size,
+                   .committed = page->capacity * page->size,
+                   .used = count_used(page, &set),
+                   .block_size = page->size,
+                   .full_block_size = page->size};
+  if (area.used == 0) return true;
+  if (!w->visit(w->heap, &area, NULL, page->size, w->arg)) return false;
+  for (size_t i = 0; w->blocks && i < page->capacity; i++) {
+    if (is_free(&set, i)) continue;
+    if (!w->visit(w->heap, &area, page->start + i * page->size, page->size, w->arg)) return false;
+  }
+  return true;
+}
+
+/* A descriptor is a page's if the page map says so. */
+static bool visit_arena(const walk *w, mia_arena *arena) {
+  for (size_t i = 0; i < arena->slices; i++) {
+    mia_page *page = mia_page_of(arena->start + (i << MIA_SLICE_SHIFT));
+    if (page == NULL || page->heap != w->heap || page->arena != arena) continue;
+    if (mia_arena_slice_of(arena, page->start) != i) continue; /* not its first slice */
+    if (!visit_page(w, page)) return false;
+  }
+  return true;
+}
+
+bool mia_alloc_heap_visit(mia_heap *heap, bool blocks, mia_visitor *visit, void *arg) {
+  walk w = {.heap = heap, .blocks = blocks, .visit = visit, .arg = arg};
+  mia_local *self = mia_local_self;
+  if (!mia_local_is_none(self)) mia_local_flush(self);
+  for (mia_page *page = heap->pages; page != NULL; page = page->heap_next)
+    if (!visit_page(&w, page)) return false;
+  if (heap != mia_local_main_heap()) return true;
+  size_t count = mia_aword_get_acq(&mia_arena_all.count);
+  for (size_t i = 0; i < count; i++)
+    if (!visit_arena(&w, mia_arena_nth(i))) return false;
+  return true;
+}

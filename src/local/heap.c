@@ -1,0 +1,165 @@
+/* heap.c -- heaps that a program makes. */
+#include "base/prelude.h"
+
+#include "arena/meta.h"
+#include "base/bits.h"
+#include "base/fail.h"
+#include "local/bin.h"
+#include "local/heap.h"
+#include "local/pool.h"
+#include "local/stock.h"
+#include "os/os.h"
+#include "page/owner.h"
+
+#include <string.h>
+
+enum { ENTRIES_MIN = 16 };
+
+/* ---- making ---- */
+
+mia_heap *mia_local_heap_new(mia_arena *only) {
+  mia_os_lock(&mia_local_all.threads);
+  mia_heap *heap = mia_local_all.idle_heaps;
+  if (heap != NULL) {
+    mia_local_all.idle_heaps = heap->idle;
+  } else {
+    heap = mia_arena_meta(sizeof *heap);
+    if (heap != NULL) heap->id = mia_local_all.heap_count++;
+  }
+  mia_os_unlock(&mia_local_all.threads);
+  if (heap != NULL) heap->only = only;
+  return heap;
+}
+
+static void give_heap(mia_heap *heap) {
+  mia_os_lock(&mia_local_all.threads);
+  heap->idle = mia_local_all.idle_heaps;
+  mia_local_all.idle_heaps = heap;
+  mia_os_unlock(&mia_local_all.threads);
+}
+
+/* ---- a thread's part of a heap ---- */
+
+/* The old table stays behind: all of them together are no larger than the new. */
+static bool grow_table(mia_local *self, size_t id) {
+  size_t count = mia_power_above(id + 1 > ENTRIES_MIN ? id + 1 : ENTRIES_MIN);
+  mia_heap_entry *entries = mia_arena_meta(count * sizeof *entries);
+  if (entries == NULL) return false;
+  if (self->entry_count > 0) memcpy(entries, self->entries, self->entry_count * sizeof *entries);
+  self->entries = entries;
+  self->entry_count = count;
+  return true;
+}
+
+static mia_local *join(mia_heap *heap, mia_heap_entry *entry) {
+  mia_local *local = mia_local_take(heap);
+  if (local == NULL) return NULL;
+  mia_os_lock(&mia_local_all.pool_lock);
+  local->sibling = heap->locals;
+  heap->locals = local;
+  *entry = (mia_heap_entry){.local = local, .generation = heap->generation};
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return local;
+}
+
+mia_local *mia_local_of_heap(mia_local *self, mia_heap *heap) {
+  if (heap == mia_local_main_heap()) return self;
+  if (heap->id >= self->entry_count && !grow_table(self, heap->id)) return NULL;
+  mia_heap_entry *entry = &self->entries[heap->id];
+  /* Nobody ends a heap that is being allocated from: its generation stands. */
+  if (mia_likely(entry->local != NULL && entry->generation == heap->generation))
+    return entry->local;
+  return join(heap, entry);
+}
+
+/* A thread that ends and another that ends the heap may both want a local: it is
+ * whose hands it is in when it leaves the heap's list. */
+static bool leave(const mia_heap_entry *entry) {
+  bool left = false;
+  mia_os_lock(&mia_local_all.pool_lock);
+  mia_heap *heap = entry->local->heap;
+  if (heap != NULL && heap->generation == entry->generation) {
+    mia_local **link = &heap->locals;
+    while (*link != NULL && *link != entry->local) link = &(*link)->sibling;
+    left = *link != NULL;
+    if (left) *link = entry->local->sibling;
+  }
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return left;
+}
+
+void mia_local_leave_heaps(mia_local *self) {
+  for (size_t i = 0; i < self->entry_count; i++) {
+    mia_heap_entry entry = self->entries[i];
+    self->entries[i].local = NULL;
+    if (entry.local == NULL || !leave(&entry)) continue;
+    mia_local_abandon(entry.local);
+    mia_local_give(entry.local);
+  }
+}
+
+/* ---- ending ---- */
+
+/* From here on no thread finds its local for the heap. */
+static mia_local *take_locals(mia_heap *heap) {
+  mia_os_lock(&mia_local_all.pool_lock);
+  mia_local *locals = heap->locals;
+  heap->locals = NULL;
+  heap->generation++;
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return locals;
+}
+
+static void abandon_locals(mia_heap *heap) {
+  mia_local *next;
+  for (mia_local *local = take_locals(heap); local != NULL; local = next) {
+    next = local->sibling;
+    mia_local_abandon(local);
+    mia_local_give(local);
+  }
+}
+
+typedef enum { NO_PAGE, BUSY_PAGE, HAVE_PAGE } found;
+
+/* Gets one page of a heap whose locals have gone.  It is busy while a thread
+ * that freed into it makes up its mind, which takes some instructions. */
+static found take_page(mia_heap *heap, mia_heap *to, mia_page **page) {
+  found result = NO_PAGE;
+  mia_os_lock(&mia_local_all.pool_lock);
+  *page = heap->pages;
+  if (*page != NULL) result = mia_owner_claim(*page) ? HAVE_PAGE : BUSY_PAGE;
+  if (result == HAVE_PAGE) {
+    mia_local_pool_unlink(*page);
+    mia_local_delist(*page);
+    (*page)->heap = to;
+    if ((*page)->size_class == MIA_CLASS_HUGE) mia_local_enlist(to, *page);
+  }
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return result;
+}
+
+static void keep_blocks(mia_local *self, mia_page *page) { mia_local_settle(self, page, false); }
+
+static void drop_blocks(mia_local *self, mia_page *page) {
+  mia_page_gather(page);
+  page->used = 0;
+  mia_local_retire(self, page);
+}
+
+static void end(mia_local *self, mia_heap *heap, void (*action)(mia_local *, mia_page *)) {
+  mia_assert(heap != mia_local_main_heap());
+  abandon_locals(heap);
+  for (;;) {
+    mia_page *page;
+    found result = take_page(heap, mia_local_main_heap(), &page);
+    if (result == NO_PAGE) break;
+    if (result == HAVE_PAGE)
+      action(self, page);
+    else
+      mia_os_yield();
+  }
+  give_heap(heap);
+}
+
+void mia_local_heap_delete(mia_local *self, mia_heap *heap) { end(self, heap, keep_blocks); }
+void mia_local_heap_destroy(mia_local *self, mia_heap *heap) { end(self, heap, drop_blocks); }
