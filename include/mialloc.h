@@ -131,6 +131,22 @@ MIA_API void *mia_rezalloc_aligned(void *p, size_t size, size_t alignment) MIA_S
 MIA_API void *mia_recalloc_aligned(void *p, size_t count, size_t size, size_t alignment)
     MIA_SIZED2(2, 3) MIA_ALIGNED(4) MIA_WARN_UNUSED;
 
+/* The same six with the byte at `offset', instead of the first one, at a multiple
+ * of `alignment': for an object behind a header.  Any offset; where it is no
+ * multiple of `alignment' the block has OS pages of its own. */
+MIA_API void *mia_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
+    MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
+MIA_API void *mia_zalloc_aligned_at(size_t size, size_t alignment, size_t offset)
+    MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
+MIA_API void *mia_calloc_aligned_at(size_t count, size_t size, size_t alignment, size_t offset)
+    MIA_MALLOC MIA_SIZED2(1, 2) MIA_WARN_UNUSED;
+MIA_API void *mia_realloc_aligned_at(void *p, size_t size, size_t alignment, size_t offset)
+    MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_rezalloc_aligned_at(void *p, size_t size, size_t alignment, size_t offset)
+    MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_recalloc_aligned_at(void *p, size_t count, size_t size, size_t alignment,
+                                      size_t offset) MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
+
 /* aligned_alloc (C23 7.24.3.1): `alignment' a power of two, else NULL and
  * EINVAL; `size' need not be a multiple of it. */
 MIA_API void *mia_aligned_alloc(size_t alignment, size_t size) MIA_MALLOC MIA_SIZED(2)

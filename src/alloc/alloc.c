@@ -98,6 +98,7 @@ static void *allocate(mia_heap *heap, const request *r) {
     p = attempt(local, r);
     if (p == NULL) p = last_attempt(self, local, r);
     if (local->stirred) self->stirred = true;
+    if (self->chosen != NULL) mia_local_take_back(self);
   }
   errno = p != NULL ? error : ENOMEM;
   return p;
@@ -108,7 +109,8 @@ void *mia_alloc_slow(size_t size, bool zero) {
     void *p = relend(mia_local_self, mia_class_of(size));
     if (mia_likely(p != NULL)) return p;
   }
-  return allocate(mia_local_main_heap(), &(request){.size = size, .align = 1, .zero = zero});
+  return allocate(mia_local_default_heap(mia_local_self),
+                  &(request){.size = size, .align = 1, .zero = zero});
 }
 
 /* The list in use knows whether its blocks are zero but for their link. */
@@ -139,7 +141,7 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
     void *p = mia_fast_malloc(mia_align_up(size > 0 ? size : 1, align));
     if (mia_likely(p != NULL)) return p;
   }
-  return mia_alloc_in(mia_local_main_heap(), size, align, 0, zero);
+  return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);
 }
 
 size_t mia_alloc_good(size_t size) {

@@ -71,5 +71,5 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
 }
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
-  return mia_alloc_resize_in(mia_local_main_heap(), p, size, align, 0);
+  return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0);
 }

@@ -55,46 +55,48 @@ void *mia_expand(void *p, size_t size) {
 
 /* ---- zeroed ---- */
 
-/* Growing so much, it is cheaper to begin with a block that is zero, of which
- * the new part need not be touched. */
-static bool is_growth_large(size_t usable, size_t size) {
-  return size > MIA_CLASS_SIZE_MAX && size / 2 >= usable;
+void *mia_rezalloc_aligned_at(void *p, size_t size, size_t alignment, size_t offset) {
+  return mia_api_heap_rezalloc(mia_alloc_heap_default(), p, size, alignment, offset);
 }
-
-static void *move_to_zeroed(void *p, size_t usable, size_t size, size_t align) {
-  void *to = mia_api_aligned(size, align, true);
-  if (to == NULL) return NULL;
-  memcpy(to, p, usable);
-  mia_enter_free(p);
-  return to;
-}
-
-static void *rezalloc(void *p, size_t size, size_t align) {
-  if (p == NULL) return mia_api_aligned(size, align, true);
-  size_t usable = mia_alloc_usable(p);
-  if (is_growth_large(usable, size)) return move_to_zeroed(p, usable, size, align);
-  char *q = mia_api_realloc(p, size, align);
-  if (q == NULL) return NULL;
-  /* Whatever has become of the block: what was kept ends here. */
-  size_t kept = usable < size ? usable : size;
-  memset(q + kept, 0, mia_alloc_usable(q) - kept);
-  return q;
-}
-
-void *mia_rezalloc(void *p, size_t size) { return rezalloc(p, size, 1); }
 
 void *mia_rezalloc_aligned(void *p, size_t size, size_t alignment) {
-  return rezalloc(p, size, alignment);
+  return mia_rezalloc_aligned_at(p, size, alignment, 0);
+}
+
+void *mia_rezalloc(void *p, size_t size) { return mia_rezalloc_aligned_at(p, size, 1, 0); }
+
+void *mia_recalloc_aligned_at(void *p, size_t count, size_t size, size_t alignment, size_t offset) {
+  size_t total;
+  if (!mia_product(count, size, &total)) return mia_api_overflow();
+  return mia_rezalloc_aligned_at(p, total, alignment, offset);
 }
 
 void *mia_recalloc_aligned(void *p, size_t count, size_t size, size_t alignment) {
-  size_t total;
-  if (!mia_product(count, size, &total)) return mia_api_overflow();
-  return rezalloc(p, total, alignment);
+  return mia_recalloc_aligned_at(p, count, size, alignment, 0);
 }
 
 void *mia_recalloc(void *p, size_t count, size_t size) {
-  return mia_recalloc_aligned(p, count, size, 1);
+  return mia_recalloc_aligned_at(p, count, size, 1, 0);
+}
+
+/* ---- aligned behind a header ---- */
+
+void *mia_malloc_aligned_at(size_t size, size_t alignment, size_t offset) {
+  return mia_api_heap_aligned(mia_alloc_heap_default(), size, alignment, offset, false);
+}
+
+void *mia_zalloc_aligned_at(size_t size, size_t alignment, size_t offset) {
+  return mia_api_heap_aligned(mia_alloc_heap_default(), size, alignment, offset, true);
+}
+
+void *mia_calloc_aligned_at(size_t count, size_t size, size_t alignment, size_t offset) {
+  size_t total;
+  if (!mia_product(count, size, &total)) return mia_api_overflow();
+  return mia_zalloc_aligned_at(total, alignment, offset);
+}
+
+void *mia_realloc_aligned_at(void *p, size_t size, size_t alignment, size_t offset) {
+  return mia_api_heap_realloc(mia_alloc_heap_default(), p, size, alignment, offset);
 }
 
 /* ---- with the real size ---- */
@@ -125,12 +127,7 @@ void mia_ufree(void *p, size_t *usable) { mia_enter_free(tell(p, usable)); }
 
 /* ---- any pointer ---- */
 
-bool mia_any_heap_contains(const void *p) {
-  const mia_page *page = mia_page_of(p);
-  if (page == NULL || page->size == 0) return false;
-  size_t offset = (uintptr_t)p - (uintptr_t)page->start;
-  return offset % page->size == 0 && offset / page->size < page->total;
-}
+bool mia_any_heap_contains(const void *p) { return mia_api_page_of_block(p) != NULL; }
 
 static bool is_in_arena(const mia_arena *arena, const void *p) {
   return (uintptr_t)p - (uintptr_t)arena->start < arena->slices << MIA_SLICE_SHIFT;

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-mia_api_world mia_api_all;
+mia_api_world mia_api_all = {.subprocs = MIA_LOCK_INIT(MIA_RANK_SUBPROCS)};
 
 /* The function goes before its argument changes and comes after: who finds the
  * same function before and after has read its argument. */

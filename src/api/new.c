@@ -21,7 +21,7 @@ mia_inline void *attempt(size_t size, size_t align) {
 
 mia_inline void *make(size_t size, size_t align, bool throws) {
   void *p = attempt(size, align);
-  return mia_likely(p != NULL) ? p : mia_api_persist(NULL, size, align, throws);
+  return mia_likely(p != NULL) ? p : mia_api_persist(NULL, NULL, size, align, throws);
 }
 
 #define NEW(single, array, after, parameters, align, throws)    \

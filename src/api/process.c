@@ -50,6 +50,7 @@ bool mia_api_purge(void) {
 
 /* In descending rank of the locks. */
 static void before_fork(void) {
+  mia_os_lock(&mia_api_all.subprocs);
   mia_local_before_fork();
   mia_page_before_fork();
   mia_arena_before_fork();
@@ -59,12 +60,14 @@ static void after_fork_parent(void) {
   mia_arena_after_fork(false);
   mia_page_after_fork(false);
   mia_local_after_fork(false);
+  mia_os_unlock(&mia_api_all.subprocs);
 }
 
 static void after_fork_child(void) {
   mia_arena_after_fork(true);
   mia_page_after_fork(true);
   mia_local_after_fork(true);
+  mia_os_renew_lock(&mia_api_all.subprocs);
 }
 
 __attribute__((constructor)) static void begin(void) {

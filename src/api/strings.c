@@ -4,54 +4,64 @@
 #include "api/entry.h"
 
 #include <mialloc.h>
+#include <mialloc/heap.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void *copy_of(const void *from, size_t size) {
-  void *to = mia_enter_malloc(size);
+static void *copy_of(mia_heap *heap, const void *from, size_t size) {
+  void *to = mia_api_heap_malloc(heap, size, false);
   return to != NULL ? memcpy(to, from, size) : NULL;
 }
 
-char *mia_strdup(const char *s) { return s != NULL ? copy_of(s, strlen(s) + 1) : NULL; }
+char *mia_heap_strdup(mia_heap *heap, const char *s) {
+  return s != NULL ? copy_of(heap, s, strlen(s) + 1) : NULL;
+}
 
-char *mia_strndup(const char *s, size_t n) {
+char *mia_heap_strndup(mia_heap *heap, const char *s, size_t n) {
   if (s == NULL) return NULL;
   const char *end = memchr(s, 0, n);
   size_t length = end != NULL ? (size_t)(end - s) : n;
   if (length == SIZE_MAX) return mia_api_overflow();
-  char *to = mia_enter_malloc(length + 1);
+  char *to = mia_api_heap_malloc(heap, length + 1, false);
   if (to == NULL) return NULL;
   memcpy(to, s, length);
   to[length] = 0;
   return to;
 }
 
+/* Not realpath's own block: that is the C library's, and so would be its free. */
+char *mia_heap_realpath(mia_heap *heap, const char *name, char *resolved) {
+  if (resolved != NULL) return realpath(name, resolved);
+  char *room = mia_enter_malloc(PATH_MAX);
+  if (room == NULL) return NULL;
+  char *copy = realpath(name, room) != NULL ? mia_heap_strdup(heap, room) : NULL;
+  int error = errno;
+  mia_enter_free(room);
+  errno = error;
+  return copy;
+}
+
+char *mia_strdup(const char *s) { return mia_heap_strdup(mia_alloc_heap_default(), s); }
+
+char *mia_strndup(const char *s, size_t n) {
+  return mia_heap_strndup(mia_alloc_heap_default(), s, n);
+}
+
+char *mia_realpath(const char *name, char *resolved) {
+  return mia_heap_realpath(mia_alloc_heap_default(), name, resolved);
+}
+
 wchar_t *mia_wcsdup(const wchar_t *s) {
   if (s == NULL) return NULL;
   size_t length = 0;
   while (s[length] != 0) length++;
-  return copy_of(s, (length + 1) * sizeof *s);
+  return copy_of(mia_alloc_heap_default(), s, (length + 1) * sizeof *s);
 }
 
 unsigned char *mia_mbsdup(const unsigned char *s) {
-  return s != NULL ? copy_of(s, strlen((const char *)s) + 1) : NULL;
-}
-
-/* Not realpath's own block: that is the C library's, and so would be its free. */
-char *mia_realpath(const char *name, char *resolved) {
-  if (resolved != NULL) return realpath(name, resolved);
-  char *room = mia_enter_malloc(PATH_MAX);
-  if (room == NULL) return NULL;
-  if (realpath(name, room) == NULL) {
-    int error = errno;
-    mia_enter_free(room);
-    errno = error;
-    return NULL;
-  }
-  char *fitted = mia_api_realloc(room, strlen(room) + 1, 1);
-  return fitted != NULL ? fitted : room;
+  return (unsigned char *)mia_strdup((const char *)s);
 }
 
 /* ---- the environment ---- */

@@ -4,8 +4,10 @@
 
 #include "base/atomic.h"
 #include "base/prelude.h"
+#include "local/local.h"
 
 #include <mialloc.h>
+#include <mialloc/heap.h>
 
 /* A function that the program registered, and what it wants to be called with.
  * Read and written by hook.c alone. */
@@ -13,6 +15,13 @@ typedef struct mia_hook {
   mia_aword function; /* [any] 0: none */
   mia_aword arg;      /* [any] */
 } mia_hook;
+
+/* A group of heaps.  They are recycled, never unmapped. */
+struct mia_subproc {
+  mia_heap *main;           /* [const] while in use; NULL: the process's */
+  mia_heap *heaps;          /* [lock:subprocs] linked by next */
+  struct mia_subproc *idle; /* [lock:subprocs] next in the list of unused ones */
+};
 
 typedef struct mia_api_world {
   /* [any] Values that differ from the standard, offset by it: so all zero means
@@ -23,6 +32,9 @@ typedef struct mia_api_world {
   mia_hook output;
   mia_hook error;
   mia_hook deferred;
+  mia_lock subprocs;
+  mia_subproc main;      /* what is there from the start */
+  mia_subproc *idle;     /* [lock:subprocs] */
   mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
   mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
 } mia_api_world;

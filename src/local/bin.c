@@ -213,17 +213,25 @@ void mia_local_collect(mia_local *self) {
   mia_local_drop_own_spares(self);
 }
 
-void mia_local_abandon(mia_local *self) {
-  mia_local_flush(self);
+void mia_local_take_back(mia_local *self) {
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *page = bin->page;
-    if (page != NULL) {
-      mia_page_take_back(page, self->head[size_class]);
-      self->head[size_class] = NULL;
-      bin->page = NULL;
-      add_other(bin, page);
-    }
+    if (page == NULL) continue;
+    mia_page_take_back(page, self->head[size_class]);
+    self->head[size_class] = NULL;
+    bin->page = NULL;
+    disown(page);
+    mia_local_settle(self, page, false);
+  }
+}
+
+void mia_local_abandon(mia_local *self) {
+  mia_local_flush(self);
+  mia_local_take_back(self);
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    mia_bin *bin = &self->bins[size_class];
+    mia_page *page;
     while ((page = bin->others) != NULL) {
       remove_other(bin, page);
       disown(page);

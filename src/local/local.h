@@ -51,6 +51,9 @@ typedef struct mia_heap {
   size_t id;                /* [const] index in every thread's table of heaps */
   uintptr_t generation;     /* [lock:pool] changed when the heap goes */
   struct mia_heap *idle;    /* [lock:threads] next in the list of unused ones */
+  struct mia_subproc *subproc; /* [const] while in use; NULL: the main one */
+  struct mia_heap *next;       /* [lock:subprocs] other heaps of the sub-process */
+  struct mia_heap *prev;       /* [lock:subprocs] */
 } mia_heap;
 
 /* What a thread has of a heap other than the main one. */
@@ -68,11 +71,14 @@ typedef struct mia_local {
   struct mia_local *sibling;          /* [lock:pool] next in the list of the heap's locals */
   mia_heap_entry *entries;            /* [own] by the id of a heap; kept when the thread ends */
   size_t entry_count;                 /* [own] */
-  bool stirred;           /* [own] pages came or went since the last look at the clock */
-  bool deferring;         /* [own] the program is at freeing what it put off */
+  mia_heap
+      *chosen; /* [own] the heap of who names none; NULL: the main one.  If set, `head' is empty */
+  struct mia_subproc *subproc;  /* [own] where the thread is (api); NULL: the main one */
+  bool stirred;                 /* [own] pages came or went since the last look at the clock */
+  bool deferring;               /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat; /* [own] how often it was asked to */
-  struct mia_local *all;  /* [const] next in the list of all locals */
-  struct mia_local *idle; /* [lock:threads] next in the list of unused ones */
+  struct mia_local *all;        /* [const] next in the list of all locals */
+  struct mia_local *idle;       /* [lock:threads] next in the list of unused ones */
 } mia_local;
 
 typedef struct mia_tally {
@@ -118,6 +124,10 @@ mia_local *mia_local_take(mia_heap *heap);
 void mia_local_give(mia_local *local);
 
 mia_inline mia_heap *mia_local_main_heap(void) { return &mia_local_all.main; }
+/* Where blocks come from that name no heap. */
+mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
+  return mia_likely(self->chosen == NULL) ? mia_local_main_heap() : self->chosen;
+}
 mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
 mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;

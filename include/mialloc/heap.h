@@ -1,0 +1,187 @@
+/* mialloc/heap.h -- heaps, arenas and sub-processes.
+ *
+ * A heap is what blocks belong to.  The main heap serves who names none; a
+ * program may make others, to free all blocks of a kind at once, to have them
+ * in memory of its choice, or to count and find them.  Any thread may allocate
+ * from any heap, at any time and without a lock; its blocks are freed as all
+ * others are.  What mialloc.h says of every function is true here as well; and:
+ *  - a heap argument is a heap that has not ended; not NULL unless said so;
+ *  - a heap that ends (mia_heap_delete, mia_heap_destroy) is in nobody's use
+ *    any more: the caller sees to it;
+ *  - a form named mia_heap_X does what mia_X does, with a block of that heap.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIALLOC_HEAP_H
+#define MIALLOC_HEAP_H
+
+#include <mialloc.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mia_heap mia_heap;
+typedef struct mia_arena mia_arena;
+typedef struct mia_subproc mia_subproc;
+
+/* ---- heaps come and go -------------------------------------------------------- */
+
+/* The main heap of the calling thread's sub-process.  It never ends. */
+MIA_API mia_heap *mia_heap_main(void);
+
+/* A heap in the calling thread's sub-process; the second form has its memory
+ * from one arena only, or from any if that is NULL.  NULL and ENOMEM. */
+MIA_API mia_heap *mia_heap_new(void) MIA_WARN_UNUSED;
+MIA_API mia_heap *mia_heap_new_in_arena(mia_arena *arena) MIA_WARN_UNUSED;
+
+/* Ends a heap; its blocks live on, in the process's main heap.  NULL and a main heap:
+ * nothing happens. */
+MIA_API void mia_heap_delete(mia_heap *heap);
+
+/* Ends a heap and frees all its blocks, in a time that depends on the number of
+ * its pages, not of its blocks.  NULL and a main heap: nothing happens. */
+MIA_API void mia_heap_destroy(mia_heap *heap);
+
+/* mia_collect for what the calling thread has of a heap. */
+MIA_API void mia_heap_collect(mia_heap *heap, bool force);
+
+/* The heap of the block `p', which may be any pointer; NULL if it is no block of
+ * this library. */
+MIA_API mia_heap *mia_heap_of(const void *p);
+
+/* Whether `p', which may be any pointer, is a block of the heap. */
+MIA_API bool mia_heap_contains(const mia_heap *heap, const void *p);
+
+/* The heap that mia_malloc, malloc and all other forms that name none take from
+ * in the calling thread: the main one at first.  Setting one returns the one
+ * before; NULL sets the main one.  It ends as default when the heap ends in this
+ * thread.  Such forms are slower with another than the main heap. */
+MIA_API mia_heap *mia_heap_get_default(void);
+MIA_API mia_heap *mia_heap_set_default(mia_heap *heap);
+
+/* ---- blocks ----------------------------------------------------------------------- */
+
+/* A block; the same with all bits zero; for `count' objects, zero or not. */
+MIA_API void *mia_heap_malloc(mia_heap *heap, size_t size) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_zalloc(mia_heap *heap, size_t size) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_calloc(mia_heap *heap, size_t count, size_t size) MIA_MALLOC MIA_SIZED2(2, 3)
+    MIA_WARN_UNUSED;
+MIA_API void *mia_heap_mallocn(mia_heap *heap, size_t count, size_t size)
+    MIA_MALLOC MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
+
+/* Another size for `p', a block of any heap: in place it stays in its heap, else
+ * it is then in this one. */
+MIA_API void *mia_heap_realloc(mia_heap *heap, void *p, size_t size) MIA_SIZED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_reallocarray(mia_heap *heap, void *p, size_t count, size_t size)
+    MIA_SIZED2(3, 4) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_reallocf(mia_heap *heap, void *p, size_t size) MIA_SIZED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_rezalloc(mia_heap *heap, void *p, size_t size) MIA_SIZED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_recalloc(mia_heap *heap, void *p, size_t count, size_t size) MIA_SIZED2(3, 4)
+    MIA_WARN_UNUSED;
+
+/* Aligned blocks. */
+MIA_API void *mia_heap_malloc_aligned(mia_heap *heap, size_t size, size_t alignment)
+    MIA_MALLOC MIA_SIZED(2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_zalloc_aligned(mia_heap *heap, size_t size, size_t alignment)
+    MIA_MALLOC MIA_SIZED(2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_calloc_aligned(mia_heap *heap, size_t count, size_t size, size_t alignment)
+    MIA_MALLOC MIA_SIZED2(2, 3) MIA_ALIGNED(4) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_realloc_aligned(mia_heap *heap, void *p, size_t size, size_t alignment)
+    MIA_SIZED(3) MIA_ALIGNED(4) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_rezalloc_aligned(mia_heap *heap, void *p, size_t size, size_t alignment)
+    MIA_SIZED(3) MIA_ALIGNED(4) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_recalloc_aligned(mia_heap *heap, void *p, size_t count, size_t size,
+                                        size_t alignment) MIA_SIZED2(3, 4) MIA_ALIGNED(5)
+    MIA_WARN_UNUSED;
+
+/* Blocks of which the byte at `offset' is aligned, as mia_malloc_aligned_at. */
+MIA_API void *mia_heap_malloc_aligned_at(mia_heap *heap, size_t size, size_t alignment,
+                                         size_t offset) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_zalloc_aligned_at(mia_heap *heap, size_t size, size_t alignment,
+                                         size_t offset) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_calloc_aligned_at(mia_heap *heap, size_t count, size_t size,
+                                         size_t alignment, size_t offset)
+    MIA_MALLOC MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_realloc_aligned_at(mia_heap *heap, void *p, size_t size, size_t alignment,
+                                          size_t offset) MIA_SIZED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_rezalloc_aligned_at(mia_heap *heap, void *p, size_t size, size_t alignment,
+                                           size_t offset) MIA_SIZED(3) MIA_WARN_UNUSED;
+MIA_API void *mia_heap_recalloc_aligned_at(mia_heap *heap, void *p, size_t count, size_t size,
+                                           size_t alignment, size_t offset) MIA_SIZED2(3, 4)
+    MIA_WARN_UNUSED;
+
+/* Strings. */
+MIA_API char *mia_heap_strdup(mia_heap *heap, const char *s) MIA_MALLOC MIA_WARN_UNUSED;
+MIA_API char *mia_heap_strndup(mia_heap *heap, const char *s, size_t n) MIA_MALLOC MIA_WARN_UNUSED;
+MIA_API char *mia_heap_realpath(mia_heap *heap, const char *name, char *resolved) MIA_WARN_UNUSED;
+
+/* As operator new. */
+MIA_API void *mia_heap_alloc_new(mia_heap *heap, size_t size) MIA_MALLOC MIA_SIZED(2)
+    MIA_WARN_UNUSED;
+MIA_API void *mia_heap_alloc_new_n(mia_heap *heap, size_t count, size_t size)
+    MIA_MALLOC MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
+
+/* ---- walking over blocks -------------------------------------------------------------- */
+
+/* Some blocks of one size, side by side. */
+typedef struct mia_heap_area {
+  void *blocks;           /* where they start */
+  size_t reserved;        /* bytes that it has room for */
+  size_t committed;       /* bytes that were ever used */
+  size_t used;            /* blocks in use */
+  size_t block_size;      /* usable bytes of each */
+  size_t full_block_size; /* bytes from one to the next */
+} mia_heap_area;
+
+/* Is called for an area with `block' NULL, and then for each of its blocks in
+ * use; returns false to end the walk. */
+typedef bool mia_block_visitor(const mia_heap *heap, const mia_heap_area *area, void *block,
+                               size_t size, void *arg);
+
+/* Walks over the areas of a heap in which there are blocks in use, those of
+ * threads that have ended included, and with `blocks' over these.  False: the
+ * visitor ended it.  Meanwhile nobody, the visitor included, allocates from the
+ * heap or frees blocks of it. */
+MIA_API bool mia_heap_visit_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
+                                   void *arg);
+
+/* The same for those areas only that no thread allocates from. */
+MIA_API bool mia_heap_visit_abandoned_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
+                                             void *arg);
+
+/* Whether less than `percent' of the page of the block `p' is in use, so that
+ * moving its blocks elsewhere would give memory back.  False if `p' is not a
+ * block of the heap. */
+MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size_t percent);
+
+/* ---- sub-processes ----------------------------------------------------------------------- */
+
+/* The sub-process that is there from the start, and the calling thread's. */
+MIA_API mia_subproc *mia_subproc_main(void);
+MIA_API mia_subproc *mia_subproc_current(void);
+
+/* A sub-process: heaps of its own, a main one among them.  NULL and ENOMEM. */
+MIA_API mia_subproc *mia_subproc_new(void) MIA_WARN_UNUSED;
+
+/* Ends a sub-process and destroys its heaps, with all their blocks; no thread may
+ * be in it but the caller, which is in the main one then.  NULL and the main one:
+ * nothing happens. */
+MIA_API void mia_subproc_destroy(mia_subproc *subproc);
+
+/* Moves the calling thread: from now on its default heap, and the heaps that it
+ * makes, are of that sub-process.  Blocks stay where they are. */
+MIA_API void mia_subproc_add_current_thread(mia_subproc *subproc);
+
+/* Returns false to end the walk. */
+typedef bool mia_heap_visitor(mia_heap *heap, void *arg);
+
+/* Walks over the heaps of a sub-process, the main one first.  False: the visitor
+ * ended it, or memory is short (ENOMEM).  A heap that ends meanwhile may be
+ * visited still. */
+MIA_API bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
