@@ -24,14 +24,14 @@ static mia_aword *make_leaf(void) {
  * The static leaf is never dropped: it is lost only to a race between the first
  * two arenas of a process, and then unused. */
 static bool cover_entry(mia_aword *entry) {
-  if (mia_aword_get(entry) != 0) return true;
+  if (mia_aword_get_acq(entry) != 0) return true;
   mia_aword *leaf = make_leaf();
   if (leaf == NULL) return false;
   uintptr_t was = 0;
   while (was == 0)
     if (mia_aword_cas_rel(entry, &was, (uintptr_t)leaf)) return true;
   if (leaf != mia_map_pages.first) (void)mia_os_release(leaf, LEAF_SIZE);
-  return true;
+  return mia_aword_get_acq(entry) != 0;
 }
 
 bool mia_map_cover(const void *start, size_t size) {

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "../tsan.h"
 #include "api.h"
 
 enum { THREADS = 4 };
@@ -293,16 +294,7 @@ START_TEST(the_main_thread_may_finish_too) {
 END_TEST
 
 /* A destructor of thread-specific data may run after the library's own: it
- * allocates and frees, and does so again in the next turn.  ThreadSanitizer lets
- * go of a thread in the last of the four turns: none of its code may run then. */
-#if defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#elif defined(__has_feature)
-#define TSAN __has_feature(thread_sanitizer)
-#else
-#define TSAN 0
-#endif
-
+ * allocates and frees, and does so again in the next turn. */
 enum { TURNS = TSAN ? 2 : 8 };
 
 typedef struct {

@@ -45,6 +45,16 @@ static inline void world_of_locals(void) {
   mia_local_self = &mia_local_all.none;
 }
 
+/* Bytes that the page map has reserved. */
+static inline size_t world_of_leaves(void) {
+  size_t leaves = 0;
+  for (size_t i = 0; i < MIA_MAP_ROOT_ENTRIES; i++) {
+    uintptr_t leaf = mia_aword_get(&mia_map_pages.root[i]);
+    leaves += leaf != 0 && leaf != (uintptr_t)mia_map_pages.first;
+  }
+  return leaves * sizeof mia_map_pages.first;
+}
+
 /* The page of a block. */
 static inline mia_page *page_of(const void *p) {
   mia_page *page = mia_page_of(p);

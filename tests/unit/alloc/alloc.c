@@ -1,19 +1,356 @@
-#include "unit/suite.h"
-START_TEST(one) {
-  ck_assert_int_eq(1, 1);
-  ck_assert_str_eq("a", "a");
-  ck_assert_ptr_nonnull("x");
-  ck_assert_uint_le(1u, (size_t)2);
+/* Allocating: sizes, zeroes, alignments, errno, and every call to the OS that
+ * can fail, failing. */
+#include "fake/world.h"
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "arena/purge.h"
+#include "base/bits.h"
+#include "local/bin.h"
+#include "local/thread.h"
+
+#include <errno.h>
+
+enum { MARK = 12345 /* an errno that nobody sets */ };
+
+#define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
+
+static void *allocate(size_t size) {
+  void *p = mia_fast_malloc(size);
+  return p != NULL ? p : mia_alloc_slow(size, false);
+}
+
+static bool is_zero(const char *p, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (p[i] != 0) return false;
+  return true;
+}
+
+/* Sizes at which something changes, and their neighbours. */
+static size_t interesting(size_t i) {
+  static const size_t at[] = {
+      1,     8,         16,     128,      1024,         4096,
+      8192,  65536,     65537,  131072,   MIA_MIB,      8 * MIA_MIB,
+      65000, 3 * 65536, 100000, SPAN_MAX, SPAN_MAX + 1, SPAN_MAX + 5 * 65536};
+  return i / 3 < sizeof at / sizeof at[0] ? at[i / 3] + i % 3 - 1 : 0;
+}
+enum { INTERESTING = 3 * 18 };
+
+START_TEST(blocks_are_as_large_and_aligned_as_promised) {
+  for (size_t i = 0; i < INTERESTING; i++) {
+    size_t size = interesting(i);
+    errno = MARK;
+    char *p = allocate(size);
+    need_at(p != NULL && errno == MARK, size);
+    need_at(mia_is_aligned(p, size <= 8 ? 8 : 16), size);
+    need_at(mia_alloc_usable(p) >= size && mia_alloc_usable(p) == mia_alloc_good(size), size);
+    p[0] = p[mia_alloc_usable(p) - 1] = 1;
+    mia_alloc_free(p);
+  }
 }
 END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); }
+
+START_TEST(zeroed_is_zero_on_fresh_and_on_used_memory) {
+  for (int round = 0; round < 3; round++)
+    for (size_t i = 0; i < INTERESTING; i++) {
+      size_t size = interesting(i) % (2 * MIA_MIB);
+      char *p[3];
+      for (int k = 0; k < 3; k++) {
+        errno = MARK;
+        p[k] = k == 2 ? mia_alloc_aligned(size, 64, true) : mia_alloc_zeroed(size);
+        need_at(p[k] != NULL && errno == MARK, size);
+        need_at(is_zero(p[k], mia_alloc_usable(p[k])), size);
+        memset(p[k], 0xff, mia_alloc_usable(p[k]));
+      }
+      for (int k = 0; k < 3; k++) mia_alloc_free(p[k]);
+      if (i % 16 == 0) (void)mia_arena_purge_now();
+    }
+}
 END_TEST
-START_TEST(dead) { raise(SIGABRT); }
+
+START_TEST(aligned_blocks_of_any_size) {
+  for (size_t align = 1; align <= 64 * MIA_MIB; align *= 2)
+    for (size_t i = 0; i < INTERESTING; i += 2) {
+      size_t size = interesting(i);
+      char *p = mia_alloc_aligned(size, align, false);
+      need_at(p != NULL && mia_is_aligned(p, align), align);
+      need_at(mia_alloc_usable(p) >= size, size);
+      p[0] = p[mia_alloc_usable(p) - 1] = 1;
+      mia_alloc_free(p);
+    }
+}
 END_TEST
-SUITE("unit/alloc/alloc") {
-  CASE(NULL, NULL);
-  TEST(one);
-  LOOP(many, 0, 3);
-  DIES(dead, SIGABRT);
+
+static void fails_with(int error, const void *p) {
+  ck_assert_ptr_null(p);
+  ck_assert_int_eq(errno, error);
+  errno = MARK;
+}
+
+START_TEST(what_cannot_be_is_refused) {
+  void *kept = allocate(100);
+  const size_t sizes[] = {SIZE_MAX,
+                          SIZE_MAX - 1,
+                          SIZE_MAX - 65536,
+                          MIA_SIZE_MAX,
+                          MIA_SIZE_MAX + 1,
+                          MIA_SIZE_MAX - MIA_SLICE_SIZE,
+                          MIA_SIZE_MAX / 4 * 3};
+  errno = MARK;
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    fails_with(ENOMEM, mia_alloc_slow(sizes[i], false));
+    fails_with(ENOMEM, mia_alloc_zeroed(sizes[i]));
+    fails_with(ENOMEM, mia_alloc_aligned(sizes[i], 64, false));
+    fails_with(ENOMEM, mia_alloc_aligned(sizes[i], MIA_ALIGN_MAX, false));
+    fails_with(ENOMEM, mia_alloc_resize(kept, sizes[i], 1));
+    fails_with(ENOMEM, mia_alloc_resize(NULL, sizes[i], 1));
+  }
+  fails_with(ENOMEM, mia_alloc_aligned(8, MIA_ALIGN_MAX * 2, false));
+  const size_t aligns[] = {0, 3, 24, SIZE_MAX, 4097};
+  for (size_t i = 0; i < 5; i++) {
+    fails_with(EINVAL, mia_alloc_aligned(8, aligns[i], false));
+    fails_with(EINVAL, mia_alloc_resize(kept, 8, aligns[i]));
+  }
+  ck_assert_uint_eq(mia_alloc_good(SIZE_MAX), SIZE_MAX);
+  ck_assert_uint_eq(mia_alloc_good(MIA_SIZE_MAX), MIA_SIZE_MAX);
+}
+END_TEST
+
+START_TEST(nothing_is_still_a_block) {
+  void *p = allocate(0), *q = allocate(0), *r = mia_alloc_zeroed(0);
+  ck_assert(p != NULL && q != NULL && r != NULL && p != q && q != r);
+  ck_assert_uint_eq(mia_alloc_usable(p), MIA_BLOCK_MIN);
+}
+END_TEST
+
+START_TEST(mixed_blocks_keep_their_content) {
+  enum { LIVE = 400, TURNS = 20000 };
+  static struct {
+    void *p;
+    size_t size;
+  } live[LIVE];
+  uint64_t random = suite_random(1);
+  for (int i = 0; i < TURNS; i++) {
+    size_t k = random_below(&random, LIVE);
+    if (live[k].p != NULL) {
+      need_at(pattern_holds(live[k].p, live[k].size, k), i);
+      mia_alloc_free(live[k].p);
+      live[k].p = NULL;
+    } else {
+      live[k].size = random_size(&random, i % 50 == 0 ? 20 : 12);
+      live[k].p = i % 3 == 0 ? mia_alloc_aligned(live[k].size,
+                                                 (size_t)1 << random_below(&random, 13), false)
+                             : allocate(live[k].size);
+      need_at(live[k].p != NULL, i);
+      pattern_fill(live[k].p, live[k].size, k);
+    }
+  }
+  for (size_t k = 0; k < LIVE; k++) mia_alloc_free(live[k].p);
+  memset(live, 0, sizeof live);
+}
+END_TEST
+
+/* ---- each call to the OS, refused ---- */
+
+enum { BLOCKS = 64, GROWTH = 8 };
+static char *blocks[BLOCKS];
+static size_t block_count, failures;
+
+/* Takes what was allocated, or sees that it was refused in good order. */
+static char *got(void *p, size_t size) {
+  if (p == NULL) {
+    need(errno == ENOMEM);
+    failures++;
+  } else {
+    need(errno == MARK);
+    blocks[block_count++] = p;
+    need_at(mia_alloc_usable(p) >= size, size);
+    blocks[block_count - 1][0] = blocks[block_count - 1][size - 1] = 1;
+  }
+  errno = MARK;
+  return p;
+}
+
+static void got_zero(void *p, size_t size) {
+  if (p != NULL) need_at(is_zero(p, 4096) && is_zero((char *)p + size - 4096, 4096), size);
+  (void)got(p, size);
+}
+
+static void free_some(size_t from, size_t step) {
+  size_t kept = from < block_count ? from : block_count;
+  for (size_t i = from; i < block_count; i++)
+    if ((i - from) % step == 0)
+      mia_alloc_free(blocks[i]);
+    else
+      blocks[kept++] = blocks[i];
+  block_count = kept;
+}
+
+/* A block that grows and shrinks through all kinds; whatever fails leaves it. */
+static void grow(void) {
+  const size_t sizes[GROWTH] = {5000,         70000,        MIA_MIB, 9 * MIA_MIB,
+                                SPAN_MAX + 1, 2 * SPAN_MAX, MIA_MIB, 50};
+  size_t size = 100;
+  char *p = allocate(size);
+  if (got(p, size) == NULL) return;
+  block_count--;
+  for (int i = 0; i < GROWTH; i++) {
+    p[0] = 'a';
+    p[size - 1] = 'z';
+    errno = MARK;
+    char *q = mia_alloc_resize(p, sizes[i], 1);
+    need(errno == (q == NULL ? ENOMEM : MARK));
+    if (q == NULL) {
+      failures++;
+      need(p[0] == 'a' && p[size - 1] == 'z');
+      continue;
+    }
+    p = q;
+    need_at(p[0] == 'a' && (sizes[i] < size || p[size - 1] == 'z'), i);
+    size = sizes[i];
+  }
+  mia_alloc_free(p);
+}
+
+static void script(void) {
+  errno = MARK;
+  for (size_t size = 8; size <= 65536; size *= 8) (void)got(allocate(size), size);
+  got_zero(mia_alloc_zeroed(50000), 50000);
+  got_zero(mia_alloc_zeroed(300000), 300000);
+  (void)got(mia_alloc_aligned(200000, 4096, false), 200000);
+  (void)got(mia_alloc_aligned(MIA_MIB, MIA_MIB, false), MIA_MIB);
+  (void)got(allocate(SPAN_MAX + 1), SPAN_MAX + 1);
+  got_zero(mia_alloc_zeroed(SPAN_MAX + 9 * MIA_MIB), SPAN_MAX + 9 * MIA_MIB);
+  (void)got(mia_alloc_aligned(MIA_MIB, SPAN_MAX, false), MIA_MIB);
+  free_some(0, 2);
+  mia_local_detach(); /* a thread ends and another begins */
+  errno = MARK;
+  for (int i = 0; i < 12; i++) (void)got(allocate(3 * MIA_MIB), 3 * MIA_MIB);
+  grow();
+  free_some(3, 2);
+  (void)mia_arena_purge_now();
+  errno = MARK;
+  got_zero(mia_alloc_zeroed(2 * MIA_MIB), 2 * MIA_MIB);
+  free_some(0, 1);
+  mia_local_detach();
+  errno = MARK;
+}
+
+/* No block is left: nor a page, nor a mapping that is not an arena's. */
+static void nothing_is_left(bool strict) {
+  ck_assert_uint_eq(block_count, 0);
+  for (unsigned c = 0; c < MIA_CLASS_KINDS; c++)
+    need_at(mia_aword_get(&mia_local_all.pages[c].now) == 0, c);
+  size_t meta = mia_arena_all.meta_at != NULL ? MIA_SLICE_SIZE : 0;
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), meta);
+  if (strict)
+    ck_assert_uint_eq(fake.mapped, mia_aword_get(&mia_arena_all.reserved) + world_of_leaves());
+}
+
+static void fresh_world(void) {
+  world_end();
+  world_of_locals();
+  block_count = failures = 0;
+}
+
+enum { OVERCOMMIT, NO_OVERCOMMIT, BIG_PAGES, MODES };
+
+static void set_mode(int mode) {
+  if (mode == NO_OVERCOMMIT) world_without_overcommit();
+  if (mode == BIG_PAGES) fake.page_size = 64 * MIA_KIB;
+}
+
+static size_t calls_of_a_good_run(int mode, unsigned calls) {
+  fresh_world();
+  set_mode(mode);
+  fake_count_anew();
+  script();
+  ck_assert_uint_eq(failures, 0);
+  nothing_is_left(true);
+  return fake_calls(calls);
+}
+
+/* From the n-th call on `count' are refused; afterwards all is as if nothing
+ * had been. */
+static void refused_run(int mode, unsigned calls, size_t nth, size_t count) {
+  fresh_world();
+  set_mode(mode);
+  fake_refuse(calls, nth, count);
+  script();
+  need_at(fake_refused() > 0, nth);
+  /* What the kernel would not unmap cannot be accounted for. */
+  bool strict = (calls & FAKE_RELEASE) == 0;
+  nothing_is_left(strict);
+  fake_allow();
+  failures = 0;
+  script();
+  need_at(failures == 0, nth);
+  nothing_is_left(strict);
+}
+
+static void refuse_each(int mode, unsigned calls) {
+  size_t last = calls_of_a_good_run(mode, calls);
+  for (size_t n = 1; n <= last; n++) {
+    refused_run(mode, calls, n, 1);
+    refused_run(mode, calls, n, FAKE_EVER);
+  }
+}
+
+START_TEST(the_nth_call_is_refused) { refuse_each(_i, FAKE_ANY & ~FAKE_RELEASE); }
+END_TEST
+START_TEST(the_nth_release_is_refused) { refuse_each(_i, FAKE_RELEASE); }
+END_TEST
+START_TEST(the_nth_of_all_calls_is_refused) { refuse_each(_i, FAKE_ANY); }
+END_TEST
+
+/* What a thread keeps in reserve is used for something else before giving up. */
+START_TEST(the_reserve_is_the_last_resort) {
+  enum { BLOCK = 8192, OTHER = 4096, PAGES = MIA_ARENA_FIRST_SLICES, PER_PAGE = 8 };
+  static void *b[PER_PAGE * PAGES];
+  size_t n = 0;
+  void *p;
+  b[n++] = allocate(BLOCK);
+  fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
+  while (n < PER_PAGE * PAGES && (p = allocate(BLOCK)) != NULL) b[n++] = p;
+  ck_assert_uint_eq(n, PER_PAGE * PAGES);
+  ck_assert(allocate(BLOCK) == NULL && errno == ENOMEM);
+  ck_assert(allocate(OTHER) == NULL && errno == ENOMEM);
+  for (size_t i = 0; i < PER_PAGE; i++) mia_alloc_free(b[i]);
+  mia_local_flush(mia_local_self);
+  ck_assert_ptr_null(mia_page_of(b[0])); /* kept for its class */
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), PAGES * MIA_SLICE_SIZE);
+  ck_assert_ptr_nonnull(allocate(OTHER));
+}
+END_TEST
+
+/* The owner's frees are lent again: what was zero is no longer. */
+START_TEST(zeroed_after_used_blocks_came_again) {
+  enum { SIZE = 1024 };
+  char *p[8];
+  p[0] = mia_alloc_zeroed(SIZE);
+  for (int i = 1; i < 4; i++) p[i] = allocate(SIZE); /* the list lent is at its end */
+  ck_assert_ptr_null(mia_local_self->head[mia_class_of(SIZE)]);
+  for (int i = 0; i < 4; i++) memset(p[i], 0xff, SIZE);
+  for (int i = 0; i < 3; i++) mia_alloc_free(p[i]);
+  p[4] = allocate(SIZE);
+  p[5] = mia_alloc_zeroed(SIZE);
+  ck_assert(page_of(p[4]) == page_of(p[3]) && page_of(p[5]) == page_of(p[3]));
+  ck_assert(is_zero(p[5], SIZE));
+}
+END_TEST
+
+SUITE("alloc/alloc") {
+  CASE(world_of_locals, world_end);
+  TEST(blocks_are_as_large_and_aligned_as_promised);
+  TEST(zeroed_is_zero_on_fresh_and_on_used_memory);
+  TEST(aligned_blocks_of_any_size);
+  TEST(what_cannot_be_is_refused);
+  TEST(nothing_is_still_a_block);
+  TEST(mixed_blocks_keep_their_content);
+  LOOP(the_nth_call_is_refused, 0, MODES);
+  LOOP(the_nth_release_is_refused, 0, MODES);
+  LOOP(the_nth_of_all_calls_is_refused, 0, MODES);
+  TEST(the_reserve_is_the_last_resort);
+  TEST(zeroed_after_used_blocks_came_again);
   TIMEOUT(60);
 }

@@ -1,19 +1,170 @@
-#include "unit/suite.h"
-START_TEST(one) {
-  ck_assert_int_eq(1, 1);
-  ck_assert_str_eq("a", "a");
-  ck_assert_ptr_nonnull("x");
-  ck_assert_uint_le(1u, (size_t)2);
+/* Resizing: content is kept, and blocks stay where they can. */
+#include "fake/world.h"
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "base/bits.h"
+
+#include <errno.h>
+
+enum { MARK = 12345, LIVE = 40, TURNS = 2500 };
+
+#define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
+#define SLICE MIA_SLICE_SIZE
+
+static char *allocate(size_t size) {
+  void *p = mia_fast_malloc(size);
+  if (p == NULL) p = mia_alloc_slow(size, false);
+  if (p == NULL) abort();
+  return p;
+}
+
+/* `p', filled at the size that it has, at another. */
+static char *resize(char *p, size_t from, size_t to) {
+  pattern_fill(p, from, 7);
+  errno = MARK;
+  char *q = mia_alloc_resize(p, to, 1);
+  need_at(q != NULL && errno == MARK, to);
+  need_at(mia_alloc_usable(q) >= to, to);
+  need_at(pattern_holds(q, from < to ? from : to, 7), to);
+  return q;
+}
+
+START_TEST(nothing_is_allocated) {
+  char *p = mia_alloc_resize(NULL, 100, 1);
+  ck_assert(p != NULL && mia_alloc_usable(p) >= 100);
+  p = mia_alloc_resize(NULL, 100, 4096);
+  ck_assert(p != NULL && mia_is_aligned(p, 4096));
 }
 END_TEST
-START_TEST(many) { ck_assert_int_ge(_i, 0); }
+
+START_TEST(what_fits_stays) {
+  for (size_t size = 8; size <= MIA_CLASS_SIZE_MAX; size = mia_alloc_good(size + 1)) {
+    char *p = allocate(size);
+    size_t usable = mia_alloc_usable(p);
+    need_at(resize(p, usable, usable) == p, size);
+    need_at(resize(p, usable, usable / 2) == p, size);
+    need_at(usable <= 16 || resize(p, usable, usable / 2 - 1) != p, size);
+  }
+  char *p = allocate(8);
+  ck_assert_ptr_eq(resize(p, 8, 1), p);
+  ck_assert_ptr_eq(resize(p, 1, 0), p);
+}
 END_TEST
-START_TEST(dead) { raise(SIGABRT); }
+
+START_TEST(every_size_from_every_size) {
+  const size_t sizes[] = {0,         1,           9,           100,         1000,
+                          4096,      30000,       65536,       65537,       3 * SLICE,
+                          40 * 4096, 5 * MIA_MIB, 9 * MIA_MIB, SPAN_MAX + 1};
+  enum { SIZES = sizeof sizes / sizeof sizes[0] };
+  for (size_t i = 0; i < SIZES; i++)
+    for (size_t k = 0; k < SIZES; k++)
+      mia_alloc_free(resize(allocate(sizes[i]), sizes[i], sizes[k]));
+}
 END_TEST
-SUITE("unit/alloc/realloc") {
-  CASE(NULL, NULL);
-  TEST(one);
-  LOOP(many, 0, 3);
-  DIES(dead, SIGABRT);
+
+START_TEST(large_blocks_grow_where_they_are) {
+  char *p = allocate(3 * SLICE);
+  ck_assert_ptr_eq(resize(p, 3 * SLICE, 20 * SLICE), p);
+  char *wall = allocate(SLICE + 1);
+  char *q = resize(p, 20 * SLICE, 30 * SLICE);
+  ck_assert(q != p && q > wall);
+  ck_assert_ptr_eq(resize(q, 30 * SLICE, 2 * SLICE), q);
+  ck_assert_uint_eq(mia_alloc_usable(q), 2 * SLICE);
+}
+END_TEST
+
+START_TEST(a_block_that_keeps_growing_is_not_copied) {
+  size_t size = MIA_MIB, moves = 0;
+  char *p = allocate(size);
+  memset(p, 3, size);
+  while (size < 3 * SPAN_MAX) {
+    void *wall = allocate(MIA_CLASS_SIZE_MAX + 1); /* not just there by luck */
+    char *q = mia_alloc_resize(p, size += MIA_MIB, 1);
+    ck_assert_ptr_nonnull(q);
+    moves += page_of(q)->size_class != MIA_CLASS_HUGE && q != p;
+    p = q;
+    mia_alloc_free(wall);
+  }
+  ck_assert_uint_eq(page_of(p)->size_class, MIA_CLASS_HUGE);
+  ck_assert_uint_le(moves, 9);
+  ck_assert_uint_ge(fake_calls(FAKE_RESIZE), 2 * SPAN_MAX / MIA_MIB);
+  ck_assert(p[0] == 3 && p[MIA_MIB - 1] == 3);
+}
+END_TEST
+
+START_TEST(alignment_is_kept_where_it_is_asked_for) {
+  for (size_t align = 32; align <= 2 * MIA_MIB; align *= 4) {
+    char *p = mia_alloc_aligned(100, align, false);
+    for (size_t size = 200; size < 2 * SPAN_MAX; size *= 9) {
+      pattern_fill(p, 100, align);
+      p = mia_alloc_resize(p, size, align);
+      need_at(p != NULL && mia_is_aligned(p, align), align);
+      need_at(pattern_holds(p, 100, align), align);
+    }
+    mia_alloc_free(p);
+    p = allocate(200); /* a block of no alignment gets one */
+    p = mia_alloc_resize(p + 0, 200, align);
+    need_at(mia_is_aligned(p, align), align);
+  }
+}
+END_TEST
+
+START_TEST(a_refused_resize_leaves_the_block) {
+  const size_t sizes[] = {50, 60000, 3 * SLICE, SPAN_MAX + 1};
+  for (size_t i = 0; i < 4; i++) {
+    char *p = allocate(sizes[i]);
+    pattern_fill(p, sizes[i], i);
+    fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
+    errno = MARK;
+    ck_assert_ptr_null(mia_alloc_resize(p, 3 * SPAN_MAX, 1));
+    ck_assert_int_eq(errno, ENOMEM);
+    fake_allow();
+    ck_assert(pattern_holds(p, sizes[i], i));
+    p = mia_alloc_resize(p, 3 * SPAN_MAX, 1);
+    ck_assert(p != NULL && pattern_holds(p, sizes[i], i));
+    mia_alloc_free(p);
+  }
+}
+END_TEST
+
+START_TEST(random_blocks_keep_their_content) {
+  static struct {
+    void *p;
+    size_t size;
+  } live[LIVE];
+  uint64_t random = suite_random(1);
+  for (int i = 0; i < TURNS; i++) {
+    size_t k = random_below(&random, LIVE);
+    size_t size = random_size(&random, i % 40 == 0 ? 24 : 16), old = live[k].size;
+    bool refuse = i % 5 == 0;
+    if (refuse) fake_refuse(FAKE_MEMORY, 1 + random_below(&random, 3), FAKE_EVER);
+    void *q = mia_alloc_resize(live[k].p, size, 1);
+    fake_allow();
+    need_at(q != NULL || refuse, i);
+    if (q == NULL) {
+      need_at(pattern_holds(live[k].p, old, k), i);
+      continue;
+    }
+    need_at(pattern_holds(q, old < size ? old : size, k), i);
+    pattern_fill(q, size, k);
+    live[k].p = q;
+    live[k].size = size;
+  }
+  for (size_t k = 0; k < LIVE; k++) mia_alloc_free(live[k].p);
+  memset(live, 0, sizeof live);
+}
+END_TEST
+
+SUITE("alloc/realloc") {
+  CASE(world_of_locals, world_end);
+  TEST(nothing_is_allocated);
+  TEST(what_fits_stays);
+  TEST(every_size_from_every_size);
+  TEST(large_blocks_grow_where_they_are);
+  TEST(a_block_that_keeps_growing_is_not_copied);
+  TEST(alignment_is_kept_where_it_is_asked_for);
+  TEST(a_refused_resize_leaves_the_block);
+  TEST(random_blocks_keep_their_content);
   TIMEOUT(60);
 }

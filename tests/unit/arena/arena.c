@@ -80,7 +80,7 @@ START_TEST(A3_heads_and_ends_are_never_free) {
     mia_arena *a = mia_arena_nth(i);
     size_t end = (a->slices + MIA_CELL_BITS - 1) / MIA_CELL_BITS * MIA_CELL_BITS;
     ck_assert(!mia_map_any(a->free, a->slices, end - a->slices));
-    ck_assert_ptr_eq(a, i == 0 ? &mia_arena_all.first : (mia_arena *)a->start);
+    ck_assert_ptr_eq(a, i == 0 ? &mia_arena_all.first : (void *)a->start);
   }
   for (size_t i = 0; i < n; i++) {
     const mia_arena *a = spans[i].arena;
@@ -160,6 +160,18 @@ START_TEST(every_free_slice_is_found_again) {
 }
 END_TEST
 
+START_TEST(the_lowest_free_slice_is_taken) {
+  mia_span spans[9];
+  for (int i = 0; i < 9; i++) spans[i] = taken(1, 1);
+  give(&spans[7], 0);
+  give(&spans[2], 0);
+  give(&spans[5], 0);
+  ck_assert_ptr_eq(taken(1, 1).start, spans[2].start);
+  ck_assert_ptr_eq(taken(1, 1).start, spans[5].start);
+  ck_assert_ptr_eq(taken(1, 1).start, spans[7].start);
+}
+END_TEST
+
 /* ---- extending ---- */
 
 START_TEST(extending_takes_what_is_behind) {
@@ -179,6 +191,7 @@ END_TEST
 
 START_TEST(extending_ends_with_the_arena) {
   bool zero;
+  if (_i == 1) fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
   mia_span a = {0};
   for (size_t i = 0; i < MIA_ARENA_FIRST_SLICES; i++) a = taken(1, 1);
   give(&a, 0);
@@ -311,12 +324,11 @@ static void *take_and_give(void *arg) {
     for (int turn = 0; turn < 400; turn++) {
       mia_span *s = &held[me][random_below(&random, TURNS)];
       if (s->arena != NULL) {
-        note(*(uintptr_t *)s->start == me + 1);
+        note(s->start[0] == (char)(me + 1));
         give(s, MIA_SLICE_SIZE);
         s->arena = NULL;
       } else if (mia_arena_take(random_below(&random, 8) == 0 ? 3 : 1, 1, s)) {
-        for (size_t i = 0; i < s->slices; i++)
-          *(uintptr_t *)(s->start + i * MIA_SLICE_SIZE) = me + 1;
+        for (size_t i = 0; i < s->slices; i++) s->start[i * MIA_SLICE_SIZE] = (char)(me + 1);
       }
     }
     pthread_barrier_wait(&barrier);
@@ -380,8 +392,9 @@ SUITE("arena/arena") {
   TEST(arenas_grow_geometrically);
   TEST(the_largest_span_at_the_largest_alignment);
   TEST(every_free_slice_is_found_again);
+  TEST(the_lowest_free_slice_is_taken);
   TEST(extending_takes_what_is_behind);
-  TEST(extending_ends_with_the_arena);
+  LOOP(extending_ends_with_the_arena, 0, 2);
   TEST(no_address_space_is_an_error_that_passes);
   TEST(a_smaller_arena_is_better_than_none);
   TEST(reserved_space_is_committed_span_by_span);

@@ -1,9 +1,10 @@
-/* Where a thread's blocks come from and where they go: L1 to L3 of local.h.
+/* Where a thread's blocks come from and where they go: L1 and L2 of local.h.
  * Several locals in one thread make other threads' steps a matter of script. */
 #include "fake/world.h"
 
 #include "local/bin.h"
 #include "local/pool.h"
+#include "local/spare.h"
 #include "local/stock.h"
 #include "local/thread.h"
 #include "map/bitmap.h"
@@ -14,7 +15,7 @@
 enum {
   BIG = 56,  /* 8 KiB: eight blocks a page of one slice, each carved alone */
   SMALL = 1, /* 16 bytes: 4096 blocks a page */
-  WIDE = 80, /* 64 KiB: pages of eight slices */
+  WIDE = 72, /* 32 KiB: eight blocks a page of four slices */
   OUTBOX = 32,
   OTHERS = 32,
   LOCALS = 3,
@@ -65,10 +66,10 @@ static size_t pages(unsigned size_class) {
 }
 static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
 static mia_page *spare(const mia_local *self, unsigned size_class) {
-  return (void *)mia_aword_get(&self->bins[size_class].spare);
+  return (void *)(mia_aword_get(&self->spares[size_class]) & ~(uintptr_t)1);
 }
 
-/* L1 to L3. */
+/* L1, L2, and that a spare is empty and nobody's. */
 static bool bin_holds(const mia_local *self, unsigned c) {
   const mia_bin *bin = &self->bins[c];
   uint32_t n = 0;
@@ -177,7 +178,7 @@ END_TEST
 
 /* ---- freeing ---- */
 
-START_TEST(L3_one_empty_page_is_kept) {
+START_TEST(one_empty_page_is_kept) {
   mia_block *b[25];
   fill(alice, b, 25, BIG);
   for (int p = 0; p < 3; p++) { /* one block each makes them others again */
@@ -244,7 +245,7 @@ START_TEST(who_has_no_use_for_a_page_puts_it_into_the_pool) {
   ck_assert(mia_local_all.pool[BIG] == full && pages(BIG) == 2);
   release(bob, b[7]);
   mia_local_flush(bob);
-  ck_assert(mia_local_all.pool[BIG] == NULL && pages(BIG) == 1);
+  ck_assert(mia_local_all.pool[BIG] == NULL && spare(bob, BIG) == full);
 }
 END_TEST
 
@@ -286,14 +287,22 @@ START_TEST(frees_leave_in_chains) {
 }
 END_TEST
 
-START_TEST(single_pages_are_retired_by_who_frees_them) {
+START_TEST(single_pages_are_had_by_who_frees_them) {
   bool zero;
   for (int i = 0; i < 4; i++) {
     mia_local *self = i % 2 == 0 ? bob : &mia_local_all.none;
-    mia_page *page = mia_local_make_single(alice, MIA_MIB, 1, i >= 2, &zero);
+    mia_page *page = mia_local_make_single(alice, 2 * MIA_MIB, 1, i >= 2, &zero);
     release(self, page->start);
     nothing_is_left();
   }
+}
+END_TEST
+
+START_TEST(freeing_a_single_page_twice_is_fatal) {
+  bool zero;
+  mia_page *page = mia_local_make_single(alice, MIA_MIB, 1, false, &zero);
+  mia_local_free_remote(bob, page, (void *)page->start);
+  mia_local_free_remote(bob, page, (void *)page->start);
 }
 END_TEST
 
@@ -342,6 +351,21 @@ START_TEST(abandoned_pages_are_adopted) {
   release(bob, kept[1]);
   mia_local_abandon(bob);
   nothing_is_left();
+}
+END_TEST
+
+/* A full page is of no use to anybody: it waits for a free, not in the pool. */
+START_TEST(a_full_page_is_abandoned_to_its_frees) {
+  mia_block *b[8];
+  fill(alice, b, 8, BIG);
+  mia_page *page = page_of(b[0]);
+  mia_local_abandon(alice);
+  ck_assert(mia_local_all.pool[BIG] == NULL && owner(page) == NULL && !claimed(page));
+  (void)alloc(bob, BIG);
+  ck_assert_uint_eq(pages(BIG), 2);
+  release(bob, b[0]);
+  mia_local_flush(bob);
+  ck_assert(owner(page) == bob && bob->bins[BIG].others == page);
 }
 END_TEST
 
@@ -465,6 +489,7 @@ static void *exchange(void *arg) {
     }
     if (i % 6000 == 0) mia_local_collect(self);
     if (i % 7000 == 0) mia_local_drop_spares(self);
+    if (i % 500 == 0) mia_local_age_spares(self);
     if (i % 9000 == 0) {
       mia_local_detach();
       self = mia_local_attach();
@@ -495,21 +520,23 @@ SUITE("local/bin") {
   TEST(refilled_from_what_is_nearest);
   TEST(what_the_owner_freed_is_lent_again);
   TEST(no_memory_is_an_error_that_passes);
-  TEST(L3_one_empty_page_is_kept);
+  TEST(one_empty_page_is_kept);
   TEST(wide_empty_pages_are_not_kept);
   TEST(the_page_in_use_stays_when_it_is_empty);
   TEST(who_frees_enough_of_a_full_page_has_it);
   TEST(who_has_no_use_for_a_page_puts_it_into_the_pool);
   TEST(a_thread_takes_no_more_than_some);
   TEST(frees_leave_in_chains);
-  TEST(single_pages_are_retired_by_who_frees_them);
+  TEST(single_pages_are_had_by_who_frees_them);
   TEST(collect_gathers_and_retires);
   TEST(abandoned_pages_are_adopted);
+  TEST(a_full_page_is_abandoned_to_its_frees);
   TEST(an_abandoned_page_goes_when_its_last_block_does);
   TEST(the_outbox_is_sent_when_its_thread_ends);
   TEST(spares_of_sleeping_threads_are_dropped);
   TEST(three_locals_lose_nothing);
   TEST(three_threads_lose_nothing);
+  DIES(freeing_a_single_page_twice_is_fatal, SIGABRT);
   DIES(the_inside_of_anothers_block_is_fatal, SIGABRT);
   TIMEOUT(60);
 }

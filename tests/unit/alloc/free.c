@@ -1,0 +1,192 @@
+/* Freeing, asking, and what is no block: found and told. */
+#include "fake/world.h"
+
+#include "alloc/alloc.h"
+#include "alloc/fast.h"
+#include "arena/meta.h"
+#include "local/bin.h"
+#include "local/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+enum { MARK = 12345, MANY = 500 };
+
+#define HUGE ((MIA_SPAN_MAX_SLICES + 16) * MIA_SLICE_SIZE)
+
+static char *allocate(size_t size) {
+  void *p = mia_fast_malloc(size);
+  if (p == NULL) p = mia_alloc_slow(size, false);
+  if (p == NULL) abort();
+  return p;
+}
+
+static size_t pages(void) {
+  size_t n = 0;
+  for (unsigned c = 0; c < MIA_CLASS_KINDS; c++) n += mia_aword_get(&mia_local_all.pages[c].now);
+  return n;
+}
+
+static const size_t kinds[] = {8, 100, 5000, 65536, 70000, MIA_MIB, HUGE};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+START_TEST(nothing_is_freed_and_measures_nothing) {
+  errno = MARK;
+  mia_alloc_free(NULL);
+  mia_alloc_free_slow(NULL);
+  ck_assert_uint_eq(mia_alloc_usable(NULL), 0);
+  mia_alloc_require_request(NULL, 5, 3);
+  ck_assert_int_eq(errno, MARK);
+  ck_assert_uint_eq(fake_calls(FAKE_ANY), 0);
+}
+END_TEST
+
+START_TEST(free_keeps_errno) {
+  for (size_t i = 0; i < KINDS; i++) {
+    void *p = allocate(kinds[i]);
+    fake_refuse(FAKE_MEMORY, 1, FAKE_EVER); /* of those, munmap would set it */
+    errno = MARK;
+    mia_alloc_free(p);
+    need_at(errno == MARK, i);
+    fake_allow();
+  }
+}
+END_TEST
+
+START_TEST(all_memory_comes_back) {
+  static void *p[MANY];
+  for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
+  for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
+  mia_local_detach();
+  ck_assert_uint_eq(pages(), 0);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 0);
+}
+END_TEST
+
+static void *free_all(void *arg) {
+  void **p = arg;
+  for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
+  return NULL;
+}
+
+/* By a thread that never allocates and so has no local, among them. */
+START_TEST(others_may_free) {
+  static void *p[MANY];
+  pthread_t thread;
+  for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
+  pthread_create(&thread, NULL, free_all, p);
+  pthread_join(thread, NULL);
+  mia_local_detach();
+  ck_assert_uint_eq(pages(), 0);
+  ck_assert_uint_eq(mia_aword_get(&mia_local_all.attached.peak), 1);
+}
+END_TEST
+
+START_TEST(a_request_that_was_is_accepted) {
+  for (size_t i = 0; i < KINDS; i++) {
+    void *p = mia_alloc_aligned(kinds[i], 64, false);
+    mia_alloc_require_request(p, kinds[i], 64);
+    mia_alloc_require_request(p, 0, 1);
+    mia_alloc_require_request(p, mia_alloc_usable(p), 1);
+  }
+}
+END_TEST
+
+/* ---- misuse ---- */
+
+static char in_data[64];
+
+START_TEST(freeing_a_static_object_is_fatal) { mia_alloc_free(in_data); }
+END_TEST
+START_TEST(freeing_a_local_object_is_fatal) {
+  char here[64];
+  mia_alloc_free(launder(here));
+}
+END_TEST
+START_TEST(freeing_an_arbitrary_address_is_fatal) { mia_alloc_free((void *)(uintptr_t)0x1230); }
+END_TEST
+START_TEST(freeing_our_own_memory_is_fatal) { mia_alloc_free(mia_arena_meta(64)); }
+END_TEST
+START_TEST(freeing_a_large_block_twice_is_fatal) {
+  char *p = allocate(MIA_MIB);
+  mia_alloc_free(p);
+  mia_alloc_free(p);
+}
+END_TEST
+START_TEST(freeing_a_huge_block_twice_is_fatal) {
+  char *p = allocate(HUGE);
+  mia_alloc_free(p);
+  mia_alloc_free(p);
+}
+END_TEST
+START_TEST(freeing_the_start_of_a_large_block_is_fatal) { mia_alloc_free(allocate(MIA_MIB) + 16); }
+END_TEST
+START_TEST(freeing_the_middle_of_a_large_block_is_fatal) {
+  mia_alloc_free(allocate(MIA_MIB) + MIA_MIB / 2);
+}
+END_TEST
+START_TEST(freeing_the_middle_of_a_huge_block_is_fatal) {
+  mia_alloc_free(allocate(HUGE) + HUGE / 2);
+}
+END_TEST
+START_TEST(measuring_no_block_is_fatal) { (void)mia_alloc_usable(in_data); }
+END_TEST
+START_TEST(resizing_no_block_is_fatal) { (void)mia_alloc_resize(in_data, 100, 1); }
+END_TEST
+START_TEST(resizing_the_inside_of_a_block_is_fatal) {
+  (void)mia_alloc_resize(allocate(100) + 16, 200, 1);
+}
+END_TEST
+START_TEST(a_size_that_was_not_requested_is_fatal) {
+  mia_alloc_require_request(allocate(100), 113, 1);
+}
+END_TEST
+START_TEST(an_alignment_that_was_not_requested_is_fatal) {
+  (void)allocate(16);
+  char *p = allocate(16);
+  mia_alloc_require_request(p, 16, (uintptr_t)p % 32 == 0 ? MIA_ALIGN_MAX : 32);
+}
+END_TEST
+
+static void *free_inside(void *p) {
+  mia_alloc_free((char *)p + 16);
+  mia_local_detach();
+  return NULL;
+}
+START_TEST(anothers_inside_of_a_block_is_fatal) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, free_inside, allocate(100));
+  pthread_join(thread, NULL);
+}
+END_TEST
+
+START_TEST(freeing_the_inside_of_a_block_is_fatal) { mia_alloc_free(allocate(100) + 16); }
+END_TEST
+START_TEST(measuring_the_inside_of_a_block_is_fatal) { (void)mia_alloc_usable(allocate(100) + 16); }
+END_TEST
+
+SUITE("alloc/free") {
+  CASE(world_of_locals, world_end);
+  TEST(nothing_is_freed_and_measures_nothing);
+  TEST(free_keeps_errno);
+  TEST(all_memory_comes_back);
+  TEST(others_may_free);
+  TEST(a_request_that_was_is_accepted);
+  DIES(freeing_a_static_object_is_fatal, SIGABRT);
+  DIES(freeing_a_local_object_is_fatal, SIGABRT);
+  DIES(freeing_an_arbitrary_address_is_fatal, SIGABRT);
+  DIES(freeing_our_own_memory_is_fatal, SIGABRT);
+  DIES(freeing_a_large_block_twice_is_fatal, SIGABRT);
+  DIES(freeing_a_huge_block_twice_is_fatal, SIGABRT);
+  DIES(freeing_the_start_of_a_large_block_is_fatal, SIGABRT);
+  DIES(freeing_the_middle_of_a_large_block_is_fatal, SIGABRT);
+  DIES(freeing_the_middle_of_a_huge_block_is_fatal, SIGABRT);
+  DIES(measuring_no_block_is_fatal, SIGABRT);
+  DIES(resizing_no_block_is_fatal, SIGABRT);
+  DIES(resizing_the_inside_of_a_block_is_fatal, SIGABRT);
+  DIES(a_size_that_was_not_requested_is_fatal, SIGABRT);
+  DIES(an_alignment_that_was_not_requested_is_fatal, SIGABRT);
+  DIES(anothers_inside_of_a_block_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(freeing_the_inside_of_a_block_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(measuring_the_inside_of_a_block_is_fatal, SIGABRT);
+}

@@ -1,0 +1,178 @@
+/* Empty pages that threads keep, use again, and lose to others and to age. */
+#include "fake/world.h"
+
+#include "local/bin.h"
+#include "local/spare.h"
+#include "local/stock.h"
+#include "local/thread.h"
+#include "page/owner.h"
+
+#include <pthread.h>
+
+enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000 };
+
+static mia_local alice;
+static void begin(void) {
+  world_of_locals();
+  memset(&alice, 0, sizeof alice);
+}
+
+static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
+
+static mia_page *made(unsigned size_class) {
+  mia_page *page = mia_local_make(&alice, size_class);
+  ck_assert_ptr_nonnull(page);
+  return page;
+}
+
+/* An empty large page, as its last free leaves it. */
+static mia_page *emptied(size_t slices) {
+  bool zero;
+  mia_page *page = mia_local_make_single(&alice, slices * MIA_SLICE_SIZE, 1, false, &zero);
+  ck_assert(page != NULL && mia_owner_claim(page));
+  page->used = 0;
+  return page;
+}
+
+START_TEST(a_page_is_kept_for_its_class_and_used_again) {
+  mia_page *page = made(SMALL);
+  const char *start = page->start;
+  mia_local_keep(&alice, page);
+  ck_assert_ptr_null(mia_page_of(start)); /* a late free of a block is noticed */
+  ck_assert_ptr_null(mia_local_reuse(&alice, SMALL + 1));
+  ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), page);
+  ck_assert(mia_page_of(start) == page && !mia_owner_claim(page) && page->used == 0);
+  ck_assert_ptr_null(mia_local_reuse(&alice, SMALL));
+}
+END_TEST
+
+START_TEST(the_newest_makes_the_older_go) {
+  mia_page *old = made(SMALL), *new = made(SMALL);
+  size_t before = used();
+  mia_local_keep(&alice, old);
+  mia_local_age_spares(&alice); /* not registered: no visit */
+  mia_local_keep(&alice, new);
+  ck_assert_uint_eq(used(), before - MIA_SLICE_SIZE);
+  ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), new);
+}
+END_TEST
+
+START_TEST(large_pages_are_kept_by_their_slices) {
+  mia_page *page[MIA_LOCAL_LARGE_SPARES];
+  for (size_t i = 0; i < MIA_LOCAL_LARGE_SPARES; i++)
+    mia_local_keep(&alice, page[i] = emptied(i + 1));
+  ck_assert_ptr_null(mia_local_reuse_large(&alice, MIA_LOCAL_LARGE_SPARES + 1));
+  for (size_t i = 0; i < MIA_LOCAL_LARGE_SPARES; i++) {
+    ck_assert_ptr_eq(mia_local_reuse_large(&alice, i + 1), page[i]);
+    ck_assert_ptr_null(mia_local_reuse_large(&alice, i + 1));
+    size_t size = (i + 1) * MIA_SLICE_SIZE - 5000;
+    mia_page_renew_single(page[i], size);
+    ck_assert(page[i]->size >= size && page[i]->used == 1 && page[i]->slices == i + 1);
+    ck_assert(mia_page_of(page[i]->start) == page[i] && mia_owner_claim(page[i]));
+  }
+}
+END_TEST
+
+START_TEST(what_has_no_slot_is_retired) {
+  mia_local_keep(&alice, made(WIDE));
+  mia_local_keep(&alice, emptied(MIA_LOCAL_LARGE_SPARES + 1));
+  mia_local_keep(&mia_local_all.none, made(SMALL));
+  mia_local_keep(&mia_local_all.none, emptied(1));
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+START_TEST(all_spares_of_one_are_dropped) {
+  mia_local_keep(&alice, made(SMALL));
+  mia_local_keep(&alice, made(0));
+  mia_local_keep(&alice, emptied(MIA_LOCAL_LARGE_SPARES));
+  ck_assert(used() > 0);
+  mia_local_drop_own_spares(&alice);
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+/* Two visits and nothing between them: gone.  Used between them: kept. */
+START_TEST(spares_age) {
+  mia_local *self = mia_local_attach();
+  mia_page *cold = made(SMALL), *hot = made(SMALL + 1);
+  mia_local_keep(self, cold);
+  mia_local_keep(self, hot);
+  mia_local_keep(self, emptied(3));
+  mia_local_age_spares(&alice);
+  ck_assert_uint_eq(used(), 5 * MIA_SLICE_SIZE);
+  ck_assert_ptr_eq(mia_local_reuse(self, SMALL + 1), hot); /* its address, not its age */
+  mia_local_keep(self, hot);
+  mia_local_age_spares(&alice);
+  ck_assert_uint_eq(used(), MIA_SLICE_SIZE);
+  mia_local_age_spares(&alice);
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+START_TEST(old_spares_are_as_good) {
+  mia_local *self = mia_local_attach();
+  mia_page *page = made(SMALL);
+  mia_local_keep(self, page);
+  mia_local_age_spares(self);
+  ck_assert_ptr_eq(mia_local_reuse(self, SMALL), page);
+  mia_local_keep(self, page);
+  mia_local_age_spares(self);
+  mia_local_drop_spares(self);
+  ck_assert_uint_eq(used(), 0);
+}
+END_TEST
+
+START_TEST(keeping_what_is_in_use_is_fatal) {
+  bool fresh;
+  mia_page *page = made(SMALL);
+  (void)mia_page_lend(page, &fresh);
+  mia_local_keep(&alice, page);
+}
+END_TEST
+
+/* Each keeps and uses its own, and now and then takes everybody's. */
+static void *keep_and_take(void *arg) {
+  mia_local *self = mia_local_attach();
+  uint64_t random = suite_random(10 + (unsigned)(uintptr_t)arg);
+  mia_page *have = NULL;
+  for (int i = 0; i < TURNS; i++) {
+    if (have == NULL) {
+      have = mia_local_reuse(self, SMALL);
+      if (have == NULL) have = mia_local_make(self, SMALL);
+      note(have != NULL && have->used == 0 && mia_page_of(have->start) == have);
+    } else {
+      mia_local_keep(self, have);
+      have = NULL;
+    }
+    size_t dice = random_below(&random, 100);
+    if (dice == 0) mia_local_drop_spares(self);
+    if (dice == 1) mia_local_age_spares(self);
+  }
+  if (have != NULL) mia_local_retire(self, have);
+  return NULL;
+}
+
+START_TEST(a_spare_is_had_by_one) {
+  pthread_t thread[THREADS];
+  for (uintptr_t i = 0; i < THREADS; i++)
+    pthread_create(&thread[i], NULL, keep_and_take, (void *)i);
+  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  need_nothing_noted();
+  mia_local_drop_spares(&alice);
+  ck_assert_uint_eq(mia_aword_get(&mia_local_all.pages[SMALL].now), 0);
+}
+END_TEST
+
+SUITE("local/spare") {
+  CASE(begin, world_end);
+  TEST(a_page_is_kept_for_its_class_and_used_again);
+  TEST(the_newest_makes_the_older_go);
+  TEST(large_pages_are_kept_by_their_slices);
+  TEST(what_has_no_slot_is_retired);
+  TEST(all_spares_of_one_are_dropped);
+  TEST(spares_age);
+  TEST(old_spares_are_as_good);
+  TEST(a_spare_is_had_by_one);
+  DIES_IN_DEBUG(keeping_what_is_in_use_is_fatal, SIGABRT);
+}
