@@ -277,7 +277,8 @@ MIA_API void mia_collect(bool force);
  * True if anything was returned. */
 MIA_API bool mia_purge(void);
 
-/* Writes the statistics that MIALLOC_SHOW_STATS=1 shows at exit to stderr. */
+/* Writes the statistics that MIALLOC_SHOW_STATS=1 shows at exit where messages
+ * go.  mialloc/stats.h has them as a structure. */
 MIA_API void mia_stats_print(void);
 
 /* ---- what a program may register -------------------------------------------------- */

@@ -38,6 +38,7 @@ static void *relend(mia_local *self, unsigned size_class) {
   mia_block *block = page->free;
   self->head[size_class] = block->next;
   page->free = NULL;
+  mia_count_add(&self->counts.lent[size_class], page->capacity - page->used);
   page->used = page->capacity;
   bin->fresh = false;
   return block;
@@ -66,6 +67,7 @@ static void *single(mia_local *local, const request *r) {
     page = mia_local_make_single(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;
+  mia_count_add(&local->counts.lent[page->size_class], 1);
   if (r->zero && !zero) memset(page->start, 0, page->size);
   return page->start;
 }

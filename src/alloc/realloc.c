@@ -36,6 +36,7 @@ static void *move_to_mapping(mia_page *page, size_t size) {
   mia_page *to = mia_local_make_single(self, &(mia_single){.size = size, .align = 1, .huge = true},
                                        &zero);
   if (to == NULL) return NULL;
+  mia_count_add(&self->counts.lent[to->size_class], 1);
   memcpy(to->start, page->start, page->size);
   mia_alloc_free(page->start);
   return to->start;

@@ -41,6 +41,8 @@ void mia_api_say(mia_output_function *out, void *arg, const char *text) {
   errno = error;
 }
 
+bool mia_api_has_output(void) { return mia_aword_get(&mia_api_all.output.function) != 0; }
+
 /* ---- errors ---- */
 
 bool mia_api_tell(int error) {

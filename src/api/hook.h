@@ -11,6 +11,8 @@
  * that the program registered, or to stderr. */
 void mia_api_say(mia_output_function *out, void *arg, const char *text);
 
+bool mia_api_has_output(void);
+
 /* Tells the program of an error; false: it has not asked to be told. */
 bool mia_api_tell(int error);
 

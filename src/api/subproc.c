@@ -3,7 +3,6 @@
 
 #include "alloc/alloc.h"
 #include "alloc/heap.h"
-#include "api/entry.h"
 #include "api/subproc.h"
 #include "arena/meta.h"
 #include "local/thread.h"
@@ -29,6 +28,10 @@ bool mia_api_is_main_heap(const mia_heap *heap) {
   return heap == mia_alloc_heap_main() || (heap->subproc != NULL && heap->subproc->main == heap);
 }
 
+const mia_subproc *mia_api_subproc_of(const mia_heap *heap) {
+  return heap->subproc != NULL ? heap->subproc : &mia_api_all.main;
+}
+
 void mia_api_subproc_enter(mia_subproc *subproc, mia_heap *heap) {
   mia_os_lock(&mia_api_all.subprocs);
   heap->subproc = subproc;
@@ -51,13 +54,22 @@ void mia_api_subproc_leave(mia_heap *heap) {
 
 /* ---- coming and going ---- */
 
+/* One that was never used, [lock:subprocs]. */
+static mia_subproc *make(void) {
+  mia_subproc *subproc = mia_arena_meta(sizeof *subproc);
+  if (subproc == NULL) return NULL;
+  subproc->next = mia_api_all.main.next;
+  mia_api_all.main.next = subproc;
+  return subproc;
+}
+
 static mia_subproc *take(void) {
   mia_os_lock(&mia_api_all.subprocs);
   mia_subproc *subproc = mia_api_all.idle;
   if (subproc != NULL)
     mia_api_all.idle = subproc->idle;
   else
-    subproc = mia_arena_meta(sizeof *subproc);
+    subproc = make();
   mia_os_unlock(&mia_api_all.subprocs);
   return subproc;
 }
@@ -80,7 +92,7 @@ mia_subproc *mia_subproc_new(void) {
     give(subproc);
     return NULL;
   }
-  *subproc = (mia_subproc){.main = heap};
+  subproc->main = heap;
   mia_api_subproc_enter(subproc, heap);
   return subproc;
 }
@@ -105,6 +117,15 @@ void mia_subproc_add_current_thread(mia_subproc *subproc) {
 
 /* ---- walking ---- */
 
+void mia_api_each_heap(mia_heap_visitor *visit, void *arg) {
+  bool going_on = visit(mia_alloc_heap_main(), arg);
+  mia_os_lock(&mia_api_all.subprocs);
+  for (const mia_subproc *s = &mia_api_all.main; s != NULL; s = s->next)
+    for (mia_heap *heap = s->heaps; going_on && heap != NULL; heap = heap->next)
+      going_on = visit(heap, arg);
+  mia_os_unlock(&mia_api_all.subprocs);
+}
+
 /* The heaps of a sub-process, up to `room' of them; how many there are. */
 static size_t list(const mia_subproc *subproc, mia_heap **heaps, size_t room) {
   size_t count = 0;
@@ -124,13 +145,13 @@ bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void
   size_t room = 0;
   size_t count;
   while ((count = list(subproc, heaps, room)) > room) {
-    mia_enter_free(heaps);
+    mia_alloc_free(heaps);
     room = count;
-    heaps = mia_enter_malloc(room * sizeof *heaps);
+    heaps = mia_alloc_heap_malloc(mia_alloc_heap_main(), room * sizeof *heaps, false);
     if (heaps == NULL) return false;
   }
   bool going_on = visit(main_heap_of(subproc), arg);
   for (size_t i = 0; going_on && i < count; i++) going_on = visit(heaps[i], arg);
-  mia_enter_free(heaps);
+  mia_alloc_free(heaps);
   return going_on;
 }

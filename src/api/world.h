@@ -21,6 +21,7 @@ struct mia_subproc {
   mia_heap *main;           /* [const] while in use; NULL: the process's */
   mia_heap *heaps;          /* [lock:subprocs] linked by next */
   struct mia_subproc *idle; /* [lock:subprocs] next in the list of unused ones */
+  struct mia_subproc *next; /* [lock:subprocs] next in the list of all */
 };
 
 typedef struct mia_api_world {
@@ -35,6 +36,7 @@ typedef struct mia_api_world {
   mia_lock subprocs;
   mia_subproc main;      /* what is there from the start */
   mia_subproc *idle;     /* [lock:subprocs] */
+  mia_acell begun;       /* [any] tick at which the library began; 0: it has not yet */
   mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
   mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
 } mia_api_world;
@@ -48,6 +50,7 @@ mia_assert_placed(mia_api_world, warnings);
 mia_assert_placed(mia_api_world, output);
 mia_assert_placed(mia_api_world, error);
 mia_assert_placed(mia_api_world, deferred);
+mia_assert_placed(mia_api_world, begun);
 mia_assert_placed(mia_api_world, age_due);
 mia_assert_placed(mia_api_world, stderr_copy);
 

@@ -10,6 +10,7 @@
 #ifndef MIA_LOCAL_LOCAL_H
 #define MIA_LOCAL_LOCAL_H
 
+#include "local/counts.h"
 #include "os/lock.h"
 #include "os/tls.h"
 #include "page/page.h"
@@ -74,6 +75,7 @@ typedef struct mia_local {
   mia_heap
       *chosen; /* [own] the heap of who names none; NULL: the main one.  If set, `head' is empty */
   struct mia_subproc *subproc;  /* [own] where the thread is (api); NULL: the main one */
+  mia_counts counts;            /* [any] written by the owner */
   bool stirred;                 /* [own] pages came or went since the last look at the clock */
   bool deferring;               /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat; /* [own] how often it was asked to */
@@ -104,6 +106,7 @@ typedef struct mia_local_world {
 mia_assert_placed(mia_tally, now);
 mia_assert_placed(mia_tally, peak);
 mia_assert_placed(mia_local, spares);
+mia_assert_placed(mia_local, counts);
 mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);
@@ -129,6 +132,10 @@ mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
   return mia_likely(self->chosen == NULL) ? mia_local_main_heap() : self->chosen;
 }
 mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
+/* A thread that has no local counts nothing. */
+mia_inline void mia_local_count(mia_local *self, mia_event event) {
+  if (!mia_local_is_none(self)) mia_count_add(&self->counts.events[event], 1);
+}
 mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;
 }
