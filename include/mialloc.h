@@ -243,6 +243,9 @@ MIA_API size_t mia_usable_size(const void *p);
  * where that request cannot be met. */
 MIA_API size_t mia_good_size(size_t size);
 
+/* The same of mia_malloc_aligned. */
+MIA_API size_t mia_good_size_aligned(size_t size, size_t alignment);
+
 /* Whether `p', which may be any pointer, is a block of this library. */
 MIA_API bool mia_any_heap_contains(const void *p);
 
@@ -253,6 +256,9 @@ MIA_API bool mia_is_in_heap_region(const void *p);
 /* The largest power of two that the address `p' is a multiple of; 0 for NULL
  * (C23 7.24.3.8 memalignment).  `p' may be any pointer. */
 MIA_API size_t mia_memalignment(const void *p);
+
+/* Whether malloc is this library's. */
+MIA_API bool mia_is_overriding(void);
 
 /* MIA_VERSION of the library that runs, and the same as text ("0.1.0"). */
 MIA_API int mia_version(void);

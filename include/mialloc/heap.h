@@ -132,6 +132,7 @@ typedef struct mia_heap_area {
   size_t used;            /* blocks in use */
   size_t block_size;      /* usable bytes of each */
   size_t full_block_size; /* bytes from one to the next */
+  void *reserved1;        /* NULL */
 } mia_heap_area;
 
 /* Is called for an area with `block' NULL, and then for each of its blocks in
@@ -154,6 +155,51 @@ MIA_API bool mia_heap_visit_abandoned_blocks(mia_heap *heap, bool blocks, mia_bl
  * moving its blocks elsewhere would give memory back.  False if `p' is not a
  * block of the heap. */
 MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size_t percent);
+
+/* ---- arenas -------------------------------------------------------------------------------- */
+
+/* An arena is a range of address space that pages lie in.  The library reserves
+ * arenas as it needs them; these functions add others, which stay to the end.
+ * An exclusive one serves only the heaps that were made for it.  0 and the arena
+ * in *arena, if that is not NULL; or ENOMEM, with NULL there. */
+
+/* Reserves `size' bytes; with `commit' they are charged to the process at once;
+ * with `large' they have large OS pages if the system grants some. */
+MIA_API int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive,
+                               mia_arena **arena);
+
+/* Reserves `pages' pages of 1 GiB on a NUMA node (below 0: on any), or on
+ * `nodes' nodes in turn, and gives up after `timeout_ms' (0: never). */
+MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
+                                   mia_arena **arena);
+MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms);
+
+/* Makes memory accessible (`commit') or gives it back; in the first case *is_zero
+ * is set where it reads as zero.  False: it cannot be done. */
+typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is_zero, void *arg);
+
+/* Makes the program's own memory an arena; it is the library's from then on.  It
+ * has mia_arena_min_size() bytes at least, and is cut to multiples of
+ * mia_arena_min_alignment().  `committed': it is accessible; `pinned': it cannot
+ * be given back; `zero': it reads as zero; `node': its NUMA node, or below 0.
+ * `commit' is called where memory is needed or not any more; NULL: as the OS
+ * does.  False: it cannot be used. */
+MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
+                               int node, bool exclusive, mia_commit_function *commit, void *arg,
+                               mia_arena **arena);
+
+/* Where an arena starts, and its size in *size, if that is not NULL. */
+MIA_API void *mia_arena_area(const mia_arena *arena, size_t *size);
+
+/* Whether `p', which may be any pointer, points into an arena. */
+MIA_API bool mia_arena_contains(const mia_arena *arena, const void *p);
+
+/* What an arena is a multiple of, and the smallest one. */
+MIA_API size_t mia_arena_min_alignment(void);
+MIA_API size_t mia_arena_min_size(void);
+
+/* Writes what the arenas hold: to `out', or, if that is NULL, where messages go. */
+MIA_API void mia_arenas_print(mia_output_function *out, void *arg);
 
 /* ---- sub-processes ----------------------------------------------------------------------- */
 

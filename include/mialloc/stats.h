@@ -96,8 +96,9 @@ MIA_API char *mia_stats_as_json(const mia_stats *stats, size_t size, char *buffe
 /* Writes statistics as text: to `out', or, if that is NULL, where messages go. */
 MIA_API void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg);
 
-/* The same for the process. */
+/* The same for the process; and of that what the OS knows: times, memory, faults. */
 MIA_API void mia_stats_print_out(mia_output_function *out, void *arg);
+MIA_API void mia_process_print_out(mia_output_function *out, void *arg);
 
 #ifdef __cplusplus
 }

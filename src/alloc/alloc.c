@@ -146,8 +146,11 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
   return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);
 }
 
-size_t mia_alloc_good(size_t size) {
-  if (size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(size));
-  size_t rounded = mia_align_up(size, mia_os_page_size());
+size_t mia_alloc_good(size_t size, size_t align) {
+  if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
+    size_t class_size = mia_align_up(size > 0 ? size : 1, align);
+    if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size));
+  }
+  size_t rounded = mia_align_up(size > 0 ? size : 1, mia_os_page_size());
   return rounded < size || rounded > MIA_SIZE_MAX ? size : rounded;
 }

@@ -3,7 +3,6 @@
 #include "base/prelude.h"
 
 #include "api/entry.h"
-#include "arena/arena.h"
 #include "page/page.h"
 
 #include <mialloc.h>
@@ -128,14 +127,3 @@ void mia_ufree(void *p, size_t *usable) { mia_enter_free(tell(p, usable)); }
 /* ---- any pointer ---- */
 
 bool mia_any_heap_contains(const void *p) { return mia_api_page_of_block(p) != NULL; }
-
-static bool is_in_arena(const mia_arena *arena, const void *p) {
-  return (uintptr_t)p - (uintptr_t)arena->start < arena->slices << MIA_SLICE_SHIFT;
-}
-
-bool mia_is_in_heap_region(const void *p) {
-  size_t count = mia_aword_get_acq(&mia_arena_all.count);
-  for (size_t i = 0; i < count; i++)
-    if (is_in_arena(mia_arena_nth(i), p)) return true;
-  return mia_page_of(p) != NULL;
-}

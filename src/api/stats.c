@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum {
+  LINE_SIZE = 512,
   TEXT_SIZE = 12 * 1024,
   COLUMN_SIZE = 16,
   COLUMN_PEAK = 42,
@@ -120,6 +121,23 @@ void mia_stats_print_out(mia_output_function *out, void *arg) {
   mia_stats stats = {.size = sizeof stats};
   (void)mia_stats_get(&stats);
   mia_stats_print_as(&stats, out, arg);
+}
+
+void mia_process_print_out(mia_output_function *out, void *arg) {
+  char buffer[LINE_SIZE];
+  mia_stats s = {.size = sizeof s};
+  mia_text t = mia_base_text(buffer, sizeof buffer);
+  (void)mia_stats_get(&s);
+  put_count(&t, "process: elapsed ", s.elapsed_ms);
+  put_count(&t, " ms, user ", s.user_ms);
+  put_count(&t, " ms, system ", s.system_ms);
+  put_bytes(&t, " ms, RSS ", s.rss);
+  put_bytes(&t, " (peak ", s.rss_peak);
+  put_bytes(&t, "), committed ", s.committed);
+  put_count(&t, ", page faults ", s.faults);
+  put_count(&t, " (from disk ", s.faults_major);
+  mia_base_put(&t, ")\n");
+  mia_api_say(out, arg, buffer);
 }
 
 /* ---- at exit, and on demand ---- */
