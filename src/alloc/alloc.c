@@ -44,7 +44,7 @@ static void *relend(mia_local *self, unsigned size_class) {
   return block;
 }
 
-/* What is asked for: start + offset a multiple of align. */
+/* What is asked for: at least a byte, start + offset a multiple of align. */
 typedef struct request {
   size_t size;
   size_t align;
@@ -54,7 +54,7 @@ typedef struct request {
 
 static mia_page *reuse_single(mia_local *local, const request *r) {
   if (r->align > MIA_SLICE_SIZE || r->offset != 0) return NULL;
-  mia_page *page = mia_local_reuse_large(local, mia_slices_of(r->size > 0 ? r->size : 1));
+  mia_page *page = mia_local_reuse_large(local, mia_slices_of(r->size));
   if (page != NULL) mia_page_renew_single(page, r->size);
   return page;
 }
@@ -75,7 +75,7 @@ static void *single(mia_local *local, const request *r) {
 /* See class.h: the class of a multiple of `align' is one as well. */
 static void *attempt(mia_local *local, const request *r) {
   if (r->size <= MIA_CLASS_SIZE_MAX && r->align <= MIA_SLICE_SIZE && r->offset == 0) {
-    size_t rounded = mia_align_up(r->size > 0 ? r->size : 1, r->align);
+    size_t rounded = mia_align_up(r->size, r->align);
     if (rounded <= MIA_CLASS_SIZE_MAX) return from_class(local, mia_class_of(rounded), r->zero);
   }
   return single(local, r);
@@ -112,7 +112,7 @@ void *mia_alloc_slow(size_t size, bool zero) {
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),
-                  &(request){.size = size, .align = 1, .zero = zero});
+                  &(request){.size = size > 0 ? size : 1, .align = 1, .zero = zero});
 }
 
 /* The list in use knows whether its blocks are zero but for their link. */
@@ -134,7 +134,10 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
     errno = ENOMEM;
     return NULL;
   }
-  return allocate(heap, &(request){size, align, offset & (align - 1), zero});
+  return allocate(heap, &(request){.size = size > 0 ? size : 1,
+                                   .align = align,
+                                   .offset = offset & (align - 1),
+                                   .zero = zero});
 }
 
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {

@@ -50,8 +50,7 @@ static void *resize_single(mia_page *page, size_t size, size_t align) {
   bool may_move = align <= MIA_BLOCK_ALIGN;
   int error = errno;
   void *p = mia_page_resize_single(page, size, may_move) ? page->start : NULL;
-  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH &&
-      page->heap == mia_local_main_heap())
+  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH && page->heap == NULL)
     p = move_to_mapping(page, size);
   errno = error;
   return p;

@@ -34,8 +34,8 @@ static size_t blocks_in_use(uint32_t used, uint32_t total, uint32_t due, uintptr
 mia_glance static void count_page(const mia_census *wanted, const mia_page *page,
                                   mia_stats *stats) {
   unsigned kind = page->size_class;
-  const mia_heap *heap = page->heap;
-  if (kind >= MIA_CLASS_KINDS || heap == NULL) return;
+  const mia_heap *heap = mia_local_heap(page->heap);
+  if (kind >= MIA_CLASS_KINDS) return;
   if (!is_wanted(wanted, heap, mia_aword_get(&page->owner))) return;
   size_t blocks = blocks_in_use(page->used, page->total, page->due, mia_aword_get(&page->remote),
                                 kind >= MIA_CLASS_COUNT);
@@ -101,7 +101,7 @@ static void discount_lists(const mia_census *wanted, const mia_local *local, mia
   for (size_t i = 0; i < MIA_CLASS_COUNT; i++) {
     size_t count = 0;
     for (const mia_block *block = local->head[i]; block != NULL; block = block->next) count++;
-    if (count > 0 && is_wanted(wanted, local->heap, (uintptr_t)local)) {
+    if (count > 0 && is_wanted(wanted, mia_local_heap(local->heap), (uintptr_t)local)) {
       stats->classes[i].blocks -= count;
       stats->classes[i].bytes -= count * mia_class_size((unsigned)i);
     }

@@ -113,7 +113,7 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
     remove_other(bin, page);
     return page;
   }
-  page = mia_local_pool_take(self->heap, size_class);
+  page = mia_local_pool_take(mia_local_heap(self->heap), size_class);
   if (page != NULL) mia_local_count(self, MIA_EVENT_TAKEN);
   if (page == NULL) page = mia_local_reuse(self, size_class);
   if (page == NULL) page = mia_local_make(self, size_class);
@@ -178,7 +178,7 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     return;
   }
   /* What waits in an outbox must not outlive a heap that is destroyed. */
-  if (mia_local_is_none(self) || page->heap != mia_local_main_heap()) {
+  if (mia_local_is_none(self) || page->heap != NULL) {
     send(self, page, block, block, 1);
     return;
   }

@@ -131,7 +131,7 @@ static found take_page(mia_heap *heap, mia_heap *to, mia_page **page) {
   if (result == HAVE_PAGE) {
     mia_local_pool_unlink(*page);
     mia_local_delist(*page);
-    (*page)->heap = to;
+    (*page)->heap = mia_local_heap_field(to);
     if ((*page)->size_class == MIA_CLASS_HUGE) mia_local_enlist(to, *page);
   }
   mia_os_unlock(&mia_local_all.pool_lock);

@@ -29,7 +29,7 @@ mia_local *mia_local_take(mia_heap *heap) {
   else
     local = make();
   mia_os_unlock(&mia_local_all.threads);
-  if (local != NULL) local->heap = heap;
+  if (local != NULL) local->heap = mia_local_heap_field(heap);
   return local;
 }
 

@@ -126,10 +126,18 @@ extern mia_thread_local mia_local *mia_local_self __attribute__((visibility("hid
 mia_local *mia_local_take(mia_heap *heap);
 void mia_local_give(mia_local *local);
 
+/* A field that names a heap is NULL for the main one, so that what is all zero
+ * belongs to it. */
 mia_inline mia_heap *mia_local_main_heap(void) { return &mia_local_all.main; }
+mia_inline mia_heap *mia_local_heap(mia_heap *field) {
+  return field != NULL ? field : mia_local_main_heap();
+}
+mia_inline mia_heap *mia_local_heap_field(mia_heap *heap) {
+  return heap != mia_local_main_heap() ? heap : NULL;
+}
 /* Where blocks come from that name no heap. */
 mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
-  return mia_likely(self->chosen == NULL) ? mia_local_main_heap() : self->chosen;
+  return mia_local_heap(self->chosen);
 }
 mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
 /* A thread that has no local counts nothing. */

@@ -17,7 +17,7 @@ static void stir(mia_local *self) {
 
 /* Pages of the main heap are found through the arenas, but for huge ones. */
 static bool is_enlisted(const mia_page *page) {
-  return page->heap != mia_local_main_heap() || page->size_class == MIA_CLASS_HUGE;
+  return page->heap != NULL || page->size_class == MIA_CLASS_HUGE;
 }
 
 static mia_page *note_made(mia_local *self, mia_page *page) {
@@ -25,7 +25,7 @@ static mia_page *note_made(mia_local *self, mia_page *page) {
   page->heap = self->heap;
   if (is_enlisted(page)) {
     mia_os_lock(&mia_local_all.pool_lock);
-    mia_local_enlist(page->heap, page);
+    mia_local_enlist(mia_local_heap(page->heap), page);
     mia_os_unlock(&mia_local_all.pool_lock);
   }
   mia_local_tally_up(&mia_local_all.pages[page->size_class]);
@@ -35,12 +35,12 @@ static mia_page *note_made(mia_local *self, mia_page *page) {
 }
 
 mia_page *mia_local_make(mia_local *self, unsigned size_class) {
-  return note_made(self, mia_page_make(size_class, self->heap->only));
+  return note_made(self, mia_page_make(size_class, mia_local_heap(self->heap)->only));
 }
 
 mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool *zero) {
   mia_single single = *wanted;
-  single.only = self->heap->only;
+  single.only = mia_local_heap(self->heap)->only;
   return note_made(self, mia_page_make_single(&single, zero));
 }
 

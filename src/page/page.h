@@ -46,7 +46,7 @@ typedef struct mia_page {
   struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
   struct mia_page *prev; /* likewise */
   mia_arena *arena;      /* [const] NULL for a huge page */
-  struct mia_heap *heap; /* [own] what the blocks belong to */
+  struct mia_heap *heap; /* [own] what the blocks belong to; NULL: the main heap */
   struct mia_page *heap_next; /* [lock:pool] other pages of the heap */
   struct mia_page *heap_prev; /* [lock:pool] */
 } mia_page;

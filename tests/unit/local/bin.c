@@ -95,7 +95,7 @@ static bool holds(const mia_local *self) {
 
 static void nothing_is_left(void) {
   for (unsigned c = 0; c < MIA_CLASS_KINDS; c++) need_at(pages(c) == 0, c);
-  for (unsigned c = 0; c < MIA_CLASS_COUNT; c++) need_at(mia_local_all.pool[c] == NULL, c);
+  for (unsigned c = 0; c < MIA_CLASS_COUNT; c++) need_at(mia_local_all.main.pool[c] == NULL, c);
 }
 
 /* ---- allocating ---- */
@@ -133,7 +133,7 @@ START_TEST(refilled_from_what_is_nearest) {
   mia_local_flush(alice);
   mia_local_abandon(bob);
   ck_assert(holds(alice) && alice->bins[BIG].others == other && spare(alice, BIG) == kept);
-  ck_assert_ptr_eq(mia_local_all.pool[BIG], pooled);
+  ck_assert_ptr_eq(mia_local_all.main.pool[BIG], pooled);
   for (int i = 26; i < 32; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), in_use);
   ck_assert_ptr_eq(page_of(alloc(alice, BIG)), other);
   for (int i = 0; i < 7; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), pooled);
@@ -238,14 +238,14 @@ START_TEST(who_has_no_use_for_a_page_puts_it_into_the_pool) {
   mia_page *full = page_of(b[0]);
   release(bob, b[0]);
   mia_local_flush(bob);
-  ck_assert(owner(full) == NULL && !claimed(full) && mia_local_all.pool[BIG] == full);
+  ck_assert(owner(full) == NULL && !claimed(full) && mia_local_all.main.pool[BIG] == full);
   /* There it waits until all of it is free, or somebody takes it. */
   for (int i = 1; i < 7; i++) release(bob, b[i]);
   mia_local_flush(bob);
-  ck_assert(mia_local_all.pool[BIG] == full && pages(BIG) == 2);
+  ck_assert(mia_local_all.main.pool[BIG] == full && pages(BIG) == 2);
   release(bob, b[7]);
   mia_local_flush(bob);
-  ck_assert(mia_local_all.pool[BIG] == NULL && spare(bob, BIG) == full);
+  ck_assert(mia_local_all.main.pool[BIG] == NULL && spare(bob, BIG) == full);
 }
 END_TEST
 
@@ -257,7 +257,7 @@ START_TEST(a_thread_takes_no_more_than_some) {
     mia_local_flush(alice);
   }
   ck_assert_uint_eq(alice->bins[BIG].count, OTHERS);
-  ck_assert_uint_eq(mia_aword_get(&mia_local_all.pooled[BIG]), 40 - OTHERS);
+  ck_assert_uint_eq(mia_aword_get(&mia_local_all.main.pooled[BIG]), 40 - OTHERS);
   ck_assert(holds(alice));
 }
 END_TEST
@@ -291,7 +291,8 @@ START_TEST(single_pages_are_had_by_who_frees_them) {
   bool zero;
   for (int i = 0; i < 4; i++) {
     mia_local *self = i % 2 == 0 ? bob : &mia_local_all.none;
-    mia_page *page = mia_local_make_single(alice, 2 * MIA_MIB, 1, i >= 2, &zero);
+    mia_page *page = mia_local_make_single(
+        alice, &(mia_single){.size = 2 * MIA_MIB, .align = 1, .huge = i >= 2}, &zero);
     release(self, page->start);
     nothing_is_left();
   }
@@ -300,7 +301,8 @@ END_TEST
 
 START_TEST(freeing_a_single_page_twice_is_fatal) {
   bool zero;
-  mia_page *page = mia_local_make_single(alice, MIA_MIB, 1, false, &zero);
+  mia_page *page = mia_local_make_single(
+      alice, &(mia_single){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
   mia_local_free_remote(bob, page, (void *)page->start);
   mia_local_free_remote(bob, page, (void *)page->start);
 }
@@ -340,7 +342,7 @@ START_TEST(abandoned_pages_are_adopted) {
   mia_local_abandon(alice);
   ck_assert(holds(alice) && alice->bins[BIG].page == NULL && alice->head[BIG] == NULL);
   ck_assert(pages(20) == 0 && pages(BIG) == 1 && pages(WIDE) == 1);
-  ck_assert(owner(page) == NULL && mia_local_all.pool[BIG] == page && page->used == 3);
+  ck_assert(owner(page) == NULL && mia_local_all.main.pool[BIG] == page && page->used == 3);
   release(bob, b[1]);
   mia_block *next = alloc(bob, BIG);
   ck_assert(page_of(next) == page && owner(page) == bob && pages(BIG) == 1);
@@ -360,7 +362,7 @@ START_TEST(a_full_page_is_abandoned_to_its_frees) {
   fill(alice, b, 8, BIG);
   mia_page *page = page_of(b[0]);
   mia_local_abandon(alice);
-  ck_assert(mia_local_all.pool[BIG] == NULL && owner(page) == NULL && !claimed(page));
+  ck_assert(mia_local_all.main.pool[BIG] == NULL && owner(page) == NULL && !claimed(page));
   (void)alloc(bob, BIG);
   ck_assert_uint_eq(pages(BIG), 2);
   release(bob, b[0]);

@@ -19,20 +19,20 @@ static mia_page *page_with_room(mia_block **blocks) {
   return page;
 }
 
-static size_t pooled(void) { return mia_aword_get(&mia_local_all.pooled[CLASS]); }
+static size_t pooled(void) { return mia_aword_get(&mia_local_all.main.pooled[CLASS]); }
 static bool listed(const mia_page *page) { return mia_aword_get(&page->listed) != 0; }
 
 /* P4: listed exactly while on a list. */
 START_TEST(P4_put_and_taken) {
   mia_block *blocks;
   mia_page *page = page_with_room(&blocks);
-  ck_assert_ptr_null(mia_local_pool_take(CLASS));
+  ck_assert_ptr_null(mia_local_pool_take(mia_local_main_heap(), CLASS));
   ck_assert(mia_local_pool_put(page));
-  ck_assert(listed(page) && pooled() == 1 && mia_local_all.pool[CLASS] == page);
+  ck_assert(listed(page) && pooled() == 1 && mia_local_all.main.pool[CLASS] == page);
   ck_assert_uint_eq(page->due, page->used);
-  ck_assert_ptr_null(mia_local_pool_take(CLASS + 1));
-  ck_assert_ptr_eq(mia_local_pool_take(CLASS), page);
-  ck_assert(!listed(page) && pooled() == 0 && mia_local_all.pool[CLASS] == NULL);
+  ck_assert_ptr_null(mia_local_pool_take(mia_local_main_heap(), CLASS + 1));
+  ck_assert_ptr_eq(mia_local_pool_take(mia_local_main_heap(), CLASS), page);
+  ck_assert(!listed(page) && pooled() == 0 && mia_local_all.main.pool[CLASS] == NULL);
   ck_assert(!mia_owner_claim(page)); /* whoever took it has it */
 }
 END_TEST
@@ -64,7 +64,7 @@ START_TEST(removed_from_anywhere) {
     ck_assert(!listed(p) && pooled() == (size_t)(PAGES - 1 - i));
     mia_local_pool_remove(p); /* nothing if it is not there */
     size_t n = 0;
-    for (const mia_page *q = mia_local_all.pool[CLASS]; q != NULL; q = q->next, n++)
+    for (const mia_page *q = mia_local_all.main.pool[CLASS]; q != NULL; q = q->next, n++)
       ck_assert(q != p && (q->next == NULL || q->next->prev == q));
     ck_assert_uint_eq(n, pooled());
   }
@@ -82,9 +82,9 @@ START_TEST(a_page_that_a_free_claimed_is_passed_over) {
     got |= mia_owner_push(claimed, blocks, blocks, 1);
   }
   ck_assert(got && listed(claimed));
-  ck_assert_ptr_eq(mia_local_pool_take(CLASS), good);
+  ck_assert_ptr_eq(mia_local_pool_take(mia_local_main_heap(), CLASS), good);
   ck_assert(!listed(claimed) && pooled() == 0);
-  ck_assert_ptr_null(mia_local_pool_take(CLASS));
+  ck_assert_ptr_null(mia_local_pool_take(mia_local_main_heap(), CLASS));
 }
 END_TEST
 
@@ -101,7 +101,7 @@ static void *put_and_take(void *arg) {
   for (int i = 0; i < TURNS; i++) {
     mia_page **p = &have[random_below(&random, FEW)];
     if (*p == NULL) {
-      *p = mia_local_pool_take(CLASS);
+      *p = mia_local_pool_take(mia_local_main_heap(), CLASS);
       if (*p == NULL) continue;
       note(!listed(*p) && (*p)->prev != (void *)1);
       (*p)->prev = (void *)1;
@@ -133,8 +133,8 @@ static void *free_and_take(void *arg) {
   uint64_t random = suite_random(20 + (unsigned)(uintptr_t)arg);
   for (int i = 0; i < TURNS; i++) {
     bool fresh;
-    mia_page *page = mia_local_pool_take(CLASS);
-    if (page == NULL) page = mia_page_make(CLASS);
+    mia_page *page = mia_local_pool_take(mia_local_main_heap(), CLASS);
+    if (page == NULL) page = mia_page_make(CLASS, NULL);
     if (page == NULL) continue;
     mia_page_gather(page);
     mia_block *list = mia_page_lend(page, &fresh);
@@ -161,7 +161,7 @@ START_TEST(frees_and_takers_do_not_share_a_page) {
   for (uintptr_t i = 0; i < THREADS; i++)
     pthread_create(&thread[i], NULL, free_and_take, (void *)i);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  for (mia_page *p; (p = mia_local_pool_take(CLASS)) != NULL;) {
+  for (mia_page *p; (p = mia_local_pool_take(mia_local_main_heap(), CLASS)) != NULL;) {
     mia_page_gather(p);
     mia_page_check(p);
     ck_assert_uint_eq(p->used, 0);

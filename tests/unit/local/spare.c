@@ -28,7 +28,8 @@ static mia_page *made(unsigned size_class) {
 /* An empty large page, as its last free leaves it. */
 static mia_page *emptied(size_t slices) {
   bool zero;
-  mia_page *page = mia_local_make_single(&alice, slices * MIA_SLICE_SIZE, 1, false, &zero);
+  mia_page *page = mia_local_make_single(
+      &alice, &(mia_single){.size = slices * MIA_SLICE_SIZE, .align = 1, .huge = false}, &zero);
   ck_assert(page != NULL && mia_owner_claim(page));
   page->used = 0;
   return page;

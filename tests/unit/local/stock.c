@@ -27,8 +27,10 @@ START_TEST(pages_are_counted_by_class) {
   self->stirred = false;
   mia_page *small = mia_local_make(self, 7);
   ck_assert(small != NULL && self->stirred);
-  mia_page *large = mia_local_make_single(self, MIA_MIB, 1, false, &zero);
-  mia_page *huge = mia_local_make_single(self, MIA_MIB, 1, true, &zero);
+  mia_page *large = mia_local_make_single(
+      self, &(mia_single){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
+  mia_page *huge = mia_local_make_single(
+      self, &(mia_single){.size = MIA_MIB, .align = 1, .huge = true}, &zero);
   expect(7, 1, 1);
   expect(MIA_CLASS_LARGE, 1, 1);
   expect(MIA_CLASS_HUGE, 1, 1);
@@ -50,7 +52,8 @@ START_TEST(what_was_not_made_is_not_counted) {
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
   self->stirred = false;
   ck_assert_ptr_null(mia_local_make(self, 7));
-  ck_assert_ptr_null(mia_local_make_single(self, MIA_MIB, 1, true, &zero));
+  ck_assert_ptr_null(
+      mia_local_make_single(self, &(mia_single){.size = MIA_MIB, .align = 1, .huge = true}, &zero));
   expect(7, 0, 0);
   expect(MIA_CLASS_HUGE, 0, 0);
 }
@@ -58,7 +61,8 @@ END_TEST
 
 START_TEST(the_local_of_no_thread_is_never_written) {
   bool zero;
-  mia_page *large = mia_local_make_single(mia_local_self, MIA_MIB, 1, false, &zero);
+  mia_page *large = mia_local_make_single(
+      mia_local_self, &(mia_single){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
   large->used = 0;
   mia_local_retire(mia_local_self, large);
   static const mia_local empty;

@@ -68,7 +68,7 @@ START_TEST(detach_and_attach_again) {
   mia_block *b = alloc(CLASS);
   mia_local_detach();
   ck_assert(mia_local_is_none(mia_local_self) && attached() == 0);
-  ck_assert(mia_local_all.pool[CLASS] == page_of(b) && pages() == 1);
+  ck_assert(mia_local_all.main.pool[CLASS] == page_of(b) && pages() == 1);
   ck_assert_ptr_eq(mia_local_attach(), self);
   ck_assert(registered() == 1 && attached() == 1);
   ck_assert_ptr_eq(page_of(alloc(CLASS)), page_of(b));
@@ -94,7 +94,7 @@ START_TEST(an_ended_thread_leaves_its_blocks) {
   run(come_and_go, &b[1]);
   ck_assert_uint_eq(attached(), 1);
   ck_assert_ptr_eq(page_of(b[0]), page_of(b[1])); /* the second adopted it */
-  ck_assert(pages() == 1 && mia_local_all.pool[CLASS] == page_of(b[0]));
+  ck_assert(pages() == 1 && mia_local_all.main.pool[CLASS] == page_of(b[0]));
   release(b[0]);
   mia_local_flush(mia_local_self);
   ck_assert_uint_eq(pages(), 1);

@@ -13,14 +13,15 @@
 #define HUGE (SPAN_MAX + SLICE)
 
 static mia_page *made(unsigned size_class) {
-  mia_page *page = mia_page_make(size_class);
+  mia_page *page = mia_page_make(size_class, NULL);
   ck_assert_ptr_nonnull(page);
   return page;
 }
 
 static mia_page *single(size_t size, size_t align) {
   bool zero;
-  mia_page *page = mia_page_make_single(size, align, false, &zero);
+  mia_page *page = mia_page_make_single(&(mia_single){.size = size, .align = align, .huge = false},
+                                        &zero);
   ck_assert_ptr_nonnull(page);
   return page;
 }
@@ -250,7 +251,8 @@ START_TEST(a_single_page_is_one_live_block) {
     for (size_t align = 1; align <= 2 * SPAN_MAX; align *= 16) {
       size_t size = sizes[i];
       bool zero = false, large = size <= SPAN_MAX && align <= SPAN_MAX / 2;
-      mia_page *page = mia_page_make_single(size, align, false, &zero);
+      mia_page *page = mia_page_make_single(
+          &(mia_single){.size = size, .align = align, .huge = false}, &zero);
       need_at(page != NULL && (zero || large) && mia_is_aligned(page->start, align), size);
       need_at(page->size_class == (large ? MIA_CLASS_LARGE : MIA_CLASS_HUGE), size);
       need_at(page->size == mia_align_up(size, 4096), size);
@@ -271,7 +273,7 @@ START_TEST(a_large_page_of_used_memory_is_not_zero) {
   mia_page *page = single(MIA_MIB, 1);
   mark(page->start, MIA_MIB);
   retire_single(page);
-  page = mia_page_make_single(MIA_MIB / 2, 1, false, &zero);
+  page = mia_page_make_single(&(mia_single){.size = MIA_MIB / 2, .align = 1, .huge = false}, &zero);
   ck_assert(page != NULL && !zero);
 }
 END_TEST
@@ -300,7 +302,8 @@ START_TEST(a_large_page_shrinks_by_slices) {
   ck_assert(page->size == 3 * SLICE && page->slices == 3 && marked(page->start, 3 * SLICE));
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 3 * SLICE);
   bool zero;
-  mia_page *behind = mia_page_make_single(7 * SLICE, 1, false, &zero);
+  mia_page *behind = mia_page_make_single(
+      &(mia_single){.size = 7 * SLICE, .align = 1, .huge = false}, &zero);
   ck_assert(behind->start == page->start + 3 * SLICE && !zero);
   retire_single(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 7 * SLICE);
@@ -333,7 +336,8 @@ END_TEST
 
 START_TEST(huge_where_it_is_wanted) {
   bool zero;
-  mia_page *page = mia_page_make_single(9 * SLICE, 1, true, &zero);
+  mia_page *page = mia_page_make_single(&(mia_single){.size = 9 * SLICE, .align = 1, .huge = true},
+                                        &zero);
   ck_assert(page->size_class == MIA_CLASS_HUGE && page->arena == NULL && zero);
 }
 END_TEST
@@ -344,7 +348,9 @@ START_TEST(descriptors_of_huge_pages_are_used_again) {
   for (int i = 0; i < 50; i++) retire_single(single(HUGE, 1));
   bool zero;
   fake_refuse(FAKE_RESERVE_ALIGNED, 1, FAKE_EVER);
-  for (int i = 0; i < 50; i++) ck_assert_ptr_null(mia_page_make_single(HUGE, 1, false, &zero));
+  for (int i = 0; i < 50; i++)
+    ck_assert_ptr_null(
+        mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_eq(mia_arena_all.meta_at, meta);
 }
 END_TEST
@@ -352,10 +358,12 @@ END_TEST
 START_TEST(nothing_is_an_error_that_passes) {
   bool zero;
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_page_make(0));
-  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1));
-  ck_assert_ptr_null(mia_page_make_single(MIA_MIB, 1, false, &zero));
-  ck_assert_ptr_null(mia_page_make_single(HUGE, 1, false, &zero));
+  ck_assert_ptr_null(mia_page_make(0, NULL));
+  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1, NULL));
+  ck_assert_ptr_null(
+      mia_page_make_single(&(mia_single){.size = MIA_MIB, .align = 1, .huge = false}, &zero));
+  ck_assert_ptr_null(
+      mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero));
   fake_allow();
   (void)made(0);
   (void)single(MIA_MIB, 1);
@@ -412,7 +420,9 @@ START_TEST(fork_leaves_both_sides_at_work) {
   mia_arena_after_fork(pid == 0);
   mia_page_after_fork(pid == 0);
   bool zero;
-  bool good = mia_page_make_single(HUGE, 1, false, &zero) != NULL && mia_page_make(3) != NULL;
+  bool good = mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero) !=
+                  NULL &&
+              mia_page_make(3, NULL) != NULL;
   if (pid == 0) _exit(good ? 0 : 1);
   int status = 1;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
