@@ -133,7 +133,7 @@ static void describe_process(mia_stats *stats) {
   stats->purged = mia_aword_get(&mia_arena_all.purged);
   stats->threads = mia_aword_get(&mia_local_all.attached.now);
   stats->threads_peak = mia_aword_get(&mia_local_all.attached.peak);
-  stats->rss = usage.rss;
+  stats->rss = mia_os_resident();
   stats->rss_peak = usage.peak_rss;
   stats->faults = (unsigned long long)usage.minor_faults + usage.major_faults;
   stats->faults_major = usage.major_faults;

@@ -136,6 +136,12 @@ bool mia_local_refill(mia_local *self, unsigned size_class) {
 
 /* ---- freeing ---- */
 
+static void leave_other(mia_local *self, mia_page *page) {
+  remove_other(&self->bins[page->size_class], page);
+  disown(page);
+  mia_local_settle(self, page, false);
+}
+
 /* A page became empty that no list is lent from. */
 static void leave_empty(mia_local *self, mia_page *page) {
   remove_other(&self->bins[page->size_class], page);
@@ -206,15 +212,29 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
   mia_assert(count == bin->count);
 }
 
+/* Takes the list in use back to its page, which is then one of the others. */
+static void end_lending(mia_local *self, unsigned size_class) {
+  mia_bin *bin = &self->bins[size_class];
+  mia_page *page = bin->page;
+  if (page == NULL) return;
+  uint32_t before = page->used;
+  mia_page_take_back(page, self->head[size_class]);
+  mia_count_add(&self->counts.lent[size_class], (uintptr_t)page->used - before);
+  self->head[size_class] = NULL;
+  bin->page = NULL;
+  add_other(bin, page);
+}
+
 void mia_local_collect(mia_local *self) {
   mia_local_flush(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *next;
+    end_lending(self, size_class);
     for (mia_page *page = bin->others; page != NULL; page = next) {
       next = page->next;
       mia_page_gather(page);
-      if (page->used == 0) leave_empty(self, page);
+      if (page->used == 0 || is_full(page)) leave_other(self, page);
     }
   }
   mia_local_drop_own_spares(self);
@@ -222,30 +242,19 @@ void mia_local_collect(mia_local *self) {
 
 void mia_local_take_back(mia_local *self) {
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    mia_bin *bin = &self->bins[size_class];
-    mia_page *page = bin->page;
-    if (page == NULL) continue;
-    uint32_t before = page->used;
-    mia_page_take_back(page, self->head[size_class]);
-    mia_count_add(&self->counts.lent[size_class], (uintptr_t)page->used - before);
-    self->head[size_class] = NULL;
-    bin->page = NULL;
-    disown(page);
-    mia_local_settle(self, page, false);
+    mia_page *page = self->bins[size_class].page;
+    end_lending(self, size_class);
+    if (page != NULL) leave_other(self, page);
   }
 }
 
 void mia_local_abandon(mia_local *self) {
   mia_local_flush(self);
-  mia_local_take_back(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *page;
-    while ((page = bin->others) != NULL) {
-      remove_other(bin, page);
-      disown(page);
-      mia_local_settle(self, page, false);
-    }
+    end_lending(self, size_class);
+    while ((page = bin->others) != NULL) leave_other(self, page);
   }
   mia_local_drop_own_spares(self);
 }

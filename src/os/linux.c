@@ -23,7 +23,10 @@ void mia_os_small_pages(void *start, size_t size) {
   (void)madvise(start, size, MADV_NOHUGEPAGE);
 }
 
+/* A tail is unmapped, not cut off by mremap: the same to the kernel, whereas
+ * qemu-user 7.2 (32-bit hosts) would unmap what lies behind the block. */
 bool mia_os_resize(void *start, size_t size, size_t wanted) {
+  if (wanted < size) return mia_os_release((char *)start + wanted, size - wanted);
   return mremap(start, size, wanted, 0) != MAP_FAILED;
 }
 

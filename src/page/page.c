@@ -14,6 +14,9 @@
 /* Blocks are carved so many bytes at a time: the smallest OS page. */
 enum { CARVE_BYTES = 4096 };
 
+/* The map has one entry a slice: mappings as large never begin in the same. */
+#define HUGE_MIN MIA_SLICE_SIZE
+
 /* Descriptors of huge pages, which lie in no arena. */
 static struct {
   mia_lock lock;
@@ -95,6 +98,7 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   *zero = true;
   bool large = !wanted->huge && size <= span_max && wanted->align <= span_max / 2;
   if (!large && wanted->only != NULL) return NULL;
+  if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
   mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
                          : make_huge(size, wanted->align);
   if (page == NULL) return NULL;
@@ -236,6 +240,7 @@ static bool resize_large(mia_page *page, size_t size) {
 
 /* The map forgets the old place before the kernel may give it to another. */
 static bool resize_huge(mia_page *page, size_t size, bool may_move) {
+  if (size < HUGE_MIN) return false;
   mia_page_hide(page);
   char *start = mia_arena_huge_resize(page->start, page->size, size, may_move);
   if (start != NULL) page->start = start;

@@ -2,6 +2,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <unistd.h>
+
 #include "api.h"
 
 /* Class boundaries are looked for up to here; a class spans at most an eighth
@@ -15,8 +17,9 @@
 
 /* What a block may waste: the classes' eighth, doubled, and a constant for the
  * smallest sizes and for canaries.  Beyond WASTE_SMALL the unit may be a whole
- * slice of 64 KiB. */
-#define WASTE_SMALL (64 * KIB)
+ * OS page, beyond WASTE_MEDIUM a whole slice of 64 KiB. */
+#define WASTE_SMALL (32 * KIB)
+#define WASTE_MEDIUM (64 * KIB)
 #define WASTE_CONST 64
 #define WASTE_SLICE (64 * KIB)
 
@@ -24,7 +27,8 @@
 #define TOUCH_STEP (64 * KIB + 8)
 
 static size_t waste_allowed(size_t size) {
-  return size / 4 + (size <= WASTE_SMALL ? WASTE_CONST : WASTE_SLICE);
+  if (size <= WASTE_SMALL) return size / 4 + WASTE_CONST;
+  return size / 4 + (size <= WASTE_MEDIUM ? (size_t)sysconf(_SC_PAGESIZE) : WASTE_SLICE);
 }
 
 static size_t alignment_due(size_t size) { return size <= 8 ? 8 : 16; }

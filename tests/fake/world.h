@@ -30,7 +30,7 @@ static inline void world_of_pages(void) {
   for (int i = 0; i < 1000 && mia_arena_all.meta_at != NULL; i++) {
     bool zero;
     const char *seen = mia_arena_all.meta_at;
-    (void)mia_page_make_single(&(mia_single){.size = fake.page_size, .align = 1, .huge = true},
+    (void)mia_page_make_single(&(mia_single){.size = MIA_SLICE_SIZE, .align = 1, .huge = true},
                                &zero);
     if (mia_arena_all.meta_at != seen) break;
   }

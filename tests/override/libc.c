@@ -10,6 +10,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* for asprintf and what only glibc has */
 #endif
+#define _FILE_OFFSET_BITS 64 /* for readdir on 32-bit hosts, whatever the file system */
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -60,6 +61,11 @@ static const size_t sizes[] = {0,    1,     8,      9,       24,      25,      1
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
 static unsigned tests, failures;
+
+static const char *self;
+/* How to run this program, where tests/matrix does; the libraries and locales
+ * are then perhaps those of another host. */
+static const char *emulator;
 
 static void ok(bool holds, const char *what) {
   printf("%sok %u - %s\n", holds ? "" : "not ", ++tests, what);
@@ -358,7 +364,8 @@ static void others(void) {
   if (resolved) freeaddrinfo(address);
   ok(resolved, "getaddrinfo of a number");
 
-  ok(setlocale(LC_ALL, "C.UTF-8") != NULL && setlocale(LC_ALL, "C") != NULL, "setlocale");
+  ok((setlocale(LC_ALL, "C.UTF-8") != NULL || emulator != NULL) && setlocale(LC_ALL, "C") != NULL,
+     "setlocale");
 
   regex_t regex;
   bool matched = regcomp(&regex, "^(a|b)*c{2,5}[[:digit:]]+$", REG_EXTENDED) == 0;
@@ -397,8 +404,10 @@ static void dynamic_loading(void) {
     void *object;
     double (*function)(double);
   } cosine = {.object = math != NULL ? dlsym(math, "cos") : NULL};
-  good = good && cosine.object != NULL && cosine.function(0.0) > 0.99;
-  good = good && math != NULL && dlclose(math) == 0;
+  if (math != NULL || emulator == NULL) {
+    good = good && cosine.object != NULL && cosine.function(0.0) > 0.99;
+    good = good && math != NULL && dlclose(math) == 0;
+  }
 #endif
   ok(good, "dlopen and dlerror");
 }
@@ -511,6 +520,8 @@ static void stderr_of(const char *how, const char *variable, char *text, size_t 
     close(ends[0]);
     close(ends[1]);
     if (variable != NULL) setenv(variable, "1", 1);
+    if (emulator != NULL)
+      execl("/bin/sh", "sh", "-c", "exec $TEST_EMULATOR \"$0\" \"$1\"", self, how, (char *)NULL);
     execl("/proc/self/exe", "libc", how, (char *)NULL);
     _exit(EXIT_FAILURE);
   }
@@ -581,6 +592,8 @@ static void nothing_at_exit(void) {}
 
 int main(int argc, char **argv) {
   enum { MANY_HANDLERS = 100 }; /* more than fit into the libc's static table */
+  self = argv[0];
+  emulator = getenv("TEST_EMULATOR");
   if (argc > 1) {
     be_asked(argv[1]);
     return EXIT_SUCCESS;

@@ -333,6 +333,23 @@ START_TEST(collect_gathers_and_retires) {
 }
 END_TEST
 
+/* The page in use goes too when all of it is free, and is used on when not. */
+START_TEST(collect_ends_what_is_in_use) {
+  mia_block *kept = alloc(alice, SMALL);
+  release(alice, alloc(alice, BIG));
+  ck_assert(pages(BIG) == 1 && pages(SMALL) == 1);
+  mia_local_collect(alice);
+  ck_assert(pages(BIG) == 0 && pages(SMALL) == 1 && holds(alice));
+  ck_assert(alice->head[BIG] == NULL && alice->bins[BIG].page == NULL);
+  mia_block *next = alloc(alice, SMALL);
+  ck_assert_ptr_eq(page_of(next), page_of(kept));
+  release(alice, kept);
+  release(alice, next);
+  mia_local_collect(alice);
+  ck_assert(pages(SMALL) == 0 && used() == 0 && holds(alice));
+}
+END_TEST
+
 START_TEST(abandoned_pages_are_adopted) {
   mia_block *b[3], *kept[2];
   fill(alice, b, 3, BIG);
@@ -531,6 +548,7 @@ SUITE("local/bin") {
   TEST(frees_leave_in_chains);
   TEST(single_pages_are_had_by_who_frees_them);
   TEST(collect_gathers_and_retires);
+  TEST(collect_ends_what_is_in_use);
   TEST(abandoned_pages_are_adopted);
   TEST(a_full_page_is_abandoned_to_its_frees);
   TEST(an_abandoned_page_goes_when_its_last_block_does);

@@ -169,11 +169,14 @@ END_TEST
 
 static unsigned char owner[BITS_MAX];
 static size_t shared; /* bits that the threads contend for */
+static pthread_barrier_t together;
 
 static void *claim_and_give(void *arg) {
   unsigned char me = (unsigned char)(uintptr_t)arg;
   uint64_t random = suite_random(1000u + me);
-  for (int i = 0; i < ROUNDS; i++) {
+  pthread_barrier_wait(&together);
+  int rounds = shared == BITS ? ROUNDS : 30 * ROUNDS; /* longer than a turn on a busy core */
+  for (int i = 0; i < rounds; i++) {
     size_t count = 1 + random_below(&random, i % 4 == 0 ? MIA_CELL_BITS + 7 : 5);
     size_t step = (size_t)1 << random_below(&random, 3);
     size_t first = mia_map_find(cells, random_below(&random, shared), shared, count, step, 0);
@@ -195,9 +198,11 @@ START_TEST(a_bit_has_one_owner) {
   pthread_t thread[THREADS];
   shared = _i == 0 ? BITS : 6;
   mia_map_give(cells, 0, BITS);
+  pthread_barrier_init(&together, NULL, THREADS);
   for (uintptr_t i = 0; i < THREADS; i++)
     pthread_create(&thread[i], NULL, claim_and_give, (void *)(i + 1));
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  pthread_barrier_destroy(&together);
   need_nothing_noted();
   ck_assert(mia_map_all(cells, 0, BITS));
 }

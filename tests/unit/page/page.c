@@ -255,7 +255,8 @@ START_TEST(a_single_page_is_one_live_block) {
           &(mia_single){.size = size, .align = align, .huge = false}, &zero);
       need_at(page != NULL && (zero || large) && mia_is_aligned(page->start, align), size);
       need_at(page->size_class == (large ? MIA_CLASS_LARGE : MIA_CLASS_HUGE), size);
-      need_at(page->size == mia_align_up(size, 4096), size);
+      need_at(page->size >= mia_align_up(size, 4096), size);
+      need_at(!large || page->size == mia_align_up(size, 4096), size);
       need_at(page->used == 1 && page->capacity == 1 && page->total == 1, size);
       need_at(mia_page_of(page->start) == page && mia_aword_get(&page->owner) == 0, size);
       need_at(fake_is_live(page->start, page->size), size);
@@ -331,6 +332,27 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   fake_allow();
   retire_single(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), SLICE); /* its descriptor's */
+}
+END_TEST
+
+/* The map has one entry for each slice: no two mappings begin in the same. */
+START_TEST(huge_pages_do_not_share_a_slice) {
+  bool zero;
+  char *at = single(HUGE, 1)->start + (HUGE + 64 * MIA_MIB) / SLICE * SLICE;
+  at -= (uintptr_t)at % SLICE;
+  fake.place = at + 2 * 4096;
+  mia_page *page = mia_page_make_single(
+      &(mia_single){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
+  ck_assert_ptr_nonnull(page);
+  (void)mia_page_resize_single(page, 40 * MIA_KIB, true);
+  fake.place = page->start + page->size;
+  mia_page *behind = single(HUGE, 1);
+  ck_assert_ptr_eq(behind->start, page->start + page->size);
+  ck_assert_ptr_eq(mia_page_of(page->start), page);
+  ck_assert_ptr_eq(mia_page_of(behind->start), behind);
+  retire_single(behind);
+  ck_assert_ptr_eq(mia_page_of(page->start), page);
+  retire_single(page);
 }
 END_TEST
 
@@ -444,6 +466,7 @@ SUITE("page/page") {
   TEST(a_large_page_grows_where_there_is_room);
   TEST(a_large_page_shrinks_by_slices);
   TEST(a_huge_page_is_resized_and_may_move);
+  LOOP(huge_pages_do_not_share_a_slice, 0, 2);
   TEST(huge_where_it_is_wanted);
   TEST(descriptors_of_huge_pages_are_used_again);
   TEST(nothing_is_an_error_that_passes);

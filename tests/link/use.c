@@ -1,0 +1,40 @@
+/* use.c -- a program that has mialloc, however it was linked: malloc is ours, in
+ * every thread.  Exit status 0 if so. */
+#include <mialloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 8, BLOCKS = 1000 };
+
+static int ours(const void *p, size_t size) {
+  return p != NULL && mia_usable_size(p) == mia_good_size(size);
+}
+
+/* Not all are freed by the thread: its end must cope with the rest. */
+static void *work(void *unused) {
+  static __thread void *blocks[BLOCKS];
+  size_t good = 0;
+  (void)unused;
+  for (size_t i = 0; i < BLOCKS; i++) {
+    blocks[i] = i % 2 == 0 ? malloc(i) : mia_malloc(i);
+    good += (size_t)ours(blocks[i], i);
+    if (i > 0) memset(blocks[i], 1, i);
+  }
+  for (size_t i = 0; i < BLOCKS; i++) i % 3 == 0 ? mia_free(blocks[i]) : free(blocks[i]);
+  return good == BLOCKS ? strdup("good") : NULL;
+}
+
+int main(void) {
+  pthread_t threads[THREADS];
+  int good = 1;
+  for (int i = 0; i < THREADS; i++) good &= pthread_create(&threads[i], NULL, work, NULL) == 0;
+  for (int i = 0; i < THREADS; i++) {
+    void *result = NULL;
+    good &= pthread_join(threads[i], &result) == 0 && result != NULL;
+    free(result);
+  }
+  if (!good) puts("malloc is not ours");
+  return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

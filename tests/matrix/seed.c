@@ -1,0 +1,16 @@
+/* seed.c -- enough work that the first arena's atomics are read, written and (by
+ * pages of one slice) compared and swapped; for the build that brings the seed's
+ * bug back. */
+#include <mialloc.h>
+#include <stdio.h>
+
+enum { ROUNDS = 100, SMALL = 8000, LARGE = 200000 };
+
+int main(void) {
+  void *blocks[ROUNDS];
+  for (int i = 0; i < ROUNDS; i++) blocks[i] = mia_malloc(i % 2 == 0 ? SMALL : LARGE);
+  for (int i = 0; i < ROUNDS; i++) mia_free(blocks[i]);
+  mia_collect(false);
+  puts("runs");
+  return 0;
+}

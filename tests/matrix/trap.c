@@ -1,0 +1,70 @@
+/* trap.c -- has an x86 CPU report every misaligned access of the program that it
+ * is linked with: "misaligned: ADDRESS", the instruction's, on stdout.
+ *
+ * The flag AC makes the CPU trap them; SIGBUS reports, and lets the instruction
+ * happen by a single step without the flag, after which SIGTRAP sets it again.
+ * Threads inherit the flag.  Only where TRAP_MISALIGNED is in the environment. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* for REG_EIP */
+#endif
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifdef __x86_64__
+enum { PC = REG_RIP };
+#else
+enum { PC = REG_EIP };
+#endif
+enum { STEP_FLAG = 0x100, ALIGN_FLAG = 0x40000 };
+
+static void report(uintptr_t pc) {
+  char line[] = "misaligned: 0x0000000000000000\n";
+  for (size_t at = sizeof line - 3; pc != 0; at--, pc >>= 4) line[at] = "0123456789abcdef"[pc & 15];
+  (void)!write(STDOUT_FILENO, line, sizeof line - 1);
+}
+
+static void misaligned(int signo, siginfo_t *info, void *context) {
+  greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+  (void)signo;
+  (void)info;
+  report((uintptr_t)registers[PC]);
+  registers[REG_EFL] = (registers[REG_EFL] & ~ALIGN_FLAG) | STEP_FLAG;
+}
+
+static void stepped(int signo, siginfo_t *info, void *context) {
+  greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+  (void)signo;
+  (void)info;
+  registers[REG_EFL] = (registers[REG_EFL] & ~STEP_FLAG) | ALIGN_FLAG;
+}
+
+static void handle(int signo, void (*handler)(int, siginfo_t *, void *)) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_flags = SA_SIGINFO;
+  action.sa_sigaction = handler;
+  if (sigaction(signo, &action, NULL) != 0) abort();
+}
+
+/* One access that must be reported, so that a report of none means something. */
+static void prove(void) {
+  static _Alignas(8) char bytes[16];
+  *(volatile uint32_t *)(void *)(bytes + 1) = 1;
+}
+
+__attribute__((constructor)) static void begin(void) {
+  if (getenv("TRAP_MISALIGNED") == NULL) return;
+  handle(SIGBUS, misaligned);
+  handle(SIGTRAP, stepped);
+#ifdef __x86_64__
+  __asm__ volatile("pushfq\n\torq %0, (%%rsp)\n\tpopfq" : : "i"(ALIGN_FLAG) : "memory", "cc");
+#else
+  __asm__ volatile("pushfl\n\torl %0, (%%esp)\n\tpopfl" : : "i"(ALIGN_FLAG) : "memory", "cc");
+#endif
+  prove();
+}
