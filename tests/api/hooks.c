@@ -178,6 +178,7 @@ START_TEST(deferred_freeing_gets_its_turn) {
   ck_assert_uint_eq(calls, before);
   for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
   mia_free(put_off);
+  put_off = NULL;
 }
 END_TEST
 

@@ -125,7 +125,10 @@ START_TEST(sums_are_exact_when_threads_have_ended) {
   need_at(during.allocated == before.allocated + allocated, during.allocated);
   need_at(during.freed == before.freed + allocated - blocks, during.freed);
   for (size_t i = 0; i < THREADS; i++)
-    for (size_t j = 0; j < BLOCKS; j++) mia_free(shared[i][j]);
+    for (size_t j = 0; j < BLOCKS; j++) {
+      mia_free(shared[i][j]);
+      shared[i][j] = NULL;
+    }
   mia_stats after = get();
   need_at(after.blocks == before.blocks && after.bytes == before.bytes, after.blocks);
   need_at(after.freed == before.freed + allocated, after.freed);
