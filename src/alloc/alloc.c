@@ -38,6 +38,7 @@ static void *relend(mia_local *self, unsigned size_class) {
   mia_block *block = page->free;
   self->head[size_class] = block->next;
   page->free = NULL;
+  mia_count_add(&self->counts.lent[size_class], page->capacity - page->used);
   page->used = page->capacity;
   bin->fresh = false;
   return block;
@@ -66,6 +67,7 @@ static void *single(mia_local *local, const request *r) {
     page = mia_local_make_single(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;
+  mia_count_add(&local->counts.lent[page->size_class], 1);
   if (r->zero && !zero) memset(page->start, 0, page->size);
   return page->start;
 }
@@ -98,6 +100,7 @@ static void *allocate(mia_heap *heap, const request *r) {
     p = attempt(local, r);
     if (p == NULL) p = last_attempt(self, local, r);
     if (local->stirred) self->stirred = true;
+    if (self->chosen != NULL) mia_local_take_back(self);
   }
   errno = p != NULL ? error : ENOMEM;
   return p;
@@ -108,7 +111,7 @@ void *mia_alloc_slow(size_t size, bool zero) {
     void *p = relend(mia_local_self, mia_class_of(size));
     if (mia_likely(p != NULL)) return p;
   }
-  return allocate(mia_local_main_heap(),
+  return allocate(mia_local_default_heap(mia_local_self),
                   &(request){.size = size > 0 ? size : 1, .align = 1, .zero = zero});
 }
 
@@ -143,11 +146,14 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
     void *p = mia_fast_malloc(mia_align_up(size > 0 ? size : 1, align));
     if (mia_likely(p != NULL)) return p;
   }
-  return mia_alloc_in(mia_local_main_heap(), size, align, 0, zero);
+  return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);
 }
 
-size_t mia_alloc_good(size_t size) {
-  if (size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(size));
-  size_t rounded = mia_align_up(size, mia_os_page_size());
+size_t mia_alloc_good(size_t size, size_t align) {
+  if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
+    size_t class_size = mia_align_up(size > 0 ? size : 1, align);
+    if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size));
+  }
+  size_t rounded = mia_align_up(size > 0 ? size : 1, mia_os_page_size());
   return rounded < size || rounded > MIA_SIZE_MAX ? size : rounded;
 }

@@ -34,6 +34,16 @@ mia_heap *mia_alloc_heap_of(const void *p) {
   return page != NULL ? mia_local_heap(page->heap) : NULL;
 }
 
+mia_heap *mia_alloc_heap_default(void) { return mia_local_default_heap(mia_local_self); }
+
+bool mia_alloc_heap_choose(mia_heap *heap) {
+  mia_local *self = mia_local_attach();
+  if (self == NULL) return false;
+  self->chosen = heap != mia_local_main_heap() ? heap : NULL;
+  if (self->chosen != NULL) mia_local_take_back(self);
+  return true;
+}
+
 /* A list that is not at its end needs nothing but the thread's local. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   mia_local *self = mia_local_self;

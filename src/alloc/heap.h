@@ -17,6 +17,11 @@ void mia_alloc_heap_destroy(mia_heap *heap);
 /* The heap of a block; NULL if `p' is not in a page of ours. */
 mia_heap *mia_alloc_heap_of(const void *p);
 
+/* The heap of who names none, in the calling thread; and another one from now
+ * on: false, out of memory. */
+mia_heap *mia_alloc_heap_default(void);
+bool mia_alloc_heap_choose(mia_heap *heap);
+
 /* A block that need not be aligned beyond its size. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero);
 

@@ -36,6 +36,7 @@ static void *move_to_mapping(mia_page *page, size_t size) {
   mia_page *to = mia_local_make_single(self, &(mia_single){.size = size, .align = 1, .huge = true},
                                        &zero);
   if (to == NULL) return NULL;
+  mia_count_add(&self->counts.lent[to->size_class], 1);
   memcpy(to->start, page->start, page->size);
   mia_alloc_free(page->start);
   return to->start;
@@ -70,5 +71,5 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
 }
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
-  return mia_alloc_resize_in(mia_local_main_heap(), p, size, align, 0);
+  return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0);
 }

@@ -2,15 +2,85 @@
 #include "base/prelude.h"
 
 #include "api/entry.h"
+#include "api/hook.h"
+#include "api/options.h"
 #include "api/process.h"
+#include "base/fmt.h"
 #include "os/os.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
-void *mia_api_malloc_slow(size_t size) {
-  void *p = mia_alloc_slow(size, false);
+enum { MESSAGE_SIZE = 128 };
+
+/* ---- memory is short ---- */
+
+/* What there is to say about a request that failed. */
+mia_cold static void report(size_t size) {
+  bool fatal = mia_api_is_on(MIA_OPTION_ABORT_ON_OOM);
+  if (fatal || mia_api_is_on(MIA_OPTION_SHOW_ERRORS)) {
+    char buffer[MESSAGE_SIZE];
+    mia_text t = mia_base_text(buffer, sizeof buffer);
+    mia_base_put(&t, "no memory for ");
+    mia_base_put_unsigned(&t, size);
+    mia_base_put(&t, " bytes");
+    mia_api_warn(buffer);
+  }
+  (void)mia_api_tell(ENOMEM);
+  if (fatal) abort();
+  errno = ENOMEM;
+}
+
+void *mia_api_overflow(void) {
+  report(SIZE_MAX);
+  return NULL;
+}
+
+/* ---- the slow ways ---- */
+
+typedef struct request {
+  mia_heap *heap; /* NULL: the thread's default */
+  void *p;        /* to be resized; NULL: none */
+  size_t size;
+  size_t align;
+  size_t offset;
+  bool zero;
+  int error; /* errno before the first attempt, if there may be a second */
+} request;
+
+mia_inline int error_to_keep(void) { return mia_unlikely(mia_api_has_deferred()) ? errno : 0; }
+
+static void *attempt(const request *r) {
+  mia_heap *heap = r->heap != NULL ? r->heap : mia_alloc_heap_default();
+  if (r->p != NULL) return mia_alloc_resize_in(heap, r->p, r->size, r->align, r->offset);
+  if (r->heap != NULL || r->align != 1 || r->offset != 0)
+    return mia_alloc_in(heap, r->size, r->align, r->offset, r->zero);
+  return r->zero ? mia_alloc_zeroed(r->size) : mia_alloc_slow(r->size, false);
+}
+
+/* A request failed: the program may have something to free for it. */
+mia_cold static void *attempt_again(const request *r) {
+  if (errno != ENOMEM) return NULL;
+  void *p = mia_api_let_free(mia_local_self, true) ? attempt(r) : NULL;
+  if (p == NULL)
+    report(r->size);
+  else
+    errno = r->error;
+  return p;
+}
+
+mia_inline void *finish(void *p, const request *r) {
+  if (mia_unlikely(p == NULL)) return attempt_again(r);
   mia_api_tick();
   return p;
+}
+
+void *mia_api_malloc_slow(size_t size) {
+  int error = error_to_keep();
+  if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_let_free(mia_local_self, false);
+  void *p = mia_alloc_slow(size, false);
+  return finish(p, &(request){.size = size, .align = 1, .error = error});
 }
 
 void mia_api_free_slow(void *p) {
@@ -18,28 +88,77 @@ void mia_api_free_slow(void *p) {
   mia_api_tick();
 }
 
-void *mia_api_overflow(void) {
-  errno = ENOMEM;
-  return NULL;
-}
-
 void *mia_api_zalloc(size_t size) {
+  int error = error_to_keep();
   void *p = mia_alloc_zeroed(size);
-  mia_api_tick();
-  return p;
+  return finish(p, &(request){.size = size, .align = 1, .zero = true, .error = error});
 }
 
 void *mia_api_aligned(size_t size, size_t align, bool zero) {
+  int error = error_to_keep();
   void *p = mia_alloc_aligned(size, align, zero);
-  mia_api_tick();
-  return p;
+  return finish(p, &(request){.size = size, .align = align, .zero = zero, .error = error});
 }
 
 void *mia_api_realloc(void *p, size_t size, size_t align) {
+  int error = error_to_keep();
   void *q = mia_alloc_resize(p, size, align);
-  mia_api_tick();
+  return finish(q, &(request){.p = p, .size = size, .align = align, .error = error});
+}
+
+/* ---- the same of a heap ---- */
+
+void *mia_api_heap_malloc(mia_heap *heap, size_t size, bool zero) {
+  int error = error_to_keep();
+  void *p = mia_alloc_heap_malloc(heap, size, zero);
+  return finish(p,
+                &(request){.heap = heap, .size = size, .align = 1, .zero = zero, .error = error});
+}
+
+void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero) {
+  int error = error_to_keep();
+  void *p = mia_alloc_in(heap, size, align, offset, zero);
+  return finish(p, &(request){heap, NULL, size, align, offset, zero, error});
+}
+
+void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
+  int error = error_to_keep();
+  void *q = mia_alloc_resize_in(heap, p, size, align, offset);
+  return finish(q, &(request){heap, p, size, align, offset, false, error});
+}
+
+/* Growing so much, it is cheaper to begin with a block that is zero, of which
+ * the new part need not be touched. */
+static bool is_growth_large(size_t usable, size_t size) {
+  return size > MIA_CLASS_SIZE_MAX && size / 2 >= usable;
+}
+
+void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
+  if (p == NULL) return mia_api_heap_aligned(heap, size, align, offset, true);
+  size_t usable = mia_alloc_usable(p);
+  if (is_growth_large(usable, size)) {
+    void *to = mia_api_heap_aligned(heap, size, align, offset, true);
+    if (to == NULL) return NULL;
+    memcpy(to, p, usable);
+    mia_enter_free(p);
+    return to;
+  }
+  char *q = mia_api_heap_realloc(heap, p, size, align, offset);
+  if (q == NULL) return NULL;
+  /* Whatever has become of the block: what was kept ends here. */
+  size_t kept = usable < size ? usable : size;
+  memset(q + kept, 0, mia_alloc_usable(q) - kept);
   return q;
 }
+
+mia_page *mia_api_page_of_block(const void *p) {
+  mia_page *page = mia_page_of(p);
+  if (page == NULL || page->size == 0) return NULL;
+  size_t offset = (uintptr_t)p - (uintptr_t)page->start;
+  return offset % page->size == 0 && offset / page->size < page->total ? page : NULL;
+}
+
+/* ---- the C library's rules ---- */
 
 int mia_api_posix_memalign(void **result, size_t align, size_t size) {
   if (!mia_is_power_of_two(align) || align % sizeof(void *) != 0) return EINVAL;

@@ -7,6 +7,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
+#include "alloc/heap.h"
 #include "base/bits.h"
 
 mia_cold void *mia_api_malloc_slow(size_t size);
@@ -26,6 +27,16 @@ mia_inline void mia_enter_free(void *p) {
 void *mia_api_zalloc(size_t size);
 void *mia_api_aligned(size_t size, size_t align, bool zero);
 void *mia_api_realloc(void *p, size_t size, size_t align);
+
+/* The same of a heap, (p + offset) being the multiple of `align'; the last one
+ * leaves zeros behind what it keeps. */
+void *mia_api_heap_malloc(mia_heap *heap, size_t size, bool zero);
+void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero);
+void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
+void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
+
+/* The page of a block; NULL for any other pointer. */
+mia_page *mia_api_page_of_block(const void *p);
 
 /* The C library's rules for the forms that have some. */
 int mia_api_posix_memalign(void **result, size_t align, size_t size);

@@ -6,6 +6,7 @@
 #include "base/prelude.h"
 
 #include "api/entry.h"
+#include "api/handler.h"
 
 #include <mialloc.h>
 
@@ -14,32 +15,13 @@
 /* std::nothrow_t const &: an address that says nothing. */
 typedef const void *nothrow;
 
-/* std::get_new_handler() and std::__throw_bad_alloc(), if the program has C++. */
-typedef void (*handler)(void);
-handler get_handler(void) __asm__("_ZSt15get_new_handlerv") __attribute__((weak));
-void throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
-
 mia_inline void *attempt(size_t size, size_t align) {
   return align == 1 ? mia_enter_malloc(size) : mia_api_aligned(size, align, false);
 }
 
-/* [new.delete.single]: as long as there is a handler, call it and try again. */
-mia_cold static void *persist(size_t size, size_t align, bool throws) {
-  for (;;) {
-    handler handle = get_handler != NULL ? get_handler() : NULL;
-    if (handle == NULL) break;
-    handle();
-    void *p = attempt(size, align);
-    if (p != NULL) return p;
-  }
-  if (!throws) return NULL;
-  if (throw_bad_alloc != NULL) throw_bad_alloc();
-  mia_base_misuse("operator new without memory, and no C++ library to throw bad_alloc", NULL);
-}
-
 mia_inline void *make(size_t size, size_t align, bool throws) {
   void *p = attempt(size, align);
-  return mia_likely(p != NULL) ? p : persist(size, align, throws);
+  return mia_likely(p != NULL) ? p : mia_api_persist(NULL, NULL, size, align, throws);
 }
 
 #define NEW(single, array, after, parameters, align, throws)    \

@@ -1,94 +1,275 @@
 /* options.c -- what a user may set. */
 #include "base/prelude.h"
 
+#include "api/hook.h"
 #include "api/options.h"
 #include "base/fmt.h"
 #include "os/os.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const char prefix[] = "MIALLOC_";
 
-enum { MESSAGE_SIZE = 256, RADIX = 10 };
+enum { MESSAGE_SIZE = 256, TEXT_SIZE = 4096, RADIX = 10, COLUMN_VALUE = 24, COLUMN_UNIT = 34 };
 
-typedef struct entry {
-  const char *name;
-  const char *unit;
-  const char *meaning;
-  long least;
-  long most;
-  long standard;
-} entry;
+/* ---- the table ----
+ * Each has a reason, told in the manual (man/mialloc.7); a test compares both. */
 
-static const entry options[MIA_OPTION_COUNT] = {
-    [MIA_OPTION_SHOW_STATS] = {"SHOW_STATS", "", "print statistics at exit", 0, 1, 0},
-    [MIA_OPTION_PURGE_DELAY] = {"PURGE_DELAY", "ms",
+#define DAY_MS 86400000L
+#define MOST_KIB (LONG_MAX / 1024)
+
+static const mia_option_info options[MIA_OPTION_COUNT] = {
+    [MIA_OPTION_SHOW_STATS] = {"show_stats", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                               "write statistics at exit"},
+    [MIA_OPTION_STATS_JSON] = {"stats_json", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                               "write those as JSON instead of text"},
+    [MIA_OPTION_SHOW_ERRORS] = {"show_errors", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                                "write a line when an allocation fails"},
+    [MIA_OPTION_VERBOSE] = {"verbose", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                            "write the options at start"},
+    [MIA_OPTION_MAX_WARNINGS] = {"max_warnings", "lines", MIA_OPTION_IS_NUMBER, 0, 1000000, 16,
+                                 "how many warnings and errors are written at the most"},
+    [MIA_OPTION_ABORT_ON_OOM] = {"abort_on_oom", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                                 "end the process when an allocation fails"},
+    [MIA_OPTION_PURGE_DELAY] = {"purge_delay", "ms", MIA_OPTION_IS_NUMBER, -1, DAY_MS, 250,
                                 "how long free memory stays unused before the OS gets it back; "
-                                "0: at once, -1: never",
-                                -1, 3600000, 250},
+                                "0: at once, -1: never"},
 };
 
-mia_api_world mia_api_all;
+static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
 
-long mia_api_option(mia_option option) {
+/* ---- asking and setting ---- */
+
+long mia_option_get(mia_option option) {
+  if (!exists(option)) return 0;
   return options[option].standard + (long)mia_aword_get(&mia_api_all.changes[option]);
 }
 
-static bool parse_number(const char *s, long *value) {
-  bool negative = *s == '-';
-  if (negative) s++;
-  long n = 0;
-  if (*s == 0) return false;
-  for (; *s != 0; s++) {
-    if (*s < '0' || *s > '9') return false;
-    if (__builtin_mul_overflow(n, RADIX, &n) || __builtin_add_overflow(n, *s - '0', &n))
-      return false;
-  }
-  *value = negative ? -n : n;
+static void set(mia_option option, long value) {
+  mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].standard));
+}
+
+static bool refuse(void) {
+  errno = EINVAL;
+  return false;
+}
+
+static bool is_in_range(mia_option option, long value) {
+  return value >= options[option].least && value <= options[option].most;
+}
+
+bool mia_option_set(mia_option option, long value) {
+  if (!exists(option) || !is_in_range(option, value)) return refuse();
+  set(option, value);
+  mia_aword_or(&mia_api_all.given, (uintptr_t)1 << option);
   return true;
 }
 
-static void report(const entry *o, const char *value) {
+bool mia_option_set_default(mia_option option, long value) {
+  if (!exists(option) || !is_in_range(option, value)) return refuse();
+  if (!mia_option_is_given(option)) set(option, value);
+  return true;
+}
+
+bool mia_option_is_given(mia_option option) {
+  return exists(option) && (mia_aword_get(&mia_api_all.given) >> option & 1) != 0;
+}
+
+const mia_option_info *mia_option_about(mia_option option) {
+  return exists(option) ? &options[option] : NULL;
+}
+
+/* ---- names and values as text ---- */
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+/* Whether `s' begins with `word', whatever the case of its letters; the rest of
+ * it in *rest. */
+static bool begins(const char *s, const char *word, const char **rest) {
+  while (*word != 0 && lower(*s) == lower(*word)) {
+    s++;
+    word++;
+  }
+  *rest = s;
+  return *word == 0;
+}
+
+static bool is_word(const char *s, const char *word) {
+  const char *rest;
+  return begins(s, word, &rest) && *rest == 0;
+}
+
+mia_option mia_option_find(const char *name) {
+  const char *bare = name;
+  if (!begins(name, prefix, &bare)) bare = name;
+  for (size_t i = 0; i < MIA_OPTION_COUNT; i++)
+    if (is_word(bare, options[i].name)) return (mia_option)i;
+  return MIA_OPTION_COUNT;
+}
+
+static bool parse_switch(const char *s, long *value) {
+  static const char *const words[2][4] = {{"0", "off", "no", "false"}, {"1", "on", "yes", "true"}};
+  for (long on = 0; on <= 1; on++) {
+    for (size_t i = 0; i < sizeof words[0] / sizeof words[0][0]; i++) {
+      *value = on;
+      if (is_word(s, words[on][i])) return true;
+    }
+  }
+  return false;
+}
+
+static bool parse_digits(const char *s, uintmax_t *value, const char **rest) {
+  uintmax_t n = 0;
+  const char *at = s;
+  for (; *at >= '0' && *at <= '9'; at++) {
+    if (__builtin_mul_overflow(n, RADIX, &n)) return false;
+    if (__builtin_add_overflow(n, (uintmax_t)(*at - '0'), &n)) return false;
+  }
+  *value = n;
+  *rest = at;
+  return at != s;
+}
+
+static bool parse_number(const char *s, long *value) {
+  uintmax_t n;
+  bool negative = *s == '-';
+  if (!parse_digits(s + negative, &n, &s) || *s != 0 || n > LONG_MAX) return false;
+  *value = negative ? -(long)n : (long)n;
+  return true;
+}
+
+/* K, KB and KiB are 1024 bytes, and so on; none: bytes. */
+static bool parse_unit(const char *s, unsigned *shift) {
+  static const char units[] = "kmgt";
+  const char *unit = *s != 0 ? strchr(units, lower(*s)) : NULL;
+  *shift = unit != NULL ? (unsigned)(unit - units + 1) * 10 : 0;
+  if (unit != NULL) s++;
+  return *s == 0 || is_word(s, "b") || (unit != NULL && is_word(s, "ib"));
+}
+
+/* In KiB, rounded up. */
+static bool parse_size(const char *s, long *value) {
+  uintmax_t n;
+  unsigned shift;
+  if (!parse_digits(s, &n, &s) || !parse_unit(s, &shift)) return false;
+  if (n > UINTMAX_MAX >> shift) return false;
+  n <<= shift;
+  n = n / 1024 + (n % 1024 != 0);
+  if (n > LONG_MAX) return false;
+  *value = (long)n;
+  return true;
+}
+
+static bool parse(mia_option option, const char *s, long *value) {
+  static bool (*const parsers[])(const char *, long *) = {[MIA_OPTION_IS_SWITCH] = parse_switch,
+                                                          [MIA_OPTION_IS_NUMBER] = parse_number,
+                                                          [MIA_OPTION_IS_SIZE] = parse_size};
+  return parsers[options[option].type](s, value);
+}
+
+bool mia_option_set_text(const char *name, const char *value) {
+  mia_option option = mia_option_find(name);
+  long n;
+  if (!exists(option) || !parse(option, value, &n)) return refuse();
+  return mia_option_set(option, n);
+}
+
+/* ---- messages ---- */
+
+static void put_long(mia_text *t, long n) {
+  if (n < 0) mia_base_put(t, "-");
+  mia_base_put_unsigned(t, n < 0 ? (uintmax_t)0 - (uintmax_t)n : (uintmax_t)n);
+}
+
+static void put_with_blank(mia_text *t, const char *s) {
+  mia_base_put(t, *s != 0 ? " " : "");
+  mia_base_put(t, s);
+}
+
+void mia_api_warn(const char *what) {
+  uintptr_t count = mia_aword_add(&mia_api_all.warnings, 1);
+  if (count >= (uintptr_t)mia_option_get(MIA_OPTION_MAX_WARNINGS)) return;
   char buffer[MESSAGE_SIZE];
   mia_text t = mia_base_text(buffer, sizeof buffer);
   mia_base_put(&t, "mialloc: ");
-  mia_base_put(&t, prefix);
-  mia_base_put(&t, o->name);
-  mia_base_put(&t, " wants a number from ");
-  if (o->least < 0) mia_base_put(&t, "-");
-  mia_base_put_unsigned(&t, (uintmax_t)(o->least < 0 ? -o->least : o->least));
-  mia_base_put(&t, " to ");
-  mia_base_put_unsigned(&t, (uintmax_t)o->most);
-  mia_base_put(&t, *o->unit != 0 ? " " : "");
-  mia_base_put(&t, o->unit);
+  mia_base_put(&t, what);
+  if (t.at + 1 == t.end) t.at--; /* what is long is cut, the line still ends */
+  mia_base_put(&t, "\n");
+  mia_api_say(NULL, NULL, buffer);
+}
+
+static void put_wanted(mia_text *t, const mia_option_info *o) {
+  if (o->type == MIA_OPTION_IS_SWITCH) {
+    mia_base_put(t, "on or off");
+    return;
+  }
+  mia_base_put(t, o->type == MIA_OPTION_IS_SIZE ? "a size (KiB) from " : "a number from ");
+  put_long(t, o->least);
+  mia_base_put(t, " to ");
+  put_long(t, o->most);
+  if (o->type == MIA_OPTION_IS_NUMBER) put_with_blank(t, o->unit);
+}
+
+static void report(const char *variable, const mia_option_info *o, const char *value) {
+  char buffer[MESSAGE_SIZE];
+  mia_text t = mia_base_text(buffer, sizeof buffer);
+  const char *name_end = strchr(variable, '=');
+  for (; variable < name_end && t.at + 1 < t.end; variable++)
+    mia_base_put(&t, (char[]){*variable, 0});
+  mia_base_put(&t, " wants ");
+  put_wanted(&t, o);
   mia_base_put(&t, " (");
   mia_base_put(&t, o->meaning);
   mia_base_put(&t, "); ignored: ");
   mia_base_put(&t, value);
-  if (t.at + 1 == t.end) t.at--; /* a long value is cut, the line still ends */
-  mia_base_put(&t, "\n");
-  mia_os_write(MIA_OS_STDERR, t.start, (size_t)(t.at - t.start));
+  mia_api_warn(buffer);
 }
 
-static void set(size_t i, const char *value) {
-  long n;
-  if (parse_number(value, &n) && n >= options[i].least && n <= options[i].most)
-    mia_aword_set(&mia_api_all.changes[i], (uintptr_t)(n - options[i].standard));
-  else
-    report(&options[i], value);
-}
+/* ---- the environment ---- */
 
 static void read_variable(const char *variable) {
+  const char *name;
+  const char *value;
   if (strncmp(variable, prefix, sizeof prefix - 1) != 0) return;
-  const char *name = variable + sizeof prefix - 1;
+  name = variable + sizeof prefix - 1;
   for (size_t i = 0; i < MIA_OPTION_COUNT; i++) {
-    size_t length = strlen(options[i].name);
-    if (strncmp(name, options[i].name, length) == 0 && name[length] == '=')
-      set(i, name + length + 1);
+    if (!begins(name, options[i].name, &value) || *value != '=') continue;
+    long n;
+    if (!parse((mia_option)i, value + 1, &n) || !mia_option_set((mia_option)i, n))
+      report(variable, &options[i], value + 1);
   }
 }
 
 void mia_api_read_options(const char *const *environment) {
   if (environment == NULL) return;
+  int error = errno;
   for (; *environment != NULL; environment++) read_variable(*environment);
+  errno = error;
 }
+
+/* ---- all of them ---- */
+
+static void put_option(mia_text *t, mia_option option) {
+  const mia_option_info *o = &options[option];
+  const char *line = t->at;
+  mia_base_put(t, "  ");
+  mia_base_put(t, o->name);
+  mia_base_put_pad(t, line, COLUMN_VALUE);
+  put_long(t, mia_option_get(option));
+  put_with_blank(t, o->unit);
+  mia_base_put_pad(t, line, COLUMN_UNIT);
+  mia_base_put(t, mia_option_is_given(option) ? " given  " : "        ");
+  mia_base_put(t, o->meaning);
+  mia_base_put(t, "\n");
+}
+
+void mia_options_print_out(mia_output_function *out, void *arg) {
+  char buffer[TEXT_SIZE];
+  mia_text t = mia_base_text(buffer, sizeof buffer);
+  mia_base_put(&t, "mialloc " PACKAGE_VERSION " options:\n");
+  for (size_t i = 0; i < MIA_OPTION_COUNT; i++) put_option(&t, (mia_option)i);
+  mia_api_say(out, arg, buffer);
+}
+
+void mia_options_print(void) { mia_options_print_out(NULL, NULL); }

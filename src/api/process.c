@@ -25,7 +25,7 @@ static bool is_time_to_age(mia_tick now, mia_tick delay) {
 
 void mia_api_look_at_clock(mia_local *self) {
   self->stirred = false;
-  long option = mia_api_option(MIA_OPTION_PURGE_DELAY);
+  long option = mia_option_get(MIA_OPTION_PURGE_DELAY);
   if (option < 0) return;
   mia_tick delay = (mia_tick)option;
   mia_tick now = mia_os_now();
@@ -50,6 +50,7 @@ bool mia_api_purge(void) {
 
 /* In descending rank of the locks. */
 static void before_fork(void) {
+  mia_os_lock(&mia_api_all.subprocs);
   mia_local_before_fork();
   mia_page_before_fork();
   mia_arena_before_fork();
@@ -59,21 +60,25 @@ static void after_fork_parent(void) {
   mia_arena_after_fork(false);
   mia_page_after_fork(false);
   mia_local_after_fork(false);
+  mia_os_unlock(&mia_api_all.subprocs);
 }
 
 static void after_fork_child(void) {
   mia_arena_after_fork(true);
   mia_page_after_fork(true);
   mia_local_after_fork(true);
+  mia_os_renew_lock(&mia_api_all.subprocs);
 }
 
 __attribute__((constructor)) static void begin(void) {
+  mia_acell_set(&mia_api_all.begun, mia_os_now());
   /* A program with rights that its user lacks takes no orders from the user. */
   if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
-  if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
+  if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
+  if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
 }
 
 __attribute__((destructor)) static void end(void) {
-  if (mia_api_option(MIA_OPTION_SHOW_STATS)) mia_api_print_stats();
+  if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_print_stats();
 }

@@ -1,14 +1,57 @@
-/* stats.c -- what the process used, as text. */
+/* stats.c -- what the process used, as a structure and as text. */
 #include "base/prelude.h"
 
+#include "api/census.h"
+#include "api/hook.h"
+#include "api/json.h"
 #include "api/options.h"
 #include "api/stats.h"
-#include "arena/arena.h"
 #include "base/fmt.h"
-#include "local/local.h"
+#include "local/bin.h"
 #include "os/os.h"
 
-enum { TEXT_SIZE = 8192, COLUMN_SIZE = 16, COLUMN_PAGES = 26, COLUMN_PEAK = 36 };
+#include <errno.h>
+#include <string.h>
+
+enum {
+  LINE_SIZE = 512,
+  TEXT_SIZE = 12 * 1024,
+  COLUMN_SIZE = 16,
+  COLUMN_PEAK = 42,
+  COLUMN_BLOCKS = 60,
+  COLUMN_BYTES = 80
+};
+
+/* ---- the structure ---- */
+
+static bool get(mia_census wanted, mia_stats *stats) {
+  if (stats->size != sizeof *stats) {
+    errno = EINVAL;
+    return false;
+  }
+  int error = errno;
+  mia_local *self = mia_local_self;
+  if (!mia_local_is_none(self)) mia_local_flush(self);
+  mia_api_count(&wanted, stats);
+  errno = error;
+  return true;
+}
+
+bool mia_stats_get(mia_stats *stats) { return get((mia_census){0}, stats); }
+
+bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats) {
+  return get((mia_census){.heap = heap}, stats);
+}
+
+bool mia_subproc_stats_get(mia_subproc *subproc, mia_stats *stats) {
+  return get((mia_census){.subproc = subproc}, stats);
+}
+
+bool mia_thread_stats_get(mia_stats *stats) {
+  return get((mia_census){.thread = mia_local_self}, stats);
+}
+
+/* ---- text ---- */
 
 void mia_api_open_stats(void) {
   int fd = mia_os_copy_stderr();
@@ -20,53 +63,96 @@ static void put_bytes(mia_text *t, const char *name, size_t bytes) {
   mia_base_put_size(t, bytes);
 }
 
-static void put_count(mia_text *t, const char *name, size_t n) {
+static void put_count(mia_text *t, const char *name, uintmax_t n) {
   mia_base_put(t, name);
   mia_base_put_unsigned(t, n);
 }
 
-static void put_summary(mia_text *t) {
-  mia_os_usage usage = mia_os_measure();
-  size_t used = mia_aword_get(&mia_arena_all.used);
+static void put_summary(mia_text *t, const mia_stats *s) {
   mia_base_put(t, "mialloc " PACKAGE_VERSION ":");
-  put_bytes(t, " peak ", mia_aword_get(&mia_arena_all.used_peak));
-  put_bytes(t, ", committed ", used + mia_arena_idle());
-  put_bytes(t, ", reserved ", mia_aword_get(&mia_arena_all.reserved));
-  put_bytes(t, ", purged ", mia_aword_get(&mia_arena_all.purged));
-  put_count(t, ", threads ", mia_aword_get(&mia_local_all.attached.now));
-  put_count(t, " (peak ", mia_aword_get(&mia_local_all.attached.peak));
-  put_count(t, "), page faults ", usage.minor_faults + usage.major_faults);
-  put_bytes(t, ", peak RSS ", usage.peak_rss);
+  put_bytes(t, " peak ", s->used_peak);
+  put_bytes(t, ", committed ", s->committed);
+  put_bytes(t, ", reserved ", s->reserved);
+  put_bytes(t, ", purged ", (size_t)s->purged);
+  put_count(t, ", threads ", s->threads);
+  put_count(t, " (peak ", s->threads_peak);
+  put_count(t, "), page faults ", s->faults);
+  put_bytes(t, ", peak RSS ", s->rss_peak);
   mia_base_put(t, "\n");
 }
 
-static void put_row(mia_text *t, const char *kind, size_t size, const mia_tally *pages) {
+static void put_row(mia_text *t, const char *kind, const mia_stats_class *c) {
   const char *line = t->at;
   mia_base_put(t, "  ");
   mia_base_put(t, kind);
-  if (size > 0) {
+  if (c->block_size > 0) {
     mia_base_put_pad(t, line, sizeof "  class" - 1);
-    put_bytes(t, " ", size);
+    put_bytes(t, " ", c->block_size);
   }
   mia_base_put_pad(t, line, COLUMN_SIZE);
-  put_count(t, " pages ", mia_aword_get(&pages->now));
-  mia_base_put_pad(t, line, COLUMN_PAGES + COLUMN_SIZE);
-  put_count(t, "peak ", mia_aword_get(&pages->peak));
+  put_count(t, " pages ", c->pages);
+  mia_base_put_pad(t, line, COLUMN_PEAK);
+  put_count(t, "peak ", c->pages_peak);
+  mia_base_put_pad(t, line, COLUMN_BLOCKS);
+  put_count(t, "blocks ", c->blocks);
+  mia_base_put_pad(t, line, COLUMN_BYTES);
+  mia_base_put_size(t, c->bytes);
   mia_base_put(t, "\n");
 }
 
-void mia_api_print_stats(void) {
+static void put_all(mia_text *t, const mia_stats *s) {
+  put_summary(t, s);
+  for (unsigned i = 0; i < s->class_count && i < MIA_STATS_CLASSES; i++) {
+    const char *kind = i + 2 < s->class_count    ? "class"
+                       : i + 2 == s->class_count ? "large"
+                                                 : "huge";
+    if (s->classes[i].pages > 0 || s->classes[i].pages_peak > 0) put_row(t, kind, &s->classes[i]);
+  }
+}
+
+void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg) {
   char buffer[TEXT_SIZE];
   mia_text t = mia_base_text(buffer, sizeof buffer);
-  put_summary(&t);
-  for (unsigned size_class = 0; size_class < MIA_CLASS_KINDS; size_class++) {
-    const mia_tally *pages = &mia_local_all.pages[size_class];
-    if (mia_aword_get(&pages->peak) == 0) continue;
-    if (size_class < MIA_CLASS_COUNT)
-      put_row(&t, "class", mia_class_size(size_class), pages);
-    else
-      put_row(&t, size_class == MIA_CLASS_LARGE ? "large" : "huge", 0, pages);
-  }
+  put_all(&t, stats);
+  mia_api_say(out, arg, buffer);
+}
+
+void mia_stats_print_out(mia_output_function *out, void *arg) {
+  mia_stats stats = {.size = sizeof stats};
+  (void)mia_stats_get(&stats);
+  mia_stats_print_as(&stats, out, arg);
+}
+
+void mia_process_print_out(mia_output_function *out, void *arg) {
+  char buffer[LINE_SIZE];
+  mia_stats s = {.size = sizeof s};
+  mia_text t = mia_base_text(buffer, sizeof buffer);
+  (void)mia_stats_get(&s);
+  put_count(&t, "process: elapsed ", s.elapsed_ms);
+  put_count(&t, " ms, user ", s.user_ms);
+  put_count(&t, " ms, system ", s.system_ms);
+  put_bytes(&t, " ms, RSS ", s.rss);
+  put_bytes(&t, " (peak ", s.rss_peak);
+  put_bytes(&t, "), committed ", s.committed);
+  put_count(&t, ", page faults ", s.faults);
+  put_count(&t, " (from disk ", s.faults_major);
+  mia_base_put(&t, ")\n");
+  mia_api_say(out, arg, buffer);
+}
+
+/* ---- at exit, and on demand ---- */
+
+static void write_to_copy(const char *text, void *fd) {
+  mia_os_write((int)(uintptr_t)fd, text, strlen(text));
+}
+
+void mia_api_print_stats(void) {
+  mia_stats stats = {.size = sizeof stats};
+  (void)mia_stats_get(&stats);
   uintptr_t copy = mia_aword_get(&mia_api_all.stderr_copy);
-  mia_os_write(copy != 0 ? (int)copy : MIA_OS_STDERR, t.start, (size_t)(t.at - t.start));
+  mia_output_function *out = copy != 0 && !mia_api_has_output() ? write_to_copy : NULL;
+  if (mia_api_is_on(MIA_OPTION_STATS_JSON))
+    mia_api_print_json(&stats, out, (void *)copy);
+  else
+    mia_stats_print_as(&stats, out, (void *)copy);
 }

@@ -7,7 +7,7 @@
 /* Keeps a copy of stderr, since many programs close theirs before they end. */
 void mia_api_open_stats(void);
 
-/* Writes the statistics to that copy, or to stderr. */
+/* Writes the statistics where messages go; if that is stderr, to the copy. */
 void mia_api_print_stats(void);
 
 #endif

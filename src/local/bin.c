@@ -69,8 +69,10 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
       mia_local_pool_remove(page);
       own(self, page);
       add_other(&self->bins[page->size_class], page);
+      mia_local_count(self, MIA_EVENT_ADOPTED);
       return;
     } else if (mia_local_pool_put(page)) {
+      mia_local_count(self, MIA_EVENT_POOLED);
       return;
     }
   }
@@ -80,8 +82,10 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
 
 static bool lend(mia_local *self, unsigned size_class, mia_page *page) {
   mia_bin *bin = &self->bins[size_class];
-  mia_block *list = mia_page_lend(page, &bin->fresh);
+  uint32_t count;
+  mia_block *list = mia_page_lend_counted(page, &bin->fresh, &count);
   if (list == NULL) return false;
+  mia_count_add(&self->counts.lent[size_class], count);
   if (MIA_DEBUG) mia_page_check(page);
   self->head[size_class] = list;
   bin->page = page;
@@ -110,6 +114,7 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
     return page;
   }
   page = mia_local_pool_take(mia_local_heap(self->heap), size_class);
+  if (page != NULL) mia_local_count(self, MIA_EVENT_TAKEN);
   if (page == NULL) page = mia_local_reuse(self, size_class);
   if (page == NULL) page = mia_local_make(self, size_class);
   if (page != NULL) own(self, page);
@@ -119,6 +124,7 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
 bool mia_local_refill(mia_local *self, unsigned size_class) {
   mia_assert(self->head[size_class] == NULL && !mia_local_is_none(self));
   if (MIA_DEBUG) mia_local_check(self, size_class);
+  mia_local_count(self, MIA_EVENT_REFILL);
   mia_page *page = self->bins[size_class].page;
   if (page != NULL && (lend(self, size_class, page) || leave_full(self, size_class))) return true;
   do {
@@ -160,6 +166,7 @@ void mia_local_flush(mia_local *self) {
   mia_outbox box = self->outbox;
   if (box.count == 0) return;
   self->outbox = (mia_outbox){0};
+  mia_local_count(self, MIA_EVENT_SENT);
   send(self, box.page, box.head, box.tail, box.count);
 }
 
@@ -210,7 +217,9 @@ static void end_lending(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   mia_page *page = bin->page;
   if (page == NULL) return;
+  uint32_t before = page->used;
   mia_page_take_back(page, self->head[size_class]);
+  mia_count_add(&self->counts.lent[size_class], (uintptr_t)page->used - before);
   self->head[size_class] = NULL;
   bin->page = NULL;
   add_other(bin, page);
@@ -229,6 +238,14 @@ void mia_local_collect(mia_local *self) {
     }
   }
   mia_local_drop_own_spares(self);
+}
+
+void mia_local_take_back(mia_local *self) {
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    mia_page *page = self->bins[size_class].page;
+    end_lending(self, size_class);
+    if (page != NULL) leave_other(self, page);
+  }
 }
 
 void mia_local_abandon(mia_local *self) {

@@ -27,6 +27,10 @@ void mia_local_collect(mia_local *self);
 /* Asserts L1 and L2 of a bin (debug builds). */
 void mia_local_check(const mia_local *self, unsigned size_class);
 
+/* Takes back what was lent, so that nothing is left to allocate from without
+ * asking. */
+void mia_local_take_back(mia_local *self);
+
 /* Lets go of all pages and blocks that are free. */
 void mia_local_abandon(mia_local *self);
 

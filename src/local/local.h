@@ -10,6 +10,7 @@
 #ifndef MIA_LOCAL_LOCAL_H
 #define MIA_LOCAL_LOCAL_H
 
+#include "local/counts.h"
 #include "os/lock.h"
 #include "os/tls.h"
 #include "page/page.h"
@@ -51,6 +52,9 @@ typedef struct mia_heap {
   size_t id;                /* [const] index in every thread's table of heaps */
   uintptr_t generation;     /* [lock:pool] changed when the heap goes */
   struct mia_heap *idle;    /* [lock:threads] next in the list of unused ones */
+  struct mia_subproc *subproc; /* [const] while in use; NULL: the main one */
+  struct mia_heap *next;       /* [lock:subprocs] other heaps of the sub-process */
+  struct mia_heap *prev;       /* [lock:subprocs] */
 } mia_heap;
 
 /* What a thread has of a heap other than the main one. */
@@ -68,9 +72,15 @@ typedef struct mia_local {
   struct mia_local *sibling;          /* [lock:pool] next in the list of the heap's locals */
   mia_heap_entry *entries;            /* [own] by the id of a heap; kept when the thread ends */
   size_t entry_count;                 /* [own] */
-  bool stirred;           /* [own] pages came or went since the last look at the clock */
-  struct mia_local *all;  /* [const] next in the list of all locals */
-  struct mia_local *idle; /* [lock:threads] next in the list of unused ones */
+  mia_heap
+      *chosen; /* [own] the heap of who names none; NULL: the main one.  If set, `head' is empty */
+  struct mia_subproc *subproc;  /* [own] where the thread is (api); NULL: the main one */
+  mia_counts counts;            /* [any] written by the owner */
+  bool stirred;                 /* [own] pages came or went since the last look at the clock */
+  bool deferring;               /* [own] the program is at freeing what it put off */
+  unsigned long long heartbeat; /* [own] how often it was asked to */
+  struct mia_local *all;        /* [const] next in the list of all locals */
+  struct mia_local *idle;       /* [lock:threads] next in the list of unused ones */
 } mia_local;
 
 typedef struct mia_tally {
@@ -96,6 +106,7 @@ typedef struct mia_local_world {
 mia_assert_placed(mia_tally, now);
 mia_assert_placed(mia_tally, peak);
 mia_assert_placed(mia_local, spares);
+mia_assert_placed(mia_local, counts);
 mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);
@@ -124,7 +135,15 @@ mia_inline mia_heap *mia_local_heap(mia_heap *field) {
 mia_inline mia_heap *mia_local_heap_field(mia_heap *heap) {
   return heap != mia_local_main_heap() ? heap : NULL;
 }
+/* Where blocks come from that name no heap. */
+mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
+  return mia_local_heap(self->chosen);
+}
 mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
+/* A thread that has no local counts nothing. */
+mia_inline void mia_local_count(mia_local *self, mia_event event) {
+  if (!mia_local_is_none(self)) mia_count_add(&self->counts.events[event], 1);
+}
 mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;
 }

@@ -38,13 +38,17 @@ void mia_local_keep(mia_local *self, mia_page *page) {
 
 mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
   mia_page *page = take(&self->spares[size_class]);
-  if (page != NULL) mia_page_show(page);
+  if (page == NULL) return NULL;
+  mia_page_show(page);
+  mia_local_count(self, MIA_EVENT_REUSED);
   return page;
 }
 
 mia_page *mia_local_reuse_large(mia_local *self, size_t slices) {
   if (slices > MIA_LOCAL_LARGE_SPARES) return NULL;
-  return take(&self->spares[MIA_CLASS_COUNT + slices - 1]);
+  mia_page *page = take(&self->spares[MIA_CLASS_COUNT + slices - 1]);
+  if (page != NULL) mia_local_count(self, MIA_EVENT_REUSED);
+  return page;
 }
 
 static void drop(mia_local *self, mia_aword *slot) {

@@ -29,6 +29,7 @@ static mia_page *note_made(mia_local *self, mia_page *page) {
     mia_os_unlock(&mia_local_all.pool_lock);
   }
   mia_local_tally_up(&mia_local_all.pages[page->size_class]);
+  mia_local_count(self, MIA_EVENT_MADE);
   stir(self);
   return page;
 }
@@ -50,6 +51,7 @@ void mia_local_retire(mia_local *self, mia_page *page) {
     mia_os_unlock(&mia_local_all.pool_lock);
   }
   mia_local_tally_down(&mia_local_all.pages[page->size_class]);
+  mia_local_count(self, MIA_EVENT_RETIRED);
   stir(self);
   mia_page_retire(page);
 }

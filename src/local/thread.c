@@ -33,6 +33,8 @@ void mia_local_detach(void) {
   (void)mia_os_at_thread_exit(at_thread_exit, NULL);
   mia_local_leave_heaps(self);
   mia_local_abandon(self);
+  self->chosen = NULL;
+  self->subproc = NULL;
   mia_local_self = &mia_local_all.none;
   mia_local_tally_down(&mia_local_all.attached);
   mia_local_give(self);

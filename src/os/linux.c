@@ -3,8 +3,10 @@
 
 #include "os/os.h"
 
+#include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* What every Linux port supports; the kernel tells the truth through auxv. */
 enum { PAGE_SIZE_DEFAULT = 4096 };
@@ -33,3 +35,18 @@ bool mia_os_move(void *start, size_t size, void *to, size_t wanted) {
 }
 
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
+
+/* "123 45 ...": OS pages in all, OS pages resident. */
+size_t mia_os_resident(void) {
+  char text[64];
+  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = read(fd, text, sizeof text - 1);
+  (void)close(fd);
+  const char *end = text + (n > 0 ? n : 0);
+  const char *at = text;
+  while (at < end && *at != ' ') at++;
+  size_t pages = 0;
+  for (at++; at < end && *at >= '0' && *at <= '9'; at++) pages = pages * 10 + (size_t)(*at - '0');
+  return pages * mia_os_page_size();
+}

@@ -12,12 +12,13 @@
 /* In the order in which they may be taken. */
 typedef enum mia_rank {
   MIA_RANK_UNKNOWN = 0,
-  MIA_RANK_THREADS = 6, /* local: registry of threads */
-  MIA_RANK_POOL = 5,    /* local: pages that wait for an owner */
-  MIA_RANK_HUGE = 4,    /* page: descriptors of huge pages */
-  MIA_RANK_PURGE = 3,   /* arena: one purger at a time */
-  MIA_RANK_META = 2,    /* arena: room for metadata */
-  MIA_RANK_GROW = 1     /* arena: one more arena */
+  MIA_RANK_SUBPROCS = 7, /* api: sub-processes and their heaps */
+  MIA_RANK_THREADS = 6,  /* local: registry of threads */
+  MIA_RANK_POOL = 5,     /* local: pages that wait for an owner */
+  MIA_RANK_HUGE = 4,     /* page: descriptors of huge pages */
+  MIA_RANK_PURGE = 3,    /* arena: one purger at a time */
+  MIA_RANK_META = 2,     /* arena: room for metadata */
+  MIA_RANK_GROW = 1      /* arena: one more arena */
 } mia_rank;
 
 typedef struct mia_lock {

@@ -167,9 +167,8 @@ static mia_block *carve(mia_page *page) {
   return first;
 }
 
-mia_block *mia_page_lend(mia_page *page, bool *fresh) {
+static mia_block *lend(mia_page *page, bool *fresh) {
   *fresh = false;
-  if (page->free == NULL && mia_owner_has_remote(page)) mia_page_gather(page);
   mia_block *list = page->free;
   if (list != NULL) {
     page->free = NULL;
@@ -178,6 +177,19 @@ mia_block *mia_page_lend(mia_page *page, bool *fresh) {
   }
   *fresh = page->zero;
   return carve(page);
+}
+
+mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count) {
+  if (page->free == NULL && mia_owner_has_remote(page)) mia_page_gather(page);
+  uint32_t before = page->used;
+  mia_block *list = lend(page, fresh);
+  *count = page->used - before;
+  return list;
+}
+
+mia_block *mia_page_lend(mia_page *page, bool *fresh) {
+  uint32_t count;
+  return mia_page_lend_counted(page, fresh, &count);
 }
 
 static mia_block *last_of(mia_block *list, uint32_t *count) {

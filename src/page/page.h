@@ -92,6 +92,9 @@ void mia_page_retire(mia_page *page);
  * each reads as zero. */
 mia_block *mia_page_lend(mia_page *page, bool *fresh);
 
+/* The same, and how many those are. */
+mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count);
+
 /* Takes back what is left of a list lent. */
 void mia_page_take_back(mia_page *page, mia_block *list);
 

@@ -8,7 +8,7 @@ test -f $lib || { echo "nothing examined: no $lib"; exit 1; }
 if $READELF -h $lib | grep -q ELF32; then size=j; else size=m; fi
 {
   sed -n 's/^#define \(MIA_[A-Z0-9_]*\) 1$/config \1/p' config.h
-  code "$top_srcdir"/include/*.h | sed -n 's/^[^:]*:[0-9]*://; /MIA_API/s/.*\(mia_[a-z0-9_]*\)(.*/wanted \1/p'
+  code $(find "$top_srcdir/include" -name "*.h" ! -path "*/compat/*") | sed -n 's/^[^:]*:[0-9]*://; /MIA_API/s/.*\(mia_[a-z0-9_]*\)(.*/wanted \1/p'
   sed "/^ *#/d; /^ *$/d; s/^/listed /; s/\\$/$size/" "$top_srcdir/tests/lint/exports.txt"
   $NM -D -P --defined-only $lib | $AWK '
     $2 != "A" && $1 !~ /^_(init|fini|edata|end|_bss_start)$/ { sub(/@.*/, "", $1); print "found", $1 }'

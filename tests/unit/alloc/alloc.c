@@ -43,7 +43,7 @@ START_TEST(blocks_are_as_large_and_aligned_as_promised) {
     char *p = allocate(size);
     need_at(p != NULL && errno == MARK, size);
     need_at(mia_is_aligned(p, size <= 8 ? 8 : 16), size);
-    need_at(mia_alloc_usable(p) >= size && mia_alloc_usable(p) == mia_alloc_good(size), size);
+    need_at(mia_alloc_usable(p) >= size && mia_alloc_usable(p) == mia_alloc_good(size, 1), size);
     p[0] = p[mia_alloc_usable(p) - 1] = 1;
     mia_alloc_free(p);
   }
@@ -111,8 +111,8 @@ START_TEST(what_cannot_be_is_refused) {
     fails_with(EINVAL, mia_alloc_aligned(8, aligns[i], false));
     fails_with(EINVAL, mia_alloc_resize(kept, 8, aligns[i]));
   }
-  ck_assert_uint_eq(mia_alloc_good(SIZE_MAX), SIZE_MAX);
-  ck_assert_uint_eq(mia_alloc_good(MIA_SIZE_MAX), MIA_SIZE_MAX);
+  ck_assert_uint_eq(mia_alloc_good(SIZE_MAX, 1), SIZE_MAX);
+  ck_assert_uint_eq(mia_alloc_good(MIA_SIZE_MAX, 1), MIA_SIZE_MAX);
 }
 END_TEST
 

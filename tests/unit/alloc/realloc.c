@@ -39,7 +39,7 @@ START_TEST(nothing_is_allocated) {
 END_TEST
 
 START_TEST(what_fits_stays) {
-  for (size_t size = 8; size <= MIA_CLASS_SIZE_MAX; size = mia_alloc_good(size + 1)) {
+  for (size_t size = 8; size <= MIA_CLASS_SIZE_MAX; size = mia_alloc_good(size + 1, 1)) {
     char *p = allocate(size);
     size_t usable = mia_alloc_usable(p);
     need_at(resize(p, usable, usable) == p, size);

@@ -27,10 +27,13 @@ static void set(const char *variable) {
   reading(environment);
 }
 
-static long delay(void) { return mia_api_option(MIA_OPTION_PURGE_DELAY); }
-static long show(void) { return mia_api_option(MIA_OPTION_SHOW_STATS); }
+static long delay(void) { return mia_option_get(MIA_OPTION_PURGE_DELAY); }
+static long show(void) { return mia_option_get(MIA_OPTION_SHOW_STATS); }
 
-static void begin(void) { memset(&mia_api_all, 0, sizeof mia_api_all); }
+static void begin(void) {
+  memset(&mia_api_all.changes, 0, sizeof mia_api_all.changes);
+  mia_option_set(MIA_OPTION_MAX_WARNINGS, 1000);
+}
 
 START_TEST(nothing_set_is_the_standard) {
   ck_assert(delay() == 250 && show() == 0);
@@ -53,7 +56,7 @@ START_TEST(good_values_are_taken) {
     long value;
   } good[] = {{"MIALLOC_PURGE_DELAY=0", 0},       {"MIALLOC_PURGE_DELAY=-1", -1},
               {"MIALLOC_PURGE_DELAY=-0", 0},      {"MIALLOC_PURGE_DELAY=1", 1},
-              {"MIALLOC_PURGE_DELAY=250", 250},   {"MIALLOC_PURGE_DELAY=3600000", 3600000},
+              {"MIALLOC_PURGE_DELAY=250", 250},   {"MIALLOC_PURGE_DELAY=86400000", 86400000},
               {"MIALLOC_PURGE_DELAY=000100", 100}};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     set(good[i].text);
@@ -80,7 +83,7 @@ START_TEST(bad_values_are_told_once_and_change_nothing) {
                                     "--1",
                                     "-2",
                                     "yes",
-                                    "3600001",
+                                    "86400001",
                                     "1e3",
                                     "9223372036854775808",
                                     "-9223372036854775809",
@@ -92,15 +95,15 @@ START_TEST(bad_values_are_told_once_and_change_nothing) {
     snprintf(end, sizeof end, "; ignored: %s\n", bad[i]);
     set(variable);
     ck_assert_int_eq(delay(), 77);
-    need_at(strncmp(said, "mialloc: MIALLOC_PURGE_DELAY wants a number from -1 to 3600000 ms (",
-                    67) == 0,
+    need_at(strncmp(said, "mialloc: MIALLOC_PURGE_DELAY wants a number from -1 to 86400000 ms (",
+                    68) == 0,
             i);
     size_t length = strlen(said);
     need_at(length > strlen(end) && strcmp(said + length - strlen(end), end) == 0, i);
     need_at(strchr(said, '\n') == said + length - 1, i);
   }
   set("MIALLOC_SHOW_STATS=2");
-  ck_assert(strstr(said, "MIALLOC_SHOW_STATS wants a number from 0 to 1 (") != NULL && show() == 0);
+  ck_assert(strstr(said, "MIALLOC_SHOW_STATS wants on or off (") != NULL && show() == 0);
 }
 END_TEST
 

@@ -1,0 +1,259 @@
+/* mialloc/compat/mimalloc-stats.h -- mimalloc's statistics, on mialloc.
+ *
+ * JSON is mialloc's own: names are those of mialloc/stats.h.  In mi_stats_t what
+ * mialloc does not count is 0.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIMALLOC_STATS_H
+#define MIMALLOC_STATS_H
+
+#include "mimalloc.h"
+
+#include <string.h>
+
+#define MI_STAT_VERSION 5
+
+/* The index of the last size class, as far as these structures go. */
+#define MI_BIN_HUGE 73
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mi_stat_count_s {
+  int64_t total;
+  int64_t peak;
+  int64_t current;
+} mi_stat_count_t;
+
+typedef struct mi_stat_counter_s {
+  int64_t total;
+} mi_stat_counter_t;
+
+/* Kinds of chunks in an arena; mialloc has none. */
+typedef enum mi_chunkbin_e {
+  MI_CBIN_SMALL,
+  MI_CBIN_OTHER,
+  MI_CBIN_MEDIUM,
+  MI_CBIN_LARGE,
+  MI_CBIN_HUGE,
+  MI_CBIN_NONE,
+  MI_CBIN_COUNT
+} mi_chunkbin_t;
+
+typedef struct mi_stats_s {
+  size_t size;
+  size_t version;
+  mi_stat_count_t pages;
+  mi_stat_count_t reserved;
+  mi_stat_count_t committed;
+  mi_stat_count_t reset;
+  mi_stat_count_t purged;
+  mi_stat_count_t page_committed;
+  mi_stat_count_t pages_abandoned;
+  mi_stat_count_t threads;
+  mi_stat_count_t heaps;
+  mi_stat_count_t theaps;
+  mi_stat_count_t malloc_normal;
+  mi_stat_count_t malloc_huge;
+  mi_stat_count_t malloc_requested;
+  mi_stat_counter_t mmap_calls;
+  mi_stat_counter_t commit_calls;
+  mi_stat_counter_t reset_calls;
+  mi_stat_counter_t purge_calls;
+  mi_stat_counter_t arena_count;
+  mi_stat_counter_t malloc_normal_count;
+  mi_stat_counter_t malloc_huge_count;
+  mi_stat_counter_t malloc_guarded_count;
+  mi_stat_counter_t pages_retire;
+  mi_stat_counter_t pages_reclaim_on_alloc;
+  mi_stat_counter_t pages_reclaim_on_free;
+  mi_stat_count_t malloc_bins[MI_BIN_HUGE + 1];
+  mi_stat_count_t page_bins[MI_BIN_HUGE + 1];
+  mi_stat_count_t chunk_bins[MI_CBIN_COUNT];
+} mi_stats_t;
+
+/* Makes a structure ready to be filled in. */
+MI_INLINE void mi_stats_header_init(mi_stats_t *stats) {
+  stats->size = sizeof *stats;
+  stats->version = MI_STAT_VERSION;
+}
+
+/* The same, with all fields 0. */
+MI_INLINE void mi_stats_init(mi_stats_t *stats) {
+  memset(stats, 0, sizeof *stats);
+  mi_stats_header_init(stats);
+}
+
+/* Declares a structure that is ready to be filled in. */
+#define mi_stats_t_decl(name) \
+  mi_stats_t name;            \
+  mi_stats_init(&name)
+
+MI_INLINE bool mi_stats_fits(const mi_stats_t *stats) {
+  return stats != NULL && stats->size == sizeof *stats && stats->version == MI_STAT_VERSION;
+}
+
+MI_INLINE void mi_stats_put(mi_stat_count_t *count, unsigned long long total,
+                            unsigned long long peak, unsigned long long current) {
+  count->total = (int64_t)total;
+  count->peak = (int64_t)(peak > current ? peak : current);
+  count->current = (int64_t)current;
+}
+
+/* The classes, one by one; bytes that were allocated, by their usable size. */
+MI_INLINE void mi_stats_fill_bins(mi_stats_t *stats, const mia_stats *from) {
+  unsigned long long normal = 0, huge = 0, normal_count = 0, huge_count = 0;
+  for (unsigned i = 0; i < from->class_count; i++) {
+    const mia_stats_class *c = &from->classes[i];
+    unsigned bin = i < MI_BIN_HUGE ? i : MI_BIN_HUGE;
+    mi_stats_put(&stats->malloc_bins[bin], c->allocated, c->blocks, c->blocks);
+    mi_stats_put(&stats->page_bins[bin], c->pages, c->pages_peak, c->pages);
+    *(c->block_size > 0 ? &normal : &huge) += c->bytes;
+    *(c->block_size > 0 ? &normal_count : &huge_count) += c->allocated;
+  }
+  mi_stats_put(&stats->malloc_normal, normal, normal, normal);
+  mi_stats_put(&stats->malloc_huge, huge, huge, huge);
+  stats->malloc_normal_count.total = (int64_t)normal_count;
+  stats->malloc_huge_count.total = (int64_t)huge_count;
+}
+
+MI_INLINE bool mi_stats_fill(mi_stats_t *stats, const mia_stats *from) {
+  mi_stats_init(stats);
+  mi_stats_put(&stats->pages, from->events.pages_made, from->pages, from->pages);
+  mi_stats_put(&stats->reserved, from->reserved, from->reserved, from->reserved);
+  mi_stats_put(&stats->committed, from->committed, from->used_peak, from->committed);
+  mi_stats_put(&stats->purged, from->purged, from->purged, from->purged);
+  mi_stats_put(&stats->page_committed, from->used, from->used_peak, from->used);
+  mi_stats_put(&stats->threads, from->threads_peak, from->threads_peak, from->threads);
+  stats->arena_count.total = (int64_t)from->arenas;
+  stats->pages_retire.total = (int64_t)from->events.pages_retired;
+  stats->pages_reclaim_on_alloc.total = (int64_t)from->events.pages_taken;
+  stats->pages_reclaim_on_free.total = (int64_t)from->events.pages_adopted;
+  mi_stats_fill_bins(stats, from);
+  return true;
+}
+
+typedef struct mi_stats_output {
+  mi_output_fun *out;
+  void *arg;
+} mi_stats_output;
+
+MI_INLINE bool mi_stats_print_heap(mi_heap_t *heap, void *arg) {
+  mi_stats_output *output = (mi_stats_output *)arg;
+  mia_stats from;
+  from.size = sizeof from;
+  if (mia_heap_stats_get(heap, &from)) mia_stats_print_as(&from, output->out, output->arg);
+  return true;
+}
+
+/* ---- the functions ---- */
+
+MI_INLINE bool mi_heap_stats_get(mi_heap_t *heap, mi_stats_t *stats) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mi_stats_fits(stats) && mia_heap_stats_get(heap, &from) && mi_stats_fill(stats, &from);
+}
+
+MI_INLINE char *mi_heap_stats_get_json(mi_heap_t *heap, size_t buf_size, char *buf) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mia_heap_stats_get(heap, &from) ? mia_stats_as_json(&from, buf_size, buf) : NULL;
+}
+
+MI_INLINE void mi_heap_stats_print_out(mi_heap_t *heap, mi_output_fun *out, void *arg) {
+  mia_stats from;
+  from.size = sizeof from;
+  if (mia_heap_stats_get(heap, &from)) mia_stats_print_as(&from, out, arg);
+}
+
+MI_INLINE bool mi_subproc_stats_get(mi_subproc_id_t subproc_id, mi_stats_t *stats) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mi_stats_fits(stats) && mia_subproc_stats_get(subproc_id.subproc, &from) &&
+         mi_stats_fill(stats, &from);
+}
+
+MI_INLINE char *mi_subproc_stats_get_json(mi_subproc_id_t subproc_id, size_t buf_size, char *buf) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mia_subproc_stats_get(subproc_id.subproc, &from) ? mia_stats_as_json(&from, buf_size, buf)
+                                                          : NULL;
+}
+
+MI_INLINE void mi_subproc_stats_print_out(mi_subproc_id_t subproc_id, mi_output_fun *out,
+                                          void *arg) {
+  mia_stats from;
+  from.size = sizeof from;
+  if (mia_subproc_stats_get(subproc_id.subproc, &from)) mia_stats_print_as(&from, out, arg);
+}
+
+MI_INLINE void mi_subproc_heap_stats_print_out(mi_subproc_id_t subproc_id, mi_output_fun *out,
+                                               void *arg) {
+  mi_stats_output output;
+  output.out = out;
+  output.arg = arg;
+  (void)mia_subproc_visit_heaps(subproc_id.subproc, mi_stats_print_heap, &output);
+}
+
+MI_INLINE bool mi_stats_get(mi_stats_t *stats) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mi_stats_fits(stats) && mia_stats_get(&from) && mi_stats_fill(stats, &from);
+}
+
+MI_INLINE char *mi_stats_get_json(size_t buf_size, char *buf) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mia_stats_get(&from) ? mia_stats_as_json(&from, buf_size, buf) : NULL;
+}
+
+MI_INLINE void mi_heap_stats_merge_to_subproc(mi_heap_t *heap) { (void)heap; }
+
+MI_INLINE bool mi_subproc_stats_get_exclusive(mi_subproc_id_t subproc_id, mi_stats_t *stats) {
+  return mi_subproc_stats_get(subproc_id, stats);
+}
+
+MI_INLINE size_t mi_stats_get_bin_size(size_t bin) {
+  mia_stats from;
+  from.size = sizeof from;
+  return mia_stats_get(&from) && bin < from.class_count ? from.classes[bin].block_size : 0;
+}
+/* A structure that mi_stats_get or a relative has filled in; so much of it as
+ * mialloc has names for. */
+MI_INLINE char *mi_stats_as_json(mi_stats_t *stats, size_t buf_size, char *buf) {
+  mia_stats from;
+  unsigned i;
+  if (!mi_stats_fits(stats)) return NULL;
+  memset(&from, 0, sizeof from);
+  from.size = sizeof from;
+  from.version = MIA_STATS_VERSION;
+  from.class_count = MI_BIN_HUGE + 1;
+  from.pages = (size_t)stats->pages.current;
+  from.events.pages_made = (unsigned long long)stats->pages.total;
+  from.events.pages_retired = (unsigned long long)stats->pages_retire.total;
+  from.arenas = (size_t)stats->arena_count.total;
+  from.reserved = (size_t)stats->reserved.current;
+  from.committed = (size_t)stats->committed.current;
+  from.used = (size_t)stats->page_committed.current;
+  from.used_peak = (size_t)stats->page_committed.peak;
+  from.purged = (unsigned long long)stats->purged.total;
+  from.threads = (size_t)stats->threads.current;
+  from.threads_peak = (size_t)stats->threads.peak;
+  from.bytes = (size_t)(stats->malloc_normal.current + stats->malloc_huge.current);
+  for (i = 0; i < from.class_count; i++) {
+    from.classes[i].allocated = (unsigned long long)stats->malloc_bins[i].total;
+    from.classes[i].blocks = (size_t)stats->malloc_bins[i].current;
+    from.classes[i].pages = (size_t)stats->page_bins[i].current;
+    from.classes[i].pages_peak = (size_t)stats->page_bins[i].peak;
+    from.blocks += from.classes[i].blocks;
+    from.allocated += from.classes[i].allocated;
+  }
+  return mia_stats_as_json(&from, buf_size, buf);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

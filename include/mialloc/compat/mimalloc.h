@@ -1,0 +1,904 @@
+/* mialloc/compat/mimalloc.h -- mimalloc's interface (version 3.4, and what
+ * version 2 had beside it), on mialloc.
+ *
+ * A program that includes <mimalloc.h> is built with mialloc by the flags of the
+ * pkg-config module mialloc-mimalloc, which put this folder into the search path.
+ * What each function does is said of its counterpart in mialloc.h,
+ * mialloc/heap.h and mialloc/stats.h; a comment here tells where it is otherwise.
+ * All are inline: nothing called mi_* is in the library.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIMALLOC_H
+#define MIMALLOC_H
+
+#include <mialloc.h>
+#include <mialloc/heap.h>
+#include <mialloc/stats.h>
+#include <stdint.h>
+
+/* The version that this header stands for: major * 10000 + minor * 100 + patch. */
+#define MI_MALLOC_VERSION 30403
+
+/* Up to here the forms named small are defined; here all sizes do. */
+#define MI_SMALL_WSIZE_MAX 128
+#define MI_SMALL_SIZE_MAX (MI_SMALL_WSIZE_MAX * sizeof(void *))
+
+#define MI_INLINE static inline
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- types ---- */
+
+typedef mia_heap mi_heap_t;
+typedef struct mi_theap_s mi_theap_t;
+typedef mia_heap_area mi_heap_area_t;
+typedef void *mi_arena_id_t;
+typedef struct mi_subproc_id_s {
+  mia_subproc *subproc;
+} mi_subproc_id_t;
+
+typedef mia_deferred_free_function mi_deferred_free_fun;
+typedef mia_output_function mi_output_fun;
+typedef mia_error_function mi_error_fun;
+typedef mia_block_visitor mi_block_visit_fun;
+typedef mia_heap_visitor mi_heap_visit_fun;
+typedef mia_commit_function mi_commit_fun_t;
+
+typedef enum mi_option_e {
+  mi_option_show_errors = 0,
+  mi_option_show_stats = 1,
+  mi_option_verbose = 2,
+  mi_option_deprecated_eager_commit = 3,
+  mi_option_arena_eager_commit = 4,
+  mi_option_purge_decommits = 5,
+  mi_option_allow_large_os_pages = 6,
+  mi_option_reserve_huge_os_pages = 7,
+  mi_option_reserve_huge_os_pages_at = 8,
+  mi_option_reserve_os_memory = 9,
+  mi_option_deprecated_segment_cache = 10,
+  mi_option_deprecated_page_reset = 11,
+  mi_option_deprecated_abandoned_page_purge = 12,
+  mi_option_deprecated_segment_reset = 13,
+  mi_option_deprecated_eager_commit_delay = 14,
+  mi_option_purge_delay = 15,
+  mi_option_use_numa_nodes = 16,
+  mi_option_disallow_os_alloc = 17,
+  mi_option_os_tag = 18,
+  mi_option_max_errors = 19,
+  mi_option_max_warnings = 20,
+  mi_option_deprecated_max_segment_reclaim = 21,
+  mi_option_destroy_on_exit = 22,
+  mi_option_arena_reserve = 23,
+  mi_option_arena_purge_mult = 24,
+  mi_option_deprecated_purge_extend_delay = 25,
+  mi_option_disallow_arena_alloc = 26,
+  mi_option_retry_on_oom = 27,
+  mi_option_visit_abandoned = 28,
+  mi_option_guarded_min = 29,
+  mi_option_guarded_max = 30,
+  mi_option_guarded_precise = 31,
+  mi_option_guarded_sample_rate = 32,
+  mi_option_guarded_sample_seed = 33,
+  mi_option_generic_collect = 34,
+  mi_option_page_reclaim_on_free = 35,
+  mi_option_page_full_retain = 36,
+  mi_option_page_max_candidates = 37,
+  mi_option_max_vabits = 38,
+  mi_option_pagemap_commit = 39,
+  mi_option_page_commit_on_demand = 40,
+  mi_option_page_max_reclaim = 41,
+  mi_option_page_cross_thread_max_reclaim = 42,
+  mi_option_allow_thp = 43,
+  mi_option_minimal_purge_size = 44,
+  mi_option_arena_max_object_size = 45,
+  mi_option_arena_is_numa_local = 46,
+  _mi_option_last = 47,
+  /* older names */
+  mi_option_large_os_pages = mi_option_allow_large_os_pages,
+  mi_option_eager_region_commit = mi_option_arena_eager_commit,
+  mi_option_reset_decommits = mi_option_purge_decommits,
+  mi_option_reset_delay = mi_option_purge_delay,
+  mi_option_limit_os_alloc = mi_option_disallow_os_alloc
+} mi_option_t;
+
+/* ---- The standard ones ---- */
+
+MI_INLINE void *mi_malloc(size_t size) { return mia_malloc(size); }
+
+MI_INLINE void *mi_calloc(size_t count, size_t size) { return mia_calloc(count, size); }
+
+MI_INLINE void *mi_realloc(void *p, size_t newsize) { return mia_realloc(p, newsize); }
+
+MI_INLINE void *mi_expand(void *p, size_t newsize) { return mia_expand(p, newsize); }
+
+MI_INLINE void mi_free(void *p) { mia_free(p); }
+
+MI_INLINE char *mi_strdup(const char *s) { return mia_strdup(s); }
+
+MI_INLINE char *mi_strndup(const char *s, size_t n) { return mia_strndup(s, n); }
+
+MI_INLINE char *mi_realpath(const char *fname, char *resolved_name) {
+  return mia_realpath(fname, resolved_name);
+}
+
+/* ---- Extended ---- */
+
+/* Small blocks are as others. */
+MI_INLINE void *mi_malloc_small(size_t size) { return mia_malloc(size); }
+
+MI_INLINE void *mi_zalloc_small(size_t size) { return mia_zalloc(size); }
+
+MI_INLINE void *mi_zalloc(size_t size) { return mia_zalloc(size); }
+
+MI_INLINE void *mi_mallocn(size_t count, size_t size) { return mia_mallocn(count, size); }
+
+MI_INLINE void *mi_reallocn(void *p, size_t count, size_t size) {
+  return mia_reallocarray(p, count, size);
+}
+
+MI_INLINE void *mi_reallocf(void *p, size_t newsize) { return mia_reallocf(p, newsize); }
+
+MI_INLINE size_t mi_usable_size(const void *p) { return mia_usable_size(p); }
+
+MI_INLINE size_t mi_good_size(size_t size) { return mia_good_size(size); }
+
+/* Small blocks are as others. */
+MI_INLINE void mi_free_small(void *p) { mia_free(p); }
+
+/* ---- Aligned ---- */
+
+MI_INLINE void *mi_malloc_aligned(size_t size, size_t alignment) {
+  return mia_malloc_aligned(size, alignment);
+}
+
+MI_INLINE void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset) {
+  return mia_malloc_aligned_at(size, alignment, offset);
+}
+
+MI_INLINE void *mi_zalloc_aligned(size_t size, size_t alignment) {
+  return mia_zalloc_aligned(size, alignment);
+}
+
+MI_INLINE void *mi_zalloc_aligned_at(size_t size, size_t alignment, size_t offset) {
+  return mia_zalloc_aligned_at(size, alignment, offset);
+}
+
+MI_INLINE void *mi_calloc_aligned(size_t count, size_t size, size_t alignment) {
+  return mia_calloc_aligned(count, size, alignment);
+}
+
+MI_INLINE void *mi_calloc_aligned_at(size_t count, size_t size, size_t alignment, size_t offset) {
+  return mia_calloc_aligned_at(count, size, alignment, offset);
+}
+
+MI_INLINE void *mi_realloc_aligned(void *p, size_t newsize, size_t alignment) {
+  return mia_realloc_aligned(p, newsize, alignment);
+}
+
+MI_INLINE void *mi_realloc_aligned_at(void *p, size_t newsize, size_t alignment, size_t offset) {
+  return mia_realloc_aligned_at(p, newsize, alignment, offset);
+}
+
+/* ---- Zeroed, and to another size ---- */
+
+MI_INLINE void *mi_rezalloc(void *p, size_t newsize) { return mia_rezalloc(p, newsize); }
+
+MI_INLINE void *mi_recalloc(void *p, size_t newcount, size_t size) {
+  return mia_recalloc(p, newcount, size);
+}
+
+MI_INLINE void *mi_rezalloc_aligned(void *p, size_t newsize, size_t alignment) {
+  return mia_rezalloc_aligned(p, newsize, alignment);
+}
+
+MI_INLINE void *mi_rezalloc_aligned_at(void *p, size_t newsize, size_t alignment, size_t offset) {
+  return mia_rezalloc_aligned_at(p, newsize, alignment, offset);
+}
+
+MI_INLINE void *mi_recalloc_aligned(void *p, size_t newcount, size_t size, size_t alignment) {
+  return mia_recalloc_aligned(p, newcount, size, alignment);
+}
+
+MI_INLINE void *mi_recalloc_aligned_at(void *p, size_t newcount, size_t size, size_t alignment,
+                                       size_t offset) {
+  return mia_recalloc_aligned_at(p, newcount, size, alignment, offset);
+}
+
+MI_INLINE void *mi_heap_rezalloc(mi_heap_t *heap, void *p, size_t newsize) {
+  return mia_heap_rezalloc(heap, p, newsize);
+}
+
+MI_INLINE void *mi_heap_recalloc(mi_heap_t *heap, void *p, size_t newcount, size_t size) {
+  return mia_heap_recalloc(heap, p, newcount, size);
+}
+
+MI_INLINE void *mi_heap_rezalloc_aligned(mi_heap_t *heap, void *p, size_t newsize,
+                                         size_t alignment) {
+  return mia_heap_rezalloc_aligned(heap, p, newsize, alignment);
+}
+
+MI_INLINE void *mi_heap_rezalloc_aligned_at(mi_heap_t *heap, void *p, size_t newsize,
+                                            size_t alignment, size_t offset) {
+  return mia_heap_rezalloc_aligned_at(heap, p, newsize, alignment, offset);
+}
+
+MI_INLINE void *mi_heap_recalloc_aligned(mi_heap_t *heap, void *p, size_t newcount, size_t size,
+                                         size_t alignment) {
+  return mia_heap_recalloc_aligned(heap, p, newcount, size, alignment);
+}
+
+MI_INLINE void *mi_heap_recalloc_aligned_at(mi_heap_t *heap, void *p, size_t newcount, size_t size,
+                                            size_t alignment, size_t offset) {
+  return mia_heap_recalloc_aligned_at(heap, p, newcount, size, alignment, offset);
+}
+
+/* ---- Blocks and their real size ---- */
+
+MI_INLINE void *mi_umalloc(size_t size, size_t *block_size) {
+  return mia_umalloc(size, block_size);
+}
+
+MI_INLINE void *mi_ucalloc(size_t count, size_t size, size_t *block_size) {
+  return mia_ucalloc(count, size, block_size);
+}
+
+MI_INLINE void *mi_urealloc(void *p, size_t newsize, size_t *block_size_pre,
+                            size_t *block_size_post) {
+  return mia_urealloc(p, newsize, block_size_pre, block_size_post);
+}
+
+MI_INLINE void mi_ufree(void *p, size_t *block_size) { mia_ufree(p, block_size); }
+
+MI_INLINE void *mi_umalloc_aligned(size_t size, size_t alignment, size_t *block_size) {
+  return mia_umalloc_aligned(size, alignment, block_size);
+}
+
+MI_INLINE void *mi_uzalloc_aligned(size_t size, size_t alignment, size_t *block_size) {
+  return mia_uzalloc_aligned(size, alignment, block_size);
+}
+
+MI_INLINE void *mi_umalloc_small(size_t size, size_t *block_size) {
+  return mia_umalloc(size, block_size);
+}
+
+MI_INLINE void *mi_uzalloc_small(size_t size, size_t *block_size) {
+  return mia_uzalloc(size, block_size);
+}
+
+/* ---- Heaps ---- */
+
+MI_INLINE mi_heap_t *mi_heap_new(void) { return mia_heap_new(); }
+
+MI_INLINE void mi_heap_delete(mi_heap_t *heap) { mia_heap_delete(heap); }
+
+MI_INLINE void mi_heap_destroy(mi_heap_t *heap) { mia_heap_destroy(heap); }
+
+/* The OS gives memory where it is first touched. */
+MI_INLINE void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node) {
+  (void)heap;
+  (void)numa_node;
+}
+
+MI_INLINE void mi_heap_collect(mi_heap_t *heap, bool force) { mia_heap_collect(heap, force); }
+
+MI_INLINE mi_heap_t *mi_heap_main(void) { return mia_heap_main(); }
+
+MI_INLINE mi_heap_t *mi_heap_of(const void *p) { return mia_heap_of(p); }
+
+MI_INLINE bool mi_heap_contains(const mi_heap_t *heap, const void *p) {
+  return mia_heap_contains(heap, p);
+}
+
+MI_INLINE bool mi_any_heap_contains(const void *p) { return mia_any_heap_contains(p); }
+
+MI_INLINE void *mi_heap_malloc(mi_heap_t *heap, size_t size) { return mia_heap_malloc(heap, size); }
+
+MI_INLINE void *mi_heap_zalloc(mi_heap_t *heap, size_t size) { return mia_heap_zalloc(heap, size); }
+
+MI_INLINE void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size) {
+  return mia_heap_calloc(heap, count, size);
+}
+
+MI_INLINE void *mi_heap_mallocn(mi_heap_t *heap, size_t count, size_t size) {
+  return mia_heap_mallocn(heap, count, size);
+}
+
+MI_INLINE void *mi_heap_malloc_small(mi_heap_t *heap, size_t size) {
+  return mia_heap_malloc(heap, size);
+}
+
+MI_INLINE void *mi_heap_zalloc_small(mi_heap_t *heap, size_t size) {
+  return mia_heap_zalloc(heap, size);
+}
+
+MI_INLINE void *mi_heap_realloc(mi_heap_t *heap, void *p, size_t newsize) {
+  return mia_heap_realloc(heap, p, newsize);
+}
+
+MI_INLINE void *mi_heap_reallocn(mi_heap_t *heap, void *p, size_t count, size_t size) {
+  return mia_heap_reallocarray(heap, p, count, size);
+}
+
+MI_INLINE void *mi_heap_reallocf(mi_heap_t *heap, void *p, size_t newsize) {
+  return mia_heap_reallocf(heap, p, newsize);
+}
+
+MI_INLINE char *mi_heap_strdup(mi_heap_t *heap, const char *s) { return mia_heap_strdup(heap, s); }
+
+MI_INLINE char *mi_heap_strndup(mi_heap_t *heap, const char *s, size_t n) {
+  return mia_heap_strndup(heap, s, n);
+}
+
+MI_INLINE char *mi_heap_realpath(mi_heap_t *heap, const char *fname, char *resolved_name) {
+  return mia_heap_realpath(heap, fname, resolved_name);
+}
+
+MI_INLINE void *mi_heap_malloc_aligned(mi_heap_t *heap, size_t size, size_t alignment) {
+  return mia_heap_malloc_aligned(heap, size, alignment);
+}
+
+MI_INLINE void *mi_heap_malloc_aligned_at(mi_heap_t *heap, size_t size, size_t alignment,
+                                          size_t offset) {
+  return mia_heap_malloc_aligned_at(heap, size, alignment, offset);
+}
+
+MI_INLINE void *mi_heap_zalloc_aligned(mi_heap_t *heap, size_t size, size_t alignment) {
+  return mia_heap_zalloc_aligned(heap, size, alignment);
+}
+
+MI_INLINE void *mi_heap_zalloc_aligned_at(mi_heap_t *heap, size_t size, size_t alignment,
+                                          size_t offset) {
+  return mia_heap_zalloc_aligned_at(heap, size, alignment, offset);
+}
+
+MI_INLINE void *mi_heap_calloc_aligned(mi_heap_t *heap, size_t count, size_t size,
+                                       size_t alignment) {
+  return mia_heap_calloc_aligned(heap, count, size, alignment);
+}
+
+MI_INLINE void *mi_heap_calloc_aligned_at(mi_heap_t *heap, size_t count, size_t size,
+                                          size_t alignment, size_t offset) {
+  return mia_heap_calloc_aligned_at(heap, count, size, alignment, offset);
+}
+
+MI_INLINE void *mi_heap_realloc_aligned(mi_heap_t *heap, void *p, size_t newsize,
+                                        size_t alignment) {
+  return mia_heap_realloc_aligned(heap, p, newsize, alignment);
+}
+
+MI_INLINE void *mi_heap_realloc_aligned_at(mi_heap_t *heap, void *p, size_t newsize,
+                                           size_t alignment, size_t offset) {
+  return mia_heap_realloc_aligned_at(heap, p, newsize, alignment, offset);
+}
+
+MI_INLINE void *mi_heap_alloc_new(mi_heap_t *heap, size_t size) {
+  return mia_heap_alloc_new(heap, size);
+}
+
+MI_INLINE void *mi_heap_alloc_new_n(mi_heap_t *heap, size_t count, size_t size) {
+  return mia_heap_alloc_new_n(heap, count, size);
+}
+
+/* ---- Walking over blocks ---- */
+
+MI_INLINE bool mi_heap_visit_blocks(mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor,
+                                    void *arg) {
+  return mia_heap_visit_blocks(heap, visit_blocks, visitor, arg);
+}
+
+MI_INLINE bool mi_heap_visit_abandoned_blocks(mi_heap_t *heap, bool visit_blocks,
+                                              mi_block_visit_fun *visitor, void *arg) {
+  return mia_heap_visit_abandoned_blocks(heap, visit_blocks, visitor, arg);
+}
+
+/* ---- Arenas ---- */
+
+/* Whether malloc is ours. */
+MI_INLINE bool mi_is_redirected(void) { return mia_is_overriding(); }
+
+MI_INLINE int mi_reserve_huge_os_pages_interleave(size_t pages, size_t numa_nodes,
+                                                  size_t timeout_msecs) {
+  return mia_reserve_huge_pages_interleave(pages, numa_nodes, timeout_msecs);
+}
+
+MI_INLINE int mi_reserve_huge_os_pages_at(size_t pages, int numa_node, size_t timeout_msecs) {
+  return mia_reserve_huge_pages(pages, numa_node, timeout_msecs, false, NULL);
+}
+
+MI_INLINE int mi_reserve_os_memory(size_t size, bool commit, bool allow_large) {
+  return mia_reserve_memory(size, commit, allow_large, false, NULL);
+}
+
+MI_INLINE bool mi_manage_os_memory(void *start, size_t size, bool is_committed, bool is_pinned,
+                                   bool is_zero, int numa_node) {
+  return mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node, false, NULL,
+                           NULL, NULL);
+}
+
+MI_INLINE void mi_debug_show_arenas(void) { mia_arenas_print(NULL, NULL); }
+
+MI_INLINE void mi_arenas_print(void) { mia_arenas_print(NULL, NULL); }
+
+MI_INLINE size_t mi_arena_min_alignment(void) { return mia_arena_min_alignment(); }
+
+MI_INLINE size_t mi_arena_min_size(void) { return mia_arena_min_size(); }
+
+MI_INLINE void *mi_arena_area(mi_arena_id_t arena_id, size_t *size) {
+  return mia_arena_area((mia_arena *)arena_id, size);
+}
+
+MI_INLINE int mi_reserve_huge_os_pages_at_ex(size_t pages, int numa_node, size_t timeout_msecs,
+                                             bool exclusive, mi_arena_id_t *arena_id) {
+  mia_arena *arena = NULL;
+  int error = mia_reserve_huge_pages(pages, numa_node, timeout_msecs, exclusive, &arena);
+  if (arena_id != NULL) *arena_id = arena;
+  return error;
+}
+
+MI_INLINE int mi_reserve_os_memory_ex(size_t size, bool commit, bool allow_large, bool exclusive,
+                                      mi_arena_id_t *arena_id) {
+  mia_arena *arena = NULL;
+  int error = mia_reserve_memory(size, commit, allow_large, exclusive, &arena);
+  if (arena_id != NULL) *arena_id = arena;
+  return error;
+}
+
+MI_INLINE bool mi_manage_os_memory_ex(void *start, size_t size, bool is_committed, bool is_pinned,
+                                      bool is_zero, int numa_node, bool exclusive,
+                                      mi_arena_id_t *arena_id) {
+  mia_arena *arena = NULL;
+  bool managed = mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node,
+                                   exclusive, NULL, NULL, &arena);
+  if (arena_id != NULL) *arena_id = arena;
+  return managed;
+}
+
+MI_INLINE bool mi_arena_contains(mi_arena_id_t arena_id, const void *p) {
+  return mia_arena_contains((mia_arena *)arena_id, p);
+}
+
+MI_INLINE mi_heap_t *mi_heap_new_in_arena(mi_arena_id_t arena_id) {
+  return mia_heap_new_in_arena((mia_arena *)arena_id);
+}
+
+/* The sub-process of a handle, and the other way round. */
+MI_INLINE mi_subproc_id_t mi_as_subproc(mia_subproc *subproc) {
+  mi_subproc_id_t id;
+  id.subproc = subproc;
+  return id;
+}
+
+/* ---- Sub-processes ---- */
+
+MI_INLINE mi_subproc_id_t mi_subproc_main(void) { return mi_as_subproc(mia_subproc_main()); }
+
+MI_INLINE mi_subproc_id_t mi_subproc_current(void) { return mi_as_subproc(mia_subproc_current()); }
+
+MI_INLINE mi_subproc_id_t mi_subproc_new(void) { return mi_as_subproc(mia_subproc_new()); }
+
+MI_INLINE void mi_subproc_destroy(mi_subproc_id_t subproc) { mia_subproc_destroy(subproc.subproc); }
+
+MI_INLINE void mi_subproc_add_current_thread(mi_subproc_id_t subproc) {
+  mia_subproc_add_current_thread(subproc.subproc);
+}
+
+MI_INLINE bool mi_subproc_visit_heaps(mi_subproc_id_t subproc, mi_heap_visit_fun *visitor,
+                                      void *arg) {
+  return mia_subproc_visit_heaps(subproc.subproc, visitor, arg);
+}
+
+/* The heap behind such a handle. */
+MI_INLINE mi_heap_t *mi_theap_heap(mi_theap_t *theap) { return (mi_heap_t *)(void *)theap; }
+
+/* ---- A thread's handles of heaps ---- */
+
+/* A thread's handle of a heap is the heap. */
+MI_INLINE mi_theap_t *mi_heap_theap(mi_heap_t *heap) { return (mi_theap_t *)(void *)heap; }
+
+MI_INLINE mi_theap_t *mi_theap_set_default(mi_theap_t *theap) {
+  return mi_heap_theap(mia_heap_set_default(mi_theap_heap(theap)));
+}
+
+MI_INLINE mi_theap_t *mi_theap_get_default(void) { return mi_heap_theap(mia_heap_get_default()); }
+
+MI_INLINE void mi_theap_collect(mi_theap_t *theap, bool force) {
+  mia_heap_collect(mi_theap_heap(theap), force);
+}
+
+MI_INLINE void *mi_theap_malloc(mi_theap_t *theap, size_t size) {
+  return mia_heap_malloc(mi_theap_heap(theap), size);
+}
+
+MI_INLINE void *mi_theap_zalloc(mi_theap_t *theap, size_t size) {
+  return mia_heap_zalloc(mi_theap_heap(theap), size);
+}
+
+MI_INLINE void *mi_theap_calloc(mi_theap_t *theap, size_t count, size_t size) {
+  return mia_heap_calloc(mi_theap_heap(theap), count, size);
+}
+
+MI_INLINE void *mi_theap_malloc_small(mi_theap_t *theap, size_t size) {
+  return mia_heap_malloc(mi_theap_heap(theap), size);
+}
+
+MI_INLINE void *mi_theap_zalloc_small(mi_theap_t *theap, size_t size) {
+  return mia_heap_zalloc(mi_theap_heap(theap), size);
+}
+
+MI_INLINE void *mi_theap_malloc_aligned(mi_theap_t *theap, size_t size, size_t alignment) {
+  return mia_heap_malloc_aligned(mi_theap_heap(theap), size, alignment);
+}
+
+MI_INLINE void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize) {
+  return mia_heap_realloc(mi_theap_heap(theap), p, newsize);
+}
+
+/* The counterpart of an option; MIA_OPTION_COUNT: there is none. */
+MI_INLINE mia_option mi_option_of(mi_option_t option) {
+  switch (option) {
+  case mi_option_show_errors:
+    return MIA_OPTION_SHOW_ERRORS;
+  case mi_option_show_stats:
+    return MIA_OPTION_SHOW_STATS;
+  case mi_option_verbose:
+    return MIA_OPTION_VERBOSE;
+  case mi_option_purge_delay:
+    return MIA_OPTION_PURGE_DELAY;
+  case mi_option_max_errors:
+  case mi_option_max_warnings:
+    return MIA_OPTION_MAX_WARNINGS;
+  default:
+    return MIA_OPTION_COUNT;
+  }
+}
+
+/* ---- Options ---- */
+
+/* 0 for an option that mialloc has no counterpart of; setting one does nothing. */
+MI_INLINE long mi_option_get(mi_option_t option) { return mia_option_get(mi_option_of(option)); }
+
+MI_INLINE void mi_option_set(mi_option_t option, long value) {
+  (void)mia_option_set(mi_option_of(option), value);
+}
+
+MI_INLINE void mi_option_set_default(mi_option_t option, long value) {
+  (void)mia_option_set_default(mi_option_of(option), value);
+}
+
+MI_INLINE bool mi_option_is_enabled(mi_option_t option) { return mi_option_get(option) != 0; }
+
+MI_INLINE void mi_option_enable(mi_option_t option) { mi_option_set(option, 1); }
+
+MI_INLINE void mi_option_disable(mi_option_t option) { mi_option_set(option, 0); }
+
+MI_INLINE void mi_option_set_enabled(mi_option_t option, bool enable) {
+  mi_option_set(option, enable);
+}
+
+MI_INLINE void mi_option_set_enabled_default(mi_option_t option, bool enable) {
+  mi_option_set_default(option, enable);
+}
+
+MI_INLINE long mi_option_get_clamp(mi_option_t option, long min, long max) {
+  long value = mi_option_get(option);
+  return value < min ? min : value > max ? max : value;
+}
+
+MI_INLINE size_t mi_option_get_size(mi_option_t option) {
+  long value = mi_option_get(option);
+  const mia_option_info *about = mia_option_about(mi_option_of(option));
+  if (value <= 0) return 0;
+  return about->type == MIA_OPTION_IS_SIZE ? (size_t)value * 1024 : (size_t)value;
+}
+
+/* ---- The process ---- */
+
+MI_INLINE void mi_register_deferred_free(mi_deferred_free_fun *deferred_free, void *arg) {
+  mia_register_deferred_free(deferred_free, arg);
+}
+
+MI_INLINE void mi_register_output(mi_output_fun *out, void *arg) { mia_register_output(out, arg); }
+
+MI_INLINE void mi_register_error(mi_error_fun *fun, void *arg) { mia_register_error(fun, arg); }
+
+MI_INLINE void mi_collect(bool force) { mia_collect(force); }
+
+/* The version that this header stands for, not of mialloc. */
+MI_INLINE int mi_version(void) { return MI_MALLOC_VERSION; }
+
+MI_INLINE void mi_options_print(void) { mia_options_print(); }
+
+MI_INLINE void mi_process_info_print(void) { mia_process_print_out(NULL, NULL); }
+
+MI_INLINE void mi_options_print_out(mi_output_fun *out, void *arg) {
+  mia_options_print_out(out, arg);
+}
+
+MI_INLINE void mi_process_info_print_out(mi_output_fun *out, void *arg) {
+  mia_process_print_out(out, arg);
+}
+
+MI_INLINE void mi_process_info(size_t *elapsed_msecs, size_t *user_msecs, size_t *system_msecs,
+                               size_t *current_rss, size_t *peak_rss, size_t *current_commit,
+                               size_t *peak_commit, size_t *page_faults) {
+  mia_stats stats;
+  stats.size = sizeof stats;
+  if (!mia_stats_get(&stats)) return;
+  if (elapsed_msecs != NULL) *elapsed_msecs = (size_t)stats.elapsed_ms;
+  if (user_msecs != NULL) *user_msecs = (size_t)stats.user_ms;
+  if (system_msecs != NULL) *system_msecs = (size_t)stats.system_ms;
+  if (current_rss != NULL) *current_rss = stats.rss;
+  if (peak_rss != NULL) *peak_rss = stats.rss_peak;
+  if (current_commit != NULL) *current_commit = stats.committed;
+  if (peak_commit != NULL)
+    *peak_commit = stats.used_peak > stats.committed ? stats.used_peak : stats.committed;
+  if (page_faults != NULL) *page_faults = (size_t)stats.faults_major;
+}
+
+/* The library begins and ends by itself. */
+MI_INLINE void mi_process_init(void) {}
+
+MI_INLINE void mi_process_done(void) {}
+
+MI_INLINE void mi_thread_init(void) { mia_thread_init(); }
+
+MI_INLINE void mi_thread_done(void) { mia_thread_done(); }
+
+/* No thread keeps what others could use, in a pool or not. */
+MI_INLINE void mi_thread_set_in_threadpool(void) {}
+
+MI_INLINE void mi_stats_print_out(mi_output_fun *out, void *arg) { mia_stats_print_out(out, arg); }
+
+/* ---- The names of others ---- */
+
+MI_INLINE void mi_cfree(void *p) { mia_free(p); }
+
+MI_INLINE void *mi__expand(void *p, size_t newsize) { return mia_expand(p, newsize); }
+
+MI_INLINE size_t mi_malloc_size(const void *p) { return mia_usable_size(p); }
+
+MI_INLINE size_t mi_malloc_good_size(size_t size) { return mia_good_size(size); }
+
+MI_INLINE size_t mi_malloc_usable_size(const void *p) { return mia_usable_size(p); }
+
+MI_INLINE int mi_posix_memalign(void **p, size_t alignment, size_t size) {
+  return mia_posix_memalign(p, alignment, size);
+}
+
+MI_INLINE void *mi_memalign(size_t alignment, size_t size) { return mia_memalign(alignment, size); }
+
+MI_INLINE void *mi_valloc(size_t size) { return mia_valloc(size); }
+
+MI_INLINE void *mi_pvalloc(size_t size) { return mia_pvalloc(size); }
+
+MI_INLINE void *mi_aligned_alloc(size_t alignment, size_t size) {
+  return mia_aligned_alloc(alignment, size);
+}
+
+MI_INLINE void *mi_reallocarray(void *p, size_t count, size_t size) {
+  return mia_reallocarray(p, count, size);
+}
+
+MI_INLINE int mi_reallocarr(void *ptrp, size_t count, size_t size) {
+  return mia_reallocarr(ptrp, count, size);
+}
+
+MI_INLINE void *mi_aligned_recalloc(void *p, size_t newcount, size_t size, size_t alignment) {
+  return mia_recalloc_aligned(p, newcount, size, alignment);
+}
+
+MI_INLINE void *mi_aligned_offset_recalloc(void *p, size_t newcount, size_t size, size_t alignment,
+                                           size_t offset) {
+  return mia_recalloc_aligned_at(p, newcount, size, alignment, offset);
+}
+
+MI_INLINE void mi_free_size(void *p, size_t size) { mia_free_sized(p, size); }
+
+MI_INLINE void mi_free_size_aligned(void *p, size_t size, size_t alignment) {
+  mia_free_aligned_sized(p, alignment, size);
+}
+
+MI_INLINE void mi_free_aligned(void *p, size_t alignment) {
+  (void)alignment;
+  mia_free(p);
+}
+
+MI_INLINE int mi_dupenv_s(char **buf, size_t *size, const char *name) {
+  return mia_dupenv_s(buf, size, name);
+}
+
+MI_INLINE int mi_wdupenv_s(wchar_t **buf, size_t *size, const wchar_t *name) {
+  return mia_wdupenv_s(buf, size, name);
+}
+
+MI_INLINE wchar_t *mi_wcsdup(const wchar_t *s) { return mia_wcsdup(s); }
+
+MI_INLINE unsigned char *mi_mbsdup(const unsigned char *s) { return mia_mbsdup(s); }
+
+MI_INLINE void *mi_new(size_t size) { return mia_new(size); }
+
+MI_INLINE void *mi_new_aligned(size_t size, size_t alignment) {
+  return mia_new_aligned(size, alignment);
+}
+
+MI_INLINE void *mi_new_nothrow(size_t size) { return mia_new_nothrow(size); }
+
+MI_INLINE void *mi_new_aligned_nothrow(size_t size, size_t alignment) {
+  return mia_new_aligned_nothrow(size, alignment);
+}
+
+MI_INLINE void *mi_new_n(size_t count, size_t size) { return mia_new_n(count, size); }
+
+MI_INLINE void *mi_new_realloc(void *p, size_t newsize) { return mia_new_realloc(p, newsize); }
+
+MI_INLINE void *mi_new_reallocn(void *p, size_t newcount, size_t size) {
+  return mia_new_reallocn(p, newcount, size);
+}
+
+/* ---- Experimental ---- */
+
+/* mialloc does not guard samples. */
+MI_INLINE void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample_rate,
+                                                size_t seed) {
+  (void)theap;
+  (void)sample_rate;
+  (void)seed;
+}
+
+MI_INLINE void mi_theap_guarded_set_size_bound(mi_theap_t *theap, size_t min, size_t max) {
+  (void)theap;
+  (void)min;
+  (void)max;
+}
+
+MI_INLINE bool mi_manage_memory(void *start, size_t size, bool is_committed, bool is_pinned,
+                                bool is_zero, int numa_node, bool exclusive,
+                                mi_commit_fun_t *commit_fun, void *commit_fun_arg,
+                                mi_arena_id_t *arena_id) {
+  mia_arena *arena = NULL;
+  bool managed = mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node,
+                                   exclusive, commit_fun, commit_fun_arg, &arena);
+  if (arena_id != NULL) *arena_id = arena;
+  return managed;
+}
+
+MI_INLINE bool mi_unsafe_heap_page_is_under_utilized(mi_heap_t *heap, void *p,
+                                                     size_t perc_threshold) {
+  return mia_heap_page_is_under_utilized(heap, p, perc_threshold);
+}
+
+/* ---- Deprecated ---- */
+
+MI_INLINE bool mi_check_owned(const void *p) { return mia_any_heap_contains(p); }
+
+MI_INLINE void mi_thread_stats_print_out(mi_output_fun *out, void *arg) {
+  mia_stats stats;
+  stats.size = sizeof stats;
+  if (mia_thread_stats_get(&stats)) mia_stats_print_as(&stats, out, arg);
+}
+
+MI_INLINE bool mi_is_in_heap_region(const void *p) { return mia_is_in_heap_region(p); }
+
+MI_INLINE bool mi_theap_visit_blocks(const mi_theap_t *theap, bool visit_blocks,
+                                     mi_block_visit_fun *visitor, void *arg) {
+  return mia_heap_visit_blocks((mia_heap *)(uintptr_t)theap, visit_blocks, visitor, arg);
+}
+
+MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs, size_t *pages_reserved) {
+  int error = mia_reserve_huge_pages(pages, -1, max_secs > 0 ? (size_t)(max_secs * 1000) : 0, false,
+                                     NULL);
+  if (pages_reserved != NULL) *pages_reserved = error == 0 ? pages : 0;
+  return error;
+}
+
+/* All that can go, goes. */
+MI_INLINE void mi_collect_reduce(size_t target_thread_owned) {
+  (void)target_thread_owned;
+  mia_collect(true);
+}
+
+/* Counters are never set back: take the difference. */
+MI_INLINE void mi_stats_reset(void) {}
+
+/* Sums are made when they are asked for. */
+MI_INLINE void mi_stats_merge(void) {}
+
+MI_INLINE void mi_stats_print(void *out) {
+  (void)out;
+  mia_stats_print();
+}
+
+typedef struct mi_abandoned_visit {
+  mi_block_visit_fun *visitor;
+  void *arg;
+  bool visit_blocks;
+} mi_abandoned_visit;
+
+MI_INLINE bool mi_abandoned_visit_heap(mi_heap_t *heap, void *arg) {
+  mi_abandoned_visit *visit = (mi_abandoned_visit *)arg;
+  return mia_heap_visit_abandoned_blocks(heap, visit->visit_blocks, visit->visitor, visit->arg);
+}
+
+/* ---- Gone since version 2 ---- */
+
+MI_INLINE mi_heap_t *mi_heap_set_default(mi_heap_t *heap) { return mia_heap_set_default(heap); }
+
+MI_INLINE mi_heap_t *mi_heap_get_default(void) { return mia_heap_get_default(); }
+
+MI_INLINE mi_heap_t *mi_heap_get_backing(void) { return mia_heap_main(); }
+
+MI_INLINE bool mi_heap_contains_block(mi_heap_t *heap, const void *p) {
+  return mia_heap_contains(heap, p);
+}
+
+MI_INLINE bool mi_heap_check_owned(mi_heap_t *heap, const void *p) {
+  return mia_heap_contains(heap, p);
+}
+
+MI_INLINE void mi_subproc_delete(mi_subproc_id_t subproc) { mia_subproc_destroy(subproc.subproc); }
+
+/* In all heaps of the sub-process; tags tell nothing. */
+MI_INLINE bool mi_abandoned_visit_blocks(mi_subproc_id_t subproc_id, int heap_tag,
+                                         bool visit_blocks, mi_block_visit_fun *visitor,
+                                         void *arg) {
+  mi_abandoned_visit visit;
+  visit.visitor = visitor;
+  visit.arg = arg;
+  visit.visit_blocks = visit_blocks;
+  (void)heap_tag;
+  return mia_subproc_visit_heaps(subproc_id.subproc, mi_abandoned_visit_heap, &visit);
+}
+
+/* mialloc does not guard samples. */
+MI_INLINE void mi_heap_guarded_set_sample_rate(mi_heap_t *heap, size_t sample_rate, size_t seed) {
+  (void)heap;
+  (void)sample_rate;
+  (void)seed;
+}
+
+MI_INLINE void mi_heap_guarded_set_size_bound(mi_heap_t *heap, size_t min, size_t max) {
+  (void)heap;
+  (void)min;
+  (void)max;
+}
+
+/* Any heap can be destroyed; tags tell nothing. */
+MI_INLINE mi_heap_t *mi_heap_new_ex(int heap_tag, bool allow_destroy, mi_arena_id_t arena_id) {
+  (void)heap_tag;
+  (void)allow_destroy;
+  return mia_heap_new_in_arena((mia_arena *)arena_id);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+/* ---- blocks for objects of a type ---- */
+
+#define mi_malloc_tp(tp) ((tp *)mi_malloc(sizeof(tp)))
+#define mi_zalloc_tp(tp) ((tp *)mi_zalloc(sizeof(tp)))
+#define mi_calloc_tp(tp, n) ((tp *)mi_calloc(n, sizeof(tp)))
+#define mi_mallocn_tp(tp, n) ((tp *)mi_mallocn(n, sizeof(tp)))
+#define mi_reallocn_tp(tp, p, n) ((tp *)mi_reallocn(p, n, sizeof(tp)))
+#define mi_recalloc_tp(tp, p, n) ((tp *)mi_recalloc(p, n, sizeof(tp)))
+#define mi_heap_malloc_tp(tp, hp) ((tp *)mi_heap_malloc(hp, sizeof(tp)))
+#define mi_heap_zalloc_tp(tp, hp) ((tp *)mi_heap_zalloc(hp, sizeof(tp)))
+#define mi_heap_calloc_tp(tp, hp, n) ((tp *)mi_heap_calloc(hp, n, sizeof(tp)))
+#define mi_heap_mallocn_tp(tp, hp, n) ((tp *)mi_heap_mallocn(hp, n, sizeof(tp)))
+#define mi_heap_reallocn_tp(tp, hp, p, n) ((tp *)mi_heap_reallocn(hp, p, n, sizeof(tp)))
+#define mi_heap_recalloc_tp(tp, hp, p, n) ((tp *)mi_heap_recalloc(hp, p, n, sizeof(tp)))
+
+/* ---- C++ ---- */
+
+#ifdef __cplusplus
+#include <mialloc/allocator.h>
+#define MI_HAS_HEAP_STL_ALLOCATOR 1
+template <class T> using mi_stl_allocator = mialloc::allocator<T>;
+template <class T> using mi_heap_stl_allocator = mialloc::heap_allocator<T>;
+template <class T> using mi_heap_destroy_stl_allocator = mialloc::heap_destroy_allocator<T>;
+#endif
+
+#endif

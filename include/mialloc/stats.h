@@ -1,0 +1,106 @@
+/* mialloc/stats.h -- what a process, a heap or a thread uses.
+ *
+ * What these functions tell is exact when no other thread allocates or frees at
+ * the time, so once all have ended; otherwise every figure is one that was true
+ * a moment ago, and blocks that a running thread has ready to hand out count as
+ * in use, as do those that it has freed and not sent home.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MIALLOC_STATS_H
+#define MIALLOC_STATS_H
+
+#include <mialloc.h>
+#include <mialloc/heap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changed when the meaning of a field of mia_stats does; new fields come last. */
+#define MIA_STATS_VERSION 1
+
+/* Room for every size class, and for the blocks that have pages or mappings of
+ * their own. */
+#define MIA_STATS_CLASSES 80
+
+/* Of the blocks of one size class. */
+typedef struct mia_stats_class {
+  size_t block_size;            /* usable bytes of each; 0: they differ */
+  size_t pages;                 /* that hold such blocks */
+  size_t pages_peak;            /* most of them at a time, in the process */
+  size_t blocks;                /* in use */
+  size_t bytes;                 /* usable, of these */
+  unsigned long long allocated; /* blocks that were allocated, in all; 0 in a heap */
+  unsigned long long freed;     /* of these: not in use any more */
+} mia_stats_class;
+
+/* What happened on slow paths, and how often. */
+typedef struct mia_stats_events {
+  unsigned long long refills;       /* a thread's list of blocks came to its end */
+  unsigned long long pages_made;    /* from an arena or the OS */
+  unsigned long long pages_retired; /* given back to these */
+  unsigned long long pages_reused;  /* empty ones that were kept and used again */
+  unsigned long long pages_adopted; /* by the thread that freed blocks in them */
+  unsigned long long pages_pooled;  /* left to any thread */
+  unsigned long long pages_taken;   /* of those, by some thread */
+  unsigned long long batches_sent;  /* of blocks, to pages of other threads */
+} mia_stats_events;
+
+typedef struct mia_stats {
+  size_t size;          /* of the structure, set by the caller */
+  unsigned version;     /* MIA_STATS_VERSION of the library */
+  unsigned class_count; /* entries of `classes' in use */
+  /* Sums over the classes. */
+  size_t pages;
+  size_t blocks;
+  size_t bytes;
+  unsigned long long allocated;
+  unsigned long long freed;
+  mia_stats_events events; /* 0 in a heap */
+  /* Of the process, whatever was asked for. */
+  size_t arenas;                              /* ranges of address space */
+  size_t reserved;                            /* bytes of it, those of single mappings included */
+  size_t committed;                           /* bytes of it that may have memory */
+  size_t used;                                /* bytes of it in pages */
+  size_t used_peak;                           /* the most of those */
+  unsigned long long purged;                  /* bytes given back to the OS, in all */
+  size_t threads;                             /* that have allocated and not ended */
+  size_t threads_peak;                        /* the most of them at a time */
+  size_t rss;                                 /* bytes of memory, by the OS; 0: not known */
+  size_t rss_peak;                            /* the most of it */
+  unsigned long long faults;                  /* page faults, of which ... */
+  unsigned long long faults_major;            /* ... had to wait for a disk */
+  unsigned long long elapsed_ms;              /* since the library began */
+  unsigned long long user_ms;                 /* of processor time */
+  unsigned long long system_ms;               /* likewise, in the kernel */
+  mia_stats_class classes[MIA_STATS_CLASSES]; /* the last two: blocks with OS pages of
+                                               * their own, with mappings of their own */
+} mia_stats;
+
+/* Fills in *stats, whose `size' is set, for the process, for a heap, or for the
+ * calling thread: what it allocated, and the pages that it allocates from.  False
+ * and EINVAL, nothing filled in, where `size' is not the library's. */
+MIA_API bool mia_stats_get(mia_stats *stats);
+MIA_API bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats);
+MIA_API bool mia_thread_stats_get(mia_stats *stats);
+
+/* The same for all heaps of a sub-process together. */
+MIA_API bool mia_subproc_stats_get(mia_subproc *subproc, mia_stats *stats);
+
+/* Statistics as a JSON object, in `buffer' of `size' bytes, cut if that is too
+ * small, or, where `buffer' is NULL, in a block that is to be freed.  Names are
+ * those of the structure.  NULL and ENOMEM. */
+MIA_API char *mia_stats_as_json(const mia_stats *stats, size_t size, char *buffer);
+
+/* Writes statistics as text: to `out', or, if that is NULL, where messages go. */
+MIA_API void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg);
+
+/* The same for the process; and of that what the OS knows: times, memory, faults. */
+MIA_API void mia_stats_print_out(mia_output_function *out, void *arg);
+MIA_API void mia_process_print_out(mia_output_function *out, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

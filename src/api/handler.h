@@ -1,0 +1,15 @@
+/* handler.h -- memory or an exception: what C++'s operator new promises. */
+#ifndef MIA_API_HANDLER_H
+#define MIA_API_HANDLER_H
+
+#include "base/prelude.h"
+#include "local/local.h"
+
+/* A block after all, by C++'s new-handler, of a heap or, if that is NULL, of the
+ * thread's; or another size for `p' where that is not NULL; where no handler is left throws, or returns NULL. */
+mia_cold void *mia_api_persist(mia_heap *heap, void *p, size_t size, size_t align, bool throws);
+
+/* Throws std::bad_alloc. */
+_Noreturn mia_cold void mia_api_bad_alloc(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* hook.h -- functions of the program that the library calls. */
+#ifndef MIA_API_HOOK_H
+#define MIA_API_HOOK_H
+
+#include "base/prelude.h"
+#include "local/local.h"
+
+#include <mialloc.h>
+
+/* Writes text where messages go: to `out' if that is not NULL, to the function
+ * that the program registered, or to stderr. */
+void mia_api_say(mia_output_function *out, void *arg, const char *text);
+
+bool mia_api_has_output(void);
+
+/* Tells the program of an error; false: it has not asked to be told. */
+bool mia_api_tell(int error);
+
+/* Lets the program free what it put off; false: it has not asked to be let, or
+ * is at it in this thread. */
+bool mia_api_let_free(mia_local *self, bool force);
+
+/* The same unless there is certainly nothing to call: cheap. */
+bool mia_api_has_deferred(void);
+
+#endif

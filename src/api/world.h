@@ -1,0 +1,60 @@
+/* world.h -- what the layer remembers. */
+#ifndef MIA_API_WORLD_H
+#define MIA_API_WORLD_H
+
+#include "base/atomic.h"
+#include "base/prelude.h"
+#include "local/local.h"
+
+#include <mialloc.h>
+#include <mialloc/heap.h>
+
+/* A function that the program registered, and what it wants to be called with.
+ * Read and written by hook.c alone. */
+typedef struct mia_hook {
+  mia_aword function; /* [any] 0: none */
+  mia_aword arg;      /* [any] */
+} mia_hook;
+
+/* A group of heaps.  They are recycled, never unmapped. */
+struct mia_subproc {
+  mia_heap *main;           /* [const] while in use; NULL: the process's */
+  mia_heap *heaps;          /* [lock:subprocs] linked by next */
+  struct mia_subproc *idle; /* [lock:subprocs] next in the list of unused ones */
+  struct mia_subproc *next; /* [lock:subprocs] next in the list of all */
+};
+
+typedef struct mia_api_world {
+  /* [any] Values that differ from the standard, offset by it: so all zero means
+   * that nothing was set, also before anybody could. */
+  mia_aword changes[MIA_OPTION_COUNT];
+  mia_aword given;    /* [any] a bit for each option that was set */
+  mia_aword warnings; /* [any] written so far */
+  mia_hook output;
+  mia_hook error;
+  mia_hook deferred;
+  mia_lock subprocs;
+  mia_subproc main;      /* what is there from the start */
+  mia_subproc *idle;     /* [lock:subprocs] */
+  mia_acell begun;       /* [any] tick at which the library began; 0: it has not yet */
+  mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
+  mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
+} mia_api_world;
+
+mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");
+mia_assert_placed(mia_hook, function);
+mia_assert_placed(mia_hook, arg);
+mia_assert_placed(mia_api_world, changes);
+mia_assert_placed(mia_api_world, given);
+mia_assert_placed(mia_api_world, warnings);
+mia_assert_placed(mia_api_world, output);
+mia_assert_placed(mia_api_world, error);
+mia_assert_placed(mia_api_world, deferred);
+mia_assert_placed(mia_api_world, begun);
+mia_assert_placed(mia_api_world, age_due);
+mia_assert_placed(mia_api_world, stderr_copy);
+
+extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
+mia_assert_holds(mia_api_all, mia_acell);
+
+#endif

@@ -1,0 +1,234 @@
+/* extended.c -- counted, in place, zeroed, and with the block's real size.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit/suite.h"
+
+#include <errno.h>
+#include <mialloc.h>
+
+/* Half of all sizes overflow when they are doubled. */
+#define TOO_MANY (SIZE_MAX / 2 + 2)
+
+static const size_t sizes[] = {0,     1,     8,     9,      100,     1000,     8192,     20000,
+                               32768, 32769, 70000, 300000, 3000000, 20000000, 40 << 20, 70 << 20};
+#define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
+
+/* ---- counted ---- */
+
+START_TEST(products_that_overflow_are_refused) {
+  void *p = launder(mia_malloc(10));
+  void *const was = p;
+  size_t many = opaque(TOO_MANY);
+  errno = 0;
+  ck_assert_ptr_null(mia_mallocn(many, 2));
+  ck_assert_int_eq(errno, ENOMEM);
+  errno = 0;
+  ck_assert_ptr_null(mia_recalloc(p, many, 2));
+  ck_assert_int_eq(errno, ENOMEM);
+  ck_assert_ptr_null(mia_recalloc_aligned(p, many, 2, 64));
+  ck_assert_ptr_null(mia_ucalloc(many, 2, NULL));
+  errno = 7;
+  ck_assert_int_eq(mia_reallocarr(&p, many, 2), ENOMEM);
+  ck_assert_int_eq(errno, 7);
+  ck_assert_ptr_eq(p, was);
+  mia_free(p);
+}
+END_TEST
+
+START_TEST(mallocn_has_room_for_all) {
+  for (size_t n = 0; n < 3000; n += 7) {
+    char *p = launder(mia_mallocn(n, 24));
+    need_at(p != NULL && mia_usable_size(p) >= n * 24, n);
+    pattern_fill(p, n * 24, n);
+    need_at(pattern_holds(p, n * 24, n), n);
+    mia_free(p);
+  }
+}
+END_TEST
+
+START_TEST(reallocarr_changes_the_pointer) {
+  char *p = NULL;
+  ck_assert_int_eq(mia_reallocarr(NULL, 1, 1), EINVAL);
+  ck_assert_int_eq(mia_reallocarr(&p, 10, 10), 0);
+  ck_assert_ptr_nonnull(p);
+  pattern_fill(p, 100, 1);
+  ck_assert_int_eq(mia_reallocarr(&p, 1000, 100), 0);
+  ck_assert(pattern_holds(p, 100, 1) && mia_usable_size(p) >= 100000);
+  ck_assert_int_eq(mia_reallocarr(&p, 0, 100), 0);
+  ck_assert_ptr_nonnull(p);
+  mia_free(p);
+}
+END_TEST
+
+/* Freed: its place is the next to be had. */
+START_TEST(reallocf_frees_where_it_fails) {
+  void *p = launder(mia_malloc(5 << 20));
+  errno = 0;
+  ck_assert_ptr_null(mia_reallocf(p, opaque(SIZE_MAX / 2)));
+  ck_assert_int_eq(errno, ENOMEM);
+  ck_assert(!mia_any_heap_contains(p));
+  p = launder(mia_reallocf(NULL, 50));
+  ck_assert_ptr_nonnull(p);
+  p = launder(mia_reallocf(p, 5000));
+  ck_assert_uint_ge(mia_usable_size(p), 5000);
+  mia_free(p);
+}
+END_TEST
+
+/* ---- in place ---- */
+
+START_TEST(expand_never_moves) {
+  ck_assert_ptr_null(mia_expand(NULL, 10));
+  char *p = launder(mia_malloc((size_t)_i * 1000 + 1));
+  size_t usable = mia_usable_size(p);
+  for (size_t size = 0; size <= usable; size += 1 + usable / 9)
+    need_at(mia_expand(p, size) == p && mia_usable_size(p) == usable, size);
+  pattern_fill(p, usable, 3);
+  for (size_t size = usable + 1; size < 10 * usable; size += usable) {
+    errno = 0;
+    char *q = mia_expand(p, size);
+    if (q == NULL) {
+      need_at(errno == ENOMEM, size);
+    } else {
+      need_at(q == p && mia_usable_size(p) >= size, size);
+      pattern_fill_from(p, usable, mia_usable_size(p), 3);
+      usable = mia_usable_size(p);
+    }
+    need_at(pattern_holds(p, usable, 3), size);
+  }
+  ck_assert_ptr_null(mia_expand(p, opaque(SIZE_MAX - 5)));
+  mia_free(p);
+}
+END_TEST
+
+/* ---- zeroed ---- */
+
+/* The contents up to `kept' and zeros from there to the end of the block. */
+static bool is_kept_and_zero(const char *p, size_t kept, uint64_t key) {
+  return pattern_holds(p, kept, key) && all_zero(p + kept, mia_usable_size(p) - kept);
+}
+
+/* Loop test: from which size; to each. */
+START_TEST(rezalloc_zeroes_the_tail) {
+  size_t from = sizes[_i];
+  for (int i = 0; i < SIZES; i++) {
+    size_t to = sizes[i];
+    size_t alignment = i % 2 == 0 ? 16 : 4096;
+    char *p = launder(mia_zalloc(from));
+    pattern_fill(p, from, 5);
+    p = launder(alignment == 16 ? mia_rezalloc(p, to)
+                                : mia_recalloc_aligned(p, 1, to, opaque(4096)));
+    need_at(p != NULL && is_aligned(p, to > 8 ? alignment : 8), to);
+    need_at(is_kept_and_zero(p, from < to ? from : to, 5), to);
+    mia_free(p);
+  }
+}
+END_TEST
+
+/* What a smaller size cut off is not there any more when it grows again. */
+START_TEST(rezalloc_forgets_what_was_cut_off) {
+  for (size_t size = 1; size < 2 * MIB; size += 1 + size / 3) {
+    char *p = launder(mia_zalloc(size));
+    pattern_fill(p, size, 6);
+    for (size_t step = size; step > 1; step -= (step + 3) / 4) {
+      p = launder(mia_rezalloc(p, step));
+      need_at(p != NULL && is_kept_and_zero(p, step, 6), step);
+    }
+    p = launder(mia_recalloc(p, 1, 1));
+    p = launder(mia_recalloc(p, 3, size));
+    need_at(p != NULL && is_kept_and_zero(p, 1, 6), size);
+    mia_free(p);
+  }
+}
+END_TEST
+
+START_TEST(rezalloc_of_null_is_zero) {
+  for (int i = 0; i < SIZES; i++) {
+    char *dirt = launder(mia_malloc(sizes[i]));
+    memset(dirt, 0xa5, mia_usable_size(dirt));
+    mia_free(dirt);
+    char *p = launder(i % 2 == 0 ? mia_rezalloc(NULL, sizes[i])
+                                 : mia_rezalloc_aligned(NULL, sizes[i], opaque(256)));
+    need_at(p != NULL && is_kept_and_zero(p, 0, 0), i);
+    mia_free(p);
+  }
+}
+END_TEST
+
+/* ---- with the real size ---- */
+
+START_TEST(the_size_told_is_the_usable_size) {
+  size_t size = sizes[_i];
+  size_t told[5];
+  void *p[5] = {launder(mia_umalloc(size, &told[0])), launder(mia_uzalloc(size, &told[1])),
+                launder(mia_ucalloc(size, 1, &told[2])),
+                launder(mia_umalloc_aligned(size, opaque(512), &told[3])),
+                launder(mia_uzalloc_aligned(size, opaque(8192), &told[4]))};
+  for (int i = 0; i < 5; i++) {
+    need_at(p[i] != NULL && told[i] >= size && told[i] == mia_usable_size(p[i]), i);
+    bool zeroed = i == 1 || i == 2 || i == 4;
+    need_at(!zeroed || all_zero(p[i], told[i]), i);
+    pattern_fill(p[i], told[i], (uint64_t)i);
+  }
+  need(is_aligned(p[3], 512) && is_aligned(p[4], 8192));
+  for (int i = 0; i < 5; i++) {
+    size_t before, after, freed;
+    need_at(pattern_holds(p[i], told[i], (uint64_t)i), i);
+    p[i] = launder(mia_urealloc(p[i], 3 * size, &before, &after));
+    need_at(before == told[i] && after == mia_usable_size(p[i]), i);
+    mia_ufree(p[i], &freed);
+    need_at(freed == after, i);
+  }
+}
+END_TEST
+
+START_TEST(the_size_of_nothing_is_zero) {
+  size_t a = 1, b = 2;
+  ck_assert_ptr_null(mia_umalloc(opaque(SIZE_MAX), &a));
+  ck_assert_uint_eq(a, 0);
+  void *p = launder(mia_urealloc(NULL, 100, &a, &b));
+  ck_assert_uint_eq(a, 0);
+  ck_assert_uint_ge(b, 100);
+  size_t was = b;
+  ck_assert_ptr_null(mia_urealloc(p, opaque(SIZE_MAX), &a, &b));
+  ck_assert_uint_eq(a, was);
+  ck_assert_uint_eq(b, 0);
+  mia_ufree(p, NULL);
+  mia_ufree(NULL, &a);
+  ck_assert_uint_eq(a, 0);
+  mia_free(launder(mia_umalloc(1, NULL)));
+}
+END_TEST
+
+/* ---- any pointer ---- */
+
+START_TEST(blocks_are_ours_and_others_are_not) {
+  static int data;
+  int local = 0;
+  ck_assert(!mia_any_heap_contains(NULL) && !mia_any_heap_contains(&data));
+  ck_assert(!mia_any_heap_contains(&local) && !mia_is_in_heap_region(&local));
+  ck_assert(!mia_any_heap_contains((void *)UINTPTR_MAX) && !mia_is_in_heap_region(NULL));
+  for (int i = 0; i < SIZES; i++) {
+    char *p = launder(mia_malloc(sizes[i]));
+    need_at(mia_any_heap_contains(p) && mia_is_in_heap_region(p), i);
+    mia_free(p);
+  }
+}
+END_TEST
+
+SUITE("api/extended") {
+  CASE(NULL, NULL);
+  TEST(products_that_overflow_are_refused);
+  TEST(mallocn_has_room_for_all);
+  TEST(reallocarr_changes_the_pointer);
+  TEST(reallocf_frees_where_it_fails);
+  LOOP(expand_never_moves, 0, 80);
+  LOOP(rezalloc_zeroes_the_tail, 0, SIZES);
+  TEST(rezalloc_forgets_what_was_cut_off);
+  TEST(rezalloc_of_null_is_zero);
+  LOOP(the_size_told_is_the_usable_size, 0, SIZES);
+  TEST(the_size_of_nothing_is_zero);
+  TEST(blocks_are_ours_and_others_are_not);
+  TIMEOUT(60);
+}

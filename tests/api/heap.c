@@ -1,0 +1,505 @@
+/* heap.c -- heaps and sub-processes: whose the blocks are, and what becomes of
+ * them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit/suite.h"
+
+#include <errno.h>
+#include <mialloc/heap.h>
+#include <pthread.h>
+
+enum { BLOCKS = 3000, THREADS = 4 };
+
+static const size_t sizes[] = {0,    1,     8,     24,     100,     1000,
+                               5000, 30000, 40000, 300000, 3 << 20, 40 << 20};
+#define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
+
+static void in_thread(void *(*run)(void *), void *arg) {
+  pthread_t thread;
+  ck_assert_int_eq(pthread_create(&thread, NULL, run, arg), 0);
+  ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+/* ---- every form ---- */
+
+static bool is_good(mia_heap *heap, void *p, size_t size, size_t alignment, size_t offset) {
+  return p != NULL && mia_heap_of(p) == heap && mia_heap_contains(heap, p) &&
+         mia_usable_size(p) >= size && is_aligned((char *)p + offset, alignment);
+}
+
+static bool is_zero(const void *p) { return all_zero(p, mia_usable_size(p)); }
+
+/* Loop test: the size. */
+START_TEST(every_form_allocates_from_its_heap) {
+  size_t n = sizes[_i];
+  size_t a = opaque(256), at = 40;
+  mia_heap *h = mia_heap_new();
+  for (int round = 0; round < 3; round++) {
+    void *any[] = {mia_heap_malloc(h, n), mia_heap_mallocn(h, n, 1)};
+    void *zero[] = {mia_heap_zalloc(h, n), mia_heap_calloc(h, 1, n), mia_heap_rezalloc(h, NULL, n),
+                    mia_heap_recalloc(h, NULL, n, 1)};
+    void *aligned[] = {mia_heap_malloc_aligned(h, n, a), mia_heap_zalloc_aligned(h, n, a),
+                       mia_heap_calloc_aligned(h, 1, n, a)};
+    void *offset[] = {mia_heap_malloc_aligned_at(h, n, a, at),
+                      mia_heap_zalloc_aligned_at(h, n, a, at),
+                      mia_heap_calloc_aligned_at(h, n, 1, a, at)};
+    for (int i = 0; i < 2; i++) need_at(is_good(h, launder(any[i]), n, 1, 0), i);
+    for (int i = 0; i < 4; i++)
+      need_at(is_good(h, launder(zero[i]), n, 1, 0) && is_zero(zero[i]), i);
+    for (int i = 0; i < 3; i++) {
+      need_at(is_good(h, launder(aligned[i]), n, a, 0), i);
+      need_at(is_good(h, launder(offset[i]), n, a, at), i);
+      need_at(i == 0 || (is_zero(aligned[i]) && is_zero(offset[i])), i);
+      memset(aligned[i], 1, mia_usable_size(aligned[i]));
+      memset(offset[i], 1, mia_usable_size(offset[i]));
+      mia_free(aligned[i]);
+      mia_free(offset[i]);
+    }
+    for (int i = 0; i < 2; i++) mia_free(memset(any[i], 1, mia_usable_size(any[i])));
+    for (int i = 0; i < 4; i++) mia_free(memset(zero[i], 1, mia_usable_size(zero[i])));
+  }
+  mia_heap_delete(h);
+}
+END_TEST
+
+/* Loop test: from which size. */
+START_TEST(every_form_resizes) {
+  size_t from = sizes[_i], a = opaque(128);
+  mia_heap *h = mia_heap_new();
+  for (int i = 0; i < SIZES; i++) {
+    size_t to = sizes[i], kept = from < to ? from : to;
+    char *p = launder(mia_heap_zalloc(h, from));
+    pattern_fill(p, from, 1);
+    switch (i % 4) {
+    case 0:
+      p = mia_heap_realloc(h, p, to);
+      break;
+    case 1:
+      p = mia_heap_reallocarray(h, p, 1, to);
+      break;
+    case 2:
+      p = mia_heap_reallocf(h, p, to);
+      break;
+    default:
+      p = mia_heap_realloc_aligned(h, p, to, a);
+      break;
+    }
+    p = launder(p);
+    need_at(is_good(h, p, to, i % 4 == 3 ? a : 1, 0) && pattern_holds(p, kept, 1), to);
+    mia_free(p);
+    p = launder(mia_heap_zalloc(h, from));
+    pattern_fill(p, from, 2);
+    switch (i % 4) {
+    case 0:
+      p = mia_heap_rezalloc(h, p, to);
+      break;
+    case 1:
+      p = mia_heap_recalloc(h, p, to, 1);
+      break;
+    case 2:
+      p = mia_heap_rezalloc_aligned(h, p, to, a);
+      break;
+    default:
+      p = mia_heap_recalloc_aligned(h, p, 1, to, a);
+      break;
+    }
+    p = launder(p);
+    need_at(is_good(h, p, to, i % 4 >= 2 ? a : 1, 0) && pattern_holds(p, kept, 2), to);
+    need_at(all_zero(p + kept, mia_usable_size(p) - kept), to);
+    mia_free(p);
+  }
+  mia_heap_destroy(h);
+}
+END_TEST
+
+/* Loop test: from which size. */
+START_TEST(offsets_stay_aligned) {
+  size_t from = sizes[_i], a = opaque(512), at = 24;
+  mia_heap *h = mia_heap_new();
+  for (int i = 0; i < SIZES; i++) {
+    size_t to = sizes[i], kept = from < to ? from : to;
+    char *p = launder(mia_heap_zalloc_aligned_at(h, from, a, at));
+    pattern_fill(p, from, 3);
+    p = launder(mia_heap_realloc_aligned_at(h, p, to, a, at));
+    need_at(is_good(h, p, to, a, at) && pattern_holds(p, kept, 3), to);
+    mia_free(p);
+    p = launder(mia_heap_zalloc_aligned_at(h, from, a, at));
+    pattern_fill(p, from, 4);
+    p = launder(i % 2 == 0 ? mia_heap_rezalloc_aligned_at(h, p, to, a, at)
+                           : mia_heap_recalloc_aligned_at(h, p, to, 1, a, at));
+    need_at(is_good(h, p, to, a, at) && pattern_holds(p, kept, 4), to);
+    need_at(all_zero(p + kept, mia_usable_size(p) - kept), to);
+    mia_free(p);
+    p = launder(mia_malloc_aligned_at(from, a, at));
+    char *q = launder(mia_calloc_aligned_at(from, 1, a, at));
+    char *r = launder(mia_zalloc_aligned_at(from, a, at));
+    need_at(is_aligned(p + at, a) && is_aligned(q + at, a) && is_aligned(r + at, a), from);
+    need_at(is_zero(q) && is_zero(r), from);
+    pattern_fill(p, from, 5);
+    p = launder(mia_realloc_aligned_at(p, to, a, at));
+    q = launder(mia_rezalloc_aligned_at(q, to, a, at));
+    r = launder(mia_recalloc_aligned_at(r, to, 1, a, at));
+    need_at(is_aligned(p + at, a) && is_aligned(q + at, a) && is_aligned(r + at, a), from);
+    need_at(pattern_holds(p, kept, 5) && is_zero(q) && is_zero(r), from);
+    mia_free(p);
+    mia_free(q);
+    mia_free(r);
+  }
+  mia_heap_delete(h);
+}
+END_TEST
+
+START_TEST(strings_and_new) {
+  mia_heap *h = mia_heap_new();
+  char *p = launder(mia_heap_strdup(h, "text"));
+  char *q = launder(mia_heap_strndup(h, "text", 2));
+  char *r = launder(mia_heap_realpath(h, "/.", NULL));
+  ck_assert_str_eq(p, "text");
+  ck_assert_str_eq(q, "te");
+  ck_assert_str_eq(r, "/");
+  void *n = launder(mia_heap_alloc_new(h, 50));
+  void *m = launder(mia_heap_alloc_new_n(h, 50, 3));
+  ck_assert(is_good(h, p, 5, 1, 0) && is_good(h, q, 3, 1, 0) && is_good(h, r, 2, 1, 0));
+  ck_assert(is_good(h, n, 50, 1, 0) && is_good(h, m, 150, 1, 0));
+  mia_heap_destroy(h);
+}
+END_TEST
+
+START_TEST(what_cannot_be_is_refused) {
+  mia_heap *h = mia_heap_new();
+  size_t huge = opaque(SIZE_MAX / 2 + 2);
+  errno = 0;
+  ck_assert_ptr_null(mia_heap_malloc(h, huge));
+  ck_assert_int_eq(errno, ENOMEM);
+  ck_assert_ptr_null(mia_heap_zalloc(h, huge));
+  ck_assert_ptr_null(mia_heap_calloc(h, huge, 2));
+  ck_assert_ptr_null(mia_heap_mallocn(h, huge, 2));
+  ck_assert_ptr_null(mia_heap_calloc_aligned(h, huge, 2, 8));
+  ck_assert_ptr_null(mia_heap_malloc_aligned(h, 10, huge));
+  errno = 0;
+  ck_assert_ptr_null(mia_heap_malloc_aligned(h, 10, opaque(24)));
+  ck_assert_int_eq(errno, EINVAL);
+  ck_assert_ptr_null(mia_heap_malloc_aligned_at(h, 10, opaque(0), 3));
+  char *p = launder(mia_heap_malloc(h, 100));
+  pattern_fill(p, 100, 9);
+  ck_assert_ptr_null(mia_heap_realloc(h, p, huge));
+  ck_assert_ptr_null(mia_heap_reallocarray(h, p, huge, 2));
+  ck_assert_ptr_null(mia_heap_recalloc(h, p, huge, 2));
+  ck_assert_ptr_null(mia_heap_rezalloc(h, p, huge));
+  ck_assert(pattern_holds(p, 100, 9));
+  ck_assert_ptr_null(mia_heap_reallocf(h, p, huge));
+  mia_heap_delete(h);
+}
+END_TEST
+
+/* ---- ends ---- */
+
+static void *blocks[BLOCKS];
+
+static size_t size_of(size_t i) { return i * 7919 % 5000 + 1; }
+
+static void fill(mia_heap *h) {
+  for (size_t i = 0; i < BLOCKS; i++) {
+    blocks[i] = mia_heap_malloc(h, size_of(i));
+    note(blocks[i] != NULL);
+    pattern_fill(blocks[i], size_of(i), i);
+  }
+}
+
+static void check_and_free(void) {
+  for (size_t i = 0; i < BLOCKS; i++) {
+    note(pattern_holds(blocks[i], size_of(i), i));
+    mia_free(blocks[i]);
+  }
+}
+
+static void *fill_thread(void *heap) {
+  fill(heap);
+  return NULL;
+}
+
+static void *check_thread(void *arg) {
+  check_and_free();
+  return arg;
+}
+
+START_TEST(deleted_heaps_leave_their_blocks) {
+  mia_heap *h = mia_heap_new();
+  fill(h);
+  need(mia_heap_of(blocks[5]) == h);
+  mia_heap_delete(h);
+  for (size_t i = 0; i < BLOCKS; i++) need_at(mia_heap_of(blocks[i]) == mia_heap_main(), i);
+  check_and_free();
+  need_nothing_noted();
+  mia_heap_delete(NULL);
+  mia_heap_destroy(NULL);
+  mia_heap_delete(mia_heap_main());
+  mia_heap_destroy(mia_heap_main());
+}
+END_TEST
+
+START_TEST(destroyed_heaps_leave_nothing) {
+  for (int round = 0; round < 20; round++) {
+    mia_heap *h = mia_heap_new();
+    fill(h);
+    void *large = mia_heap_malloc(h, 1 << 20);
+    void *huge = mia_heap_malloc(h, 70 << 20);
+    mia_heap_destroy(h);
+    for (size_t i = 0; i < BLOCKS; i++) need_at(!mia_any_heap_contains(blocks[i]), i);
+    need(!mia_any_heap_contains(large) && !mia_any_heap_contains(huge));
+  }
+}
+END_TEST
+
+START_TEST(heaps_are_any_threads) {
+  mia_heap *h = mia_heap_new();
+  in_thread(fill_thread, h);
+  check_and_free();
+  fill(h);
+  in_thread(check_thread, NULL);
+  in_thread(fill_thread, h);
+  in_thread(check_thread, NULL);
+  mia_heap_collect(h, false);
+  mia_heap_collect(h, true);
+  need_nothing_noted();
+  in_thread(fill_thread, h);
+  mia_heap_destroy(h);
+  need(!mia_any_heap_contains(blocks[BLOCKS / 2]));
+}
+END_TEST
+
+/* ---- the default ---- */
+
+static void *default_in_thread(void *heap) {
+  note(mia_heap_get_default() == mia_heap_main());
+  note(mia_heap_set_default(heap) == mia_heap_main());
+  void *p = launder(mia_malloc(100));
+  note(mia_heap_of(p) == heap);
+  mia_free(p);
+  return NULL;
+}
+
+/* Loop test: the size. */
+START_TEST(all_forms_take_from_the_default) {
+  size_t n = sizes[_i];
+  void *before = launder(mia_malloc(n));
+  mia_heap *h = mia_heap_new();
+  ck_assert_ptr_eq(mia_heap_set_default(h), mia_heap_main());
+  ck_assert_ptr_eq(mia_heap_get_default(), h);
+  for (int i = 0; i < 100; i++) {
+    if (n > MIB && i > 2) break;
+    void *p[] = {mia_malloc(n),
+                 mia_calloc(1, n),
+                 mia_zalloc(n),
+                 mia_malloc_aligned(n, opaque(64)),
+                 mia_zalloc_aligned(n, opaque(64)),
+                 mia_realloc(NULL, n),
+                 mia_new(n)};
+    for (int j = 0; j < 7; j++) need_at(mia_heap_of(launder(p[j])) == h, j);
+    void *mine = launder(mia_heap_malloc(mia_heap_main(), n));
+    need(mia_heap_of(mine) == mia_heap_main());
+    mia_free(mine);
+    p[0] = mia_realloc(p[0], 3 * n);
+    need(mia_heap_of(launder(p[0])) == h);
+    for (int j = 0; j < 7; j++) mia_free(p[j]);
+  }
+  in_thread(default_in_thread, h);
+  mia_free(before);
+  before = launder(mia_malloc(n));
+  need(mia_heap_of(before) == h);
+  ck_assert_ptr_eq(mia_heap_set_default(NULL), h);
+  void *after = launder(mia_malloc(n));
+  need(mia_heap_of(after) == mia_heap_main());
+  mia_free(after);
+  mia_heap_set_default(h);
+  mia_heap_delete(h);
+  ck_assert_ptr_eq(mia_heap_get_default(), mia_heap_main());
+  mia_free(before);
+  need_nothing_noted();
+}
+END_TEST
+
+/* ---- walking ---- */
+
+typedef struct census {
+  mia_heap *heap;
+  size_t areas, blocks, bytes, stop;
+} census;
+
+static bool count(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
+                  void *arg) {
+  census *c = arg;
+  need(heap == c->heap);
+  if (block == NULL) {
+    c->areas++;
+    need(area->used > 0 && area->used * area->block_size <= area->reserved);
+    need(area->committed <= area->reserved && area->block_size <= area->full_block_size);
+  } else {
+    need(mia_heap_of(block) == heap && mia_usable_size(block) == size);
+    need((char *)block >= (char *)area->blocks);
+    need((char *)block + size <= (char *)area->blocks + area->reserved);
+    c->blocks++;
+    c->bytes += size;
+  }
+  return c->stop == 0 || c->blocks < c->stop;
+}
+
+START_TEST(every_block_is_visited) {
+  mia_heap *h = mia_heap_new();
+  census c = {.heap = h};
+  ck_assert(mia_heap_visit_blocks(h, true, count, &c));
+  ck_assert_uint_eq(c.areas + c.blocks, 0);
+  fill(h);
+  void *large = mia_heap_malloc(h, 1 << 20);
+  void *huge = mia_heap_malloc(h, 70 << 20);
+  ck_assert(mia_heap_visit_blocks(h, true, count, &c));
+  ck_assert_uint_eq(c.blocks, BLOCKS + 2);
+  ck_assert_uint_ge(c.bytes, (71 << 20) + BLOCKS);
+  mia_free(large);
+  mia_free(huge);
+  size_t left = BLOCKS;
+  for (size_t i = 0; i < BLOCKS; i += 3) {
+    mia_free(blocks[i]);
+    left--;
+  }
+  c = (census){.heap = h};
+  ck_assert(mia_heap_visit_blocks(h, true, count, &c));
+  ck_assert_uint_eq(c.blocks, left);
+  c = (census){.heap = h};
+  ck_assert(mia_heap_visit_blocks(h, false, count, &c));
+  ck_assert_uint_eq(c.blocks, 0);
+  ck_assert_uint_ge(c.areas, 40);
+  c = (census){.heap = h, .stop = 7};
+  ck_assert(!mia_heap_visit_blocks(h, true, count, &c));
+  ck_assert_uint_eq(c.blocks, 7);
+  mia_heap_destroy(h);
+}
+END_TEST
+
+START_TEST(blocks_of_ended_threads_are_visited) {
+  mia_heap *h = mia_heap_new();
+  in_thread(fill_thread, h);
+  census c = {.heap = h};
+  ck_assert(mia_heap_visit_blocks(h, true, count, &c));
+  ck_assert_uint_eq(c.blocks, BLOCKS);
+  c = (census){.heap = h};
+  ck_assert(mia_heap_visit_abandoned_blocks(h, true, count, &c));
+  ck_assert_uint_eq(c.blocks, BLOCKS);
+  void *mine = launder(mia_heap_malloc(h, 77000)); /* nobody allocates from that page */
+  void *small = launder(mia_heap_malloc(h, 9));    /* from this one somebody may */
+  c = (census){.heap = h};
+  ck_assert(mia_heap_visit_abandoned_blocks(h, true, count, &c));
+  ck_assert_uint_ge(c.blocks, 1);
+  ck_assert_uint_le(c.blocks, BLOCKS + 1);
+  mia_free(mine);
+  mia_free(small);
+  mia_heap_destroy(h);
+}
+END_TEST
+
+START_TEST(use_of_a_page_is_known) {
+  enum { COUNT = 2000 };
+  static void *p[COUNT];
+  mia_heap *h = mia_heap_new();
+  for (int i = 0; i < COUNT; i++) p[i] = launder(mia_heap_malloc(h, 64));
+  ck_assert(!mia_heap_page_is_under_utilized(h, p[0], 90));
+  ck_assert(!mia_heap_page_is_under_utilized(mia_heap_main(), p[0], 100));
+  ck_assert(!mia_heap_page_is_under_utilized(h, &p, 100));
+  mia_heap_destroy(h);
+}
+END_TEST
+
+/* ---- sub-processes ---- */
+
+typedef struct visited {
+  mia_heap *heaps[10];
+  size_t count, stop;
+} visited;
+
+static bool see(mia_heap *heap, void *arg) {
+  visited *v = arg;
+  need(v->count < 10);
+  v->heaps[v->count++] = heap;
+  return v->count != v->stop;
+}
+
+static void *in_subproc(void *arg) {
+  mia_subproc *s = arg;
+  void *p = launder(mia_malloc(10));
+  note(mia_subproc_current() == mia_subproc_main());
+  mia_subproc_add_current_thread(s);
+  note(mia_subproc_current() == s);
+  void *q = launder(mia_malloc(10));
+  note(mia_heap_of(q) == mia_heap_main() && mia_heap_of(p) != mia_heap_main());
+  mia_heap *h = mia_heap_new();
+  visited v = {.count = 0};
+  note(mia_subproc_visit_heaps(s, see, &v));
+  note(v.count == 2 && v.heaps[0] == mia_heap_main() && v.heaps[1] == h);
+  v = (visited){.stop = 1};
+  note(!mia_subproc_visit_heaps(s, see, &v) && v.count == 1);
+  mia_heap_delete(mia_heap_main()); /* stays */
+  note(mia_heap_of(q) == mia_heap_main());
+  void *r = mia_heap_malloc(h, 5000);
+  note(r != NULL);
+  mia_free(p);
+  return q;
+}
+
+START_TEST(sub_processes_have_heaps_of_their_own) {
+  ck_assert_ptr_eq(mia_subproc_current(), mia_subproc_main());
+  for (int round = 0; round < 5; round++) {
+    mia_subproc *s = mia_subproc_new();
+    need(s != NULL && s != mia_subproc_main());
+    pthread_t thread;
+    void *block;
+    need(pthread_create(&thread, NULL, in_subproc, s) == 0);
+    need(pthread_join(thread, &block) == 0);
+    need_nothing_noted();
+    need(mia_any_heap_contains(block));
+    mia_subproc_destroy(s);
+    need(!mia_any_heap_contains(block));
+  }
+  visited v = {.count = 0};
+  mia_heap *h = mia_heap_new();
+  need(mia_subproc_visit_heaps(mia_subproc_main(), see, &v));
+  need(v.count == 2 && v.heaps[0] == mia_heap_main() && v.heaps[1] == h);
+  mia_heap_delete(h);
+  mia_subproc_destroy(NULL);
+  mia_subproc_destroy(mia_subproc_main());
+}
+END_TEST
+
+START_TEST(the_caller_leaves_what_it_destroys) {
+  mia_heap *main_heap = mia_heap_main();
+  mia_subproc *s = mia_subproc_new();
+  mia_subproc_add_current_thread(s);
+  ck_assert(mia_heap_main() != main_heap);
+  ck_assert_ptr_nonnull(launder(mia_malloc(10)));
+  mia_subproc_destroy(s);
+  ck_assert_ptr_eq(mia_heap_main(), main_heap);
+  ck_assert_ptr_eq(mia_heap_get_default(), main_heap);
+  void *p = launder(mia_malloc(10));
+  ck_assert_ptr_eq(mia_heap_of(p), main_heap);
+  mia_free(p);
+}
+END_TEST
+
+SUITE("api/heap") {
+  CASE(NULL, NULL);
+  LOOP(every_form_allocates_from_its_heap, 0, SIZES);
+  LOOP(every_form_resizes, 0, SIZES);
+  LOOP(offsets_stay_aligned, 0, SIZES);
+  TEST(strings_and_new);
+  TEST(what_cannot_be_is_refused);
+  TEST(deleted_heaps_leave_their_blocks);
+  TEST(destroyed_heaps_leave_nothing);
+  TEST(heaps_are_any_threads);
+  LOOP(all_forms_take_from_the_default, 0, SIZES);
+  TEST(every_block_is_visited);
+  TEST(blocks_of_ended_threads_are_visited);
+  TEST(use_of_a_page_is_known);
+  TEST(sub_processes_have_heaps_of_their_own);
+  TEST(the_caller_leaves_what_it_destroys);
+  TIMEOUT(60);
+}

@@ -1,0 +1,283 @@
+/* options.c -- what can be set, from a program and from the environment.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit/suite.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <mialloc.h>
+#include <unistd.h>
+
+/* What the library wrote. */
+static char said[8192];
+static unsigned lines;
+
+static void hear(const char *text, void *arg) {
+  ck_assert_ptr_eq(arg, &lines);
+  strncat(said, text, sizeof said - strlen(said) - 1);
+  for (; *text != 0; text++) lines += *text == '\n';
+}
+
+static void listen(void) {
+  said[0] = 0;
+  lines = 0;
+  mia_register_output(hear, &lines);
+}
+
+/* Every test puts back what it changed, where tests share a process. */
+static void restore(void) {
+  mia_register_output(NULL, NULL);
+  for (int i = 0; i < MIA_OPTION_COUNT; i++)
+    mia_option_set((mia_option)i, mia_option_about((mia_option)i)->standard);
+}
+
+START_TEST(every_option_is_described) {
+  const mia_option_info *o = mia_option_about((mia_option)_i);
+  ck_assert_ptr_nonnull(o);
+  ck_assert(*o->name != 0 && *o->meaning != 0 && o->unit != NULL);
+  ck_assert(o->least < o->most && o->least <= o->standard && o->standard <= o->most);
+  ck_assert(strspn(o->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(o->name));
+  if (o->type == MIA_OPTION_IS_SWITCH) ck_assert(o->least == 0 && o->most == 1);
+  if (o->type == MIA_OPTION_IS_SIZE) ck_assert_str_eq(o->unit, "KiB");
+}
+END_TEST
+
+START_TEST(every_value_in_range_is_taken) {
+  mia_option option = (mia_option)_i;
+  const mia_option_info *o = mia_option_about(option);
+  const long values[] = {o->least, o->most, o->standard, o->least + (o->most - o->least) / 2};
+  for (int i = 0; i < 4; i++) {
+    ck_assert(mia_option_set(option, values[i]));
+    ck_assert_int_eq(mia_option_get(option), values[i]);
+  }
+  errno = 0;
+  if (o->least > LONG_MIN) ck_assert(!mia_option_set(option, o->least - 1) && errno == EINVAL);
+  if (o->most < LONG_MAX) ck_assert(!mia_option_set(option, o->most + 1));
+  ck_assert_int_eq(mia_option_get(option), values[3]);
+}
+END_TEST
+
+START_TEST(a_name_finds_its_option) {
+  mia_option option = (mia_option)_i;
+  char name[64] = "MIALLOC_";
+  const mia_option_info *o = mia_option_about(option);
+  strcat(name, o->name);
+  ck_assert_int_eq(mia_option_find(o->name), option);
+  ck_assert_int_eq(mia_option_find(name), option);
+  for (char *c = name; *c != 0; c++)
+    if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  ck_assert_int_eq(mia_option_find(name), option);
+  ck_assert_int_eq(mia_option_find(name + strlen("MIALLOC_")), option);
+  strcat(name, "_");
+  ck_assert_int_eq(mia_option_find(name), MIA_OPTION_COUNT);
+}
+END_TEST
+
+START_TEST(what_does_not_exist_is_refused) {
+  const mia_option none[] = {MIA_OPTION_COUNT, (mia_option)(MIA_OPTION_COUNT + 1), (mia_option)-1};
+  for (int i = 0; i < 3; i++) {
+    ck_assert_ptr_null(mia_option_about(none[i]));
+    ck_assert(!mia_option_set(none[i], 0) && !mia_option_set_default(none[i], 0));
+    ck_assert_int_eq(mia_option_get(none[i]), 0);
+    ck_assert(!mia_option_is_given(none[i]));
+  }
+  ck_assert_int_eq(mia_option_find(""), MIA_OPTION_COUNT);
+  ck_assert_int_eq(mia_option_find("MIALLOC_"), MIA_OPTION_COUNT);
+  errno = 0;
+  ck_assert(!mia_option_set_text("no such option", "1"));
+  ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+START_TEST(a_default_does_not_overrule) {
+  ck_assert(mia_option_set_default(MIA_OPTION_PURGE_DELAY, 77));
+  ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 77);
+  ck_assert(!mia_option_is_given(MIA_OPTION_PURGE_DELAY));
+  ck_assert(mia_option_set(MIA_OPTION_PURGE_DELAY, 78));
+  ck_assert(mia_option_is_given(MIA_OPTION_PURGE_DELAY));
+  ck_assert(mia_option_set_default(MIA_OPTION_PURGE_DELAY, 79));
+  ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 78);
+}
+END_TEST
+
+/* ---- the manual ---- */
+
+/* The line of an option in the manual, as its entry in the table demands. */
+static void put_manual(const mia_option_info *o, char *line, size_t size) {
+  static const char *const types[] = {"switch", "number", "size"};
+  int n = snprintf(line, size, ".BR MIALLOC_%s \" (%s", o->name, types[o->type]);
+  for (char *c = line + strlen(".BR MIALLOC_"); *c != ' '; c++)
+    if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  if (o->type == MIA_OPTION_IS_NUMBER && *o->unit != 0)
+    n += snprintf(line + n, size - (size_t)n, ", %s", o->unit);
+  if (o->type == MIA_OPTION_IS_NUMBER)
+    n += snprintf(line + n, size - (size_t)n, "; %ld to %ld", o->least, o->most);
+  if (o->type == MIA_OPTION_IS_SWITCH)
+    snprintf(line + n, size - (size_t)n, "; default %s)\"\n", o->standard != 0 ? "on" : "off");
+  else
+    snprintf(line + n, size - (size_t)n, "; default %ld)\"\n", o->standard);
+}
+
+START_TEST(the_manual_is_the_table) {
+  const char *folder = getenv("top_srcdir");
+  char name[1000], line[1000], expected[200];
+  snprintf(name, sizeof name, "%s/man/mialloc.7", folder != NULL ? folder : ".");
+  FILE *f = fopen(name, "r");
+  ck_assert_msg(f != NULL, "cannot open %s", name);
+  int count = 0;
+  while (fgets(line, sizeof line, f) != NULL) {
+    if (strncmp(line, ".BR MIALLOC_", 12) != 0) continue;
+    const mia_option_info *o = mia_option_about((mia_option)count++);
+    ck_assert_msg(o != NULL, "not in the table: %s", line);
+    put_manual(o, expected, sizeof expected);
+    ck_assert_str_eq(line, expected);
+  }
+  fclose(f);
+  ck_assert_int_eq(count, MIA_OPTION_COUNT);
+}
+END_TEST
+
+/* ---- text ---- */
+
+static bool takes(const char *name, const char *text, long value) {
+  long before = mia_option_get(mia_option_find(name));
+  bool taken = mia_option_set_text(name, text);
+  return taken && mia_option_get(mia_option_find(name)) == value && before != LONG_MIN;
+}
+
+START_TEST(switches_have_words) {
+  static const char *const on[] = {"1", "on", "ON", "yes", "Yes", "true", "TRUE"};
+  static const char *const off[] = {"0", "off", "Off", "no", "NO", "false", "False"};
+  static const char *const bad[] = {"", "2", "-1", "o", "onn", "yess", "1 ", "enable", "10"};
+  for (size_t i = 0; i < sizeof on / sizeof *on; i++) {
+    ck_assert(takes("verbose", on[i], 1));
+    ck_assert(takes("verbose", off[i], 0));
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    ck_assert_msg(!mia_option_set_text("verbose", bad[i]), "taken: %s", bad[i]);
+}
+END_TEST
+
+START_TEST(numbers_are_whole_and_decimal) {
+  static const char *const bad[] = {"",   "-",    "--1", "+1",
+                                    "1x", "0x10", "1.5", " 1",
+                                    "1 ", "1k",   "off", "99999999999999999999999",
+                                    "-2", "on",   "1-",  "-9999999999999999999999"};
+  ck_assert(takes("purge_delay", "0", 0));
+  ck_assert(takes("purge_delay", "-1", -1));
+  ck_assert(takes("MIALLOC_PURGE_DELAY", "007", 7));
+  ck_assert(takes("Purge_Delay", "86400000", 86400000));
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    ck_assert_msg(!mia_option_set_text("purge_delay", bad[i]), "taken: %s", bad[i]);
+  ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 86400000);
+}
+END_TEST
+
+/* ---- messages ---- */
+
+START_TEST(all_are_printed) {
+  listen();
+  ck_assert(mia_option_set(MIA_OPTION_PURGE_DELAY, 1234));
+  mia_options_print();
+  ck_assert_uint_eq(lines, 1 + MIA_OPTION_COUNT);
+  for (int i = 0; i < MIA_OPTION_COUNT; i++)
+    ck_assert_ptr_nonnull(strstr(said, mia_option_about((mia_option)i)->name));
+  ck_assert_ptr_nonnull(strstr(said, "1234 ms"));
+  char once[sizeof said];
+  strcpy(once, said);
+  said[0] = 0;
+  mia_options_print_out(hear, &lines);
+  ck_assert_str_eq(said, once);
+}
+END_TEST
+
+/* The environment is read when the library begins: this program runs itself. */
+static const char *program;
+
+static void run_with(const char *assignment, char *text, size_t size) {
+  char command[4096];
+  snprintf(command, sizeof command, "%s '%s' show 2>&1", assignment, program);
+  FILE *f = popen(command, "r");
+  ck_assert_ptr_nonnull(f);
+  size_t n = fread(text, 1, size - 1, f);
+  text[n] = 0;
+  ck_assert_int_eq(pclose(f), 0);
+}
+
+START_TEST(the_environment_sets) {
+  char text[8192];
+  run_with("MIALLOC_PURGE_DELAY=321 MIALLOC_MAX_WARNINGS=3", text, sizeof text);
+  ck_assert_msg(strcmp(text, "purge_delay=321 max_warnings=3\n") == 0, "%s", text);
+  run_with("mialloc_purge_delay=9 MIALLOC_NOTHING=9", text, sizeof text);
+  ck_assert_msg(strcmp(text, "purge_delay=250 max_warnings=16\n") == 0, "%s", text);
+}
+END_TEST
+
+START_TEST(a_bad_value_is_reported_once) {
+  char text[8192];
+  run_with("MIALLOC_PURGE_DELAY=soon", text, sizeof text);
+  const char *end = strchr(text, '\n');
+  ck_assert_ptr_nonnull(end);
+  ck_assert_str_eq(end, "\npurge_delay=250 max_warnings=16\n");
+  ck_assert_ptr_nonnull(strstr(text, "mialloc: MIALLOC_PURGE_DELAY wants a number from -1 to"));
+  ck_assert_ptr_nonnull(strstr(text, "soon"));
+  run_with("MIALLOC_MAX_WARNINGS=0 MIALLOC_SHOW_STATS=maybe", text, sizeof text);
+  ck_assert_msg(strncmp(text, "purge_delay=250 ", 16) == 0 || strstr(text, "maybe"), "%s", text);
+}
+END_TEST
+
+/* What is too long to report is cut, and still a line. */
+START_TEST(a_long_value_is_cut) {
+  char assignment[2048] = "MIALLOC_VERBOSE=";
+  memset(assignment + strlen(assignment), 'x', 1500);
+  char text[8192];
+  run_with(assignment, text, sizeof text);
+  ck_assert_uint_lt(strlen(text), 400);
+  const char *end = strchr(text, '\n');
+  ck_assert_ptr_nonnull(end);
+  ck_assert_str_eq(end, "\npurge_delay=250 max_warnings=16\n");
+}
+END_TEST
+
+START_TEST(verbose_prints_the_options_at_start) {
+  char text[8192];
+  run_with("MIALLOC_VERBOSE=on MIALLOC_PURGE_DELAY=7", text, sizeof text);
+  ck_assert_ptr_nonnull(strstr(text, "options:\n"));
+  ck_assert_ptr_nonnull(strstr(text, "7 ms"));
+}
+END_TEST
+
+static int show(void) {
+  mia_free(launder(mia_malloc(1))); /* or a static library would not begin at all */
+  printf("purge_delay=%ld max_warnings=%ld\n", mia_option_get(MIA_OPTION_PURGE_DELAY),
+         mia_option_get(MIA_OPTION_MAX_WARNINGS));
+  return 0;
+}
+
+#define main suite_main
+int suite_main(void);
+SUITE("api/options") {
+  CASE(NULL, restore);
+  LOOP(every_option_is_described, 0, MIA_OPTION_COUNT);
+  LOOP(every_value_in_range_is_taken, 0, MIA_OPTION_COUNT);
+  LOOP(a_name_finds_its_option, 0, MIA_OPTION_COUNT);
+  TEST(what_does_not_exist_is_refused);
+  if (suite_forks()) TEST(a_default_does_not_overrule);
+  TEST(the_manual_is_the_table);
+  TEST(switches_have_words);
+  TEST(numbers_are_whole_and_decimal);
+  TEST(all_are_printed);
+  TEST(the_environment_sets);
+  TEST(a_bad_value_is_reported_once);
+  TEST(a_long_value_is_cut);
+  TEST(verbose_prints_the_options_at_start);
+  TIMEOUT(60);
+}
+#undef main
+
+int main(int argc, char **argv) {
+  if (argc > 1) return show();
+  program = argv[0];
+  return suite_main();
+}

@@ -1,0 +1,285 @@
+/* stats.c -- statistics are exact once nobody else is at work.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit/suite.h"
+
+#include <errno.h>
+#include <mialloc/stats.h>
+#include <pthread.h>
+#include <unistd.h>
+
+enum { BLOCKS = 3000, THREADS = 6, ROUNDS = 12 };
+
+static mia_stats get(void) {
+  mia_stats s = {.size = sizeof s};
+  ck_assert(mia_stats_get(&s));
+  return s;
+}
+
+static void need_sums(const mia_stats *s) {
+  size_t pages = 0, blocks = 0, bytes = 0;
+  unsigned long long allocated = 0, freed = 0;
+  for (unsigned i = 0; i < s->class_count; i++) {
+    const mia_stats_class *c = &s->classes[i];
+    need_at(c->block_size == 0 || c->bytes == c->blocks * c->block_size, i);
+    need_at(i == 0 || c->block_size == 0 || c->block_size > s->classes[i - 1].block_size, i);
+    need_at(c->allocated >= c->freed, i);
+    pages += c->pages;
+    blocks += c->blocks;
+    bytes += c->bytes;
+    allocated += c->allocated;
+    freed += c->freed;
+  }
+  need(pages == s->pages && blocks == s->blocks && bytes == s->bytes);
+  need(allocated == s->allocated && freed == s->freed);
+}
+
+START_TEST(the_header_is_checked) {
+  mia_stats s = {.size = sizeof s - 1, .version = 77};
+  errno = 0;
+  ck_assert(!mia_stats_get(&s) && errno == EINVAL && s.version == 77);
+  s.size = 0;
+  ck_assert(!mia_heap_stats_get(mia_heap_main(), &s) && !mia_thread_stats_get(&s));
+  s = get();
+  ck_assert_uint_eq(s.version, MIA_STATS_VERSION);
+  ck_assert(s.class_count > 2 && s.class_count <= MIA_STATS_CLASSES);
+  need_sums(&s);
+}
+END_TEST
+
+/* Every malloc and every free, of every kind, is in the sums. */
+START_TEST(each_block_counts_once) {
+  static const size_t sizes[] = {1, 8, 50, 700, 8000, 32768, 40000, 500000, 3 << 20, 70 << 20};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (int round = 0; round < 5; round++) {
+      void *p[3];
+      mia_stats before = get();
+      for (int j = 0; j < 3; j++) need_at((p[j] = launder(mia_malloc(sizes[i]))) != NULL, i);
+      mia_stats during = get();
+      for (int j = 0; j < 3; j++) mia_free(p[j]);
+      mia_stats after = get();
+      need_sums(&during);
+      need_at(during.blocks == before.blocks + 3, sizes[i]);
+      need_at(during.bytes == before.bytes + 3 * mia_good_size(sizes[i]), sizes[i]);
+      need_at(during.allocated == before.allocated + 3 && during.freed == before.freed, sizes[i]);
+      need_at(after.blocks == before.blocks && after.bytes == before.bytes, sizes[i]);
+      need_at(after.allocated == during.allocated && after.freed == before.freed + 3, sizes[i]);
+    }
+  }
+}
+END_TEST
+
+/* ---- threads ---- */
+
+static void *shared[THREADS][BLOCKS];
+
+static size_t size_of(size_t i) { return i * 7919 % 3000 + 1; }
+
+/* Allocates blocks, frees what another thread had, and some of its own. */
+static void *work(void *arg) {
+  size_t me = (size_t)(uintptr_t)arg;
+  for (int round = 0; round < ROUNDS; round++) {
+    for (size_t i = 0; i < BLOCKS; i++) {
+      void *p = mia_malloc(size_of(i + (size_t)round));
+      note(p != NULL);
+      if (i % 3 == 0) {
+        mia_free(p);
+        p = mia_malloc(40);
+      }
+      void *q = __atomic_exchange_n(&shared[(me + i) % THREADS][i], p, __ATOMIC_ACQ_REL);
+      mia_free(q);
+    }
+  }
+  return NULL;
+}
+
+/* While threads run figures are possible ones; when they have ended, exact. */
+START_TEST(sums_are_exact_when_threads_have_ended) {
+  mia_thread_init();
+  mia_stats before = get();
+  pthread_t threads[THREADS];
+  for (size_t i = 0; i < THREADS; i++)
+    need(pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i) == 0);
+  for (int i = 0; i < 20; i++) {
+    mia_stats s = get();
+    need(s.blocks < before.blocks + (size_t)THREADS * BLOCKS * 4);
+    need(s.pages * 65536 < (size_t)1 << 31);
+  }
+  for (size_t i = 0; i < THREADS; i++) need(pthread_join(threads[i], NULL) == 0);
+  need_nothing_noted();
+  mia_stats during = get();
+  need_sums(&during);
+  size_t blocks = 0, bytes = 0;
+  for (size_t i = 0; i < THREADS; i++) {
+    for (size_t j = 0; j < BLOCKS; j++) {
+      if (shared[i][j] == NULL) continue;
+      blocks++;
+      bytes += mia_usable_size(shared[i][j]);
+    }
+  }
+  size_t third = (BLOCKS + 2) / 3;
+  unsigned long long allocated = (unsigned long long)THREADS * ROUNDS * (BLOCKS + third);
+  need_at(during.blocks == before.blocks + blocks, during.blocks);
+  need_at(during.bytes == before.bytes + bytes, during.bytes);
+  need_at(during.allocated == before.allocated + allocated, during.allocated);
+  need_at(during.freed == before.freed + allocated - blocks, during.freed);
+  for (size_t i = 0; i < THREADS; i++)
+    for (size_t j = 0; j < BLOCKS; j++) {
+      mia_free(shared[i][j]);
+      shared[i][j] = NULL;
+    }
+  mia_stats after = get();
+  need_at(after.blocks == before.blocks && after.bytes == before.bytes, after.blocks);
+  need_at(after.freed == before.freed + allocated, after.freed);
+  need(after.events.refills > before.events.refills && after.events.batches_sent > 0);
+  need(after.threads == before.threads && after.threads_peak >= 2);
+  need(after.events.pages_made >= after.events.pages_retired);
+}
+END_TEST
+
+static void *count_mine(void *arg) {
+  mia_stats s = {.size = sizeof s};
+  (void)arg;
+  mia_thread_init();
+  note(mia_thread_stats_get(&s));
+  unsigned long long before = s.allocated;
+  void *p[100];
+  for (int i = 0; i < 100; i++) p[i] = launder(mia_malloc(48));
+  note(mia_thread_stats_get(&s));
+  note(s.allocated == before + 100 && s.blocks >= 1 && s.pages >= 1);
+  for (int i = 0; i < 100; i++) mia_free(p[i]);
+  return NULL;
+}
+
+START_TEST(a_thread_counts_its_own) {
+  pthread_t thread;
+  need(pthread_create(&thread, NULL, count_mine, NULL) == 0);
+  need(pthread_join(thread, NULL) == 0);
+  need_nothing_noted();
+}
+END_TEST
+
+START_TEST(a_heap_counts_its_own) {
+  mia_stats s = {.size = sizeof s};
+  mia_subproc *subproc = mia_subproc_new();
+  mia_heap *h = mia_heap_new();
+  need(mia_heap_stats_get(h, &s) && s.blocks == 0 && s.pages == 0);
+  void *p[BLOCKS];
+  size_t bytes = 0;
+  for (size_t i = 0; i < BLOCKS; i++) {
+    p[i] = mia_heap_malloc(h, size_of(i));
+    bytes += mia_usable_size(p[i]);
+  }
+  void *large = mia_heap_malloc(h, 1 << 20), *huge = mia_heap_malloc(h, 70 << 20);
+  bytes += mia_usable_size(large) + mia_usable_size(huge);
+  need(mia_heap_stats_get(h, &s));
+  need_sums(&s);
+  need_at(s.blocks == BLOCKS + 2, s.blocks);
+  need_at(s.bytes == bytes, s.bytes);
+  for (size_t i = 0; i < BLOCKS; i += 2) mia_free(p[i]);
+  need(mia_heap_stats_get(h, &s) && s.blocks == BLOCKS / 2 + 2);
+  need(mia_subproc_stats_get(subproc, &s) && s.blocks == 0);
+  need(mia_subproc_stats_get(mia_subproc_main(), &s) && s.blocks >= BLOCKS / 2 + 2);
+  mia_heap_destroy(h);
+  mia_subproc_destroy(subproc);
+  s = get();
+  need_sums(&s);
+}
+END_TEST
+
+START_TEST(the_process_is_described) {
+  void *p = launder(mia_malloc(20 << 20));
+  memset(p, 1, 20 << 20);
+  mia_stats s = get();
+  need(s.arenas >= 1 && s.reserved >= s.used && s.used_peak >= s.used && s.used >= 20 << 20);
+  need(s.committed >= s.used && s.threads >= 1 && s.threads_peak >= s.threads);
+  need(s.rss == 0 || (s.rss >= 20 << 20 && s.rss <= (size_t)1 << 40));
+  need(s.rss_peak >= 20 << 20 && s.faults > 0);
+  mia_free(p);
+  need(mia_purge());
+  mia_stats after = get();
+  need(after.purged >= s.purged + (20 << 20) && after.committed < s.committed);
+}
+END_TEST
+
+/* ---- text ---- */
+
+static char said[40000];
+
+static void hear(const char *text, void *arg) {
+  need(arg == said);
+  strncat(said, text, sizeof said - strlen(said) - 1);
+}
+
+START_TEST(text_goes_where_it_should) {
+  mia_free(launder(mia_malloc(100)));
+  said[0] = 0;
+  mia_stats_print_out(hear, said);
+  need(strncmp(said, "mialloc ", 8) == 0 && strstr(said, "class") != NULL);
+  said[0] = 0;
+  mia_register_output(hear, said);
+  mia_stats_print();
+  need(strncmp(said, "mialloc ", 8) == 0);
+  said[0] = 0;
+  ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 1));
+  mia_stats_print();
+  need(said[0] == '{');
+  ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 0));
+  mia_register_output(NULL, NULL);
+}
+END_TEST
+
+/* Another program says whether it is JSON, and finds in it what we have. */
+static bool agrees(const char *command, const char *json) {
+  FILE *f = popen(command, "w");
+  need(f != NULL);
+  fputs(json, f);
+  return pclose(f) == 0;
+}
+
+static bool is_there(const char *command) { return system(command) == 0; }
+
+START_TEST(json_is_json) {
+  void *p = launder(mia_malloc(24));
+  mia_stats s = get();
+  char *json = mia_stats_as_json(&s, 0, NULL);
+  ck_assert_ptr_nonnull(json);
+  ck_assert(mia_any_heap_contains(json) && json[strlen(json) - 1] == '\n');
+  char command[600];
+  snprintf(command, sizeof command,
+           "python3 -c 'import json,sys; s=json.load(sys.stdin); "
+           "sys.exit(not (s[\"blocks\"]==%zu and len(s[\"classes\"])==%u and "
+           "s[\"classes\"][3][\"pages_peak\"]==%zu and len(s)==25))'",
+           s.blocks, s.class_count, s.classes[3].pages_peak);
+  if (is_there("python3 -c 1 2>/dev/null")) ck_assert(agrees(command, json));
+  snprintf(command, sizeof command,
+           "jq -e '.blocks==%zu and (.classes|length)==%u and .classes[3].pages_peak==%zu' "
+           ">/dev/null",
+           s.blocks, s.class_count, s.classes[3].pages_peak);
+  if (is_there("jq --version >/dev/null 2>&1")) ck_assert(agrees(command, json));
+  char small[100];
+  ck_assert_ptr_eq(mia_stats_as_json(&s, sizeof small, small), small);
+  ck_assert(strlen(small) == sizeof small - 1 && strncmp(small, json, sizeof small - 1) == 0);
+  memset(&s, 0xff, sizeof s); /* the largest numbers there are */
+  s.class_count = MIA_STATS_CLASSES;
+  char *largest = mia_stats_as_json(&s, 0, NULL);
+  ck_assert_str_eq(largest + strlen(largest) - 3, "]}\n");
+  mia_free(largest);
+  mia_free(json);
+  mia_free(p);
+}
+END_TEST
+
+SUITE("api/stats") {
+  CASE(NULL, NULL);
+  TEST(the_header_is_checked);
+  TEST(each_block_counts_once);
+  LOOP(sums_are_exact_when_threads_have_ended, 0, 3);
+  TEST(a_thread_counts_its_own);
+  TEST(a_heap_counts_its_own);
+  TEST(the_process_is_described);
+  TEST(text_goes_where_it_should);
+  TEST(json_is_json);
+  TIMEOUT(120);
+}
