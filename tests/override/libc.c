@@ -403,9 +403,9 @@ static void dynamic_loading(void) {
   union {
     void *object;
     double (*function)(double);
-  } cosine = {.object = math != NULL ? dlsym(math, "cos") : NULL};
+  } absolute = {.object = math != NULL ? dlsym(math, "fabs") : NULL};
   if (math != NULL || emulator == NULL) {
-    good = good && cosine.object != NULL && cosine.function(0.0) > 0.99;
+    good = good && absolute.object != NULL && absolute.function(-1.0) > 0.99;
     good = good && math != NULL && dlclose(math) == 0;
   }
 #endif
