@@ -18,14 +18,15 @@ static int answer(mia_arena *made, mia_arena **arena) {
   return made != NULL ? 0 : ENOMEM;
 }
 
+/* To charge memory is what the OS does when it is touched; large OS pages are
+ * left to the OS as well. */
 int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive, mia_arena **arena) {
-  (void)size;
   (void)commit;
   (void)large;
-  (void)exclusive;
-  return answer(NULL, arena);
+  return answer(mia_arena_reserve_os(size, exclusive), arena);
 }
 
+/* Pages of 1 GiB must be set aside when the system starts, which few do: refused. */
 int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
                            mia_arena **arena) {
   (void)pages;
@@ -42,16 +43,16 @@ int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout
 
 bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero, int node,
                        bool exclusive, mia_commit_function *commit, void *arg, mia_arena **arena) {
-  (void)start;
-  (void)size;
-  (void)committed;
-  (void)pinned;
-  (void)zero;
   (void)node;
-  (void)exclusive;
-  (void)commit;
-  (void)arg;
-  return answer(NULL, arena) == 0;
+  mia_arena_own own = {.start = start,
+                       .size = size,
+                       .committed = committed,
+                       .pinned = pinned,
+                       .zero = zero,
+                       .exclusive = exclusive,
+                       .commit = commit,
+                       .commit_arg = arg};
+  return answer(mia_arena_manage(&own), arena) == 0;
 }
 
 /* ---- asking ---- */
@@ -67,7 +68,8 @@ bool mia_arena_contains(const mia_arena *arena, const void *p) {
 }
 
 size_t mia_arena_min_alignment(void) { return MIA_SLICE_SIZE; }
-size_t mia_arena_min_size(void) { return 2 * MIA_SLICE_SIZE; }
+/* A slice more than the head, and what aligning may lose. */
+size_t mia_arena_min_size(void) { return 3 * MIA_SLICE_SIZE; }
 
 bool mia_is_in_heap_region(const void *p) {
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
