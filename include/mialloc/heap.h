@@ -169,8 +169,7 @@ MIA_API int mia_reserve_memory(size_t size, bool commit, bool large, bool exclus
                                mia_arena **arena);
 
 /* Reserves `pages' pages of 1 GiB on a NUMA node (below 0: on any), or on
- * `nodes' nodes in turn, and gives up after `timeout_ms' (0: never).  For now
- * always ENOMEM. */
+ * `nodes' nodes in turn, and gives up after `timeout_ms' (0: never). */
 MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
                                    mia_arena **arena);
 MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms);

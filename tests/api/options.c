@@ -175,6 +175,31 @@ START_TEST(numbers_are_whole_and_decimal) {
 }
 END_TEST
 
+START_TEST(sizes_have_units) {
+  static const struct {
+    const char *text;
+    long value;
+  } good[] = {{"0", 0},       {"1", 1},        {"1024", 1},     {"1025", 2}, {"4096b", 4},
+              {"7k", 7},      {"7K", 7},       {"7KiB", 7},     {"7kb", 7},  {"3M", 3072},
+              {"3MiB", 3072}, {"1G", 1048576}, {"1gb", 1048576}};
+  static const char *const bad[] = {"",
+                                    "K",
+                                    "1Q",
+                                    "1KK",
+                                    "1 K",
+                                    "-1K",
+                                    "1iB",
+                                    "1.5M",
+                                    "1Kib ",
+                                    "99999999999999999999999T",
+                                    "18446744073709551615T"};
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    ck_assert_msg(takes("reserve_memory", good[i].text, good[i].value), "%s", good[i].text);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    ck_assert_msg(!mia_option_set_text("reserve_memory", bad[i]), "taken: %s", bad[i]);
+}
+END_TEST
+
 /* ---- messages ---- */
 
 START_TEST(all_are_printed) {
@@ -255,6 +280,15 @@ START_TEST(verbose_prints_the_options_at_start) {
 }
 END_TEST
 
+START_TEST(memory_is_reserved_at_start) {
+  char text[8192];
+  if (!run_with("MIALLOC_RESERVE_MEMORY=100M MIALLOC_SHOW_STATS=on", text, sizeof text)) return;
+  ck_assert_msg(strstr(text, ", reserved 10") != NULL, "%.200s", text);
+  if (!run_with("MIALLOC_RESERVE_MEMORY=900000000M", text, sizeof text)) return;
+  ck_assert_msg(strncmp(text, "mialloc: MIALLOC_RESERVE_MEMORY", 31) == 0, "%.200s", text);
+}
+END_TEST
+
 static int show(void) {
   mia_free(launder(mia_malloc(1))); /* or a static library would not begin at all */
   printf("purge_delay=%ld max_warnings=%ld\n", mia_option_get(MIA_OPTION_PURGE_DELAY),
@@ -274,6 +308,8 @@ SUITE("api/options") {
   TEST(the_manual_is_the_table);
   TEST(switches_have_words);
   TEST(numbers_are_whole_and_decimal);
+  TEST(sizes_have_units);
+  TEST(memory_is_reserved_at_start);
   TEST(all_are_printed);
   TEST(the_environment_sets);
   TEST(a_bad_value_is_reported_once);
