@@ -327,6 +327,7 @@ typedef enum mia_option {
   MIA_OPTION_MAX_WARNINGS = 4,
   MIA_OPTION_ABORT_ON_OOM = 5,
   MIA_OPTION_PURGE_DELAY = 6,
+  MIA_OPTION_RESERVE_MEMORY = 7,
   MIA_OPTION_COUNT
 } mia_option;
 

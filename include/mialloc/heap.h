@@ -163,8 +163,8 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
  * An exclusive one serves only the heaps that were made for it.  0 and the arena
  * in *arena, if that is not NULL; or ENOMEM, with NULL there. */
 
-/* Reserves `size' bytes; with `commit' they are charged to the process at once;
- * with `large' they have large OS pages if the system grants some. */
+/* Reserves `size' bytes.  Whether they are charged to the process at once
+ * (`commit') and have large OS pages (`large') is left to the OS for now. */
 MIA_API int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive,
                                mia_arena **arena);
 
@@ -182,8 +182,9 @@ typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is
  * has mia_arena_min_size() bytes at least, and is cut to multiples of
  * mia_arena_min_alignment().  `committed': it is accessible; `pinned': it cannot
  * be given back; `zero': it reads as zero; `node': its NUMA node, or below 0.
- * `commit' is called where memory is needed or not any more; NULL: as the OS
- * does.  False: it cannot be used. */
+ * `commit' is called where memory is needed or not any more, with locks held: it
+ * may not allocate; NULL: the OS makes it accessible, and it is never given back.
+ * False: it cannot be used. */
 MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
                                int node, bool exclusive, mia_commit_function *commit, void *arg,
                                mia_arena **arena);

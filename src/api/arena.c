@@ -4,12 +4,15 @@
 #include "api/hook.h"
 #include "arena/arena.h"
 #include "base/fmt.h"
+#include "os/os.h"
 
 #include <mialloc/heap.h>
 
 #include <errno.h>
 
 enum { LINE_SIZE = 256 };
+
+#define GIGANTIC ((size_t)1 << 30)
 
 /* ---- more of them ---- */
 
@@ -18,40 +21,56 @@ static int answer(mia_arena *made, mia_arena **arena) {
   return made != NULL ? 0 : ENOMEM;
 }
 
+/* To charge memory is what the OS does when it is touched; large OS pages are
+ * left to the OS as well. */
 int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive, mia_arena **arena) {
-  (void)size;
   (void)commit;
   (void)large;
-  (void)exclusive;
-  return answer(NULL, arena);
+  return answer(mia_arena_reserve_os(size, exclusive), arena);
 }
 
+/* The system sets such pages aside when it starts, or has none: it never takes
+ * long to say which, whatever the timeout. */
 int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
                            mia_arena **arena) {
-  (void)pages;
-  (void)node;
   (void)timeout_ms;
-  (void)exclusive;
-  return answer(NULL, arena);
+  char *start = mia_os_reserve_gigantic(pages, node);
+  if (start == NULL) return answer(NULL, arena);
+  mia_arena_own own = {.start = start,
+                       .size = pages * GIGANTIC,
+                       .committed = true,
+                       .pinned = true,
+                       .zero = true,
+                       .exclusive = exclusive};
+  mia_arena *made = mia_arena_manage(&own);
+  if (made == NULL) (void)mia_os_release(start, own.size);
+  return answer(made, arena);
 }
 
+/* Node by node, so that each is one arena. */
 int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms) {
-  (void)nodes;
-  return mia_reserve_huge_pages(pages, -1, timeout_ms, false, NULL);
+  if (nodes == 0) return mia_reserve_huge_pages(pages, -1, timeout_ms, false, NULL);
+  for (size_t node = 0; node < nodes; node++) {
+    size_t share = pages / nodes + (node < pages % nodes);
+    if (share == 0) break;
+    int error = mia_reserve_huge_pages(share, (int)node, timeout_ms / nodes, false, NULL);
+    if (error != 0) return error;
+  }
+  return 0;
 }
 
 bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero, int node,
                        bool exclusive, mia_commit_function *commit, void *arg, mia_arena **arena) {
-  (void)start;
-  (void)size;
-  (void)committed;
-  (void)pinned;
-  (void)zero;
   (void)node;
-  (void)exclusive;
-  (void)commit;
-  (void)arg;
-  return answer(NULL, arena) == 0;
+  mia_arena_own own = {.start = start,
+                       .size = size,
+                       .committed = committed,
+                       .pinned = pinned,
+                       .zero = zero,
+                       .exclusive = exclusive,
+                       .commit = commit,
+                       .commit_arg = arg};
+  return answer(mia_arena_manage(&own), arena) == 0;
 }
 
 /* ---- asking ---- */
@@ -67,7 +86,8 @@ bool mia_arena_contains(const mia_arena *arena, const void *p) {
 }
 
 size_t mia_arena_min_alignment(void) { return MIA_SLICE_SIZE; }
-size_t mia_arena_min_size(void) { return 2 * MIA_SLICE_SIZE; }
+/* A slice more than the head, and what aligning may lose. */
+size_t mia_arena_min_size(void) { return 3 * MIA_SLICE_SIZE; }
 
 bool mia_is_in_heap_region(const void *p) {
   size_t count = mia_aword_get_acq(&mia_arena_all.count);

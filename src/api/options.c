@@ -35,6 +35,8 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
     [MIA_OPTION_PURGE_DELAY] = {"purge_delay", "ms", MIA_OPTION_IS_NUMBER, -1, DAY_MS, 250,
                                 "how long free memory stays unused before the OS gets it back; "
                                 "0: at once, -1: never"},
+    [MIA_OPTION_RESERVE_MEMORY] = {"reserve_memory", "KiB", MIA_OPTION_IS_SIZE, 0, MOST_KIB, 0,
+                                   "address space to reserve in one piece at start"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }

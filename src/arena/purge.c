@@ -9,11 +9,18 @@
 /* What one visit purges at the most: some tens of milliseconds' work. */
 #define BUDGET (256 * MIA_MIB)
 
+static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
+  bool zero;
+  if (arena->commit == NULL) return mia_os_purge(start, size);
+  return arena->commit(false, start, size, &zero, arena->commit_arg);
+}
+
 static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
   if (!mia_map_claim(arena->free, first, slices)) return 0;
   size_t size = slices << MIA_SLICE_SHIFT;
-  bool purged = mia_os_purge(arena->start + (first << MIA_SLICE_SHIFT), size);
+  bool purged = purge_memory(arena, arena->start + (first << MIA_SLICE_SHIFT), size);
   if (purged) {
+    if (arena->commit != NULL) mia_map_clear(arena->committed, first, slices);
     mia_map_clear(arena->dirty, first, slices);
     mia_map_clear(arena->aged, first, slices);
   }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* What every Linux port supports; the kernel tells the truth through auxv. */
@@ -49,4 +50,27 @@ size_t mia_os_resident(void) {
   size_t pages = 0;
   for (at++; at < end && *at >= '0' && *at <= '9'; at++) pages = pages * 10 + (size_t)(*at - '0');
   return pages * mia_os_page_size();
+}
+
+enum {
+  GIGANTIC_SHIFT = 30,
+  FLAG_SIZE_SHIFT = 26, /* MAP_HUGE_SHIFT */
+  PREFER = 1,           /* MPOL_PREFERRED */
+  NODES = 64
+};
+
+/* A wish: where the kernel does not follow it memory is somewhat farther away. */
+static void prefer_node(void *start, size_t size, int node) {
+  const unsigned long long mask = node >= 0 && node < NODES ? 1ull << node : 0;
+  if (mask != 0) (void)syscall(SYS_mbind, start, size, PREFER, &mask, (unsigned long)NODES, 0u);
+}
+
+void *mia_os_reserve_gigantic(size_t pages, int node) {
+  size_t size = pages << GIGANTIC_SHIFT;
+  if (pages == 0 || size >> GIGANTIC_SHIFT != pages) return NULL;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | GIGANTIC_SHIFT << FLAG_SIZE_SHIFT;
+  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (p == MAP_FAILED) return NULL;
+  prefer_node(p, size, node);
+  return p;
 }

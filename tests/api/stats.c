@@ -194,7 +194,7 @@ START_TEST(the_process_is_described) {
   mia_stats s = get();
   need(s.arenas >= 1 && s.reserved >= s.used && s.used_peak >= s.used && s.used >= 20 << 20);
   need(s.committed >= s.used && s.threads >= 1 && s.threads_peak >= s.threads);
-  need(s.rss == 0 || (s.rss >= 20 << 20 && s.rss <= (size_t)1 << 40));
+  need(s.rss == 0 || (s.rss >= 20 << 20 && s.rss <= SIZE_MAX / 2));
   need(s.rss_peak >= 20 << 20 && s.faults > 0);
   mia_free(p);
   need(mia_purge());

@@ -545,6 +545,8 @@ MI_INLINE mia_option mi_option_of(mi_option_t option) {
     return MIA_OPTION_SHOW_STATS;
   case mi_option_verbose:
     return MIA_OPTION_VERBOSE;
+  case mi_option_reserve_os_memory:
+    return MIA_OPTION_RESERVE_MEMORY;
   case mi_option_purge_delay:
     return MIA_OPTION_PURGE_DELAY;
   case mi_option_max_errors:

@@ -1,0 +1,191 @@
+/* arena.c -- arenas that a program reserves or brings.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "unit/suite.h"
+
+#include <errno.h>
+#include <mialloc/heap.h>
+#include <mialloc/stats.h>
+#include <sys/mman.h>
+
+enum { BLOCKS = 2000 };
+
+static void *blocks[BLOCKS];
+static size_t size_of(size_t i) { return i * 7919 % 2000 + 1; }
+
+/* Fills a heap; all of it lies in the arena. */
+static void fill(mia_heap *h, const mia_arena *arena) {
+  for (size_t i = 0; i < BLOCKS; i++) {
+    blocks[i] = launder(mia_heap_zalloc(h, size_of(i)));
+    need_at(blocks[i] != NULL && mia_arena_contains(arena, blocks[i]), i);
+    need_at(all_zero(blocks[i], mia_usable_size(blocks[i])), i);
+    pattern_fill(blocks[i], mia_usable_size(blocks[i]), i);
+  }
+}
+
+static void empty(void) {
+  for (size_t i = 0; i < BLOCKS; i++) {
+    need_at(pattern_holds(blocks[i], mia_usable_size(blocks[i]), i), i);
+    mia_free(blocks[i]);
+  }
+}
+
+START_TEST(exclusive_arenas_serve_their_heaps) {
+  mia_arena *arena = NULL;
+  size_t size = 0;
+  ck_assert_int_eq(mia_reserve_memory(8 * MIB, false, false, true, &arena), 0);
+  char *start = mia_arena_area(arena, &size);
+  ck_assert(arena != NULL && start != NULL && size >= 8 * MIB);
+  ck_assert(mia_arena_contains(arena, start) && mia_arena_contains(arena, start + size - 1));
+  ck_assert(!mia_arena_contains(arena, start + size) && !mia_arena_contains(arena, start - 1));
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  for (int round = 0; round < 3; round++) {
+    fill(h, arena);
+    empty();
+  }
+  ck_assert_ptr_nonnull(launder(mia_heap_malloc(h, 5 * MIB)));
+  errno = 0;
+  ck_assert_ptr_null(mia_heap_malloc(h, 5 * MIB)); /* it is full */
+  ck_assert_int_eq(errno, ENOMEM);
+  ck_assert_ptr_null(mia_heap_malloc(h, 500 * MIB));
+  for (int i = 0; i < 1000; i++) {
+    void *p = launder(mia_malloc(1 << 16));
+    need(!mia_arena_contains(arena, p));
+    mia_free(p);
+  }
+  mia_heap_destroy(h);
+  h = mia_heap_new_in_arena(arena);
+  ck_assert_ptr_nonnull(launder(mia_heap_malloc(h, 5 * MIB)));
+  mia_heap_destroy(h);
+}
+END_TEST
+
+START_TEST(what_cannot_be_is_refused) {
+  mia_arena *arena = (void *)blocks;
+  ck_assert_int_eq(mia_reserve_memory(SIZE_MAX - 5, false, false, false, &arena), ENOMEM);
+  ck_assert_ptr_null(arena);
+  ck_assert_int_eq(mia_reserve_memory(0, false, false, false, NULL), ENOMEM);
+  ck_assert(!mia_manage_memory(NULL, 1 << 20, true, true, true, -1, true, NULL, NULL, &arena));
+  static char small[1000];
+  ck_assert(!mia_manage_memory(small, sizeof small, true, true, true, -1, true, NULL, NULL, NULL));
+  int error = mia_reserve_huge_pages(1, -1, 10, true, &arena); /* few systems have one */
+  ck_assert((error == 0) == (arena != NULL) && (error == 0 || error == ENOMEM));
+  ck_assert_int_eq(mia_reserve_huge_pages(SIZE_MAX / 2, 0, 10, true, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_huge_pages_interleave(1000000, 2, 10), ENOMEM);
+  size_t size = 1;
+  ck_assert(mia_arena_area(NULL, &size) == NULL && size == 0 && !mia_arena_contains(NULL, small));
+}
+END_TEST
+
+/* Memory of all kinds, with what the library is told of it; all of it dirty, but
+ * for what is said to be zero. */
+START_TEST(memory_that_a_program_brings) {
+  bool committed = (_i & 1) != 0, zero = (_i & 2) != 0;
+  size_t size = 6 * MIB, off = (_i & 4) != 0 ? 4096 : 0;
+  char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ck_assert(p != MAP_FAILED);
+  if (!zero) memset(p, 0xa5, size);
+  if (!committed) ck_assert_int_eq(mprotect(p, size, PROT_NONE), 0);
+  mia_arena *arena = NULL;
+  ck_assert(
+      mia_manage_memory(p + off, size - off, committed, false, zero, -1, true, NULL, NULL, &arena));
+  ck_assert((char *)mia_arena_area(arena, NULL) >= p + off);
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  fill(h, arena);
+  mia_purge();
+  empty();
+  mia_purge();
+  fill(h, arena);
+  empty();
+  mia_heap_delete(h);
+}
+END_TEST
+
+START_TEST(the_smallest_arena_serves) {
+  size_t size = mia_arena_min_size();
+  char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ck_assert(p != MAP_FAILED && mia_arena_min_alignment() <= size);
+  mia_arena *arena = NULL;
+  ck_assert(mia_manage_memory(p, size, true, true, true, -1, true, NULL, NULL, &arena));
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  ck_assert(mia_arena_contains(arena, launder(mia_heap_malloc(h, 100))));
+  mia_heap_destroy(h);
+}
+END_TEST
+
+/* ---- with a function that commits ---- */
+
+static struct {
+  size_t commits, decommits, bytes;
+  bool refuse;
+} calls;
+
+static bool commit(bool commits, void *start, size_t size, bool *zero, void *arg) {
+  need(arg == &calls && size > 0);
+  if (calls.refuse) return false;
+  if (commits) {
+    calls.commits++;
+    if (mprotect(start, size, PROT_READ | PROT_WRITE) != 0) return false;
+    *zero = false;
+  } else {
+    calls.decommits++;
+    if (mprotect(start, size, PROT_NONE) != 0) return false;
+  }
+  calls.bytes += size;
+  return true;
+}
+
+START_TEST(memory_is_committed_on_demand) {
+  size_t size = 6 * MIB;
+  char *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ck_assert(p != MAP_FAILED);
+  mia_arena *arena = NULL;
+  ck_assert(mia_manage_memory(p, size, false, false, false, -1, true, commit, &calls, &arena));
+  ck_assert_uint_eq(calls.commits, 1);
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  for (int round = 0; round < 3; round++) {
+    fill(h, arena);
+    ck_assert_uint_gt(calls.commits, 10);
+    empty();
+    size_t before = calls.decommits;
+    mia_heap_collect(h, true);
+    ck_assert_uint_gt(calls.decommits, before); /* and what is used now was committed anew */
+  }
+  calls.refuse = true;
+  errno = 0;
+  ck_assert_ptr_null(mia_heap_malloc(h, 3 * MIB));
+  ck_assert_int_eq(errno, ENOMEM);
+  calls.refuse = false;
+  ck_assert_ptr_nonnull(launder(mia_heap_malloc(h, 3 * MIB)));
+  mia_heap_destroy(h);
+}
+END_TEST
+
+static size_t lines;
+static void count_lines(const char *text, void *arg) {
+  need(arg == &lines && strncmp(text, "arena ", 6) == 0);
+  lines++;
+}
+
+START_TEST(all_are_printed) {
+  mia_free(launder(mia_malloc(10)));
+  ck_assert_int_eq(mia_reserve_memory(MIB, true, true, false, NULL), 0);
+  mia_stats s = {.size = sizeof s};
+  ck_assert(mia_stats_get(&s));
+  lines = 0;
+  mia_arenas_print(count_lines, &lines);
+  ck_assert_uint_eq(lines, s.arenas);
+}
+END_TEST
+
+SUITE("api/arena") {
+  CASE(NULL, NULL);
+  TEST(exclusive_arenas_serve_their_heaps);
+  TEST(what_cannot_be_is_refused);
+  LOOP(memory_that_a_program_brings, 0, 8);
+  TEST(the_smallest_arena_serves);
+  TEST(memory_is_committed_on_demand);
+  TEST(all_are_printed);
+  TIMEOUT(60);
+}
