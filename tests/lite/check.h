@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,19 +131,20 @@ static inline void srunner_run_all(SRunner *r, enum print_output verbosity) {
   printf("1..%d\n", n);
 }
 
-static inline _Noreturn void lite_leave(void) {
+__attribute__((format(printf, 3, 4))) static inline _Noreturn void
+lite_fail(const char *file, int line, const char *format, ...) {
+  va_list args;
+  int n = snprintf(lite_why, sizeof lite_why, "%s:%d: ", file, line);
+  va_start(args, format);
+  vsnprintf(lite_why + n, sizeof lite_why - (size_t)n, format, args);
+  va_end(args);
   if (pthread_equal(pthread_self(), lite_thread)) longjmp(lite_out, 1);
   printf("Bail out! %s\n", lite_why);
   fflush(stdout);
   abort();
 }
 
-#define ck_abort_msg(...)                                                            \
-  do {                                                                               \
-    int lite_n = snprintf(lite_why, sizeof lite_why, "%s:%d: ", __FILE__, __LINE__); \
-    snprintf(lite_why + lite_n, sizeof lite_why - (size_t)lite_n, __VA_ARGS__);      \
-    lite_leave();                                                                    \
-  } while (0)
+#define ck_abort_msg(...) lite_fail(__FILE__, __LINE__, __VA_ARGS__)
 #define ck_abort() ck_abort_msg("aborted")
 #define ck_assert_msg(e, ...)            \
   do {                                   \

@@ -273,7 +273,8 @@ START_TEST(an_arena_that_cannot_be_mapped_goes_back) {
   if (!MIA_POINTER_64) return;
   mia_span s = taken(MIA_SPAN_MAX_SLICES, 1);
   size_t mapped = fake.mapped;
-  fake.place = (void *)((uintptr_t)s.start - ((uintptr_t)1 << 34) + 3 * fake.page_size);
+  fake.place = (void *)((uintptr_t)s.start - ((uintptr_t)1 << (MIA_POINTER_64 ? 34 : 0)) +
+                        3 * fake.page_size);
   fake_refuse(FAKE_RESERVE_LIVE, 2, 1); /* the arena, then its leaf */
   ck_assert(!mia_arena_take(MIA_SPAN_MAX_SLICES, 1, &s));
   ck_assert_uint_eq(fake_refused(), 1);

@@ -102,7 +102,7 @@ START_TEST(what_cannot_be_mapped_goes_back) {
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
   size_t mapped = fake.mapped;
-  void *elsewhere = (void *)((uintptr_t)p - ((uintptr_t)1 << 34));
+  void *elsewhere = (void *)((uintptr_t)p - ((uintptr_t)1 << (MIA_POINTER_64 ? 34 : 0)));
   fake.place = elsewhere;
   fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
   ck_assert_ptr_null(mia_arena_huge_take(SIZE, 4096));

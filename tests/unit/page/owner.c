@@ -9,10 +9,10 @@ enum { SIZE = 16, TOTAL = 4096, THREADS = 3, TURNS = 30000, HELD = 40 };
 
 /* A page without an arena: blocks of 16 bytes in a slice of its own. */
 static alignas(64) struct block {
-  struct block *next;
+  alignas(SIZE) struct block *next;
   mia_aword holder; /* who has it: a thread, or 0 */
 } blocks[TOTAL];
-mia_static_assert(sizeof(struct block) <= SIZE, "as large as the class says");
+mia_static_assert(sizeof(struct block) == SIZE, "as large as the class says");
 
 static mia_page page;
 
