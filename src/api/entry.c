@@ -60,17 +60,18 @@ static void *attempt(const request *r) {
 }
 
 /* A request failed: the program may have something to free for it. */
-mia_cold static void *attempt_again(const request *r) {
+mia_cold static void *attempt_again(request r) {
   if (errno != ENOMEM) return NULL;
-  void *p = mia_api_let_free(mia_local_self, true) ? attempt(r) : NULL;
+  void *p = mia_api_let_free(mia_local_self, true) ? attempt(&r) : NULL;
   if (p == NULL)
-    report(r->size);
+    report(r.size);
   else
-    errno = r->error;
+    errno = r.error;
   return p;
 }
 
-mia_inline void *finish(void *p, const request *r) {
+/* The request by value: it is put together only where it is needed. */
+mia_inline void *finish(void *p, request r) {
   if (mia_unlikely(p == NULL)) return attempt_again(r);
   mia_api_tick();
   return p;
@@ -80,7 +81,7 @@ void *mia_api_malloc_slow(size_t size) {
   int error = error_to_keep();
   if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_let_free(mia_local_self, false);
   void *p = mia_alloc_slow(size, false);
-  return finish(p, &(request){.size = size, .align = 1, .error = error});
+  return finish(p, (request){.size = size, .align = 1, .error = error});
 }
 
 void mia_api_free_slow(void *p) {
@@ -91,19 +92,19 @@ void mia_api_free_slow(void *p) {
 void *mia_api_zalloc(size_t size) {
   int error = error_to_keep();
   void *p = mia_alloc_zeroed(size);
-  return finish(p, &(request){.size = size, .align = 1, .zero = true, .error = error});
+  return finish(p, (request){.size = size, .align = 1, .zero = true, .error = error});
 }
 
 void *mia_api_aligned(size_t size, size_t align, bool zero) {
   int error = error_to_keep();
   void *p = mia_alloc_aligned(size, align, zero);
-  return finish(p, &(request){.size = size, .align = align, .zero = zero, .error = error});
+  return finish(p, (request){.size = size, .align = align, .zero = zero, .error = error});
 }
 
 void *mia_api_realloc(void *p, size_t size, size_t align) {
   int error = error_to_keep();
   void *q = mia_alloc_resize(p, size, align);
-  return finish(q, &(request){.p = p, .size = size, .align = align, .error = error});
+  return finish(q, (request){.p = p, .size = size, .align = align, .error = error});
 }
 
 /* ---- the same of a heap ---- */
@@ -111,20 +112,19 @@ void *mia_api_realloc(void *p, size_t size, size_t align) {
 void *mia_api_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   int error = error_to_keep();
   void *p = mia_alloc_heap_malloc(heap, size, zero);
-  return finish(p,
-                &(request){.heap = heap, .size = size, .align = 1, .zero = zero, .error = error});
+  return finish(p, (request){.heap = heap, .size = size, .align = 1, .zero = zero, .error = error});
 }
 
 void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero) {
   int error = error_to_keep();
   void *p = mia_alloc_in(heap, size, align, offset, zero);
-  return finish(p, &(request){heap, NULL, size, align, offset, zero, error});
+  return finish(p, (request){heap, NULL, size, align, offset, zero, error});
 }
 
 void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
   int error = error_to_keep();
   void *q = mia_alloc_resize_in(heap, p, size, align, offset);
-  return finish(q, &(request){heap, p, size, align, offset, false, error});
+  return finish(q, (request){heap, p, size, align, offset, false, error});
 }
 
 /* Growing so much, it is cheaper to begin with a block that is zero, of which

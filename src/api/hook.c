@@ -73,8 +73,6 @@ void mia_register_output(mia_output_function *out, void *arg) {
 
 /* ---- freeing that was put off ---- */
 
-bool mia_api_has_deferred(void) { return mia_aword_get(&mia_api_all.deferred.function) != 0; }
-
 bool mia_api_let_free(mia_local *self, bool force) {
   if (mia_local_is_none(self) || self->deferring) return false;
   void *arg;

@@ -2,6 +2,7 @@
 #ifndef MIA_API_HOOK_H
 #define MIA_API_HOOK_H
 
+#include "api/world.h"
 #include "base/prelude.h"
 #include "local/local.h"
 
@@ -20,7 +21,9 @@ bool mia_api_tell(int error);
  * is at it in this thread. */
 bool mia_api_let_free(mia_local *self, bool force);
 
-/* The same unless there is certainly nothing to call: cheap. */
-bool mia_api_has_deferred(void);
+/* Whether the program has asked for that: cheap. */
+mia_inline bool mia_api_has_deferred(void) {
+  return mia_aword_get(&mia_api_all.deferred.function) != 0;
+}
 
 #endif
