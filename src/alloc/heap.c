@@ -31,7 +31,7 @@ void mia_alloc_heap_destroy(mia_heap *heap) {
 
 mia_heap *mia_alloc_heap_of(const void *p) {
   const mia_page *page = mia_page_of(p);
-  return page != NULL ? mia_local_heap(page->heap) : NULL;
+  return page != NULL ? mia_local_heap_of(page) : NULL;
 }
 
 mia_heap *mia_alloc_heap_default(void) { return mia_local_default_heap(mia_local_self); }
@@ -134,8 +134,7 @@ static bool visit_page(const walk *w, mia_page *page) {
 static bool visit_arena(const walk *w, mia_arena *arena) {
   for (size_t i = 0; i < arena->slices; i++) {
     mia_page *page = mia_page_of(arena->start + (i << MIA_SLICE_SHIFT));
-    if (page == NULL || page->heap != mia_local_heap_field(w->heap) || page->arena != arena)
-      continue;
+    if (page == NULL || mia_local_heap_of(page) != w->heap || page->arena != arena) continue;
     if (mia_arena_slice_of(arena, page->start) != i) continue; /* not its first slice */
     if (!visit_page(w, page)) return false;
   }

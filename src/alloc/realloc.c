@@ -50,7 +50,8 @@ static void *resize_single(mia_page *page, size_t size, size_t align) {
   bool may_move = align <= MIA_BLOCK_ALIGN;
   int error = errno;
   void *p = mia_page_resize_single(page, size, may_move) ? page->start : NULL;
-  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH && page->heap == NULL)
+  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH &&
+      mia_local_is_main(page))
     p = move_to_mapping(page, size);
   errno = error;
   return p;

@@ -34,7 +34,7 @@ static size_t blocks_in_use(uint32_t used, uint32_t total, uint32_t due, uintptr
 mia_glance static void count_page(const mia_census *wanted, const mia_page *page,
                                   mia_stats *stats) {
   unsigned kind = page->size_class;
-  const mia_heap *heap = mia_local_heap(page->heap);
+  const mia_heap *heap = mia_local_heap_of(page);
   if (kind >= MIA_CLASS_KINDS) return;
   if (!is_wanted(wanted, heap, mia_aword_get(&page->owner))) return;
   size_t blocks = blocks_in_use(page->used, page->total, page->due, mia_aword_get(&page->remote),
@@ -113,12 +113,13 @@ static void discount_own(const mia_census *wanted, const mia_local *self, mia_st
   if (mia_local_is_none(self)) return;
   discount_lists(wanted, self, stats);
   if (wanted->thread != NULL) return;
+  mia_os_lock(&mia_local_all.pool_lock); /* no heap ends meanwhile */
   for (size_t i = 0; i < self->entry_count; i++) {
-    const mia_local *local = self->entries[i].local;
-    if (local != NULL && local->heap != NULL &&
-        self->entries[i].generation == local->heap->generation)
-      discount_lists(wanted, local, stats);
+    const mia_heap_entry *entry = &self->entries[i];
+    if (entry->local != NULL && entry->generation == entry->heap->generation)
+      discount_lists(wanted, entry->local, stats);
   }
+  mia_os_unlock(&mia_local_all.pool_lock);
 }
 
 /* ---- the process ---- */

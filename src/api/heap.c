@@ -51,7 +51,7 @@ void mia_heap_collect(mia_heap *heap, bool force) {
 
 mia_heap *mia_heap_of(const void *p) {
   const mia_page *page = mia_api_page_of_block(p);
-  return page != NULL ? mia_local_heap(page->heap) : NULL;
+  return page != NULL ? mia_local_heap_of(page) : NULL;
 }
 
 bool mia_heap_contains(const mia_heap *heap, const void *p) { return mia_heap_of(p) == heap; }
@@ -194,6 +194,6 @@ bool mia_heap_visit_abandoned_blocks(mia_heap *heap, bool blocks, mia_block_visi
 bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size_t percent) {
   enum { ALL = 100 };
   const mia_page *page = mia_api_page_of_block(p);
-  if (page == NULL || mia_local_heap(page->heap) != heap) return false;
+  if (page == NULL || mia_local_heap_of(page) != heap) return false;
   return (size_t)page->used * ALL < (percent < ALL ? percent : ALL) * page->total;
 }

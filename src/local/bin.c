@@ -45,7 +45,8 @@ static void disown(mia_page *page) { mia_aword_set(&page->owner, 0); }
 /* Whether `self' can use a page that has come to it. */
 static bool wants(const mia_local *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];
-  return page->heap == self->heap && bin->page != NULL && bin->count < OTHERS_MAX;
+  return mia_local_heap_of(page) == mia_local_heap(self->heap) && bin->page != NULL &&
+         bin->count < OTHERS_MAX;
 }
 
 static bool is_full(const mia_page *page) { return page->used == page->total; }
@@ -170,9 +171,12 @@ void mia_local_flush(mia_local *self) {
   send(self, box.page, box.head, box.tail, box.count);
 }
 
-/* The one block of a page: who claims the page has all of it. */
+/* The one block of a page.  Somebody else may have the page at this moment, to
+ * end its heap: he then sees to it. */
 static void free_single(mia_local *self, mia_page *page, const mia_block *block) {
-  if (!mia_owner_claim(page)) mia_base_misuse("block freed twice", block);
+  mia_single_freed freed = mia_owner_free_single(page);
+  if (freed == MIA_SINGLE_TWICE) mia_base_misuse("block freed twice", block);
+  if (freed == MIA_SINGLE_LEFT) return;
   page->used = 0;
   mia_local_keep(self, page);
 }
@@ -184,7 +188,7 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     return;
   }
   /* What waits in an outbox must not outlive a heap that is destroyed. */
-  if (mia_local_is_none(self) || page->heap != NULL) {
+  if (mia_local_is_none(self) || !mia_local_is_main(page)) {
     send(self, page, block, block, 1);
     return;
   }

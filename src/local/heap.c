@@ -57,7 +57,7 @@ static mia_local *join(mia_heap *heap, mia_heap_entry *entry) {
   mia_os_lock(&mia_local_all.pool_lock);
   local->sibling = heap->locals;
   heap->locals = local;
-  *entry = (mia_heap_entry){.local = local, .generation = heap->generation};
+  *entry = (mia_heap_entry){.local = local, .heap = heap, .generation = heap->generation};
   mia_os_unlock(&mia_local_all.pool_lock);
   return local;
 }
@@ -66,7 +66,8 @@ mia_local *mia_local_of_heap(mia_local *self, mia_heap *heap) {
   if (heap == mia_local_main_heap()) return self;
   if (heap->id >= self->entry_count && !grow_table(self, heap->id)) return NULL;
   mia_heap_entry *entry = &self->entries[heap->id];
-  /* Nobody ends a heap that is being allocated from: its generation stands. */
+  /* Without the lock: nobody ends a heap that is being allocated from, and whoever
+   * made it knows it from who ended the one before. */
   if (mia_likely(entry->local != NULL && entry->generation == heap->generation))
     return entry->local;
   return join(heap, entry);
@@ -77,8 +78,8 @@ mia_local *mia_local_of_heap(mia_local *self, mia_heap *heap) {
 static bool leave(const mia_heap_entry *entry) {
   bool left = false;
   mia_os_lock(&mia_local_all.pool_lock);
-  mia_heap *heap = entry->local->heap;
-  if (heap != NULL && heap->generation == entry->generation) {
+  mia_heap *heap = entry->heap;
+  if (heap->generation == entry->generation) {
     mia_local **link = &heap->locals;
     while (*link != NULL && *link != entry->local) link = &(*link)->sibling;
     left = *link != NULL;
@@ -131,7 +132,7 @@ static found take_page(mia_heap *heap, mia_heap *to, mia_page **page) {
   if (result == HAVE_PAGE) {
     mia_local_pool_unlink(*page);
     mia_local_delist(*page);
-    (*page)->heap = mia_local_heap_field(to);
+    mia_local_set_heap(*page, to);
     if ((*page)->size_class == MIA_CLASS_HUGE) mia_local_enlist(to, *page);
   }
   mia_os_unlock(&mia_local_all.pool_lock);

@@ -50,7 +50,7 @@ typedef struct mia_heap {
   struct mia_local *locals; /* [lock:pool] linked by sibling; not the main heap's */
   mia_arena *only;          /* [const] where its memory comes from; NULL: anywhere */
   size_t id;                /* [const] index in every thread's table of heaps */
-  uintptr_t generation;     /* [lock:pool] changed when the heap goes */
+  uintptr_t generation;     /* [lock:pool] changed when the heap goes; who allocates reads it */
   struct mia_heap *idle;    /* [lock:threads] next in the list of unused ones */
   struct mia_subproc *subproc; /* [const] while in use; NULL: the main one */
   struct mia_heap *next;       /* [lock:subprocs] other heaps of the sub-process */
@@ -60,6 +60,7 @@ typedef struct mia_heap {
 /* What a thread has of a heap other than the main one. */
 typedef struct mia_heap_entry {
   struct mia_local *local; /* NULL: nothing yet */
+  mia_heap *heap;          /* local->heap, which is others' once that heap ended */
   uintptr_t generation;    /* the heap's when that was */
 } mia_heap_entry;
 
@@ -135,6 +136,15 @@ mia_inline mia_heap *mia_local_heap(mia_heap *field) {
 mia_inline mia_heap *mia_local_heap_field(mia_heap *heap) {
   return heap != mia_local_main_heap() ? heap : NULL;
 }
+/* The heap of a page, also for who holds no more than a block of it: a heap that
+ * is deleted may hand the page on at any time. */
+mia_inline mia_heap *mia_local_heap_of(const mia_page *page) {
+  return mia_local_heap((mia_heap *)mia_aword_get(&page->heap));
+}
+mia_inline void mia_local_set_heap(mia_page *page, mia_heap *heap) {
+  mia_aword_set(&page->heap, (uintptr_t)mia_local_heap_field(heap));
+}
+mia_inline bool mia_local_is_main(const mia_page *page) { return mia_aword_get(&page->heap) == 0; }
 /* Where blocks come from that name no heap. */
 mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
   return mia_local_heap(self->chosen);

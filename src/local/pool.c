@@ -5,22 +5,22 @@
 #include "page/owner.h"
 
 static void link_page(mia_page *page) {
-  mia_page **head = &mia_local_heap(page->heap)->pool[page->size_class];
+  mia_page **head = &mia_local_heap_of(page)->pool[page->size_class];
   page->prev = NULL;
   page->next = *head;
   if (*head != NULL) (*head)->prev = page;
   *head = page;
   mia_aword_set(&page->listed, 1);
-  mia_aword_add(&mia_local_heap(page->heap)->pooled[page->size_class], 1);
+  mia_aword_add(&mia_local_heap_of(page)->pooled[page->size_class], 1);
 }
 
 static void unlink_page(mia_page *page) {
   if (page->prev != NULL)
     page->prev->next = page->next;
   else
-    mia_local_heap(page->heap)->pool[page->size_class] = page->next;
+    mia_local_heap_of(page)->pool[page->size_class] = page->next;
   if (page->next != NULL) page->next->prev = page->prev;
-  mia_aword_sub(&mia_local_heap(page->heap)->pooled[page->size_class], 1);
+  mia_aword_sub(&mia_local_heap_of(page)->pooled[page->size_class], 1);
   /* Last: who has the page and sees this may retire it without the lock. */
   mia_aword_set_rel(&page->listed, 0);
 }
@@ -59,7 +59,7 @@ mia_page *mia_local_pool_take(mia_heap *heap, unsigned size_class) {
 /* ---- all pages of a heap ---- */
 
 void mia_local_enlist(mia_heap *heap, mia_page *page) {
-  page->heap = mia_local_heap_field(heap);
+  mia_local_set_heap(page, heap);
   page->heap_prev = NULL;
   page->heap_next = heap->pages;
   if (heap->pages != NULL) heap->pages->heap_prev = page;
@@ -70,7 +70,7 @@ void mia_local_delist(mia_page *page) {
   if (page->heap_prev != NULL)
     page->heap_prev->heap_next = page->heap_next;
   else
-    mia_local_heap(page->heap)->pages = page->heap_next;
+    mia_local_heap_of(page)->pages = page->heap_next;
   if (page->heap_next != NULL) page->heap_next->heap_prev = page->heap_prev;
 }
 

@@ -18,7 +18,9 @@ static mia_page *take(mia_aword *slot) {
 }
 
 static mia_aword *slot_of(mia_local *self, const mia_page *page) {
-  if (mia_local_is_none(self) || page->heap != self->heap || page->lead > 0) return NULL;
+  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap) ||
+      page->lead > 0)
+    return NULL;
   if (page->size_class < MIA_CLASS_COUNT)
     return page->slices == 1 ? &self->spares[page->size_class] : NULL;
   if (page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES)

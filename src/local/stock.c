@@ -17,15 +17,15 @@ static void stir(mia_local *self) {
 
 /* Pages of the main heap are found through the arenas, but for huge ones. */
 static bool is_enlisted(const mia_page *page) {
-  return page->heap != NULL || page->size_class == MIA_CLASS_HUGE;
+  return !mia_local_is_main(page) || page->size_class == MIA_CLASS_HUGE;
 }
 
 static mia_page *note_made(mia_local *self, mia_page *page) {
   if (page == NULL) return NULL;
-  page->heap = self->heap;
+  mia_local_set_heap(page, mia_local_heap(self->heap));
   if (is_enlisted(page)) {
     mia_os_lock(&mia_local_all.pool_lock);
-    mia_local_enlist(mia_local_heap(page->heap), page);
+    mia_local_enlist(mia_local_heap(self->heap), page);
     mia_os_unlock(&mia_local_all.pool_lock);
   }
   mia_local_tally_up(&mia_local_all.pages[page->size_class]);

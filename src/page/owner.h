@@ -95,6 +95,23 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
 }
 
+/* The one block of a large or huge page is not written to when it is freed: that
+ * it is on the list says all, and stays there until the page is used again. */
+typedef enum mia_single_freed {
+  MIA_SINGLE_MINE, /* the caller has the page now; it is empty */
+  MIA_SINGLE_LEFT, /* to who has it: he gathers before he drops it */
+  MIA_SINGLE_TWICE /* the block was free already */
+} mia_single_freed;
+
+mia_inline mia_single_freed mia_owner_free_single(mia_page *page) {
+  uintptr_t was = mia_aword_get(&page->remote);
+  do {
+    if (was >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE) return MIA_SINGLE_TWICE;
+  } while (!mia_aword_cas_acq_rel(&page->remote, &was,
+                                  mia_owner_word(0, mia_owner_left(was) - 1, MIA_OWNER_CLAIMED)));
+  return (was & MIA_OWNER_CLAIMED) != 0 ? MIA_SINGLE_LEFT : MIA_SINGLE_MINE;
+}
+
 /* Takes the list off a page that the caller has; *count is its length. */
 mia_inline mia_block *mia_owner_gather(mia_page *page, uint32_t *count) {
   uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED);

@@ -112,6 +112,7 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
 void mia_page_renew_single(mia_page *page, size_t size) {
   page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
   page->used = 1;
+  page->free = NULL;
   mia_owner_begin_full(page, 1);
   mia_page_show(page);
 }

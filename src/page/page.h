@@ -46,7 +46,7 @@ typedef struct mia_page {
   struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
   struct mia_page *prev; /* likewise */
   mia_arena *arena;      /* [const] NULL for a huge page */
-  struct mia_heap *heap; /* [own] what the blocks belong to; NULL: the main heap */
+  mia_aword heap; /* [any] the mia_heap of the blocks, 0: the main one; written by who has it */
   struct mia_page *heap_next; /* [lock:pool] other pages of the heap */
   struct mia_page *heap_prev; /* [lock:pool] */
 } mia_page;
@@ -55,6 +55,7 @@ mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its desc
 mia_assert_placed(mia_page, owner);
 mia_assert_placed(mia_page, remote);
 mia_assert_placed(mia_page, listed);
+mia_assert_placed(mia_page, heap);
 
 /* A page for a class, nothing carved, claimed by the caller; from any arena that
  * is not exclusive if `only' is NULL.  NULL: no memory. */

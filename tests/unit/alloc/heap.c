@@ -3,7 +3,10 @@
 
 #include "alloc/alloc.h"
 #include "alloc/heap.h"
+#include "local/bin.h"
 #include "local/local.h"
+#include "local/spare.h"
+#include "page/owner.h"
 #include "unit/suite.h"
 
 #include <errno.h>
@@ -170,6 +173,73 @@ START_TEST(threads_share_a_heap) {
 }
 END_TEST
 
+/* One thread frees what another's heap leaves at that moment, the page that is
+ * looked at first first. */
+enum { DELETIONS = 200, LEFT = 96 };
+
+typedef struct leavings {
+  pthread_barrier_t barrier;
+  void *blocks[LEFT];
+} leavings;
+
+static size_t left_size(unsigned i) { return i % 4 == 3 ? size_of(i) : 33000 + i % 3 * 90000; }
+
+static void *free_leavings(void *arg) {
+  leavings *l = arg;
+  for (unsigned round = 0; round < DELETIONS; round++) {
+    pthread_barrier_wait(&l->barrier);
+    for (unsigned i = LEFT; i-- > 0;) mia_alloc_free(l->blocks[i]);
+    pthread_barrier_wait(&l->barrier);
+  }
+  return NULL;
+}
+
+START_TEST(blocks_are_freed_while_their_heap_is_deleted) {
+  static leavings l;
+  pthread_t thread;
+  pthread_barrier_init(&l.barrier, NULL, 2);
+  ck_assert_int_eq(pthread_create(&thread, NULL, free_leavings, &l), 0);
+  size_t before = pages_now();
+  for (unsigned round = 0; round < DELETIONS; round++) {
+    mia_heap *heap = mia_alloc_heap_new(NULL);
+    for (unsigned i = 0; i < LEFT; i++) {
+      l.blocks[i] = mia_alloc_heap_malloc(heap, left_size(i), false);
+      need(l.blocks[i] != NULL);
+      memset(l.blocks[i], (int)i, 100 < left_size(i) ? 100 : left_size(i));
+    }
+    pthread_barrier_wait(&l.barrier);
+    mia_alloc_heap_delete(heap);
+    pthread_barrier_wait(&l.barrier);
+  }
+  pthread_join(thread, NULL);
+  pthread_barrier_destroy(&l.barrier);
+  mia_local_drop_spares(mia_local_self);
+  need(pages_now() <= before + MIA_CLASS_COUNT);
+}
+END_TEST
+
+/* What the deleting thread does, held at the moment that matters.
+ * Loop test: a large block, a huge one. */
+START_TEST(a_block_is_freed_while_somebody_has_its_page) {
+  mia_heap *heap = mia_alloc_heap_new(NULL);
+  mia_local_drop_spares(mia_local_self);
+  size_t before = pages_now();
+  for (unsigned round = 0; round < 2; round++) {
+    void *p = mia_alloc_heap_malloc(heap, _i == 0 ? LARGE : HUGE_SIZE, false);
+    ck_assert_ptr_nonnull(p);
+    mia_page *page = mia_page_of(p);
+    ck_assert(mia_owner_claim(page));
+    if (round > 0) mia_page_gather(page);
+    mia_alloc_free(p);
+    ck_assert_uint_eq(pages_now(), before + 1);
+    mia_local_settle(mia_local_self, page, false);
+    ck_assert_uint_eq(pages_now(), before);
+    ck_assert_ptr_null(mia_page_of(p));
+  }
+  mia_alloc_heap_delete(heap);
+}
+END_TEST
+
 START_TEST(heap_structures_are_used_again) {
   mia_heap *first = mia_alloc_heap_new(NULL);
   mia_alloc_free(mia_alloc_heap_malloc(first, 10, false));
@@ -253,6 +323,8 @@ SUITE("alloc/heap") {
   TEST(deleted_heap_leaves_its_blocks);
   TEST(destroyed_heap_leaves_nothing);
   TEST(offsets_are_aligned);
+  TEST(blocks_are_freed_while_their_heap_is_deleted);
+  LOOP(a_block_is_freed_while_somebody_has_its_page, 0, 2);
   TEST(heap_structures_are_used_again);
   TEST(many_heaps_at_once);
   CASE(NULL, NULL);

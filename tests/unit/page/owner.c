@@ -130,6 +130,33 @@ START_TEST(a_full_page_is_had_by_who_frees_its_block) {
 }
 END_TEST
 
+START_TEST(a_single_block_is_freed_once) {
+  mia_owner_begin_full(&page, 1);
+  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_MINE && claimed());
+  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_TWICE);
+  ck_assert_ptr_null(block(0)->next);
+}
+END_TEST
+
+START_TEST(a_single_block_freed_on_the_way_is_gathered) {
+  uint32_t count;
+  mia_owner_begin_full(&page, 1);
+  ck_assert(mia_owner_claim(&page));
+  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_LEFT && claimed());
+  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_TWICE);
+  ck_assert(!mia_owner_drop(&page, 1));
+  ck_assert_ptr_eq(mia_owner_gather(&page, &count), block(0));
+  ck_assert_uint_eq(count, 1);
+  /* The same after a gather that found nothing. */
+  mia_owner_begin_full(&page, 1);
+  ck_assert(mia_owner_claim(&page) && mia_owner_gather(&page, &count) == NULL);
+  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_LEFT && !mia_owner_drop(&page, 1));
+  ck_assert_ptr_eq(mia_owner_gather(&page, &count), block(0));
+  ck_assert_uint_eq(count, 1);
+  ck_assert(mia_owner_drop(&page, 1));
+}
+END_TEST
+
 START_TEST(the_first_block_is_not_none_and_the_last_is_found) {
   ck_assert(!push(0, 1));
   ck_assert_ptr_eq(mia_owner_list(&page, mia_aword_get(&page.remote)), block(0));
@@ -314,6 +341,8 @@ SUITE("page/owner") {
   TEST(a_claim_on_the_way_knows_what_came);
   TEST(drop_fails_when_blocks_came);
   TEST(a_full_page_is_had_by_who_frees_its_block);
+  TEST(a_single_block_is_freed_once);
+  TEST(a_single_block_freed_on_the_way_is_gathered);
   TEST(the_first_block_is_not_none_and_the_last_is_found);
   TEST(all_blocks_of_the_fullest_page_are_counted);
   TEST(random_transitions_match_the_model);
