@@ -57,13 +57,20 @@ static void *resize_single(mia_page *page, size_t size, size_t align) {
   return p;
 }
 
+/* A block that was aligned behind a header may lie at any byte: what is resized
+ * without an offset is aligned like others. */
+static bool is_placed(const mia_page *page, const char *p, size_t align, size_t offset) {
+  if (!mia_is_aligned(p + offset, align)) return false;
+  return page->lead == 0 || offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
+}
+
 void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
   if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
     return mia_alloc_in(heap, size, align, offset, false); /* which says what is wrong */
   size_t usable = mia_alloc_usable(p);
   mia_page *page = mia_page_of(p);
   mia_page_require_block(page, p);
-  if (!mia_is_aligned((char *)p + offset, align)) return move(heap, p, usable, size, align, offset);
+  if (!is_placed(page, p, align, offset)) return move(heap, p, usable, size, align, offset);
   if (page->size_class >= MIA_CLASS_COUNT) {
     void *q = resize_single(page, size, offset == 0 ? align : MIA_ALIGN_MAX);
     if (q != NULL) return q;

@@ -11,11 +11,6 @@ static void count(size_t size) {
   mia_arena_count_used(size);
 }
 
-static void discount(size_t size) {
-  mia_aword_sub(&mia_arena_all.reserved, size);
-  mia_arena_count_unused(size);
-}
-
 void *mia_arena_huge_take(size_t size, size_t align) {
   void *p = mia_os_reserve_aligned(size, align);
   if (p == NULL) return NULL;
@@ -27,30 +22,35 @@ void *mia_arena_huge_take(size_t size, size_t align) {
   return p;
 }
 
+bool mia_arena_huge_release(void *start, size_t size) {
+  if (!mia_os_release(start, size)) return false;
+  mia_aword_sub(&mia_arena_all.reserved, size);
+  return true;
+}
+
 bool mia_arena_huge_give(void *start, size_t size) {
-  discount(size);
-  if (mia_os_release(start, size)) return true;
+  mia_arena_count_unused(size);
+  if (mia_arena_huge_release(start, size)) return true;
   (void)mia_os_purge(start, size);
   return false;
 }
 
-/* The target is mapped before the move, so that a failure on the way leaves the
- * block where it was. */
+/* Once it has moved there is no way back: what its new place may need in the page
+ * map is had before. */
 static void *move(void *start, size_t size, size_t wanted) {
-  void *to = mia_os_reserve_aligned(wanted, mia_os_page_size());
-  if (to == NULL) return NULL;
-  if (!mia_map_cover(to, MIA_SLICE_SIZE)) {
-    (void)mia_os_release(to, wanted);
-    return NULL;
-  }
-  return mia_os_move(start, size, to, wanted) ? to : NULL;
+  void *prepared = mia_map_prepare();
+  if (prepared == NULL) return NULL;
+  void *to = mia_os_move(start, size, wanted);
+  mia_map_cover_prepared(to != NULL ? to : start, prepared);
+  return to;
 }
 
 void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move) {
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
-  if (p == NULL && may_move) p = move(start, size, wanted);
+  if (p == NULL && may_move && wanted > size) p = move(start, size, wanted);
   if (p == NULL) return NULL;
-  discount(size);
+  mia_aword_sub(&mia_arena_all.reserved, size);
+  mia_arena_count_unused(size);
   count(wanted);
   return p;
 }

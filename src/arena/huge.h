@@ -7,8 +7,11 @@
 /* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'. */
 void *mia_arena_huge_take(size_t size, size_t align);
 
-/* False: the kernel could not unmap it; what it held is then purged. */
+/* False: the kernel could not unmap it, for now; what it held is then purged. */
 bool mia_arena_huge_give(void *start, size_t size);
+
+/* Tries that again. */
+bool mia_arena_huge_release(void *start, size_t size);
 
 /* Another size, content kept, the new tail zero; the block may move where
  * `may_move'.  NULL: nothing has changed. */

@@ -9,7 +9,10 @@ mia_map_table mia_map_pages;
 
 #if MIA_POINTER_64
 
-enum { LEAF_SIZE = sizeof(mia_aword) << MIA_MAP_LEAF_SHIFT };
+enum {
+  LEAF_SIZE = sizeof(mia_aword) << MIA_MAP_LEAF_SHIFT,
+  ENTRY_SHIFT = MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT
+};
 
 static mia_aword *make_leaf(void) {
   if (mia_aword_get(&mia_map_pages.first_taken) == 0) {
@@ -23,23 +26,36 @@ static mia_aword *make_leaf(void) {
 /* Two may make the same leaf at once; the one who comes second drops its own.
  * The static leaf is never dropped: it is lost only to a race between the first
  * two arenas of a process, and then unused. */
+static void set_entry(mia_aword *entry, mia_aword *leaf) {
+  uintptr_t was = mia_aword_get_acq(entry);
+  while (was == 0)
+    if (mia_aword_cas_rel(entry, &was, (uintptr_t)leaf)) return;
+  if (leaf != mia_map_pages.first) (void)mia_os_release(leaf, LEAF_SIZE);
+  (void)mia_aword_get_acq(entry); /* what the other did comes first */
+}
+
 static bool cover_entry(mia_aword *entry) {
   if (mia_aword_get_acq(entry) != 0) return true;
   mia_aword *leaf = make_leaf();
-  if (leaf == NULL) return false;
-  uintptr_t was = 0;
-  while (was == 0)
-    if (mia_aword_cas_rel(entry, &was, (uintptr_t)leaf)) return true;
-  if (leaf != mia_map_pages.first) (void)mia_os_release(leaf, LEAF_SIZE);
-  return mia_aword_get_acq(entry) != 0;
+  if (leaf != NULL) set_entry(entry, leaf);
+  return leaf != NULL;
+}
+
+static mia_aword *entry_of(uintptr_t index) {
+  return &mia_map_pages.root[index & (MIA_MAP_ROOT_ENTRIES - 1)];
 }
 
 bool mia_map_cover(const void *start, size_t size) {
-  const unsigned shift = MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT;
-  uintptr_t last = ((uintptr_t)start + size - 1) >> shift;
-  for (uintptr_t i = (uintptr_t)start >> shift; i <= last; i++)
-    if (!cover_entry(&mia_map_pages.root[i & (MIA_MAP_ROOT_ENTRIES - 1)])) return false;
+  uintptr_t last = ((uintptr_t)start + size - 1) >> ENTRY_SHIFT;
+  for (uintptr_t i = (uintptr_t)start >> ENTRY_SHIFT; i <= last; i++)
+    if (!cover_entry(entry_of(i))) return false;
   return true;
+}
+
+void *mia_map_prepare(void) { return mia_os_reserve(LEAF_SIZE, true); }
+
+void mia_map_cover_prepared(const void *p, void *prepared) {
+  set_entry(entry_of((uintptr_t)p >> ENTRY_SHIFT), prepared);
 }
 
 #else
@@ -48,6 +64,13 @@ bool mia_map_cover(const void *start, size_t size) {
   (void)start;
   (void)size;
   return true;
+}
+
+void *mia_map_prepare(void) { return mia_map_pages.first; }
+
+void mia_map_cover_prepared(const void *p, void *prepared) {
+  (void)p;
+  (void)prepared;
 }
 
 #endif

@@ -63,6 +63,11 @@ mia_inline void *mia_map_page_at(const void *p) {
  * of memory. */
 bool mia_map_cover(const void *start, size_t size);
 
+/* The same for the slice at `p', with what that may need in hand before; NULL: out
+ * of memory. */
+void *mia_map_prepare(void);
+void mia_map_cover_prepared(const void *p, void *prepared);
+
 /* Sets the page of `slices' covered slices from the one of `start' on; NULL
  * clears.  The slices belong to the caller. */
 void mia_map_set_page(const void *start, size_t slices, const void *page);

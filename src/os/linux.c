@@ -31,8 +31,11 @@ bool mia_os_resize(void *start, size_t size, size_t wanted) {
   return mremap(start, size, wanted, 0) != MAP_FAILED;
 }
 
-bool mia_os_move(void *start, size_t size, void *to, size_t wanted) {
-  return mremap(start, size, wanted, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
+/* The kernel chooses the place: where it is told one, it may have unmapped what
+ * was there before it fails. */
+void *mia_os_move(void *start, size_t size, size_t wanted) {
+  void *to = mremap(start, size, wanted, MREMAP_MAYMOVE);
+  return to != MAP_FAILED ? to : NULL;
 }
 
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }

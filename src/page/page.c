@@ -21,6 +21,7 @@ enum { CARVE_BYTES = 4096 };
 static struct {
   mia_lock lock;
   mia_page *spare; /* [lock] linked by next */
+  mia_page *stuck; /* [lock] likewise: of mappings that the kernel did not let go */
 } huge = {.lock = MIA_LOCK_INIT(MIA_RANK_HUGE)};
 mia_assert_holds(huge, mia_lock);
 
@@ -60,21 +61,40 @@ static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *ze
   return page;
 }
 
+static void push(mia_page **list, mia_page *page) {
+  page->next = *list;
+  *list = page;
+}
+
+static mia_page *pop(mia_page **list) {
+  mia_page *page = *list;
+  if (page != NULL) *list = page->next;
+  return page;
+}
+
+/* A process with as many mappings as it may have cannot split one, until others
+ * have gone.  [lock] */
+static void free_stuck(void) {
+  while (mia_unlikely(huge.stuck != NULL)) {
+    const mia_page *page = huge.stuck;
+    if (!mia_arena_huge_release(page->start - page->lead, page->lead + page->size)) return;
+    push(&huge.spare, pop(&huge.stuck));
+  }
+}
+
 static mia_page *take_huge_descriptor(void) {
   mia_os_lock(&huge.lock);
-  mia_page *page = huge.spare;
-  if (page != NULL)
-    huge.spare = page->next;
-  else
-    page = mia_arena_meta(sizeof *page);
+  free_stuck();
+  mia_page *page = pop(&huge.spare);
+  if (page == NULL) page = mia_arena_meta(sizeof *page);
   mia_os_unlock(&huge.lock);
   return page;
 }
 
-static void give_huge_descriptor(mia_page *page) {
+static void give_huge_descriptor(mia_page *page, bool gone) {
   mia_os_lock(&huge.lock);
-  page->next = huge.spare;
-  huge.spare = page;
+  if (gone) free_stuck();
+  push(gone ? &huge.spare : &huge.stuck, page);
   mia_os_unlock(&huge.lock);
 }
 
@@ -83,7 +103,7 @@ static mia_page *make_huge(size_t size, size_t align) {
   if (page == NULL) return NULL;
   char *start = mia_arena_huge_take(size, align);
   if (start == NULL) {
-    give_huge_descriptor(page);
+    give_huge_descriptor(page, true);
     return NULL;
   }
   *page = (mia_page){.size_class = MIA_CLASS_HUGE, .start = start};
@@ -133,8 +153,8 @@ void mia_page_show(const mia_page *page) {
 /* ---- retiring ---- */
 
 static void retire_huge(mia_page *page) {
-  (void)mia_arena_huge_give(page->start - page->lead, page->lead + page->size);
-  give_huge_descriptor(page);
+  bool gone = mia_arena_huge_give(page->start - page->lead, page->lead + page->size);
+  give_huge_descriptor(page, gone);
 }
 
 void mia_page_retire(mia_page *page) {

@@ -239,6 +239,20 @@ END_TEST
 
 /* From one alignment to a larger one of a block that is not there yet, and
  * mia_realloc of an aligned block. */
+/* A block that is aligned behind a header may begin at any byte; what realloc
+ * returns is aligned for any object. */
+START_TEST(realloc_of_an_odd_block_is_aligned) {
+  for (size_t size = 40; size < 10 * MIB; size = size * 5 + 1) {
+    unsigned char *p = mia_malloc_aligned_at(size, 64, 33);
+    ck_assert(p != NULL && !is_aligned(p, 2));
+    pattern_fill(p, size, size);
+    p = launder(mia_realloc(p, size - 3));
+    need_at(p != NULL && is_aligned(p, 16) && pattern_holds(p, size - 3, size), size);
+    mia_free(p);
+  }
+}
+END_TEST
+
 START_TEST(realloc_between_alignments) {
   enum { SIZE = 3000 };
   void *p = mia_malloc(SIZE);
@@ -304,5 +318,6 @@ int main(void) {
   tcase = api_case(suite, "realloc");
   tcase_add_loop_test(tcase, realloc_aligned_keeps_both, 0, 21);
   tcase_add_test(tcase, realloc_between_alignments);
+  tcase_add_test(tcase, realloc_of_an_odd_block_is_aligned);
   return api_run(suite);
 }

@@ -83,7 +83,8 @@ END_TEST
 
 /* Each way in which a resize can fail leaves the block as it was. */
 START_TEST(a_refused_resize_changes_nothing) {
-  const unsigned refuse[] = {FAKE_RESIZE | FAKE_RESERVE_ALIGNED, FAKE_RESIZE | FAKE_MOVE};
+  const unsigned refuse[] = {FAKE_RESIZE | FAKE_RESERVE_LIVE, FAKE_RESIZE | FAKE_MOVE};
+  if (_i == 0 && !MIA_POINTER_64) return; /* no leaf is prepared */
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
   fake_refuse(refuse[_i], 1, FAKE_EVER);
@@ -129,7 +130,9 @@ START_TEST(what_cannot_be_unmapped_is_purged) {
   fake_refuse(FAKE_RELEASE, 1, 1);
   ck_assert(!mia_arena_huge_give(p, SIZE));
   ck_assert_uint_eq(fake.purged, SIZE);
-  ck_assert_uint_eq(used(), 0);
+  ck_assert(used() == 0 && reserved() == SIZE);
+  ck_assert(mia_arena_huge_release(p, SIZE));
+  ck_assert(reserved() == 0 && fake.mapped == 0);
 }
 END_TEST
 

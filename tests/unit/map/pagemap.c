@@ -110,6 +110,22 @@ static void *cover_all(void *page) {
 }
 
 /* Who loses the race for a leaf gives its own back. */
+/* Where an address has its leaf already, what was prepared goes back. */
+START_TEST(what_was_prepared_covers_and_is_used_once) {
+  for (int i = 0; i < 2; i++) {
+    void *prepared = mia_map_prepare();
+    fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
+    mia_map_cover_prepared(at(HERE), prepared);
+    ck_assert_uint_eq(fake.mapped, world_of_leaves());
+    fake_allow();
+  }
+  mia_map_set_page(at(HERE), 1, &pages[0]);
+  ck_assert_ptr_eq(mia_map_page_at(at(HERE)), &pages[0]);
+  fake_refuse(FAKE_RESERVE_LIVE, 1, 1);
+  ck_assert_ptr_null(mia_map_prepare());
+}
+END_TEST
+
 START_TEST(leaves_made_at_once_are_one) {
   pthread_t thread[THREADS];
   for (int i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, cover_all, &pages[i]);
@@ -136,6 +152,7 @@ SUITE("map/pagemap") {
   TEST(another_4_gib_need_one_leaf_once);
   TEST(a_page_may_lie_across_leaves);
   TEST(no_leaf_is_an_error_that_passes);
+  TEST(what_was_prepared_covers_and_is_used_once);
   TEST(leaves_made_at_once_are_one);
 #endif
   DIES_IN_DEBUG(setting_over_a_page_is_fatal, SIGABRT);

@@ -325,7 +325,7 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   ck_assert(mia_page_resize_single(page, 2 * SLICE, false));
   ck_assert(page->size == 2 * SLICE && marked(page->start, 2 * SLICE));
   ck_assert_ptr_eq(mia_page_of(page->start), page);
-  fake_refuse(FAKE_RESIZE | FAKE_RESERVE_ALIGNED, 1, FAKE_EVER);
+  fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   was = page->start;
   ck_assert(!mia_page_resize_single(page, HUGE, true));
   ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
@@ -374,6 +374,27 @@ START_TEST(descriptors_of_huge_pages_are_used_again) {
     ck_assert_ptr_null(
         mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_eq(mia_arena_all.meta_at, meta);
+}
+END_TEST
+
+/* The kernel's number of mappings is limited: what it does not let go is purged,
+ * counted, and let go with the next huge page that comes or goes. */
+START_TEST(what_cannot_be_unmapped_is_tried_again) {
+  mia_page *pages[] = {single(HUGE, 1), single(HUGE, 1), single(HUGE, 1), single(HUGE, 1)};
+  size_t reserved = mia_aword_get(&mia_arena_all.reserved), mapped = fake.mapped;
+  fake_refuse(FAKE_RELEASE, 1, 3);
+  for (int i = 0; i < 2; i++) retire_single(pages[i]);
+  ck_assert_uint_eq(fake.purged, 2 * HUGE);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), reserved);
+  (void)single(HUGE, 1); /* refused once more */
+  ck_assert_uint_eq(fake.mapped, mapped + HUGE);
+  if (_i == 0)
+    (void)single(HUGE, 1);
+  else
+    retire_single(pages[2]);
+  size_t left = _i == 0 ? mapped : mapped - 2 * HUGE;
+  ck_assert_uint_eq(fake.mapped, left);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), reserved + left - mapped);
 }
 END_TEST
 
@@ -469,6 +490,7 @@ SUITE("page/page") {
   LOOP(huge_pages_do_not_share_a_slice, 0, 2);
   TEST(huge_where_it_is_wanted);
   TEST(descriptors_of_huge_pages_are_used_again);
+  LOOP(what_cannot_be_unmapped_is_tried_again, 0, 2);
   TEST(nothing_is_an_error_that_passes);
   LOOP(every_os_page_size_is_served, 0, 3);
   TEST(fork_leaves_both_sides_at_work);
