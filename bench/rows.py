@@ -1,0 +1,45 @@
+"""rows.py -- what bench/run measures: workloads of bench/loads, a line each.
+
+A row is one kind of behaviour at one scale.  The sources in bench/loads say which
+programs behave so.  `cpu': one thread, measured in processor time; `wall': several.
+"""
+
+# group, name, how time is taken, MiB that a run uses at the most, in the quick run, command
+ROWS = [
+    ("one thread", "pairs-16", "cpu", 16, True, "pairs 16 40"),
+    ("one thread", "pairs-256", "cpu", 16, False, "pairs 256 40"),
+    ("one thread", "pairs-4K", "cpu", 16, False, "pairs 4096 30"),
+    ("one thread", "pairs-64K", "cpu", 16, True, "pairs 65536 4"),
+    ("one thread", "pairs-1M", "cpu", 16, False, "pairs 1048576 2"),
+    ("one thread", "lifo-64", "cpu", 16, True, "batches 64 0 30"),
+    ("one thread", "lifo-1K", "cpu", 16, False, "batches 1024 0 15"),
+    ("one thread", "fifo-64", "cpu", 16, False, "batches 64 1 30"),
+    ("one thread", "fifo-1K", "cpu", 16, True, "batches 1024 1 15"),
+    ("one thread", "replace-small", "cpu", 32, True, "replace 1 100000 256 8000"),
+    ("one thread", "replace-mixed", "cpu", 64, False, "replace 1 50000 8192 6000"),
+    ("one thread", "trees", "cpu", 64, True, "trees 16 20"),
+    ("one thread", "strings", "cpu", 64, True, "strings 500"),
+    ("one thread", "arrays-150%", "cpu", 320, True, "arrays 150 65536 6"),
+    ("one thread", "arrays-64K", "cpu", 320, False, "arrays 0 65536 3"),
+    ("one thread", "arrays-small", "cpu", 16, False, "arrays 110 4 50000"),
+    ("one thread", "zeroed", "cpu", 64, True, "zeroed 65536 1500"),
+    ("one thread", "buffers", "cpu", 64, True, "buffers 64 4096 4 8"),
+    ("one thread", "buffers-many", "cpu", 256, False, "buffers 64 1024 200 6"),
+    ("one thread", "aligned-64", "cpu", 16, False, "aligned 64 2048 8000"),
+    ("one thread", "aligned-4K", "cpu", 64, False, "aligned 4096 16384 2000"),
+    ("threads", "replace-2", "wall", 64, True, "replace 2 50000 1024 6000"),
+    ("threads", "replace-8", "wall", 128, False, "replace 8 20000 1024 1500"),
+    ("threads", "pipeline-1", "wall", 32, True, "pipeline 1 1024 4"),
+    ("threads", "pipeline-4", "wall", 64, False, "pipeline 4 1024 1"),
+    ("threads", "pipeline-large", "wall", 128, False, "pipeline 1 16384 2"),
+    ("threads", "exchange-2", "wall", 64, True, "exchange 2 50000 1024 6000"),
+    ("threads", "exchange-8", "wall", 64, False, "exchange 8 50000 1024 6000"),
+    ("threads", "sessions-4", "wall", 64, True, "sessions 4 5000 1024 60"),
+    ("threads", "sessions-16", "wall", 64, False, "sessions 16 2000 1024 40"),
+    ("threads", "threads", "wall", 16, True, "threads 20000 50"),
+    ("start and end", "tiny", "wall", 16, True, "tiny 300"),
+    ("start and end", "ladder-4K", "cpu", 512, False, "ladder 48 4"),
+    ("start and end", "ladder-64K", "cpu", 512, True, "ladder 48 64"),
+    ("start and end", "idle-100", "cpu", 512, True, "idle 256 100"),
+    ("start and end", "idle-8000", "cpu", 512, False, "idle 256 8000"),
+]
