@@ -35,8 +35,8 @@ MIA_API mia_heap *mia_heap_main(void);
 MIA_API mia_heap *mia_heap_new(void) MIA_WARN_UNUSED;
 MIA_API mia_heap *mia_heap_new_in_arena(mia_arena *arena) MIA_WARN_UNUSED;
 
-/* Ends a heap; its blocks live on, in the process's main heap.  NULL and a main heap:
- * nothing happens. */
+/* Ends a heap; its blocks live on in the main heap of its sub-process.  They may be
+ * freed by other threads meanwhile.  NULL and a main heap: nothing happens. */
 MIA_API void mia_heap_delete(mia_heap *heap);
 
 /* Ends a heap and frees all its blocks, in a time that depends on the number of

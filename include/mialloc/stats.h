@@ -31,7 +31,7 @@ typedef struct mia_stats_class {
   size_t pages_peak;            /* most of them at a time, in the process */
   size_t blocks;                /* in use */
   size_t bytes;                 /* usable, of these */
-  unsigned long long allocated; /* blocks that were allocated, in all; 0 in a heap */
+  unsigned long long allocated; /* blocks that were allocated, in all */
   unsigned long long freed;     /* of these: not in use any more */
 } mia_stats_class;
 
@@ -79,7 +79,8 @@ typedef struct mia_stats {
 } mia_stats;
 
 /* Fills in *stats, whose `size' is set, for the process, for a heap, or for the
- * calling thread: what it allocated, and the pages that it allocates from.  False
+ * calling thread: what it allocated, and the pages that it allocates from.  What
+ * a heap that ended had allocated counts as the main heap's of its sub-process.  False
  * and EINVAL, nothing filled in, where `size' is not the library's. */
 MIA_API bool mia_stats_get(mia_stats *stats);
 MIA_API bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats);

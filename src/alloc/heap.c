@@ -19,14 +19,12 @@ mia_heap *mia_alloc_heap_new(mia_arena *only) {
   return heap;
 }
 
-static bool can_end(const mia_heap *heap) { return heap != NULL && heap != mia_local_main_heap(); }
-
-void mia_alloc_heap_delete(mia_heap *heap) {
-  if (can_end(heap)) mia_local_heap_delete(mia_local_self, heap);
+void mia_alloc_heap_delete(mia_heap *heap, mia_heap *to) {
+  mia_local_heap_delete(mia_local_self, heap, to);
 }
 
-void mia_alloc_heap_destroy(mia_heap *heap) {
-  if (can_end(heap)) mia_local_heap_destroy(mia_local_self, heap);
+void mia_alloc_heap_destroy(mia_heap *heap, mia_heap *to) {
+  mia_local_heap_destroy(mia_local_self, heap, to);
 }
 
 mia_heap *mia_alloc_heap_of(const void *p) {

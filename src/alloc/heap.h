@@ -9,10 +9,10 @@ mia_heap *mia_alloc_heap_main(void);
 /* NULL and ENOMEM: out of memory. */
 mia_heap *mia_alloc_heap_new(mia_arena *only);
 
-/* Ends a heap that nobody allocates from any more; its blocks become the main
- * heap's, or are gone.  NULL and the main heap: nothing happens. */
-void mia_alloc_heap_delete(mia_heap *heap);
-void mia_alloc_heap_destroy(mia_heap *heap);
+/* Ends a heap that nobody allocates from any more; its blocks become those of
+ * `to', or are gone.  Not the main heap. */
+void mia_alloc_heap_delete(mia_heap *heap, mia_heap *to);
+void mia_alloc_heap_destroy(mia_heap *heap, mia_heap *to);
 
 /* The heap of a block; NULL if `p' is not in a page of ours. */
 mia_heap *mia_alloc_heap_of(const void *p);

@@ -9,6 +9,7 @@
 #include "api/census.h"
 #include "api/subproc.h"
 #include "arena/arena.h"
+#include "local/heap.h"
 #include "os/os.h"
 #include "page/owner.h"
 
@@ -82,17 +83,43 @@ static void add_events(mia_stats_events *sum, const mia_counts *counts) {
   for (size_t i = 0; i < MIA_EVENT_COUNT; i++) *fields[i] += mia_aword_get(&counts->events[i]);
 }
 
-static void count_thread(const mia_local *local, mia_stats *stats) {
-  add_events(&stats->events, &local->counts);
-  for (size_t i = 0; i < MIA_CLASS_KINDS; i++)
-    stats->classes[i].allocated += mia_aword_get(&local->counts.lent[i]);
+static void count_threads(const mia_census *wanted, mia_stats *stats) {
+  const mia_local *local = (const mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  for (; local != NULL; local = local->all) {
+    if (wanted->thread != NULL && local != wanted->thread) continue;
+    if (wanted->heap == NULL && wanted->subproc == NULL) add_events(&stats->events, &local->counts);
+    for (size_t i = 0; i < MIA_CLASS_KINDS; i++)
+      stats->classes[i].allocated += mia_aword_get(&local->counts.lent[i]);
+  }
 }
 
-static void count_threads(const mia_census *wanted, mia_stats *stats) {
-  if (wanted->heap != NULL || wanted->subproc != NULL) return;
-  const mia_local *local = (const mia_local *)mia_aword_get_acq(&mia_local_all.all);
-  for (; local != NULL; local = local->all)
-    if (wanted->thread == NULL || local == wanted->thread) count_thread(local, stats);
+typedef struct heaps_walk {
+  const mia_census *wanted;
+  bool counting_wanted;
+  unsigned long long lent[MIA_CLASS_KINDS];
+} heaps_walk;
+
+static bool count_heap(mia_heap *heap, void *arg) {
+  heaps_walk *w = arg;
+  if (heap != mia_local_main_heap() && is_wanted(w->wanted, heap, 0) == w->counting_wanted)
+    mia_local_heap_count(heap, w->lent);
+  return true;
+}
+
+/* The main heap's blocks are those of all threads but what these had for others. */
+static void count_allocated(const mia_census *wanted, mia_stats *stats) {
+  bool main_too = wanted->thread != NULL || is_wanted(wanted, mia_local_main_heap(), 0);
+  if (main_too) count_threads(wanted, stats);
+  if (wanted->heap == NULL && wanted->subproc == NULL) return;
+  heaps_walk w = {.wanted = wanted, .counting_wanted = !main_too};
+  mia_api_each_heap(count_heap, &w);
+  for (size_t i = 0; i < MIA_CLASS_KINDS; i++) {
+    unsigned long long *allocated = &stats->classes[i].allocated;
+    if (!main_too)
+      *allocated = w.lent[i];
+    else
+      *allocated -= *allocated > w.lent[i] ? w.lent[i] : *allocated;
+  }
 }
 
 /* What the calling thread has ready to hand out is not in use, and others can't
@@ -101,10 +128,9 @@ static void discount_lists(const mia_census *wanted, const mia_local *local, mia
   for (size_t i = 0; i < MIA_CLASS_COUNT; i++) {
     size_t count = 0;
     for (const mia_block *block = local->head[i]; block != NULL; block = block->next) count++;
-    if (count > 0 && is_wanted(wanted, mia_local_heap(local->heap), (uintptr_t)local)) {
-      stats->classes[i].blocks -= count;
-      stats->classes[i].bytes -= count * mia_class_size((unsigned)i);
-    }
+    if (count == 0 || !is_wanted(wanted, mia_local_heap(local->heap), (uintptr_t)local)) continue;
+    stats->classes[i].blocks -= count;
+    stats->classes[i].bytes -= count * mia_class_size((unsigned)i);
     if (stats->classes[i].allocated >= count) stats->classes[i].allocated -= count;
   }
 }
@@ -165,7 +191,7 @@ void mia_api_count(const mia_census *wanted, mia_stats *stats) {
   stats->version = MIA_STATS_VERSION;
   stats->class_count = MIA_CLASS_KINDS;
   count_pages(wanted, stats);
-  count_threads(wanted, stats);
+  count_allocated(wanted, stats);
   discount_own(wanted, mia_local_self, stats);
   describe_process(stats);
   sum_up(stats);

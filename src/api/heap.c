@@ -32,13 +32,13 @@ static bool leave(mia_heap *heap) {
 
 void mia_heap_delete(mia_heap *heap) {
   if (!leave(heap)) return;
-  mia_alloc_heap_delete(heap);
+  mia_alloc_heap_delete(heap, mia_api_main_heap_of(mia_api_subproc_of(heap)));
   mia_api_tick();
 }
 
 void mia_heap_destroy(mia_heap *heap) {
   if (!leave(heap)) return;
-  mia_alloc_heap_destroy(heap);
+  mia_alloc_heap_destroy(heap, mia_api_main_heap_of(mia_api_subproc_of(heap)));
   mia_api_tick();
 }
 

@@ -18,11 +18,11 @@ mia_subproc *mia_subproc_current(void) {
   return subproc != NULL ? subproc : mia_subproc_main();
 }
 
-static mia_heap *main_heap_of(const mia_subproc *subproc) {
+mia_heap *mia_api_main_heap_of(const mia_subproc *subproc) {
   return subproc->main != NULL ? subproc->main : mia_alloc_heap_main();
 }
 
-mia_heap *mia_heap_main(void) { return main_heap_of(mia_subproc_current()); }
+mia_heap *mia_heap_main(void) { return mia_api_main_heap_of(mia_subproc_current()); }
 
 bool mia_api_is_main_heap(const mia_heap *heap) {
   return heap == mia_alloc_heap_main() || (heap->subproc != NULL && heap->subproc->main == heap);
@@ -103,7 +103,7 @@ void mia_subproc_destroy(mia_subproc *subproc) {
   while (subproc->heaps != NULL) {
     mia_heap *heap = subproc->heaps;
     mia_api_subproc_leave(heap);
-    mia_alloc_heap_destroy(heap);
+    mia_alloc_heap_destroy(heap, mia_alloc_heap_main());
   }
   give(subproc);
 }
@@ -112,7 +112,7 @@ void mia_subproc_add_current_thread(mia_subproc *subproc) {
   mia_local *self = mia_local_attach();
   if (self == NULL) return;
   self->subproc = subproc != mia_subproc_main() ? subproc : NULL;
-  (void)mia_alloc_heap_choose(main_heap_of(subproc));
+  (void)mia_alloc_heap_choose(mia_api_main_heap_of(subproc));
 }
 
 /* ---- walking ---- */
@@ -129,7 +129,7 @@ void mia_api_each_heap(mia_heap_visitor *visit, void *arg) {
 /* The heaps of a sub-process, up to `room' of them; how many there are. */
 static size_t list(const mia_subproc *subproc, mia_heap **heaps, size_t room) {
   size_t count = 0;
-  const mia_heap *main = main_heap_of(subproc);
+  const mia_heap *main = mia_api_main_heap_of(subproc);
   mia_os_lock(&mia_api_all.subprocs);
   for (mia_heap *heap = subproc->heaps; heap != NULL; heap = heap->next) {
     if (heap == main) continue;
@@ -150,7 +150,7 @@ bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void
     heaps = mia_alloc_heap_malloc(mia_alloc_heap_main(), room * sizeof *heaps, false);
     if (heaps == NULL) return false;
   }
-  bool going_on = visit(main_heap_of(subproc), arg);
+  bool going_on = visit(mia_api_main_heap_of(subproc), arg);
   for (size_t i = 0; going_on && i < count; i++) going_on = visit(heaps[i], arg);
   mia_alloc_free(heaps);
   return going_on;

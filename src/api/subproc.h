@@ -11,6 +11,9 @@ void mia_api_subproc_leave(mia_heap *heap);
 /* The sub-process of a heap. */
 const mia_subproc *mia_api_subproc_of(const mia_heap *heap);
 
+/* The main heap of a sub-process. */
+mia_heap *mia_api_main_heap_of(const mia_subproc *subproc);
+
 /* Calls `visit' for every heap of the process, until it returns false; no heap
  * comes or goes meanwhile. */
 void mia_api_each_heap(mia_heap_visitor *visit, void *arg);

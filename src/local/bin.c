@@ -229,6 +229,11 @@ static void end_lending(mia_local *self, unsigned size_class) {
   add_other(bin, page);
 }
 
+void mia_local_end_lists(mia_local *self) {
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
+    end_lending(self, size_class);
+}
+
 void mia_local_collect(mia_local *self) {
   mia_local_flush(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {

@@ -27,6 +27,9 @@ void mia_local_collect(mia_local *self);
 /* Asserts L1 and L2 of a bin (debug builds). */
 void mia_local_check(const mia_local *self, unsigned size_class);
 
+/* Takes the lists in use back to their pages, which the thread keeps. */
+void mia_local_end_lists(mia_local *self);
+
 /* Takes back what was lent, so that nothing is left to allocate from without
  * asking. */
 void mia_local_take_back(mia_local *self);

@@ -55,6 +55,8 @@ static mia_local *join(mia_heap *heap, mia_heap_entry *entry) {
   mia_local *local = mia_local_take(heap);
   if (local == NULL) return NULL;
   mia_os_lock(&mia_local_all.pool_lock);
+  for (size_t i = 0; i < MIA_CLASS_KINDS; i++)
+    local->lent_before[i] = mia_aword_get(&local->counts.lent[i]);
   local->sibling = heap->locals;
   heap->locals = local;
   *entry = (mia_heap_entry){.local = local, .heap = heap, .generation = heap->generation};
@@ -73,6 +75,37 @@ mia_local *mia_local_of_heap(mia_local *self, mia_heap *heap) {
   return join(heap, entry);
 }
 
+/* ---- what locals counted for a heap, [lock:pool] ---- */
+
+static uintptr_t lent_to(const mia_local *local, size_t size_class) {
+  return mia_aword_get(&local->counts.lent[size_class]) - local->lent_before[size_class];
+}
+
+/* A local that leaves has lent nothing any more. */
+static void inherit_local(mia_heap *heap, mia_local *local) {
+  mia_local_end_lists(local);
+  for (size_t i = 0; i < MIA_CLASS_KINDS; i++) heap->lent[i] += lent_to(local, i);
+}
+
+static void inherit_heap(mia_heap *heap, mia_heap *ended) {
+  for (size_t i = 0; i < MIA_CLASS_KINDS; i++) {
+    heap->lent[i] += ended->lent[i];
+    ended->lent[i] = 0;
+  }
+}
+
+void mia_local_heap_count(mia_heap *heap, unsigned long long sums[MIA_CLASS_KINDS]) {
+  mia_os_lock(&mia_local_all.pool_lock);
+  for (size_t i = 0; i < MIA_CLASS_KINDS; i++) {
+    sums[i] += heap->lent[i];
+    for (const mia_local *local = heap->locals; local != NULL; local = local->sibling)
+      sums[i] += lent_to(local, i);
+  }
+  mia_os_unlock(&mia_local_all.pool_lock);
+}
+
+/* ---- leaving ---- */
+
 /* A thread that ends and another that ends the heap may both want a local: it is
  * whose hands it is in when it leaves the heap's list. */
 static bool leave(const mia_heap_entry *entry) {
@@ -83,7 +116,10 @@ static bool leave(const mia_heap_entry *entry) {
     mia_local **link = &heap->locals;
     while (*link != NULL && *link != entry->local) link = &(*link)->sibling;
     left = *link != NULL;
-    if (left) *link = entry->local->sibling;
+    if (left) {
+      *link = entry->local->sibling;
+      inherit_local(heap, entry->local);
+    }
   }
   mia_os_unlock(&mia_local_all.pool_lock);
   return left;
@@ -102,18 +138,20 @@ void mia_local_leave_heaps(mia_local *self) {
 /* ---- ending ---- */
 
 /* From here on no thread finds its local for the heap. */
-static mia_local *take_locals(mia_heap *heap) {
+static mia_local *take_locals(mia_heap *heap, mia_heap *to) {
   mia_os_lock(&mia_local_all.pool_lock);
   mia_local *locals = heap->locals;
+  for (mia_local *local = locals; local != NULL; local = local->sibling) inherit_local(heap, local);
   heap->locals = NULL;
   heap->generation++;
+  inherit_heap(to, heap);
   mia_os_unlock(&mia_local_all.pool_lock);
   return locals;
 }
 
-static void abandon_locals(mia_heap *heap) {
+static void abandon_locals(mia_heap *heap, mia_heap *to) {
   mia_local *next;
-  for (mia_local *local = take_locals(heap); local != NULL; local = next) {
+  for (mia_local *local = take_locals(heap, to); local != NULL; local = next) {
     next = local->sibling;
     mia_local_abandon(local);
     mia_local_give(local);
@@ -133,7 +171,8 @@ static found take_page(mia_heap *heap, mia_heap *to, mia_page **page) {
     mia_local_pool_unlink(*page);
     mia_local_delist(*page);
     mia_local_set_heap(*page, to);
-    if ((*page)->size_class == MIA_CLASS_HUGE) mia_local_enlist(to, *page);
+    if (to != mia_local_main_heap() || (*page)->size_class == MIA_CLASS_HUGE)
+      mia_local_enlist(to, *page);
   }
   mia_os_unlock(&mia_local_all.pool_lock);
   return result;
@@ -147,12 +186,13 @@ static void drop_blocks(mia_local *self, mia_page *page) {
   mia_local_retire(self, page);
 }
 
-static void end(mia_local *self, mia_heap *heap, void (*action)(mia_local *, mia_page *)) {
-  mia_assert(heap != mia_local_main_heap());
-  abandon_locals(heap);
+static void end(mia_local *self, mia_heap *heap, mia_heap *to,
+                void (*action)(mia_local *, mia_page *)) {
+  mia_assert(heap != mia_local_main_heap() && heap != to);
+  abandon_locals(heap, to);
   for (;;) {
     mia_page *page;
-    found result = take_page(heap, mia_local_main_heap(), &page);
+    found result = take_page(heap, to, &page);
     if (result == NO_PAGE) break;
     if (result == HAVE_PAGE)
       action(self, page);
@@ -162,5 +202,10 @@ static void end(mia_local *self, mia_heap *heap, void (*action)(mia_local *, mia
   give_heap(heap);
 }
 
-void mia_local_heap_delete(mia_local *self, mia_heap *heap) { end(self, heap, keep_blocks); }
-void mia_local_heap_destroy(mia_local *self, mia_heap *heap) { end(self, heap, drop_blocks); }
+void mia_local_heap_delete(mia_local *self, mia_heap *heap, mia_heap *to) {
+  end(self, heap, to, keep_blocks);
+}
+
+void mia_local_heap_destroy(mia_local *self, mia_heap *heap, mia_heap *to) {
+  end(self, heap, to, drop_blocks);
+}

@@ -16,9 +16,14 @@ mia_heap *mia_local_heap_new(mia_arena *only);
 /* The local of the thread of `self' for a heap; NULL: out of memory. */
 mia_local *mia_local_of_heap(mia_local *self, mia_heap *heap);
 
-/* Ends a heap.  Its blocks become the main heap's, or are gone. */
-void mia_local_heap_delete(mia_local *self, mia_heap *heap);
-void mia_local_heap_destroy(mia_local *self, mia_heap *heap);
+/* Ends a heap.  Its blocks become those of another, or are gone; what it counted
+ * the other goes on with in any case. */
+void mia_local_heap_delete(mia_local *self, mia_heap *heap, mia_heap *to);
+void mia_local_heap_destroy(mia_local *self, mia_heap *heap, mia_heap *to);
+
+/* Adds to sums[i] the blocks of class i that were ever lent for a heap, which is
+ * not the main one: what is left of all is that one's. */
+void mia_local_heap_count(mia_heap *heap, unsigned long long sums[MIA_CLASS_KINDS]);
 
 /* Lets go of all that the thread of `self' has of heaps. */
 void mia_local_leave_heaps(mia_local *self);

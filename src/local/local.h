@@ -51,7 +51,9 @@ typedef struct mia_heap {
   mia_arena *only;          /* [const] where its memory comes from; NULL: anywhere */
   size_t id;                /* [const] index in every thread's table of heaps */
   uintptr_t generation;     /* [lock:pool] changed when the heap goes; who allocates reads it */
-  struct mia_heap *idle;    /* [lock:threads] next in the list of unused ones */
+  uintptr_t
+      lent[MIA_CLASS_KINDS];   /* [lock:pool] to locals that left, in all; not the main heap's */
+  struct mia_heap *idle;       /* [lock:threads] next in the list of unused ones */
   struct mia_subproc *subproc; /* [const] while in use; NULL: the main one */
   struct mia_heap *next;       /* [lock:subprocs] other heaps of the sub-process */
   struct mia_heap *prev;       /* [lock:subprocs] */
@@ -75,8 +77,9 @@ typedef struct mia_local {
   size_t entry_count;                 /* [own] */
   mia_heap
       *chosen; /* [own] the heap of who names none; NULL: the main one.  If set, `head' is empty */
-  struct mia_subproc *subproc;  /* [own] where the thread is (api); NULL: the main one */
-  mia_counts counts;            /* [any] written by the owner */
+  struct mia_subproc *subproc;            /* [own] where the thread is (api); NULL: the main one */
+  mia_counts counts;                      /* [any] written by the owner */
+  uintptr_t lent_before[MIA_CLASS_KINDS]; /* [lock:pool] counts.lent when it came to its heap */
   bool stirred;                 /* [own] pages came or went since the last look at the clock */
   bool deferring;               /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat; /* [own] how often it was asked to */

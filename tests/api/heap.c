@@ -438,6 +438,12 @@ static void *in_subproc(void *arg) {
   note(v.count == 2 && v.heaps[0] == mia_heap_main() && v.heaps[1] == h);
   v = (visited){.stop = 1};
   note(!mia_subproc_visit_heaps(s, see, &v) && v.count == 1);
+  mia_heap *other = mia_heap_new();
+  void *left[] = {mia_heap_malloc(other, 30), mia_heap_malloc(other, 90000),
+                  mia_heap_malloc(other, 50 << 20)};
+  mia_heap_delete(other);
+  for (int i = 0; i < 3; i++) note(left[i] != NULL && mia_heap_of(left[i]) == mia_heap_main());
+  mia_free(left[1]);
   mia_heap_delete(mia_heap_main()); /* stays */
   note(mia_heap_of(q) == mia_heap_main());
   void *r = mia_heap_malloc(h, 5000);

@@ -164,7 +164,7 @@ START_TEST(a_heap_counts_its_own) {
   mia_stats s = {.size = sizeof s};
   mia_subproc *subproc = mia_subproc_new();
   mia_heap *h = mia_heap_new();
-  need(mia_heap_stats_get(h, &s) && s.blocks == 0 && s.pages == 0);
+  need(mia_heap_stats_get(h, &s) && s.blocks == 0 && s.pages == 0 && s.allocated == 0);
   void *p[BLOCKS];
   size_t bytes = 0;
   for (size_t i = 0; i < BLOCKS; i++) {
@@ -176,15 +176,104 @@ START_TEST(a_heap_counts_its_own) {
   need(mia_heap_stats_get(h, &s));
   need_sums(&s);
   need_at(s.blocks == BLOCKS + 2, s.blocks);
+  need_at(s.allocated == BLOCKS + 2 && s.freed == 0, s.allocated);
   need_at(s.bytes == bytes, s.bytes);
   for (size_t i = 0; i < BLOCKS; i += 2) mia_free(p[i]);
   need(mia_heap_stats_get(h, &s) && s.blocks == BLOCKS / 2 + 2);
+  need_at(s.allocated == BLOCKS + 2 && s.freed == BLOCKS / 2, s.allocated);
   need(mia_subproc_stats_get(subproc, &s) && s.blocks == 0);
   need(mia_subproc_stats_get(mia_subproc_main(), &s) && s.blocks >= BLOCKS / 2 + 2);
   mia_heap_destroy(h);
   mia_subproc_destroy(subproc);
   s = get();
   need_sums(&s);
+}
+END_TEST
+
+/* ---- heaps and threads ---- */
+
+enum { HEAP_THREADS = 3, HEAP_BLOCKS = 2000 };
+
+/* A heap for two threads, and one for each. */
+typedef struct heap_part {
+  mia_heap *common, *own;
+  void **blocks; /* what stays: HEAP_BLOCKS of the common heap */
+} heap_part;
+
+static void *fill_heaps(void *arg) {
+  const heap_part *p = arg;
+  for (size_t i = 0; i < HEAP_BLOCKS; i++) {
+    p->blocks[i] = mia_heap_malloc(p->common, size_of(i));
+    void *own = mia_heap_malloc(p->own, size_of(i + 1));
+    note(p->blocks[i] != NULL && own != NULL);
+    if (i % 2 == 0) mia_free(own);
+    mia_free(mia_heap_malloc(p->common, 60000));
+    mia_free(mia_malloc(size_of(i)));
+  }
+  return NULL;
+}
+
+static mia_stats get_heap(mia_heap *heap) {
+  mia_stats s = {.size = sizeof s};
+  need(mia_heap_stats_get(heap, &s));
+  need_sums(&s);
+  return s;
+}
+
+#define need_counted(before, after, plus, minus)                                   \
+  do {                                                                             \
+    need_at((after).allocated == (before).allocated + (plus), (after).allocated);  \
+    need_at((after).freed == (before).freed + (minus), (after).freed);             \
+    need_at((after).blocks == (before).blocks + (plus) - (minus), (after).blocks); \
+  } while (0)
+
+/* Who ended is counted, and heaps that are used again begin at nothing.
+ * Loop test: deleted or destroyed; in the main sub-process or in another. */
+START_TEST(heaps_count_what_threads_did) {
+  static void *blocks[HEAP_THREADS][HEAP_BLOCKS];
+  heap_part parts[HEAP_THREADS];
+  pthread_t threads[HEAP_THREADS];
+  bool deletes = _i % 2 == 0;
+  const size_t all = HEAP_THREADS * HEAP_BLOCKS;
+  mia_subproc *subproc = _i < 2 ? mia_subproc_main() : mia_subproc_new();
+  mia_subproc_add_current_thread(subproc);
+  mia_heap *common = mia_heap_new();
+  mia_stats main_before = get_heap(mia_heap_main()), process_before = get();
+  mia_stats nothing = {.size = sizeof nothing};
+  need_counted(nothing, get_heap(common), 0, 0);
+  for (size_t i = 0; i < HEAP_THREADS; i++) {
+    parts[i] = (heap_part){common, mia_heap_new(), blocks[i]};
+    need_counted(nothing, get_heap(parts[i].own), 0, 0);
+    need(pthread_create(&threads[i], NULL, fill_heaps, &parts[i]) == 0);
+  }
+  for (int i = 0; i < 10; i++) need(get_heap(common).allocated <= 3 * all);
+  for (size_t i = 0; i < HEAP_THREADS; i++) need(pthread_join(threads[i], NULL) == 0);
+  need_nothing_noted();
+  need_counted(nothing, get_heap(common), 2 * all, all);
+  for (size_t i = 0; i < HEAP_THREADS; i++)
+    need_counted(nothing, get_heap(parts[i].own), HEAP_BLOCKS, HEAP_BLOCKS / 2);
+  size_t in_main = _i < 2 ? all : 0; /* what the threads had of no heap */
+  need_counted(main_before, get_heap(mia_heap_main()), in_main, in_main);
+  need_counted(process_before, get(), 4 * all, 2 * all + all / 2);
+  mia_free(blocks[0][0]);
+  need_counted(nothing, get_heap(common), 2 * all, all + 1);
+  void *mine = launder(mia_heap_malloc(common, 100)); /* this thread has a list now */
+  need_counted(nothing, get_heap(common), 2 * all + 1, all + 1);
+  mia_free(mine);
+  deletes ? mia_heap_delete(common) : mia_heap_destroy(common);
+  size_t gone = deletes ? all + 2 : 2 * all + 1;
+  need_counted(main_before, get_heap(mia_heap_main()), in_main + 2 * all + 1, in_main + gone);
+  if (deletes) need(mia_heap_of(blocks[1][1]) == mia_heap_main());
+  for (size_t i = 0; i < HEAP_THREADS; i++) mia_heap_destroy(parts[i].own);
+  gone += all;
+  need_counted(main_before, get_heap(mia_heap_main()), in_main + 3 * all + 1, in_main + gone);
+  if (_i >= 2) {
+    mia_subproc_destroy(subproc);
+    return;
+  }
+  for (size_t i = 1; deletes && i < all; i++) mia_free(blocks[i / HEAP_BLOCKS][i % HEAP_BLOCKS]);
+  need_counted(main_before, get_heap(mia_heap_main()), in_main + 3 * all + 1,
+               in_main + 3 * all + 1);
 }
 END_TEST
 
@@ -278,6 +367,7 @@ SUITE("api/stats") {
   LOOP(sums_are_exact_when_threads_have_ended, 0, 3);
   TEST(a_thread_counts_its_own);
   TEST(a_heap_counts_its_own);
+  LOOP(heaps_count_what_threads_did, 0, 4);
   TEST(the_process_is_described);
   TEST(text_goes_where_it_should);
   TEST(json_is_json);

@@ -4,6 +4,7 @@
 #include "alloc/alloc.h"
 #include "alloc/heap.h"
 #include "local/bin.h"
+#include "local/heap.h"
 #include "local/local.h"
 #include "local/spare.h"
 #include "page/owner.h"
@@ -51,7 +52,7 @@ START_TEST(blocks_know_their_heap) {
   ck_assert(mia_alloc_heap_of(&local) == NULL);
   check_and_free(blocks, BLOCKS);
   mia_alloc_free(mine);
-  mia_alloc_heap_delete(heap);
+  mia_alloc_heap_delete(heap, mia_alloc_heap_main());
 }
 END_TEST
 
@@ -61,7 +62,7 @@ START_TEST(deleted_heap_leaves_its_blocks) {
   fill(heap, blocks, BLOCKS);
   void *large = mia_alloc_heap_malloc(heap, LARGE, true);
   void *huge = mia_alloc_heap_malloc(heap, HUGE_SIZE, false);
-  mia_alloc_heap_delete(heap);
+  mia_alloc_heap_delete(heap, mia_alloc_heap_main());
   ck_assert(mia_alloc_heap_of(blocks[0]) == mia_alloc_heap_main());
   ck_assert(mia_alloc_heap_of(huge) == mia_alloc_heap_main());
   check_and_free(blocks, BLOCKS);
@@ -69,6 +70,30 @@ START_TEST(deleted_heap_leaves_its_blocks) {
   mia_alloc_free(huge);
   mia_alloc_heap_collect(mia_alloc_heap_main());
   ck_assert_uint_le(pages_now(), before + MIA_CLASS_COUNT);
+}
+END_TEST
+
+/* Loop test: deleted, destroyed. */
+START_TEST(blocks_and_counts_come_to_the_heap_named) {
+  mia_heap *heap = mia_alloc_heap_new(NULL);
+  mia_heap *to = mia_alloc_heap_new(NULL);
+  unsigned long long lent[MIA_CLASS_KINDS] = {0}, sum = 0;
+  fill(heap, blocks, BLOCKS);
+  void *large = mia_alloc_heap_malloc(heap, LARGE, true);
+  void *huge = mia_alloc_heap_malloc(heap, HUGE_SIZE, false);
+  _i == 0 ? mia_alloc_heap_delete(heap, to) : mia_alloc_heap_destroy(heap, to);
+  ck_assert(mia_alloc_heap_of(blocks[1]) == (_i == 0 ? to : NULL));
+  ck_assert(mia_alloc_heap_of(large) == (_i == 0 ? to : NULL));
+  ck_assert(mia_alloc_heap_of(huge) == (_i == 0 ? to : NULL));
+  mia_local_heap_count(to, lent);
+  for (unsigned i = 0; i < MIA_CLASS_KINDS; i++) sum += lent[i];
+  ck_assert_uint_eq(sum, BLOCKS + 2);
+  ck_assert_uint_eq(lent[MIA_CLASS_LARGE], 1);
+  ck_assert_uint_eq(lent[MIA_CLASS_HUGE], 1);
+  if (_i == 0) check_and_free(blocks, BLOCKS / 2);
+  mia_alloc_heap_destroy(to, mia_alloc_heap_main());
+  ck_assert_ptr_null(mia_alloc_heap_of(blocks[BLOCKS - 1]));
+  ck_assert_ptr_null(mia_alloc_heap_of(huge));
 }
 END_TEST
 
@@ -82,7 +107,7 @@ START_TEST(destroyed_heap_leaves_nothing) {
     ck_assert_ptr_nonnull(mia_alloc_heap_malloc(heap, LARGE, false));
     ck_assert_ptr_nonnull(mia_alloc_heap_malloc(heap, HUGE_SIZE, false));
     ck_assert_uint_gt(pages_now(), before);
-    mia_alloc_heap_destroy(heap);
+    mia_alloc_heap_destroy(heap, mia_alloc_heap_main());
     ck_assert_uint_eq(pages_now(), before);
     ck_assert(mia_alloc_heap_of(blocks[1]) == NULL);
   }
@@ -108,7 +133,7 @@ START_TEST(offsets_are_aligned) {
       mia_alloc_free(q);
     }
   }
-  mia_alloc_heap_destroy(heap);
+  mia_alloc_heap_destroy(heap, mia_alloc_heap_main());
 }
 END_TEST
 
@@ -151,7 +176,7 @@ static void run_threads(shared *all) {
   pthread_barrier_wait(&barrier);
   pthread_barrier_wait(&barrier);
   /* They end while the heap does. */
-  if (all->destroy) mia_alloc_heap_destroy(all->heap);
+  if (all->destroy) mia_alloc_heap_destroy(all->heap, mia_alloc_heap_main());
   for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   pthread_barrier_destroy(&barrier);
 }
@@ -163,7 +188,7 @@ START_TEST(threads_share_a_heap) {
   all.destroy = _i % 2 != 0;
   run_threads(&all);
   if (all.destroy) return;
-  mia_alloc_heap_delete(all.heap);
+  mia_alloc_heap_delete(all.heap, mia_alloc_heap_main());
   for (unsigned t = 0; t < THREADS; t++)
     for (unsigned i = 1; i < BLOCKS; i += 2) {
       const unsigned char *bytes = all.blocks[t][i];
@@ -208,7 +233,7 @@ START_TEST(blocks_are_freed_while_their_heap_is_deleted) {
       memset(l.blocks[i], (int)i, 100 < left_size(i) ? 100 : left_size(i));
     }
     pthread_barrier_wait(&l.barrier);
-    mia_alloc_heap_delete(heap);
+    mia_alloc_heap_delete(heap, mia_alloc_heap_main());
     pthread_barrier_wait(&l.barrier);
   }
   pthread_join(thread, NULL);
@@ -236,19 +261,19 @@ START_TEST(a_block_is_freed_while_somebody_has_its_page) {
     ck_assert_uint_eq(pages_now(), before);
     ck_assert_ptr_null(mia_page_of(p));
   }
-  mia_alloc_heap_delete(heap);
+  mia_alloc_heap_delete(heap, mia_alloc_heap_main());
 }
 END_TEST
 
 START_TEST(heap_structures_are_used_again) {
   mia_heap *first = mia_alloc_heap_new(NULL);
   mia_alloc_free(mia_alloc_heap_malloc(first, 10, false));
-  mia_alloc_heap_delete(first);
+  mia_alloc_heap_delete(first, mia_alloc_heap_main());
   mia_heap *second = mia_alloc_heap_new(NULL);
   ck_assert_ptr_eq(first, second);
   void *p = mia_alloc_heap_malloc(second, 10, false);
   ck_assert(mia_alloc_heap_of(p) == second);
-  mia_alloc_heap_destroy(second);
+  mia_alloc_heap_destroy(second, mia_alloc_heap_main());
 }
 END_TEST
 
@@ -263,7 +288,8 @@ START_TEST(many_heaps_at_once) {
   }
   for (unsigned i = 0; i < HEAPS; i++) ck_assert(mia_alloc_heap_of(p[i]) == heaps[i]);
   for (unsigned i = 0; i < HEAPS; i++)
-    i % 2 == 0 ? mia_alloc_heap_delete(heaps[i]) : mia_alloc_heap_destroy(heaps[i]);
+    i % 2 == 0 ? mia_alloc_heap_delete(heaps[i], mia_alloc_heap_main())
+               : mia_alloc_heap_destroy(heaps[i], mia_alloc_heap_main());
   for (unsigned i = 0; i < HEAPS; i += 2) mia_alloc_free(p[i]);
 }
 END_TEST
@@ -313,7 +339,7 @@ START_TEST(walk_sees_each_block_in_use) {
   ck_assert_uint_eq(s.used, live);
   ck_assert_uint_gt(s.areas, 2);
   for (unsigned i = 0; i < COUNT + 2; i++) mia_alloc_free(blocks[i]);
-  mia_alloc_heap_delete(heap);
+  if (_i == 0) mia_alloc_heap_delete(heap, mia_alloc_heap_main());
 }
 END_TEST
 
@@ -321,6 +347,7 @@ SUITE("alloc/heap") {
   CASE(NULL, NULL);
   TEST(blocks_know_their_heap);
   TEST(deleted_heap_leaves_its_blocks);
+  LOOP(blocks_and_counts_come_to_the_heap_named, 0, 2);
   TEST(destroyed_heap_leaves_nothing);
   TEST(offsets_are_aligned);
   TEST(blocks_are_freed_while_their_heap_is_deleted);
