@@ -163,13 +163,24 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
  * An exclusive one serves only the heaps that were made for it.  0 and the arena
  * in *arena, if that is not NULL; or ENOMEM, with NULL there. */
 
-/* Reserves `size' bytes.  Whether they are charged to the process at once
- * (`commit') and have large OS pages (`large') is left to the OS for now. */
+/* Reserves `size' bytes.  `commit': all of them are accessible at once, and no
+ * later step of the library can fail, or it is ENOMEM; they cost memory where they
+ * are touched.  Without, a system that does not let a process have so much gives
+ * address space, which is made accessible where it is needed.  `large': in OS
+ * pages of 2 MiB, of those that the system has set aside (they are had at once and
+ * never given back); where there are not so many, in such as the kernel makes
+ * (transparent huge pages), so that more may be resident than was touched. */
 MIA_API int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive,
                                mia_arena **arena);
 
-/* Reserves `pages' pages of 1 GiB on a NUMA node (below 0: on any), or on
- * `nodes' nodes in turn, and gives up after `timeout_ms' (0: never). */
+/* Reserves `pages' OS pages of 1 GiB, of those that the system has set aside, if
+ * possible on a NUMA node (below 0: any), and looks for no more once `timeout_ms'
+ * have passed (0: there is no end).  They come one by one, are had at once and
+ * never given back; if fewer are to be had, or in time, than `pages', the arena
+ * has those (mia_arena_area tells).  Without any: ENOMEM, or ETIMEDOUT.  The second
+ * form spreads them evenly over the nodes from 0 to `nodes' - 1, an arena for each
+ * (0: any node, one arena), and ends at the first node that gives none: what came
+ * before it stays. */
 MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
                                    mia_arena **arena);
 MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms);

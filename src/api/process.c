@@ -77,7 +77,7 @@ __attribute__((constructor)) static void begin(void) {
   if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
   if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
   size_t reserved = (size_t)mia_option_get(MIA_OPTION_RESERVE_MEMORY) * MIA_KIB;
-  if (reserved > 0 && mia_arena_reserve_os(reserved, false) == NULL)
+  if (reserved > 0 && mia_arena_reserve_os(&(mia_arena_wish){.size = reserved}) == NULL)
     mia_api_warn("MIALLOC_RESERVE_MEMORY: so much cannot be reserved");
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
 }

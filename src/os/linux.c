@@ -3,6 +3,7 @@
 
 #include "os/os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -23,6 +24,8 @@ void mia_os_small_pages(void *start, size_t size) {
   /* EINVAL where the kernel has no transparent huge pages: nothing to do. */
   (void)madvise(start, size, MADV_NOHUGEPAGE);
 }
+
+void mia_os_large_pages(void *start, size_t size) { (void)madvise(start, size, MADV_HUGEPAGE); }
 
 /* A tail is unmapped, not cut off by mremap: the same to the kernel, whereas
  * qemu-user 7.2 (32-bit hosts) would unmap what lies behind the block. */
@@ -56,24 +59,32 @@ size_t mia_os_resident(void) {
 }
 
 enum {
-  GIGANTIC_SHIFT = 30,
   FLAG_SIZE_SHIFT = 26, /* MAP_HUGE_SHIFT */
+  POPULATE_WRITE = 23,  /* MADV_POPULATE_WRITE, since Linux 5.14 */
   PREFER = 1,           /* MPOL_PREFERRED */
-  NODES = 64
+  NODES = sizeof(unsigned long) * CHAR_BIT
 };
 
 /* A wish: where the kernel does not follow it memory is somewhat farther away. */
 static void prefer_node(void *start, size_t size, int node) {
-  const unsigned long long mask = node >= 0 && node < NODES ? 1ull << node : 0;
-  if (mask != 0) (void)syscall(SYS_mbind, start, size, PREFER, &mask, (unsigned long)NODES, 0u);
+  const unsigned long mask = node >= 0 && node < NODES ? 1ul << node : 0;
+  /* The kernel takes one less than it is told. */
+  if (mask != 0) (void)syscall(SYS_mbind, start, size, PREFER, &mask, NODES + 1ul, 0u);
 }
 
-void *mia_os_reserve_gigantic(size_t pages, int node) {
-  size_t size = pages << GIGANTIC_SHIFT;
-  if (pages == 0 || size >> GIGANTIC_SHIFT != pages) return NULL;
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | GIGANTIC_SHIFT << FLAG_SIZE_SHIFT;
-  void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+/* An older kernel has the pages on their first use, of those it set aside. */
+static bool populate(void *start, size_t size) {
+  return madvise(start, size, POPULATE_WRITE) == 0 || errno == EINVAL;
+}
+
+void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
+  if (size == 0) return NULL;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+              __builtin_ctzl(os_page) << FLAG_SIZE_SHIFT;
+  void *p = mmap(place, size, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (p == MAP_FAILED) return NULL;
   prefer_node(p, size, node);
-  return p;
+  if ((place == NULL || p == place) && populate(p, size)) return p;
+  (void)mia_os_release(p, size);
+  return NULL;
 }

@@ -83,8 +83,21 @@ START_TEST(purged_reads_as_zero_and_neighbours_stay) {
   ck_assert(all_are(p + 2 * os_page, os_page, 7));
   p[os_page] = 1;
   mia_os_small_pages(p, 3 * os_page);
+  mia_os_large_pages(p, 3 * os_page);
   ck_assert(p[0] == 7 && p[os_page] == 1);
   ck_assert(mia_os_release(p, 3 * os_page));
+}
+END_TEST
+
+/* Few systems have some; what is had is of the size that was asked for. */
+START_TEST(large_os_pages_are_had_or_refused) {
+  ck_assert_ptr_null(mia_os_reserve_huge(NULL, 0, MIA_OS_LARGE_PAGE, -1));
+  char *p = mia_os_reserve_huge(NULL, 2 * MIA_OS_LARGE_PAGE, MIA_OS_LARGE_PAGE, _i - 1);
+  if (p == NULL) return;
+  ck_assert(mia_is_aligned(p, MIA_OS_LARGE_PAGE) && all_are(p, 2 * MIA_OS_LARGE_PAGE, 0));
+  ck_assert_ptr_null(mia_os_reserve_huge(p, MIA_OS_LARGE_PAGE, MIA_OS_LARGE_PAGE, -1)); /* taken */
+  memset(p, 1, 2 * MIA_OS_LARGE_PAGE);
+  ck_assert(mia_os_release(p, 2 * MIA_OS_LARGE_PAGE));
 }
 END_TEST
 
@@ -270,6 +283,7 @@ SUITE("os/unix") {
   TEST(reserved_space_is_out_of_reach_until_committed);
   TEST(released_is_gone_in_parts_too);
   TEST(purged_reads_as_zero_and_neighbours_stay);
+  LOOP(large_os_pages_are_had_or_refused, 0, 3);
   TEST(errors_are_told);
   TEST(aligned_reservations_are_aligned_and_trimmed);
   TEST(resize_keeps_content_and_zeroes_the_tail);
