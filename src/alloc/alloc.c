@@ -34,7 +34,7 @@ static void *from_class(mia_local *self, unsigned size_class, bool zero) {
 static void *relend(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   mia_page *page = bin->page;
-  if (page == NULL || page->free == NULL || self->head[size_class] != NULL) return NULL;
+  if (page == NULL || page->free == NULL || mia_local_list(self, size_class) != NULL) return NULL;
   mia_block *block = page->free;
   self->head[size_class] = block->next;
   page->free = NULL;
@@ -99,7 +99,10 @@ static void *allocate(mia_heap *heap, const request *r) {
     mia_local_flush(self);
     p = attempt(local, r);
     if (p == NULL) p = last_attempt(self, local, r);
-    if (local->stirred) self->stirred = true;
+    if (local != self && local->stirred) {
+      local->stirred = false;
+      mia_local_stir(self);
+    }
     if (self->chosen != NULL) mia_local_take_back(self);
   }
   errno = p != NULL ? error : ENOMEM;

@@ -96,7 +96,7 @@ static void mark_free(const mia_page *page, free_set *set) {
   mark(page, mia_owner_list(page, mia_aword_get_acq(&page->remote)), set);
   const mia_local *owner = (const mia_local *)mia_aword_get(&page->owner);
   if (owner != NULL && owner->bins[page->size_class].page == page)
-    mark(page, owner->head[page->size_class], set);
+    mark(page, mia_local_list(owner, page->size_class), set);
 }
 
 static bool is_free(const free_set *set, size_t i) {

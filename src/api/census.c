@@ -125,12 +125,13 @@ static void count_allocated(const mia_census *wanted, mia_stats *stats) {
 /* What the calling thread has ready to hand out is not in use, and others can't
  * see that of theirs. */
 static void discount_lists(const mia_census *wanted, const mia_local *local, mia_stats *stats) {
-  for (size_t i = 0; i < MIA_CLASS_COUNT; i++) {
+  for (unsigned i = 0; i < MIA_CLASS_COUNT; i++) {
     size_t count = 0;
-    for (const mia_block *block = local->head[i]; block != NULL; block = block->next) count++;
+    for (const mia_block *block = mia_local_list(local, i); block != NULL; block = block->next)
+      count++;
     if (count == 0 || !is_wanted(wanted, mia_local_heap(local->heap), (uintptr_t)local)) continue;
     stats->classes[i].blocks -= count;
-    stats->classes[i].bytes -= count * mia_class_size((unsigned)i);
+    stats->classes[i].bytes -= count * mia_class_size(i);
     if (stats->classes[i].allocated >= count) stats->classes[i].allocated -= count;
   }
 }

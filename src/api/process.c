@@ -15,6 +15,12 @@
 
 #include <errno.h>
 
+#define IDLE_MIN (32 * MIA_MIB)
+enum {
+  IDLE_PART = 8,   /* of what is in use */
+  WATCH_DELAYS = 3 /* a spare page ages, is dropped, and is then idle */
+};
+
 /* Once in every delay, and for one thread only. */
 static bool is_time_to_age(mia_tick now, mia_tick delay) {
   mia_tick due = mia_acell_get(&mia_api_all.age_due);
@@ -23,18 +29,41 @@ static bool is_time_to_age(mia_tick now, mia_tick delay) {
   return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
 }
 
-void mia_api_look_at_clock(mia_local *self) {
-  self->stirred = false;
-  long option = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  if (option < 0) return;
-  mia_tick delay = (mia_tick)option;
-  mia_tick now = mia_os_now();
-  int error = errno;
+/* Idle memory beyond this is purged at once: what a thread frees and takes again
+ * in a loop is less, and so is the part of a process's memory that it never
+ * misses. */
+static size_t idle_bound(void) {
+  size_t part = mia_aword_get(&mia_arena_all.used) / IDLE_PART;
+  return part > IDLE_MIN ? part : IDLE_MIN;
+}
+
+static void give_back(mia_local *self, mia_tick now, mia_tick delay) {
   if (delay == 0)
     mia_local_drop_spares(self);
   else if (is_time_to_age(now, delay))
     mia_local_age_spares(self);
   mia_arena_purge_due(now, delay);
+  mia_arena_purge_excess(now, idle_bound());
+}
+
+/* A thread that has made memory idle sees to it that it looks again, once in
+ * every tick of the clock, however little it does from now on. */
+static void watch(mia_local *self, mia_tick now, mia_tick delay) {
+  bool new = now != self->looked;
+  self->looked = now;
+  self->calm = true;
+  if (self->stirred) self->watch = now + WATCH_DELAYS * delay;
+  self->stirred = false;
+  if (new && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch)))
+    mia_local_withhold(self);
+}
+
+void mia_api_look_at_clock(mia_local *self) {
+  long option = mia_option_get(MIA_OPTION_PURGE_DELAY);
+  int error = errno;
+  mia_tick now = mia_os_now();
+  if (option >= 0) give_back(self, now, (mia_tick)option);
+  if (!mia_local_is_none(self)) watch(self, now, option > 0 ? (mia_tick)option : 0);
   errno = error;
 }
 

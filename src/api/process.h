@@ -7,11 +7,11 @@
 /* Looks at the clock, and purges what is due. */
 mia_cold void mia_api_look_at_clock(mia_local *self);
 
-/* The same if pages came or went in this thread since the last time: the only
- * thing that makes it worth while. */
+/* The same if pages came or went in this thread and may not all be back with the
+ * OS: the only thing that makes it worth while. */
 mia_inline void mia_api_tick(void) {
   mia_local *self = mia_local_self;
-  if (mia_unlikely(self->stirred)) mia_api_look_at_clock(self);
+  if (mia_unlikely(!self->calm)) mia_api_look_at_clock(self);
 }
 
 /* All that can go back to the OS, now; true if anything did. */

@@ -9,6 +9,12 @@
 /* What one visit purges at the most: some tens of milliseconds' work. */
 #define BUDGET (256 * MIA_MIB)
 
+/* A deadline is never 0. */
+static mia_tick after(mia_tick now, mia_tick ms) {
+  mia_tick then = now + ms;
+  return then != 0 ? then : 1;
+}
+
 static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
   bool zero;
   if (arena->commit == NULL) return mia_os_purge(start, size);
@@ -23,6 +29,7 @@ static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
     if (arena->commit != NULL) mia_map_clear(arena->committed, first, slices);
     mia_map_clear(arena->dirty, first, slices);
     mia_map_clear(arena->aged, first, slices);
+    mia_aword_sub(&mia_arena_all.idle, size);
   }
   mia_arena_free_again(arena, first, slices);
   return purged ? size : 0;
@@ -75,15 +82,69 @@ static void visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay) {
   if (expire != 0 && !mia_tick_reached(now, expire)) return;
   size_t purged = expire != 0 || delay == 0 ? visit(arena, delay == 0, BUDGET) : 0;
   bool more = purged >= BUDGET;
-  mia_tick next = more ? now : now + delay;
   bool stale = mia_aword_get(&arena->stale) != 0;
-  mia_acell_set(&arena->purge_expire, stale ? (next != 0 ? next : 1) : 0);
+  mia_acell_set(&arena->purge_expire, stale ? after(now, more ? 0 : delay) : 0);
 }
 
 void mia_arena_purge_due(mia_tick now, mia_tick delay) {
   if (!mia_os_try_lock(&mia_arena_all.purge)) return;
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) visit_if_due(mia_arena_nth(i), now, delay);
+  mia_os_unlock(&mia_arena_all.purge);
+}
+
+/* ---- when there is too much ---- */
+
+/* A program that fills again within so many ms what was purged is not purged
+ * for as long, and twice as long each time in a row. */
+enum { SOON_MS = 1000, PATIENCE_MAX_MS = 32 * SOON_MS };
+
+static bool is_patient(const mia_arena_excess *e, mia_tick now) {
+  mia_tick until = mia_acell_get(&e->patient);
+  return until != 0 && (mia_tick)(until - now - 1) < PATIENCE_MAX_MS;
+}
+
+static void be_patient(mia_arena_excess *e, mia_tick now) {
+  size_t patience = mia_aword_get(&e->patience) * 2;
+  if (patience == 0 || now - mia_acell_get(&e->patient) >= SOON_MS) patience = SOON_MS;
+  if (patience > PATIENCE_MAX_MS) patience = PATIENCE_MAX_MS;
+  mia_aword_set(&e->patience, patience);
+  mia_acell_set(&e->patient, after(now, (mia_tick)patience));
+}
+
+/* Whether what the last of these purges took is in use again, or just was. */
+static bool is_regretted(const mia_arena_excess *e, mia_tick now, size_t bound) {
+  mia_tick at = mia_acell_get(&e->at);
+  size_t total = mia_aword_get(&mia_arena_all.used) + mia_arena_idle();
+  return at != 0 && now - at < SOON_MS && total > mia_aword_get(&e->left) + bound / 2;
+}
+
+/* From the high end: slices are taken at the low one. */
+static void purge_most(mia_arena *arena, size_t rest) {
+  for (size_t i = (arena->slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
+       i-- > 0 && mia_arena_idle() > rest;) {
+    size_t purged = purge_cell(arena, i,
+                               mia_acell_get(&arena->free[i]) & mia_acell_get(&arena->dirty[i]));
+    mia_aword_add(&mia_arena_all.purged, purged);
+  }
+}
+
+static void purge_down_to(size_t rest) {
+  for (size_t i = mia_aword_get_acq(&mia_arena_all.count); i-- > 0 && mia_arena_idle() > rest;)
+    if (!mia_arena_nth(i)->pinned) purge_most(mia_arena_nth(i), rest);
+}
+
+void mia_arena_purge_excess(mia_tick now, size_t bound) {
+  mia_arena_excess *e = &mia_arena_all.excess;
+  if (mia_arena_idle() <= bound || is_patient(e, now)) return;
+  if (!mia_os_try_lock(&mia_arena_all.purge)) return;
+  if (is_regretted(e, now, bound)) {
+    be_patient(e, now);
+  } else {
+    purge_down_to(bound / 2);
+    mia_acell_set(&e->at, now);
+    mia_aword_set(&e->left, mia_aword_get(&mia_arena_all.used) + mia_arena_idle());
+  }
   mia_os_unlock(&mia_arena_all.purge);
 }
 

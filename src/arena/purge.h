@@ -2,7 +2,10 @@
  *
  * A slice is purged when the purger has seen it free and dirty on two visits
  * that are a delay apart and nobody used it in between: what is hot stays, what
- * is cold goes.  While it is being purged a slice is claimed like any other. */
+ * is cold goes.  While it is being purged a slice is claimed like any other.
+ *
+ * Who frees much at once and then sleeps makes no visits: beyond some bound idle
+ * memory is purged at once, unless the last such purge was regretted. */
 #ifndef MIA_ARENA_PURGE_H
 #define MIA_ARENA_PURGE_H
 
@@ -11,6 +14,10 @@
 /* Visits the arenas whose time has come, and no more often than `delay' ms
  * each.  One thread at a time does so; others return at once. */
 void mia_arena_purge_due(mia_tick now, mia_tick delay);
+
+/* Purges half of what is idle, or more, if that is more than `bound' bytes and the
+ * last such purge did not lead to as many page faults at once. */
+void mia_arena_purge_excess(mia_tick now, size_t bound);
 
 /* Purges every slice that is free and dirty, now.  Bytes purged. */
 size_t mia_arena_purge_now(void);

@@ -122,7 +122,26 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
   return page;
 }
 
+void mia_local_withhold(mia_local *self) {
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    mia_block *list = self->head[size_class];
+    if (list == NULL) continue;
+    self->head[size_class] = NULL;
+    self->bins[size_class].rest = list;
+  }
+}
+
+bool mia_local_resume(mia_local *self, unsigned size_class) {
+  mia_bin *bin = &self->bins[size_class];
+  if (bin->rest == NULL) return false;
+  self->head[size_class] = bin->rest;
+  bin->rest = NULL;
+  self->calm = false;
+  return true;
+}
+
 bool mia_local_refill(mia_local *self, unsigned size_class) {
+  if (mia_local_resume(self, size_class)) return true;
   mia_assert(self->head[size_class] == NULL && !mia_local_is_none(self));
   if (MIA_DEBUG) mia_local_check(self, size_class);
   mia_local_count(self, MIA_EVENT_REFILL);
@@ -206,7 +225,8 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
 
 void mia_local_check(const mia_local *self, unsigned size_class) {
   const mia_bin *bin = &self->bins[size_class];
-  mia_assert(bin->page != NULL || self->head[size_class] == NULL); /* L1 */
+  mia_assert(bin->page != NULL || (self->head[size_class] == NULL && bin->rest == NULL)); /* L1 */
+  mia_assert(self->head[size_class] == NULL || bin->rest == NULL);
   uint32_t count = 0;
   for (const mia_page *page = bin->others; page != NULL; page = page->next, count++) {
     mia_page_check(page);
@@ -221,6 +241,7 @@ static void end_lending(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   mia_page *page = bin->page;
   if (page == NULL) return;
+  (void)mia_local_resume(self, size_class);
   uint32_t before = page->used;
   mia_page_take_back(page, self->head[size_class]);
   mia_count_add(&self->counts.lent[size_class], (uintptr_t)page->used - before);

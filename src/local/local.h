@@ -17,12 +17,14 @@
 
 /* The pages that a local owns for one class.
  * Invariants:
- *   L1  page, where not NULL, lent the list that head is the rest of
+ *   L1  page, where not NULL, lent the list that head is the rest of; or `rest' is,
+ *       and head is empty
  *   L2  every page of `others' has room, free or not yet carved, and its owner is
  *       the local */
 typedef struct mia_bin {
   mia_page *page;   /* [own] */
   mia_page *others; /* [own] doubly linked, the newest first */
+  mia_block *rest;  /* [own] the list in use while it is withheld from the fast path */
   uint32_t count;   /* [own] length of `others' */
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
 } mia_bin;
@@ -80,11 +82,14 @@ typedef struct mia_local {
   struct mia_subproc *subproc;            /* [own] where the thread is (api); NULL: the main one */
   mia_counts counts;                      /* [any] written by the owner */
   uintptr_t lent_before[MIA_CLASS_KINDS]; /* [lock:pool] counts.lent when it came to its heap */
-  bool stirred;                 /* [own] pages came or went since the last look at the clock */
-  bool deferring;               /* [own] the program is at freeing what it put off */
-  unsigned long long heartbeat; /* [own] how often it was asked to */
-  struct mia_local *all;        /* [const] next in the list of all locals */
-  struct mia_local *idle;       /* [lock:threads] next in the list of unused ones */
+  bool calm;                              /* [own] nothing wants a look at the clock */
+  bool stirred;                           /* [own] pages came or went since the last look */
+  mia_tick looked;                        /* [own] when that was */
+  mia_tick watch;                         /* [own] until then what went may still be here */
+  bool deferring;                         /* [own] the program is at freeing what it put off */
+  unsigned long long heartbeat;           /* [own] how often it was asked to */
+  struct mia_local *all;                  /* [const] next in the list of all locals */
+  struct mia_local *idle;                 /* [lock:threads] next in the list of unused ones */
 } mia_local;
 
 typedef struct mia_tally {
@@ -153,6 +158,16 @@ mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
   return mia_local_heap(self->chosen);
 }
 mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
+/* The list that a local allocates from, also while it is withheld. */
+mia_inline mia_block *mia_local_list(const mia_local *local, unsigned size_class) {
+  mia_block *list = local->head[size_class];
+  return list != NULL ? list : local->bins[size_class].rest;
+}
+/* Pages came or went: a reason to look at the clock. */
+mia_inline void mia_local_stir(mia_local *self) {
+  self->stirred = true;
+  self->calm = false;
+}
 /* A thread that has no local counts nothing. */
 mia_inline void mia_local_count(mia_local *self, mia_event event) {
   if (!mia_local_is_none(self)) mia_count_add(&self->counts.events[event], 1);

@@ -12,7 +12,7 @@ void mia_local_tally_down(mia_tally *tally) { mia_aword_sub(&tally->now, 1); }
 
 /* The local of a thread that has none is shared and stays as it is. */
 static void stir(mia_local *self) {
-  if (!mia_local_is_none(self)) self->stirred = true;
+  if (!mia_local_is_none(self)) mia_local_stir(self);
 }
 
 /* Pages of the main heap are found through the arenas, but for huge ones. */

@@ -179,6 +179,56 @@ START_TEST(a_visit_has_a_budget) {
 }
 END_TEST
 
+/* ---- more than some bound ---- */
+
+enum { BOUND = 2 * 64, MUCH = 5 * 64, SOON = 1000 };
+
+static void excess_at(mia_tick now) { mia_arena_purge_excess(now, BOUND * SLICE); }
+
+START_TEST(what_is_too_much_goes_at_once) {
+  (void)dirty(BOUND);
+  excess_at(1000);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+  (void)dirty(MUCH);
+  excess_at(1000);
+  ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
+  ck_assert_uint_eq(fake.purged, MUCH * SLICE - mia_arena_idle());
+  ck_assert_uint_eq(counted(), fake.purged);
+  mia_span low = taken(1); /* what is taken next is still there */
+  ck_assert(!low.zero);
+}
+END_TEST
+
+/* Who needs again what was purged is left alone, longer each time. */
+START_TEST(a_purge_that_is_regretted_is_not_repeated) {
+  mia_tick now = 1000;
+  (void)dirty(MUCH);
+  excess_at(now);
+  size_t purged = fake.purged, pause = SOON;
+  ck_assert_uint_gt(purged, 0);
+  for (int i = 0; i < 4; i++, pause *= 2) {
+    (void)dirty(MUCH); /* its page faults, and in vain */
+    excess_at(now += 10);
+    ck_assert_uint_eq(fake.purged, purged);
+    excess_at(now += (mia_tick)pause - 1);
+    ck_assert_uint_eq(fake.purged, purged);
+    excess_at(now += 1);
+    ck_assert_uint_gt(fake.purged, purged);
+    purged = fake.purged;
+  }
+}
+END_TEST
+
+START_TEST(what_is_needed_much_later_is_no_regret) {
+  mia_tick now = 1000;
+  for (int i = 1; i < 5; i++, now += 2 * SOON) {
+    (void)dirty(MUCH);
+    excess_at(now);
+    ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
+  }
+}
+END_TEST
+
 /* ---- while somebody else is at work ---- */
 
 static mia_span meanwhile;
@@ -284,6 +334,9 @@ SUITE("arena/purge") {
   TEST(a_refused_purge_changes_nothing);
   TEST(a_refused_purge_is_tried_again);
   TEST(a_visit_has_a_budget);
+  TEST(what_is_too_much_goes_at_once);
+  TEST(a_purge_that_is_regretted_is_not_repeated);
+  TEST(what_is_needed_much_later_is_no_regret);
   TEST(what_is_being_purged_is_not_taken);
   TEST(what_was_taken_meanwhile_is_not_purged);
   TEST(one_thread_purges_at_a_time);

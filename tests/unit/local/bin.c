@@ -156,6 +156,25 @@ START_TEST(what_the_owner_freed_is_lent_again) {
 }
 END_TEST
 
+START_TEST(what_is_withheld_comes_back) {
+  mia_block *first = alloc(alice, SMALL);
+  mia_block *next = alice->head[SMALL];
+  mia_local_withhold(alice);
+  mia_local_withhold(alice); /* no more than once */
+  ck_assert_ptr_null(alice->head[SMALL]);
+  ck_assert_ptr_eq(mia_local_list(alice, SMALL), next);
+  mia_local_check(alice, SMALL);
+  ck_assert_ptr_eq(alloc(alice, SMALL), next);
+  mia_local_withhold(alice);
+  ck_assert(mia_local_resume(alice, SMALL) && !mia_local_resume(alice, SMALL));
+  mia_local_withhold(alice);
+  release(alice, first);
+  release(alice, next);
+  mia_local_collect(alice);
+  ck_assert_uint_eq(pages(SMALL), 0);
+}
+END_TEST
+
 START_TEST(no_memory_is_an_error_that_passes) {
   mia_block *b[8];
   fill(alice, b, 8, BIG);
@@ -538,6 +557,7 @@ SUITE("local/bin") {
   TEST(a_full_page_has_no_owner);
   TEST(refilled_from_what_is_nearest);
   TEST(what_the_owner_freed_is_lent_again);
+  TEST(what_is_withheld_comes_back);
   TEST(no_memory_is_an_error_that_passes);
   TEST(one_empty_page_is_kept);
   TEST(wide_empty_pages_are_not_kept);

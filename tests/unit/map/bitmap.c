@@ -50,6 +50,9 @@ START_TEST(a_run_is_given_and_claimed_exactly) {
       fill(first, count, true);
       need_at(matches(), first);
       need_at(mia_map_all(cells, first, count) && mia_map_any(cells, first, count), first);
+      need_at(mia_map_count(cells, 0, BITS) == count, first);
+      need_at(mia_map_count(cells, first + count / 2, count - count / 2) == count - count / 2,
+              first);
       need_at(mia_map_claim(cells, first, count), first);
       fill(first, count, false);
       need_at(matches(), first);
