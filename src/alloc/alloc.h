@@ -24,8 +24,10 @@ void mia_alloc_free(void *p);
 /* Another size, contents kept, at a multiple of `align'. */
 void *mia_alloc_resize(void *p, size_t size, size_t align);
 
-/* The same with p + offset at that multiple, and in a heap if it has to move. */
-void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
+/* The same with p + offset at that multiple, and in a heap if it has to move; with
+ * `zero' all of its usable size behind what was kept is zero. */
+void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset,
+                          bool zero);
 
 /* The usable size of a block; aborts if `p' is not one, 0 for NULL. */
 size_t mia_alloc_usable(const void *p);

@@ -4,6 +4,7 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "base/bits.h"
+#include "local/heap.h"
 #include "local/stock.h"
 #include "local/thread.h"
 
@@ -20,64 +21,90 @@ static bool fits(size_t usable, size_t size) {
   return size <= usable && (size >= usable / 2 || usable == MIA_BLOCK_MIN);
 }
 
-static void *move(mia_heap *heap, void *p, size_t usable, size_t size, size_t align,
-                  size_t offset) {
-  void *to = mia_alloc_in(heap, size, align, offset, false);
+/* What a block is to become; [const]. */
+typedef struct request {
+  mia_heap *heap; /* if it has to move */
+  size_t size;
+  size_t align;
+  size_t offset;
+  bool zero;
+} request;
+
+static size_t kept(size_t usable, size_t size) { return usable < size ? usable : size; }
+
+static void clear(char *p, size_t from, size_t to) {
+  if (from < to) memset(p + from, 0, to - from);
+}
+
+/* Growing so much, it is cheaper to begin with a block that is zero, of which
+ * the new part need not be touched. */
+static bool is_growth_large(size_t usable, size_t size) {
+  return size > MIA_CLASS_SIZE_MAX && size / 2 >= usable;
+}
+
+static void *move(const request *r, void *p, size_t usable) {
+  bool zero = r->zero && is_growth_large(usable, r->size);
+  char *to = mia_alloc_in(r->heap, r->size, r->align, r->offset, zero);
   if (to == NULL) return NULL;
-  memcpy(to, p, usable < size ? usable : size);
+  size_t keep = kept(usable, r->size);
+  memcpy(to, p, keep);
+  if (r->zero && !zero) clear(to, keep, mia_alloc_usable(to));
   mia_alloc_free(p);
   return to;
 }
 
-static void *move_to_mapping(mia_page *page, size_t size) {
+static void *move_to_mapping(const request *r, const mia_page *page, size_t *clean) {
   bool zero;
   mia_local *self = mia_local_attach();
-  if (self == NULL) return NULL;
-  mia_page *to = mia_local_make_single(self, &(mia_single){.size = size, .align = 1, .huge = true},
-                                       &zero);
+  mia_local *local = self != NULL ? mia_local_of_heap(self, r->heap) : NULL;
+  if (local == NULL) return NULL;
+  mia_single wanted = {.size = r->size, .align = 1, .huge = true};
+  mia_page *to = mia_local_make_single(local, &wanted, &zero);
   if (to == NULL) return NULL;
-  mia_count_add(&self->counts.lent[to->size_class], 1);
+  self->stirred = true;
+  mia_count_add(&local->counts.lent[to->size_class], 1);
   memcpy(to->start, page->start, page->size);
+  *clean = zero ? page->size : to->size;
   mia_alloc_free(page->start);
   return to->start;
 }
 
 /* The one block of a page at another size; NULL: not without copying it to
- * where any block could be.  It stays in its heap: only the main one's can get
- * another mapping. */
-static void *resize_single(mia_page *page, size_t size, size_t align) {
-  if (size <= MIA_CLASS_SIZE_MAX) return NULL;
-  bool may_move = align <= MIA_BLOCK_ALIGN;
+ * where any block could be.  From *clean on it is new and zero. */
+static void *resize_single(const request *r, mia_page *page, size_t *clean) {
+  if (r->size <= MIA_CLASS_SIZE_MAX) return NULL;
+  bool may_move = r->align <= MIA_BLOCK_ALIGN && r->offset == 0;
   int error = errno;
-  void *p = mia_page_resize_single(page, size, may_move) ? page->start : NULL;
-  if (p == NULL && may_move && size > page->size && size >= HUGE_BY_GROWTH &&
-      mia_local_is_main(page))
-    p = move_to_mapping(page, size);
+  void *p = mia_page_resize_single(page, r->size, may_move, clean) ? page->start : NULL;
+  if (p == NULL && may_move && r->size > page->size && r->size >= HUGE_BY_GROWTH)
+    p = move_to_mapping(r, page, clean);
   errno = error;
   return p;
 }
 
-/* A block that was aligned behind a header may lie at any byte: what is resized
- * without an offset is aligned like others. */
-static bool is_placed(const mia_page *page, const char *p, size_t align, size_t offset) {
-  if (!mia_is_aligned(p + offset, align)) return false;
-  return page->lead == 0 || offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
-}
-
-void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
-  if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
-    return mia_alloc_in(heap, size, align, offset, false); /* which says what is wrong */
+static void *resize(const request *r, void *p) {
   size_t usable = mia_alloc_usable(p);
   mia_page *page = mia_page_of(p);
   mia_page_require_block(page, p);
-  if (!is_placed(page, p, align, offset)) return move(heap, p, usable, size, align, offset);
+  if (!mia_is_aligned((char *)p + r->offset, r->align)) return move(r, p, usable);
   if (page->size_class >= MIA_CLASS_COUNT) {
-    void *q = resize_single(page, size, offset == 0 ? align : MIA_ALIGN_MAX);
+    size_t clean;
+    void *q = resize_single(r, page, &clean);
+    if (q != NULL && r->zero) clear(q, kept(usable, r->size), clean);
     if (q != NULL) return q;
   }
-  return fits(usable, size) ? p : move(heap, p, usable, size, align, offset);
+  if (!fits(usable, r->size)) return move(r, p, usable);
+  if (r->zero) clear(p, r->size, usable);
+  return p;
+}
+
+void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset,
+                          bool zero) {
+  if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
+    return mia_alloc_in(heap, size, align, offset, zero); /* which says what is wrong */
+  return resize(&(request){heap, size, align, offset, zero}, p);
 }
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
-  return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0);
+  return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0, false);
 }

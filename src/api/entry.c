@@ -53,7 +53,7 @@ mia_inline int error_to_keep(void) { return mia_unlikely(mia_api_has_deferred())
 
 static void *attempt(const request *r) {
   mia_heap *heap = r->heap != NULL ? r->heap : mia_alloc_heap_default();
-  if (r->p != NULL) return mia_alloc_resize_in(heap, r->p, r->size, r->align, r->offset);
+  if (r->p != NULL) return mia_alloc_resize_in(heap, r->p, r->size, r->align, r->offset, r->zero);
   if (r->heap != NULL || r->align != 1 || r->offset != 0)
     return mia_alloc_in(heap, r->size, r->align, r->offset, r->zero);
   return r->zero ? mia_alloc_zeroed(r->size) : mia_alloc_slow(r->size, false);
@@ -121,34 +121,18 @@ void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t off
   return finish(p, (request){heap, NULL, size, align, offset, zero, error});
 }
 
-void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
-  int error = error_to_keep();
-  void *q = mia_alloc_resize_in(heap, p, size, align, offset);
-  return finish(q, (request){heap, p, size, align, offset, false, error});
+mia_inline void *resize(request r) {
+  r.error = error_to_keep();
+  void *q = mia_alloc_resize_in(r.heap, r.p, r.size, r.align, r.offset, r.zero);
+  return finish(q, r);
 }
 
-/* Growing so much, it is cheaper to begin with a block that is zero, of which
- * the new part need not be touched. */
-static bool is_growth_large(size_t usable, size_t size) {
-  return size > MIA_CLASS_SIZE_MAX && size / 2 >= usable;
+void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
+  return resize((request){heap, p, size, align, offset, false, 0});
 }
 
 void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
-  if (p == NULL) return mia_api_heap_aligned(heap, size, align, offset, true);
-  size_t usable = mia_alloc_usable(p);
-  if (is_growth_large(usable, size)) {
-    void *to = mia_api_heap_aligned(heap, size, align, offset, true);
-    if (to == NULL) return NULL;
-    memcpy(to, p, usable);
-    mia_enter_free(p);
-    return to;
-  }
-  char *q = mia_api_heap_realloc(heap, p, size, align, offset);
-  if (q == NULL) return NULL;
-  /* Whatever has become of the block: what was kept ends here. */
-  size_t kept = usable < size ? usable : size;
-  memset(q + kept, 0, mia_alloc_usable(q) - kept);
-  return q;
+  return resize((request){heap, p, size, align, offset, true, 0});
 }
 
 mia_page *mia_api_page_of_block(const void *p) {

@@ -43,8 +43,9 @@ void *mia_expand(void *p, size_t size) {
   if (size <= mia_alloc_usable(p)) return p;
   mia_page *page = mia_page_of(p);
   int error = errno;
+  size_t clean;
   if (page != NULL && page->size_class >= MIA_CLASS_COUNT &&
-      size <= MIA_SIZE_MAX - MIA_SLICE_SIZE && mia_page_resize_single(page, size, false)) {
+      size <= MIA_SIZE_MAX - MIA_SLICE_SIZE && mia_page_resize_single(page, size, false, &clean)) {
     errno = error;
     return p;
   }

@@ -245,7 +245,7 @@ void mia_page_gather(mia_page *page) {
 
 /* ---- the one block of a large or huge page ---- */
 
-static bool resize_large(mia_page *page, size_t size) {
+static bool resize_large(mia_page *page, size_t size, size_t *clean) {
   size_t slices = mia_slices_of(size);
   if (slices > MIA_SPAN_MAX_SLICES) return false;
   if (slices < page->slices) {
@@ -254,26 +254,29 @@ static bool resize_large(mia_page *page, size_t size) {
   } else if (slices > page->slices) {
     bool zero;
     if (!mia_arena_extend(page->arena, page->start, page->slices, slices, &zero)) return false;
+    if (zero) *clean = (size_t)page->slices << MIA_SLICE_SHIFT;
   }
   page->slices = (uint32_t)slices;
   return true;
 }
 
 /* The map forgets the old place before the kernel may give it to another. */
-static bool resize_huge(mia_page *page, size_t size, bool may_move) {
+static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clean) {
   if (size < HUGE_MIN) return false;
   mia_page_hide(page);
   char *start = mia_arena_huge_resize(page->start, page->size, size, may_move);
   if (start != NULL) page->start = start;
   mia_page_show(page);
+  if (size > page->size) *clean = page->size;
   return start != NULL;
 }
 
-bool mia_page_resize_single(mia_page *page, size_t size, bool may_move) {
+bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean) {
   if (page->lead > 0) return false;
   size = mia_align_up(size, mia_os_page_size());
-  bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move)
-                                                 : resize_large(page, size);
+  *clean = size;
+  bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
+                                                 : resize_large(page, size, clean);
   if (done) page->size = size;
   return done;
 }

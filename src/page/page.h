@@ -105,8 +105,8 @@ void mia_page_gather(mia_page *page);
 /* Changes the size of the one block of a large or huge page, contents kept;
  * false (nothing changed) where that cannot be done without copying.  A huge
  * block may move, if `may_move': page->start is where it then is.  What is new
- * at its end is unspecified. */
-bool mia_page_resize_single(mia_page *page, size_t size, bool may_move);
+ * at its end reads as zero from *clean on, which may be its size. */
+bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean);
 
 /* Aborts if `p' is not the start of a carved block of the page. */
 void mia_page_require_block(const mia_page *page, const void *p);

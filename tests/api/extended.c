@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <mialloc.h>
+#include <mialloc/stats.h>
 
 /* Half of all sizes overflow when they are doubled. */
 #define TOO_MANY (SIZE_MAX / 2 + 2)
@@ -143,6 +144,48 @@ START_TEST(rezalloc_forgets_what_was_cut_off) {
 }
 END_TEST
 
+static bool is_filled(const char *p, size_t size) {
+  return size == 0 || (p[0] == 0x5a && memcmp(p, p + 1, size - 1) == 0);
+}
+
+/* Up and down at random, every usable byte written in between: none comes again.
+ * Loop test: small blocks, large ones, those with a mapping of their own. */
+START_TEST(rezalloc_leaves_no_old_byte) {
+  static const size_t tops[] = {40000, 2 * MIB, 24 * MIB};
+  static const int turns[] = {4000, 600, 60};
+  size_t top = tops[_i], size = 0, usable = 0;
+  uint64_t random = suite_random(1);
+  char *p = NULL;
+  for (int i = 0; i < turns[_i]; i++) {
+    /* A step from here, or to anywhere. */
+    size_t step = random_below(&random, i % 2 == 0 ? top / 16 : top);
+    size = random_below(&random, 2) != 0 || step > size ? (size + step) % top : size - step;
+    p = launder(i % 3 == 0 ? mia_recalloc(p, 1, size) : mia_rezalloc(p, size));
+    need_at(p != NULL, size);
+    size_t kept = usable < size ? usable : size;
+    usable = mia_usable_size(p);
+    need_at(is_filled(p, kept) && all_zero(p + kept, usable - kept), i);
+    memset(p, 0x5a, usable);
+  }
+  mia_free(p);
+}
+END_TEST
+
+/* The new end of a large block is zero where it comes from: nobody writes there. */
+START_TEST(rezalloc_does_not_touch_what_is_zero) {
+  const size_t before = 96 * MIB, after = 160 * MIB;
+  mia_stats s = {.size = sizeof s}, t = {.size = sizeof t};
+  char *p = launder(mia_zalloc(before));
+  p[0] = p[before - 1] = 1;
+  ck_assert(mia_stats_get(&s));
+  p = launder(mia_rezalloc(p, after));
+  ck_assert(mia_stats_get(&t));
+  ck_assert_uint_lt(t.rss, s.rss + (after - before) / 2);
+  ck_assert(p[0] == 1 && p[before - 1] == 1 && all_zero(p + before, after - before));
+  mia_free(p);
+}
+END_TEST
+
 START_TEST(rezalloc_of_null_is_zero) {
   for (int i = 0; i < SIZES; i++) {
     char *dirt = launder(mia_malloc(sizes[i]));
@@ -226,6 +269,8 @@ SUITE("api/extended") {
   LOOP(expand_never_moves, 0, 80);
   LOOP(rezalloc_zeroes_the_tail, 0, SIZES);
   TEST(rezalloc_forgets_what_was_cut_off);
+  LOOP(rezalloc_leaves_no_old_byte, 0, 3);
+  TEST(rezalloc_does_not_touch_what_is_zero);
   TEST(rezalloc_of_null_is_zero);
   LOOP(the_size_told_is_the_usable_size, 0, SIZES);
   TEST(the_size_of_nothing_is_zero);

@@ -126,7 +126,7 @@ START_TEST(offsets_are_aligned) {
       ck_assert_uint_ge(usable, 1000);
       for (size_t i = 0; i < usable; i++) ck_assert(p[i] == 0);
       memset(p, 1, usable);
-      char *q = mia_alloc_resize_in(heap, p, 5000, align, offset);
+      char *q = mia_alloc_resize_in(heap, p, 5000, align, offset, false);
       ck_assert_ptr_nonnull(q);
       ck_assert_uint_eq(((uintptr_t)q + offset) % align, 0);
       ck_assert(q[0] == 1 && q[999] == 1);

@@ -156,6 +156,29 @@ START_TEST(random_blocks_keep_their_content) {
 }
 END_TEST
 
+/* The same with every usable byte written: what is new is zero, also where the OS
+ * refuses now and then. */
+START_TEST(what_is_new_is_zero_if_wanted) {
+  uint64_t random = suite_random(2);
+  mia_heap *heap = mia_local_main_heap();
+  unsigned char *p = (void *)allocate(1);
+  memset(p, 1, mia_alloc_usable(p));
+  for (int i = 0; i < TURNS / 2; i++) {
+    size_t size = random_size(&random, i % 40 == 0 ? 24 : 19), usable = mia_alloc_usable(p);
+    if (i % 3 == 0) fake_refuse(FAKE_MEMORY, 1 + random_below(&random, 3), FAKE_EVER);
+    unsigned char *q = mia_alloc_resize_in(heap, p, size, 1, 0, true);
+    fake_allow();
+    if (q == NULL) continue;
+    p = q;
+    size_t keep = usable < size ? usable : size;
+    usable = mia_alloc_usable(p);
+    for (size_t j = 0; j < usable; j++) need_at(p[j] == (j < keep), j);
+    memset(p, 1, usable);
+  }
+  mia_alloc_free(p);
+}
+END_TEST
+
 SUITE("alloc/realloc") {
   CASE(world_of_locals, world_end);
   TEST(nothing_is_allocated);
@@ -166,5 +189,6 @@ SUITE("alloc/realloc") {
   TEST(alignment_is_kept_where_it_is_asked_for);
   TEST(a_refused_resize_leaves_the_block);
   TEST(random_blocks_keep_their_content);
+  TEST(what_is_new_is_zero_if_wanted);
   TIMEOUT(60);
 }

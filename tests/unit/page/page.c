@@ -279,17 +279,20 @@ START_TEST(a_large_page_of_used_memory_is_not_zero) {
 }
 END_TEST
 
+static size_t clean; /* where what is new at the end of a resized block is zero from on */
+
 START_TEST(a_large_page_grows_where_there_is_room) {
   mia_page *page = single(4 * SLICE, 1);
   mark(page->start, 4 * SLICE);
-  ck_assert(mia_page_resize_single(page, 10 * SLICE - 5, false));
+  ck_assert(mia_page_resize_single(page, 10 * SLICE - 5, false, &clean));
   ck_assert(page->size == 10 * SLICE && page->slices == 10 && marked(page->start, 4 * SLICE));
+  ck_assert_uint_eq(clean, 4 * SLICE);
   memset(page->start + 4 * SLICE, 1, 6 * SLICE);
   mia_page *behind = single(SLICE, 1);
   ck_assert_ptr_eq(behind->start, page->start + 10 * SLICE);
-  ck_assert(!mia_page_resize_single(page, 10 * SLICE + 1, true));
+  ck_assert(!mia_page_resize_single(page, 10 * SLICE + 1, true, &clean));
   ck_assert(page->size == 10 * SLICE && page->slices == 10);
-  ck_assert(!mia_page_resize_single(page, SPAN_MAX + 1, true));
+  ck_assert(!mia_page_resize_single(page, SPAN_MAX + 1, true, &clean));
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 11 * SLICE);
 }
 END_TEST
@@ -297,10 +300,14 @@ END_TEST
 START_TEST(a_large_page_shrinks_by_slices) {
   mia_page *page = single(10 * SLICE, 1);
   mark(page->start, 10 * SLICE);
-  ck_assert(mia_page_resize_single(page, 9 * SLICE + 1, true));
-  ck_assert(page->size == 9 * SLICE + 4096 && page->slices == 10);
-  ck_assert(mia_page_resize_single(page, 3 * SLICE, true));
+  ck_assert(mia_page_resize_single(page, 9 * SLICE + 1, true, &clean));
+  ck_assert(page->size == 9 * SLICE + 4096 && page->slices == 10 && clean == page->size);
+  ck_assert(mia_page_resize_single(page, 10 * SLICE, true, &clean)); /* dirty from before */
+  ck_assert(page->size == 10 * SLICE && clean == page->size);
+  ck_assert(mia_page_resize_single(page, 3 * SLICE, true, &clean));
   ck_assert(page->size == 3 * SLICE && page->slices == 3 && marked(page->start, 3 * SLICE));
+  ck_assert(mia_page_resize_single(page, 10 * SLICE, true, &clean) && clean == 10 * SLICE);
+  ck_assert(mia_page_resize_single(page, 3 * SLICE, true, &clean) && clean == 3 * SLICE);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 3 * SLICE);
   bool zero;
   mia_page *behind = mia_page_make_single(
@@ -316,18 +323,19 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   mark(page->start, HUGE);
   char *was = page->start;
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
-  ck_assert(!mia_page_resize_single(page, 2 * HUGE, false));
+  ck_assert(!mia_page_resize_single(page, 2 * HUGE, false, &clean));
   ck_assert(page->start == was && page->size == HUGE && mia_page_of(was) == page);
-  ck_assert(mia_page_resize_single(page, 2 * HUGE, true));
+  ck_assert(mia_page_resize_single(page, 2 * HUGE, true, &clean));
   ck_assert(page->start != was && page->size == 2 * HUGE && marked(page->start, HUGE));
+  ck_assert_uint_eq(clean, HUGE);
   ck_assert(mia_page_of(page->start) == page && mia_page_of(was) == NULL);
   fake_allow();
-  ck_assert(mia_page_resize_single(page, 2 * SLICE, false));
-  ck_assert(page->size == 2 * SLICE && marked(page->start, 2 * SLICE));
+  ck_assert(mia_page_resize_single(page, 2 * SLICE, false, &clean));
+  ck_assert(page->size == 2 * SLICE && clean == page->size && marked(page->start, 2 * SLICE));
   ck_assert_ptr_eq(mia_page_of(page->start), page);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   was = page->start;
-  ck_assert(!mia_page_resize_single(page, HUGE, true));
+  ck_assert(!mia_page_resize_single(page, HUGE, true, &clean));
   ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
   fake_allow();
   retire_single(page);
@@ -344,7 +352,7 @@ START_TEST(huge_pages_do_not_share_a_slice) {
   mia_page *page = mia_page_make_single(
       &(mia_single){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
   ck_assert_ptr_nonnull(page);
-  (void)mia_page_resize_single(page, 40 * MIA_KIB, true);
+  (void)mia_page_resize_single(page, 40 * MIA_KIB, true, &clean);
   fake.place = page->start + page->size;
   mia_page *behind = single(HUGE, 1);
   ck_assert_ptr_eq(behind->start, page->start + page->size);
@@ -418,10 +426,10 @@ START_TEST(every_os_page_size_is_served) {
   fake.page_size = (size_t)4096 << 2 * _i;
   mia_page *page = single(SLICE + 1, 1);
   ck_assert_uint_eq(page->size, mia_align_up(SLICE + 1, fake.page_size));
-  ck_assert(mia_page_resize_single(page, 3 * SLICE + 1, false));
+  ck_assert(mia_page_resize_single(page, 3 * SLICE + 1, false, &clean));
   retire_single(page);
   page = single(HUGE + 1, 1);
-  ck_assert(mia_page_resize_single(page, HUGE + 5 * SLICE + 1, true));
+  ck_assert(mia_page_resize_single(page, HUGE + 5 * SLICE + 1, true, &clean));
   ck_assert_uint_eq(page->size % fake.page_size, 0);
   retire_single(page);
   page = made(50);
