@@ -246,11 +246,12 @@ MIA_API size_t mia_good_size(size_t size);
 /* The same of mia_malloc_aligned. */
 MIA_API size_t mia_good_size_aligned(size_t size, size_t alignment);
 
-/* Whether `p', which may be any pointer, is a block of this library. */
+/* Whether `p', which may be any pointer, points to or into a block of this library,
+ * which may be in use or free; what it does not know as its own is not. */
 MIA_API bool mia_any_heap_contains(const void *p);
 
 /* Whether `p', which may be any pointer, lies in address space that the library
- * has, or is a block. */
+ * has, or points into a block. */
 MIA_API bool mia_is_in_heap_region(const void *p);
 
 /* The largest power of two that the address `p' is a multiple of; 0 for NULL

@@ -46,11 +46,12 @@ MIA_API void mia_heap_destroy(mia_heap *heap);
 /* mia_collect for what the calling thread has of a heap. */
 MIA_API void mia_heap_collect(mia_heap *heap, bool force);
 
-/* The heap of the block `p', which may be any pointer; NULL if it is no block of
- * this library. */
+/* The heap of the block that `p', which may be any pointer, points to or into; NULL
+ * if that is none of this library.  A free block that a page still has room for
+ * is the heap's as one in use is; a large one is gone once it is freed. */
 MIA_API mia_heap *mia_heap_of(const void *p);
 
-/* Whether `p', which may be any pointer, is a block of the heap. */
+/* Whether that is this heap.  False for NULL and for what is not the library's. */
 MIA_API bool mia_heap_contains(const mia_heap *heap, const void *p);
 
 /* The heap that mia_malloc, malloc and all other forms that name none take from
@@ -151,9 +152,9 @@ MIA_API bool mia_heap_visit_blocks(mia_heap *heap, bool blocks, mia_block_visito
 MIA_API bool mia_heap_visit_abandoned_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
                                              void *arg);
 
-/* Whether less than `percent' of the page of the block `p' is in use, so that
- * moving its blocks elsewhere would give memory back.  False if `p' is not a
- * block of the heap. */
+/* Whether less than `percent' of the page that `p' points into is in use, so that
+ * moving its blocks elsewhere would give memory back.  False if `p' does
+ * not point to or into a block of the heap. */
 MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size_t percent);
 
 /* ---- arenas -------------------------------------------------------------------------------- */

@@ -135,13 +135,6 @@ void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, 
   return resize((request){heap, p, size, align, offset, true, 0});
 }
 
-mia_page *mia_api_page_of_block(const void *p) {
-  mia_page *page = mia_page_of(p);
-  if (page == NULL || page->size == 0) return NULL;
-  size_t offset = (uintptr_t)p - (uintptr_t)page->start;
-  return offset % page->size == 0 && offset / page->size < page->total ? page : NULL;
-}
-
 /* ---- the C library's rules ---- */
 
 int mia_api_posix_memalign(void **result, size_t align, size_t size) {

@@ -35,8 +35,9 @@ void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t off
 void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
 void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
 
-/* The page of a block; NULL for any other pointer. */
-mia_page *mia_api_page_of_block(const void *p);
+/* The page of the block, in use or free, that a pointer points to or into; NULL if
+ * to none of ours. */
+mia_page *mia_api_page_around(const void *p);
 
 /* The C library's rules for the forms that have some. */
 int mia_api_posix_memalign(void **result, size_t align, size_t size);

@@ -127,4 +127,4 @@ void mia_ufree(void *p, size_t *usable) { mia_enter_free(tell(p, usable)); }
 
 /* ---- any pointer ---- */
 
-bool mia_any_heap_contains(const void *p) { return mia_api_page_of_block(p) != NULL; }
+bool mia_any_heap_contains(const void *p) { return mia_api_page_around(p) != NULL; }

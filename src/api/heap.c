@@ -50,11 +50,13 @@ void mia_heap_collect(mia_heap *heap, bool force) {
 /* ---- which heap ---- */
 
 mia_heap *mia_heap_of(const void *p) {
-  const mia_page *page = mia_api_page_of_block(p);
+  const mia_page *page = mia_api_page_around(p);
   return page != NULL ? mia_local_heap_of(page) : NULL;
 }
 
-bool mia_heap_contains(const mia_heap *heap, const void *p) { return mia_heap_of(p) == heap; }
+bool mia_heap_contains(const mia_heap *heap, const void *p) {
+  return heap != NULL && mia_heap_of(p) == heap;
+}
 
 mia_heap *mia_heap_get_default(void) { return mia_alloc_heap_default(); }
 
@@ -193,7 +195,7 @@ bool mia_heap_visit_abandoned_blocks(mia_heap *heap, bool blocks, mia_block_visi
 
 bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size_t percent) {
   enum { ALL = 100 };
-  const mia_page *page = mia_api_page_of_block(p);
+  const mia_page *page = mia_api_page_around(p);
   if (page == NULL || mia_local_heap_of(page) != heap) return false;
   return (size_t)page->used * ALL < (percent < ALL ? percent : ALL) * page->total;
 }

@@ -398,6 +398,55 @@ START_TEST(blocks_of_ended_threads_are_visited) {
 }
 END_TEST
 
+/* Loop test: the size. */
+START_TEST(all_of_a_block_is_contained) {
+  enum { FORMS = 3 };
+  size_t n = sizes[_i], a = opaque(1 << 18), at = 100000; /* that one has bytes before it */
+  for (int round = 0; round < 2; round++) {
+    mia_heap *h = round == 0 ? mia_heap_main() : mia_heap_new();
+    mia_heap *other = mia_heap_new();
+    char *p[FORMS] = {mia_heap_malloc(h, n), mia_heap_malloc_aligned(h, n, a),
+                      mia_heap_malloc_aligned_at(h, n, a, at)};
+    for (int i = 0; i < FORMS; i++) {
+      size_t usable = mia_usable_size(launder(p[i]));
+      for (size_t inside = 0; inside < usable; inside += usable / 7 + 1) {
+        need_at(mia_heap_of(p[i] + inside) == h && mia_heap_contains(h, p[i] + inside), inside);
+        need_at(mia_any_heap_contains(p[i] + inside), inside);
+        need_at(!mia_heap_contains(other, p[i] + inside), inside);
+      }
+      need_at(mia_heap_of(p[i] + usable - 1) == h, usable);
+    }
+    uintptr_t last = (uintptr_t)p[FORMS - 1] + mia_usable_size(p[FORMS - 1]);
+    if (n > 32768) need(!mia_heap_contains(other, (void *)last));
+    for (int i = 0; i < FORMS; i++) {
+      size_t usable = mia_usable_size(p[i]);
+      mia_free(p[i]);
+      if (n <= 32768) continue;
+      need(mia_heap_of(p[i]) == NULL && mia_heap_of(p[i] + usable / 2) == NULL);
+      need(!mia_any_heap_contains(p[i] + usable - 1));
+    }
+    mia_heap_delete(h); /* unless it is the main one */
+    mia_heap_delete(other);
+  }
+}
+END_TEST
+
+START_TEST(nothing_else_is_contained) {
+  static char object[10];
+  mia_heap *h = mia_heap_new();
+  void *huge = launder(mia_heap_malloc(h, 40 << 20)); /* so that such ones are looked for */
+  const void *const others[] = {NULL,       &h,        object,
+                                object + 5, (void *)1, (void *)UINTPTR_MAX,
+                                "text",     (char *)h, (char *)(uintptr_t)(UINTPTR_MAX / 2)};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    need_at(mia_heap_of(others[i]) == NULL && !mia_heap_contains(h, others[i]), i);
+    need_at(!mia_heap_contains(mia_heap_main(), others[i]) && !mia_any_heap_contains(others[i]), i);
+  }
+  need(!mia_heap_contains(NULL, NULL) && !mia_heap_contains(NULL, huge));
+  mia_heap_destroy(h);
+}
+END_TEST
+
 START_TEST(use_of_a_page_is_known) {
   enum { COUNT = 2000 };
   static void *p[COUNT];
@@ -504,6 +553,8 @@ SUITE("api/heap") {
   LOOP(all_forms_take_from_the_default, 0, SIZES);
   TEST(every_block_is_visited);
   TEST(blocks_of_ended_threads_are_visited);
+  LOOP(all_of_a_block_is_contained, 0, SIZES);
+  TEST(nothing_else_is_contained);
   TEST(use_of_a_page_is_known);
   TEST(sub_processes_have_heaps_of_their_own);
   TEST(the_caller_leaves_what_it_destroys);

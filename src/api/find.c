@@ -1,0 +1,56 @@
+/* find.c -- from any pointer to the page that it points into. */
+#include "base/prelude.h"
+
+#include "api/entry.h"
+#include "api/subproc.h"
+
+/* Whether `p' points to or into a block of a page, in use or free. */
+mia_glance static bool is_in(const mia_page *page, const void *p) {
+  return (uintptr_t)p - (uintptr_t)page->start < page->total * page->size;
+}
+
+/* The map knows a large page by its first slice alone: what else could have this
+ * slice begins at it, or behind that page. */
+static mia_page *find_large(const mia_arena *arena, const void *p) {
+  size_t slice = mia_arena_slice_of(arena, p);
+  for (size_t back = 1; back < MIA_SPAN_MAX_SLICES && back <= slice; back++) {
+    mia_page *page = mia_page_of(arena->start + ((slice - back) << MIA_SLICE_SHIFT));
+    if (page != NULL) return is_in(page, p) ? page : NULL;
+  }
+  return NULL;
+}
+
+typedef struct search {
+  const void *p;
+  mia_page *page; /* NULL: not found yet */
+} search;
+
+static bool look_at_huge(mia_heap *heap, void *arg) {
+  search *s = arg;
+  mia_os_lock(&mia_local_all.pool_lock);
+  for (mia_page *page = heap->pages; page != NULL && s->page == NULL; page = page->heap_next)
+    if (page->size_class == MIA_CLASS_HUGE && is_in(page, s->p)) s->page = page;
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return s->page == NULL;
+}
+
+/* Huge pages lie in no arena: their heaps know them. */
+static mia_page *find_huge(const void *p) {
+  search s = {.p = p};
+  if (mia_aword_get(&mia_local_all.pages[MIA_CLASS_HUGE].now) > 0)
+    mia_api_each_heap(look_at_huge, &s);
+  return s.page;
+}
+
+mia_page *mia_api_page_around(const void *p) {
+  if (p == NULL) return NULL;
+  mia_page *page = mia_page_of(p);
+  if (page != NULL && is_in(page, p)) return page;
+  size_t count = mia_aword_get_acq(&mia_arena_all.count);
+  for (size_t i = 0; i < count; i++) {
+    const mia_arena *arena = mia_arena_nth(i);
+    if ((uintptr_t)p - (uintptr_t)arena->start < arena->slices << MIA_SLICE_SHIFT)
+      return page == NULL ? find_large(arena, p) : NULL;
+  }
+  return find_huge(p);
+}
