@@ -86,9 +86,19 @@ static inline int pattern_holds(const void *p, size_t size, uint64_t key) {
   return difference == 0 && memcmp(bytes + i, &word, size - i) == 0;
 }
 
+/* By words where they are aligned: some libcs compare bytes. */
 static inline int all_zero(const void *p, size_t size) {
   const unsigned char *bytes = p;
-  return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
+  uint64_t found = 0;
+  size_t i = 0;
+  for (; i < size && (uintptr_t)(bytes + i) % sizeof found != 0; i++) found |= bytes[i];
+  for (; i + sizeof found <= size; i += sizeof found) {
+    uint64_t word;
+    memcpy(&word, __builtin_assume_aligned(bytes + i, sizeof word), sizeof word);
+    found |= word;
+  }
+  for (; i < size; i++) found |= bytes[i];
+  return found == 0;
 }
 
 /* Hides where a value came from: a compiler may fold what the attributes of

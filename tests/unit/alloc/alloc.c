@@ -96,8 +96,10 @@ START_TEST(what_cannot_be_is_refused) {
                           MIA_SIZE_MAX + 1,
                           MIA_SIZE_MAX - MIA_SLICE_SIZE,
                           MIA_SIZE_MAX / 4 * 3};
+  /* all but the last two say too much; these may find room in 32 bits */
+  const size_t count = sizeof sizes / sizeof sizes[0] - (MIA_POINTER_64 ? 0 : 2);
   errno = MARK;
-  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+  for (size_t i = 0; i < count; i++) {
     fails_with(ENOMEM, mia_alloc_slow(sizes[i], false));
     fails_with(ENOMEM, mia_alloc_zeroed(sizes[i]));
     fails_with(ENOMEM, mia_alloc_aligned(sizes[i], 64, false));

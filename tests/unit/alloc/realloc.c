@@ -88,7 +88,7 @@ START_TEST(a_block_that_keeps_growing_is_not_copied) {
   }
   ck_assert_uint_eq(page_of(p)->size_class, MIA_CLASS_HUGE);
   ck_assert_uint_le(moves, 9);
-  ck_assert_uint_ge(fake_calls(FAKE_RESIZE), 2 * SPAN_MAX / MIA_MIB);
+  ck_assert_uint_ge(fake_calls(FAKE_RESIZE), 2 * SPAN_MAX / MIA_MIB - 1); /* the first is new */
   ck_assert(p[0] == 3 && p[MIA_MIB - 1] == 3);
 }
 END_TEST

@@ -287,7 +287,8 @@ END_TEST
 
 START_TEST(an_arena_without_a_head_goes_back) {
   world_without_overcommit();
-  (void)taken(MIA_ARENA_FIRST_SLICES, 1);
+  for (size_t n = 0; n < MIA_ARENA_FIRST_SLICES; n += MIA_SPAN_MAX_SLICES)
+    (void)taken(MIA_SPAN_MAX_SLICES, 1);
   size_t mapped = fake.mapped;
   mia_span s;
   fake_refuse(FAKE_RESERVE_LIVE | FAKE_COMMIT, 1, FAKE_EVER);

@@ -68,7 +68,9 @@ START_TEST(now_takes_all_that_is_free_and_dirty) {
 END_TEST
 
 START_TEST(runs_are_purged_in_one_call_a_cell) {
-  mia_span all = taken(3 * MIA_CELL_BITS);
+  mia_span all = taken(MIA_CELL_BITS);
+  (void)taken(MIA_CELL_BITS);
+  (void)taken(MIA_CELL_BITS);
   mia_arena_give(all.arena, all.start, 3, 3 * SLICE);
   mia_arena_give(all.arena, all.start + 5 * SLICE, 1, SLICE);
   mia_arena_give(all.arena, all.start + (MIA_CELL_BITS - 2) * SLICE, MIA_CELL_BITS + 4,

@@ -170,16 +170,17 @@ END_TEST
 /* The counts are modulo 2^14: more than any page has. */
 START_TEST(all_blocks_of_the_fullest_page_are_counted) {
   const uint32_t most = MIA_SLICE_SIZE / MIA_BLOCK_MIN;
-  static mia_block many[8192];
+  static struct { alignas(MIA_BLOCK_MIN) mia_block block; } many[8192];
   ck_assert_uint_eq(most, sizeof many / sizeof many[0]);
   for (int round = 0; round < 4; round++) {
     page = (mia_page){.start = (char *)many, .size = sizeof many[0], .total = most};
     mia_owner_begin_claimed(&page);
     if (round > 0) ck_assert(mia_owner_drop(&page, round == 1 ? 1 : round == 2 ? most : most / 2));
     uint32_t claims = 0, count = 0;
-    for (uint32_t i = 0; i < most; i++) claims += mia_owner_push(&page, &many[i], &many[i], 1);
+    for (uint32_t i = 0; i < most; i++)
+      claims += mia_owner_push(&page, &many[i].block, &many[i].block, 1);
     ck_assert_uint_eq(claims, round > 0);
-    ck_assert_ptr_eq(mia_owner_gather(&page, &count), &many[most - 1]);
+    ck_assert_ptr_eq(mia_owner_gather(&page, &count), &many[most - 1].block);
     ck_assert_uint_eq(count, most);
   }
 }
