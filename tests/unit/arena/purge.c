@@ -187,11 +187,22 @@ enum { BOUND = 2 * 64, MUCH = 5 * 64, SOON = 1000 };
 
 static void excess_at(mia_tick now) { mia_arena_purge_excess(now, BOUND * SLICE); }
 
+/* As dirty(), of as many spans as this host needs. */
+static void dirty_much(void) {
+  mia_span spans[MUCH / 64];
+  size_t n = 0;
+  for (size_t left = MUCH; left > 0; left -= spans[n++].slices) {
+    spans[n] = taken(left < MIA_SPAN_MAX_SLICES ? left : MIA_SPAN_MAX_SLICES);
+    memset(spans[n].start, 1, spans[n].slices * SLICE);
+  }
+  while (n > 0) give(&spans[--n]);
+}
+
 START_TEST(what_is_too_much_goes_at_once) {
   (void)dirty(BOUND);
   excess_at(1000);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
-  (void)dirty(MUCH);
+  dirty_much();
   excess_at(1000);
   ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
   ck_assert_uint_eq(fake.purged, MUCH * SLICE - mia_arena_idle());
@@ -204,12 +215,12 @@ END_TEST
 /* Who needs again what was purged is left alone, longer each time. */
 START_TEST(a_purge_that_is_regretted_is_not_repeated) {
   mia_tick now = 1000;
-  (void)dirty(MUCH);
+  dirty_much();
   excess_at(now);
   size_t purged = fake.purged, pause = SOON;
   ck_assert_uint_gt(purged, 0);
   for (int i = 0; i < 4; i++, pause *= 2) {
-    (void)dirty(MUCH); /* its page faults, and in vain */
+    dirty_much(); /* its page faults, and in vain */
     excess_at(now += 10);
     ck_assert_uint_eq(fake.purged, purged);
     excess_at(now += (mia_tick)pause - 1);
@@ -224,7 +235,7 @@ END_TEST
 START_TEST(what_is_needed_much_later_is_no_regret) {
   mia_tick now = 1000;
   for (int i = 1; i < 5; i++, now += 2 * SOON) {
-    (void)dirty(MUCH);
+    dirty_much();
     excess_at(now);
     ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
   }
