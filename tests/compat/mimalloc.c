@@ -15,6 +15,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Declared as programs do that don't want the header in theirs. */
+struct mi_heap_s;
+typedef struct mi_heap_s mi_heap_t;
+mi_decl_nodiscard mi_decl_export mi_decl_restrict static void *mi_cdecl own_malloc(size_t size)
+    mi_attr_noexcept mi_attr_malloc mi_attr_alloc_size(1);
+static void *own_malloc(size_t size) mi_attr_noexcept { return mi_malloc(size); }
+
 typedef void (*function)(void);
 
 typedef struct entry {
@@ -512,9 +519,31 @@ static bool is_json(char *s) {
   return is;
 }
 
+/* Every field of the structure, by the macro that lists them. */
+static void test_stats_fields(void) {
+  mi_stats_t_decl(stats) int fields = 0;
+  int64_t all = 0;
+  must(mi_stats_get(&stats));
+#define MI_STAT_COUNT(stat)                                               \
+  all |= stats.stat.total | stats.stat.peak | stats.stat.current;         \
+  if (stats.stat.peak < stats.stat.current) wrong = #stat " has no peak"; \
+  fields++;
+#define MI_STAT_COUNTER(stat) \
+  all |= stats.stat.total;    \
+  fields++;
+  MI_STAT_FIELDS()
+#undef MI_STAT_COUNT
+#undef MI_STAT_COUNTER
+  must(all > 0 && fields == 36); /* none is negative */
+  must(sizeof stats.malloc_bins == sizeof stats.page_bins && MI_BIN_HUGE == 73U);
+  must(sizeof stats.chunk_bins / sizeof stats.chunk_bins[0] == MI_CBIN_COUNT);
+  finish("fields of mi_stats_t");
+}
+
 static void test_stats(void) {
   mi_stats_t_decl(stats);
   mi_heap_t *h = mi_heap_new();
+  mi_free(own_malloc(10));
   void *p = mi_heap_malloc(h, 100);
   must(CALL(mi_stats_get)(&stats) && stats.pages.current > 0 && stats.malloc_normal.current > 0);
   must(stats.reserved.current >= stats.page_committed.current);
@@ -622,6 +651,7 @@ int main(void) {
   test_options();
   test_process();
   test_stats();
+  test_stats_fields();
   test_macros();
   test_list();
   printf("1..%d\n", tests);

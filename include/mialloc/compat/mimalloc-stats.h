@@ -15,7 +15,7 @@
 #define MI_STAT_VERSION 5
 
 /* The index of the last size class, as far as these structures go. */
-#define MI_BIN_HUGE 73
+#define MI_BIN_HUGE (73U)
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,37 +42,64 @@ typedef enum mi_chunkbin_e {
   MI_CBIN_COUNT
 } mi_chunkbin_t;
 
+/* The fields that count, by the macros MI_STAT_COUNT and MI_STAT_COUNTER of who
+ * uses this.  Those of mimalloc 2's segments, of its searches for pages and of what
+ * a purge does not do here (reset) stay 0. */
+#define MI_STAT_FIELDS()                     \
+  MI_STAT_COUNT(pages)                       \
+  MI_STAT_COUNT(reserved)                    \
+  MI_STAT_COUNT(committed)                   \
+  MI_STAT_COUNTER(reset)                     \
+  MI_STAT_COUNTER(purged)                    \
+  MI_STAT_COUNT(page_committed)              \
+  MI_STAT_COUNT(pages_abandoned)             \
+  MI_STAT_COUNT(threads)                     \
+  MI_STAT_COUNT(malloc_normal)               \
+  MI_STAT_COUNT(malloc_huge)                 \
+  MI_STAT_COUNT(malloc_requested)            \
+  MI_STAT_COUNTER(mmap_calls)                \
+  MI_STAT_COUNTER(commit_calls)              \
+  MI_STAT_COUNTER(reset_calls)               \
+  MI_STAT_COUNTER(purge_calls)               \
+  MI_STAT_COUNTER(arena_count)               \
+  MI_STAT_COUNTER(malloc_normal_count)       \
+  MI_STAT_COUNTER(malloc_huge_count)         \
+  MI_STAT_COUNTER(malloc_guarded_count)      \
+  MI_STAT_COUNTER(arena_rollback_count)      \
+  MI_STAT_COUNTER(arena_purges)              \
+  MI_STAT_COUNTER(pages_extended)            \
+  MI_STAT_COUNTER(pages_retire)              \
+  MI_STAT_COUNTER(page_searches)             \
+  MI_STAT_COUNTER(page_searches_count)       \
+  MI_STAT_COUNT(segments)                    \
+  MI_STAT_COUNT(segments_abandoned)          \
+  MI_STAT_COUNT(segments_cache)              \
+  MI_STAT_COUNT(_segments_reserved)          \
+  MI_STAT_COUNT(heaps)                       \
+  MI_STAT_COUNT(theaps)                      \
+  MI_STAT_COUNTER(pages_reclaim_on_alloc)    \
+  MI_STAT_COUNTER(pages_reclaim_on_free)     \
+  MI_STAT_COUNTER(pages_reabandon_full)      \
+  MI_STAT_COUNTER(pages_unabandon_busy_wait) \
+  MI_STAT_COUNTER(heaps_delete_wait)
+
+#define MI_STAT_COUNT(stat) mi_stat_count_t stat;
+#define MI_STAT_COUNTER(stat) mi_stat_counter_t stat;
+
+/* `size' and `version' are set by who asks. */
 typedef struct mi_stats_s {
   size_t size;
   size_t version;
-  mi_stat_count_t pages;
-  mi_stat_count_t reserved;
-  mi_stat_count_t committed;
-  mi_stat_count_t reset;
-  mi_stat_count_t purged;
-  mi_stat_count_t page_committed;
-  mi_stat_count_t pages_abandoned;
-  mi_stat_count_t threads;
-  mi_stat_count_t heaps;
-  mi_stat_count_t theaps;
-  mi_stat_count_t malloc_normal;
-  mi_stat_count_t malloc_huge;
-  mi_stat_count_t malloc_requested;
-  mi_stat_counter_t mmap_calls;
-  mi_stat_counter_t commit_calls;
-  mi_stat_counter_t reset_calls;
-  mi_stat_counter_t purge_calls;
-  mi_stat_counter_t arena_count;
-  mi_stat_counter_t malloc_normal_count;
-  mi_stat_counter_t malloc_huge_count;
-  mi_stat_counter_t malloc_guarded_count;
-  mi_stat_counter_t pages_retire;
-  mi_stat_counter_t pages_reclaim_on_alloc;
-  mi_stat_counter_t pages_reclaim_on_free;
+  MI_STAT_FIELDS()
+  mi_stat_count_t _stat_reserved[4];
+  mi_stat_counter_t _stat_counter_reserved[4];
   mi_stat_count_t malloc_bins[MI_BIN_HUGE + 1];
   mi_stat_count_t page_bins[MI_BIN_HUGE + 1];
   mi_stat_count_t chunk_bins[MI_CBIN_COUNT];
 } mi_stats_t;
+
+#undef MI_STAT_COUNT
+#undef MI_STAT_COUNTER
 
 /* Makes a structure ready to be filled in. */
 MI_INLINE void mi_stats_header_init(mi_stats_t *stats) {
@@ -89,7 +116,7 @@ MI_INLINE void mi_stats_init(mi_stats_t *stats) {
 /* Declares a structure that is ready to be filled in. */
 #define mi_stats_t_decl(name) \
   mi_stats_t name;            \
-  mi_stats_init(&name)
+  mi_stats_init(&name);
 
 MI_INLINE bool mi_stats_fits(const mi_stats_t *stats) {
   return stats != NULL && stats->size == sizeof *stats && stats->version == MI_STAT_VERSION;
@@ -124,7 +151,7 @@ MI_INLINE bool mi_stats_fill(mi_stats_t *stats, const mia_stats *from) {
   mi_stats_put(&stats->pages, from->events.pages_made, from->pages, from->pages);
   mi_stats_put(&stats->reserved, from->reserved, from->reserved, from->reserved);
   mi_stats_put(&stats->committed, from->committed, from->used_peak, from->committed);
-  mi_stats_put(&stats->purged, from->purged, from->purged, from->purged);
+  stats->purged.total = (int64_t)from->purged;
   mi_stats_put(&stats->page_committed, from->used, from->used_peak, from->used);
   mi_stats_put(&stats->threads, from->threads_peak, from->threads_peak, from->threads);
   stats->arena_count.total = (int64_t)from->arenas;

@@ -26,11 +26,31 @@
 
 #define MI_INLINE static inline
 
+/* What mimalloc's declarations are made of, for programs that use it in theirs. */
+#ifdef __cplusplus
+#define mi_attr_noexcept noexcept
+#else
+#define mi_attr_noexcept
+#endif
+#define mi_cdecl
+#define mi_decl_export
+#define mi_decl_restrict
+#define mi_decl_nodiscard __attribute__((warn_unused_result))
+#define mi_decl_align(a) __attribute__((aligned(a)))
+#define mi_attr_malloc __attribute__((malloc))
+#define mi_attr_alloc_size(s) __attribute__((alloc_size(s)))
+#define mi_attr_alloc_size2(s1, s2) __attribute__((alloc_size(s1, s2)))
+#define mi_attr_alloc_align(p) __attribute__((alloc_align(p)))
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* ---- types ---- */
+
+/* The tags, for programs that declare a type by themselves. */
+#define mi_heap_s mia_heap
+#define mi_heap_area_s mia_heap_area
 
 typedef mia_heap mi_heap_t;
 typedef struct mi_theap_s mi_theap_t;
