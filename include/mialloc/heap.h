@@ -160,7 +160,7 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
 /* ---- arenas -------------------------------------------------------------------------------- */
 
 /* An arena is a range of address space that pages lie in.  The library reserves
- * arenas as it needs them; these functions add others, which stay to the end.
+ * arenas as it needs them; these functions add others, which stay until unloaded.
  * An exclusive one serves only the heaps that were made for it.  0 and the arena
  * in *arena, if that is not NULL; or ENOMEM, with NULL there. */
 
@@ -200,6 +200,15 @@ typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is
 MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
                                int node, bool exclusive, mia_commit_function *commit, void *arg,
                                mia_arena **arena);
+
+/* Takes an exclusive arena out of use, for ever: `arena' is nothing any more, what
+ * was reserved is unmapped, and memory that the program brought is its own again,
+ * with any content and as accessible as it was left.  False and EBUSY, nothing
+ * changed: a heap that was made for it has not ended, blocks in it are in use (of
+ * a heap that was deleted; or a thread has some ready to hand out, until it calls
+ * mia_collect), or it is not an exclusive arena: in others the library may have
+ * data of its own.  Nobody walks over the blocks of a main heap meanwhile. */
+MIA_API bool mia_arena_unload(mia_arena *arena);
 
 /* Where an arena starts, and its size in *size, if that is not NULL. */
 MIA_API void *mia_arena_area(const mia_arena *arena, size_t *size);

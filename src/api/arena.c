@@ -2,8 +2,10 @@
 #include "base/prelude.h"
 
 #include "api/hook.h"
-#include "arena/arena.h"
+#include "arena/unload.h"
 #include "base/fmt.h"
+#include "local/bin.h"
+#include "local/spare.h"
 #include "os/os.h"
 
 #include <mialloc/heap.h>
@@ -62,7 +64,8 @@ static int reserve_huge(size_t pages, int node, const patience *p, bool exclusiv
                        .committed = true,
                        .pinned = true,
                        .zero = true,
-                       .exclusive = exclusive};
+                       .exclusive = exclusive,
+                       .reserved = true};
   mia_arena *made = mia_arena_manage(&own);
   if (made == NULL) (void)mia_os_release(start, own.size);
   return answer(made, arena);
@@ -100,6 +103,18 @@ bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bo
   return answer(mia_arena_manage(&own), arena) == 0;
 }
 
+/* ---- fewer of them ---- */
+
+bool mia_arena_unload(mia_arena *arena) {
+  mia_local *self = mia_local_self;
+  int error = errno;
+  if (!mia_local_is_none(self)) mia_local_collect(self);
+  mia_local_drop_spares(self);
+  bool done = mia_arena_take_down(arena);
+  errno = done ? error : EBUSY;
+  return done;
+}
+
 /* ---- asking ---- */
 
 void *mia_arena_area(const mia_arena *arena, size_t *size) {
@@ -118,9 +133,11 @@ size_t mia_arena_min_size(void) { return 3 * MIA_SLICE_SIZE; }
 
 bool mia_is_in_heap_region(const void *p) {
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
-  for (size_t i = 0; i < count; i++)
-    if (mia_arena_contains(mia_arena_nth(i), p)) return true;
-  return mia_any_heap_contains(p);
+  bool found = false;
+  mia_arena_begin_look();
+  for (size_t i = 0; i < count && !found; i++) found = mia_arena_contains(mia_arena_nth(i), p);
+  mia_arena_end_look();
+  return found || mia_any_heap_contains(p);
 }
 
 static size_t slices_in(const mia_arena *arena, const mia_acell *bits) {
@@ -131,6 +148,7 @@ static size_t slices_in(const mia_arena *arena, const mia_acell *bits) {
 }
 
 static void put_arena(mia_text *t, const mia_arena *arena) {
+  if (arena->slices == 0) return;
   size_t free = slices_in(arena, arena->free);
   mia_base_put(t, "arena ");
   mia_base_put_hex(t, (uintptr_t)arena->start);
@@ -148,7 +166,9 @@ void mia_arenas_print(mia_output_function *out, void *arg) {
   for (size_t i = 0; i < count; i++) {
     char buffer[LINE_SIZE];
     mia_text t = mia_base_text(buffer, sizeof buffer);
+    mia_arena_begin_look();
     put_arena(&t, mia_arena_nth(i));
-    mia_api_say(out, arg, buffer);
+    mia_arena_end_look();
+    if (*buffer != 0) mia_api_say(out, arg, buffer);
   }
 }

@@ -67,7 +67,9 @@ static bool count_huge(mia_heap *heap, void *arg) {
 
 static void count_pages(const mia_census *wanted, mia_stats *stats) {
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
+  mia_arena_begin_look();
   for (size_t i = 0; i < count; i++) count_arena(wanted, mia_arena_nth(i), stats);
+  mia_arena_end_look();
   void *args[] = {(void *)(uintptr_t)wanted, stats};
   mia_api_each_heap(count_huge, args);
 }
@@ -153,7 +155,7 @@ static void discount_own(const mia_census *wanted, const mia_local *self, mia_st
 
 static void describe_process(mia_stats *stats) {
   mia_os_usage usage = mia_os_measure();
-  stats->arenas = mia_aword_get_acq(&mia_arena_all.count);
+  stats->arenas = mia_aword_get_acq(&mia_arena_all.count) - mia_aword_get(&mia_arena_all.unloaded);
   stats->reserved = mia_aword_get(&mia_arena_all.reserved);
   stats->used = mia_aword_get(&mia_arena_all.used);
   stats->committed = stats->used + mia_arena_idle();

@@ -28,10 +28,12 @@ mia_heap *mia_local_heap_new(mia_arena *only) {
   }
   mia_os_unlock(&mia_local_all.threads);
   if (heap != NULL) heap->only = only;
+  if (heap != NULL && only != NULL) mia_aword_add(&only->heaps, 1);
   return heap;
 }
 
 static void give_heap(mia_heap *heap) {
+  if (heap->only != NULL) mia_aword_sub_rel(&heap->only->heaps, 1);
   mia_os_lock(&mia_local_all.threads);
   heap->idle = mia_local_all.idle_heaps;
   mia_local_all.idle_heaps = heap;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <mialloc/heap.h>
 #include <mialloc/stats.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 enum { BLOCKS = 2000 };
@@ -179,6 +180,128 @@ START_TEST(all_are_printed) {
 }
 END_TEST
 
+/* ---- taking them back ---- */
+
+static mia_stats now(void) {
+  mia_stats s = {.size = sizeof s};
+  ck_assert(mia_stats_get(&s));
+  return s;
+}
+
+static bool is_busy(mia_arena *arena) {
+  errno = 0;
+  return !mia_arena_unload(arena) && errno == EBUSY;
+}
+
+START_TEST(what_is_in_use_is_not_unloaded) {
+  mia_arena *arena = NULL, *for_all = NULL;
+  ck_assert_int_eq(mia_reserve_memory(8 * MIB, false, false, true, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(MIB, false, false, false, &for_all), 0);
+  ck_assert(is_busy(NULL) && is_busy(for_all));
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  ck_assert(is_busy(arena)); /* it has a heap */
+  void *p = launder(mia_heap_malloc(h, 100));
+  mia_heap_delete(h);
+  ck_assert(is_busy(arena)); /* it has a block */
+  ck_assert(mia_arena_contains(arena, p) && mia_is_in_heap_region(p));
+  mia_free(p);
+  ck_assert(mia_arena_unload(arena));
+  ck_assert(!mia_is_in_heap_region(p));
+  ck_assert(is_busy(arena)); /* it is gone */
+}
+END_TEST
+
+START_TEST(an_unloaded_arena_leaves_nothing) {
+  mia_free(launder(mia_malloc(100)));
+  mia_heap_destroy(mia_heap_new());
+  mia_purge();
+  mia_stats before = now();
+  for (int i = 0; i < 1000; i++) { /* more often than there is room for arenas */
+    mia_arena *arena = NULL;
+    need_at(mia_reserve_memory(8 * MIB, false, false, true, &arena) == 0, i);
+    mia_heap *h = mia_heap_new_in_arena(arena);
+    if (i % 100 == 0) {
+      fill(h, arena);
+      empty();
+    }
+    mia_free(launder(mia_heap_malloc(h, 3 * MIB)));
+    void *p = launder(mia_heap_malloc(h, 10));
+    mia_heap_destroy(h);
+    need_at(mia_arena_unload(arena), i);
+    need_at(!mia_is_in_heap_region(p) && mia_heap_of(p) == NULL, i);
+  }
+  mia_stats after = now();
+  ck_assert_uint_eq(after.arenas, before.arenas);
+  ck_assert_uint_eq(after.reserved, before.reserved);
+  ck_assert_uint_eq(after.used, before.used);
+  ck_assert_uint_le(after.committed, before.committed);
+  lines = 0;
+  mia_arenas_print(count_lines, &lines);
+  ck_assert_uint_eq(lines, after.arenas);
+}
+END_TEST
+
+START_TEST(brought_memory_is_the_programs_again) {
+  size_t size = 6 * MIB;
+  char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ck_assert(p != MAP_FAILED);
+  for (int round = 0; round < 3; round++) {
+    mia_arena *arena = NULL;
+    ck_assert(mia_manage_memory(p, size, true, round == 1, false, -1, true, NULL, NULL, &arena));
+    mia_heap *h = mia_heap_new_in_arena(arena);
+    fill(h, arena);
+    mia_heap_destroy(h);
+    ck_assert(mia_arena_unload(arena));
+    memset(p, 0xa5, size);
+  }
+  ck_assert_int_eq(munmap(p, size), 0);
+  mia_purge();
+}
+END_TEST
+
+static void drop_text(const char *text, void *arg) { note(text != NULL && arg == NULL); }
+
+static int done;
+
+/* Looks at all arenas, whatever becomes of them. */
+static void *look(void *unused) {
+  while (__atomic_load_n(&done, __ATOMIC_RELAXED) == 0) {
+    mia_stats s = {.size = sizeof s};
+    note(mia_stats_get(&s));
+    mia_arenas_print(drop_text, NULL);
+    mia_free(launder(mia_malloc(MIB)));
+    note(!mia_is_in_heap_region(&s));
+    mia_purge();
+  }
+  return unused;
+}
+
+/* Frees what lies in an arena that is about to go. */
+static void *free_it(void *p) {
+  mia_free(p);
+  return NULL;
+}
+
+START_TEST(others_may_look_meanwhile) {
+  pthread_t looking, freeing;
+  done = 0;
+  ck_assert_int_eq(pthread_create(&looking, NULL, look, NULL), 0);
+  for (int i = 0; i < 200; i++) {
+    mia_arena *arena = NULL;
+    need_at(mia_reserve_memory(4 * MIB, false, false, true, &arena) == 0, i);
+    mia_heap *h = mia_heap_new_in_arena(arena);
+    void *p = launder(mia_heap_malloc(h, i % 2 == 0 ? 100 : MIB));
+    mia_heap_delete(h);
+    need(pthread_create(&freeing, NULL, free_it, p) == 0);
+    while (!mia_arena_unload(arena)) need(errno == EBUSY);
+    pthread_join(freeing, NULL);
+  }
+  __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
+  pthread_join(looking, NULL);
+  need_nothing_noted();
+}
+END_TEST
+
 SUITE("api/arena") {
   CASE(NULL, NULL);
   TEST(exclusive_arenas_serve_their_heaps);
@@ -187,5 +310,9 @@ SUITE("api/arena") {
   TEST(the_smallest_arena_serves);
   TEST(memory_is_committed_on_demand);
   TEST(all_are_printed);
+  TEST(what_is_in_use_is_not_unloaded);
+  TEST(an_unloaded_arena_leaves_nothing);
+  TEST(brought_memory_is_the_programs_again);
+  TEST(others_may_look_meanwhile);
   TIMEOUT(60);
 }

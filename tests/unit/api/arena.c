@@ -136,6 +136,40 @@ START_TEST(what_is_to_be_committed_is_or_is_refused) {
 }
 END_TEST
 
+/* ---- unloading ---- */
+
+START_TEST(unloading_gives_all_address_space_back) {
+  size_t mapped = fake.mapped, reserved = mia_aword_get(&mia_arena_all.reserved);
+  fake.huge_pages = _i == 1 ? 100 : _i == 2 ? most() : 0;
+  if (_i == 2)
+    ck_assert_int_eq(mia_reserve_huge_pages(most(), -1, 0, true, &arena), 0);
+  else
+    ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, _i == 1, true, &arena), 0);
+  ck_assert_uint_gt(fake.mapped, mapped);
+  mia_span s;
+  ck_assert(mia_arena_take_in(arena, 3, 1, &s));
+  ck_assert(!mia_arena_unload(arena));
+  mia_arena_give(arena, s.start, 3, 2 * MIA_SLICE_SIZE);
+  ck_assert(mia_arena_unload(arena));
+  ck_assert_uint_eq(fake.mapped, mapped + world_of_leaves());
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), reserved);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+}
+END_TEST
+
+/* Somebody who looks for ever is not waited for, and the arena serves on. */
+START_TEST(who_looks_is_not_harmed) {
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, false, true, &arena), 0);
+  mia_arena_begin_look();
+  ck_assert(!mia_arena_unload(arena) && errno == EBUSY);
+  mia_arena_end_look();
+  mia_span s;
+  ck_assert(mia_arena_nth(0) == arena && mia_arena_take_in(arena, 3, 1, &s));
+  mia_arena_give(arena, s.start, 3, 0);
+  ck_assert(mia_arena_unload(arena));
+}
+END_TEST
+
 SUITE("api/arena") {
   CASE(begin, world_end);
   TEST(pages_lie_side_by_side);
@@ -147,5 +181,7 @@ SUITE("api/arena") {
   TEST(large_pages_are_had_where_there_are_some);
   TEST(the_kernel_is_asked_for_large_pages_else);
   LOOP(what_is_to_be_committed_is_or_is_refused, 0, 2);
+  LOOP(unloading_gives_all_address_space_back, 0, 3);
+  TEST(who_looks_is_not_harmed);
   TIMEOUT(60);
 }
