@@ -394,6 +394,9 @@ static bool commit(bool commits, void *start, size_t size, bool *zero, void *arg
   return true;
 }
 
+/* No pages of 1 GiB, or the machine was too busy to say so in time. */
+static bool none(int error) { return error == ENOMEM || error == ETIMEDOUT; }
+
 /* What is not granted is refused as it should be. */
 static void test_arenas(void) {
   static const size_t size = (size_t)4 << 20;
@@ -418,13 +421,13 @@ static void test_arenas(void) {
   error = CALL(mi_reserve_os_memory)(size, false, true);
   must(error == 0 || error == ENOMEM);
   error = CALL(mi_reserve_huge_os_pages_at)(1, 0, 10);
-  must(error == 0 || error == ENOMEM);
+  must(error == 0 || none(error));
   error = CALL(mi_reserve_huge_os_pages_at_ex)(1, -1, 10, true, &id);
-  must(error == 0 || error == ENOMEM);
+  must(error == 0 || none(error));
   error = CALL(mi_reserve_huge_os_pages_interleave)(1, 0, 10);
-  must(error == 0 || error == ENOMEM);
+  must(error == 0 || none(error));
   error = CALL(mi_reserve_huge_os_pages)(1, 0.01, &n);
-  must((error == 0 && n == 1) || (error == ENOMEM && n == 0));
+  must((error == 0 && n == 1) || (none(error) && n == 0));
   void *p = mmap(NULL, 4 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   must(p != MAP_FAILED);
   (void)CALL(mi_manage_os_memory)(p, size, true, true, false, -1);
