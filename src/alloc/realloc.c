@@ -82,11 +82,18 @@ static void *resize_single(const request *r, mia_page *page, size_t *clean) {
   return p;
 }
 
+/* A block that was aligned behind a header may lie at any byte: what is resized
+ * without an offset is aligned like others. */
+static bool is_placed(const request *r, const mia_page *page, const char *p) {
+  if (!mia_is_aligned(p + r->offset, r->align)) return false;
+  return page->lead == 0 || r->offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
+}
+
 static void *resize(const request *r, void *p) {
   size_t usable = mia_alloc_usable(p);
   mia_page *page = mia_page_of(p);
   mia_page_require_block(page, p);
-  if (!mia_is_aligned((char *)p + r->offset, r->align)) return move(r, p, usable);
+  if (!is_placed(r, page, p)) return move(r, p, usable);
   if (page->size_class >= MIA_CLASS_COUNT) {
     size_t clean;
     void *q = resize_single(r, page, &clean);
