@@ -3,6 +3,7 @@
 
 #include "api/entry.h"
 #include "api/process.h"
+#include "api/purge.h"
 #include "api/subproc.h"
 #include "api/world.h"
 #include "local/bin.h"

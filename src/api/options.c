@@ -37,6 +37,10 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
                                 "0: at once, -1: never"},
     [MIA_OPTION_RESERVE_MEMORY] = {"reserve_memory", "KiB", MIA_OPTION_IS_SIZE, 0, MOST_KIB, 0,
                                    "address space to reserve in one piece at start"},
+    [MIA_OPTION_LIMIT] = {"limit", "KiB", MIA_OPTION_IS_SIZE, 0, MOST_KIB, 0,
+                          "most memory that may be in use; 0: no limit"},
+    [MIA_OPTION_BACKGROUND_PURGE] = {"background_purge", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                                     "give memory back from a thread of the library's own"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
@@ -50,6 +54,7 @@ long mia_option_get(mia_option option) {
 
 static void set(mia_option option, long value) {
   mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].standard));
+  if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
 }
 
 static bool refuse(void) {

@@ -4,77 +4,40 @@
  * valid before any code of ours has run. */
 #include "base/prelude.h"
 
+#include "api/background.h"
 #include "api/options.h"
 #include "api/process.h"
+#include "api/purge.h"
 #include "api/stats.h"
-#include "arena/purge.h"
 #include "local/bin.h"
-#include "local/spare.h"
 #include "local/thread.h"
 #include "os/os.h"
 
 #include <errno.h>
 
-#define IDLE_MIN (32 * MIA_MIB)
-enum {
-  IDLE_PART = 8,   /* of what is in use */
-  WATCH_DELAYS = 3 /* a spare page ages, is dropped, and is then idle */
-};
-
-/* Once in every delay, and for one thread only. */
-static bool is_time_to_age(mia_tick now, mia_tick delay) {
-  mia_tick due = mia_acell_get(&mia_api_all.age_due);
-  if (due != 0 && !mia_tick_reached(now, due)) return false;
-  mia_tick next = now + delay;
-  return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
-}
-
-/* Idle memory beyond this is purged at once: what a thread frees and takes again
- * in a loop is less, and so is the part of a process's memory that it never
- * misses. */
-static size_t idle_bound(void) {
-  size_t part = mia_aword_get(&mia_arena_all.used) / IDLE_PART;
-  return part > IDLE_MIN ? part : IDLE_MIN;
-}
-
-static void give_back(mia_local *self, mia_tick now, mia_tick delay) {
-  if (delay == 0)
-    mia_local_drop_spares(self);
-  else if (is_time_to_age(now, delay))
-    mia_local_age_spares(self);
-  mia_arena_purge_due(now, delay);
-  mia_arena_purge_excess(now, idle_bound());
-}
+/* A spare page ages, is dropped, and is then idle. */
+enum { WATCH_DELAYS = 3 };
 
 /* A thread that has made memory idle sees to it that it looks again, once in
  * every tick of the clock, however little it does from now on. */
-static void watch(mia_local *self, mia_tick now, mia_tick delay) {
+static void watch(mia_local *self, mia_tick now) {
+  long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
   bool new = now != self->looked;
   self->looked = now;
   self->calm = true;
-  if (self->stirred) self->watch = now + WATCH_DELAYS * delay;
+  if (self->stirred) self->watch = now + (mia_tick)(delay * WATCH_DELAYS);
   self->stirred = false;
-  if (new && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch)))
+  if (new &&delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch)))
     mia_local_withhold(self);
 }
 
 void mia_api_look_at_clock(mia_local *self) {
-  long option = mia_option_get(MIA_OPTION_PURGE_DELAY);
   int error = errno;
   mia_tick now = mia_os_now();
-  if (option >= 0) give_back(self, now, (mia_tick)option);
-  if (!mia_local_is_none(self)) watch(self, now, option > 0 ? (mia_tick)option : 0);
+  mia_api_give_back(self, now);
+  mia_api_stir_background();
+  if (!mia_local_is_none(self)) watch(self, now);
   errno = error;
-}
-
-bool mia_api_purge(void) {
-  mia_local *self = mia_local_self;
-  int error = errno;
-  if (!mia_local_is_none(self)) mia_local_collect(self);
-  mia_local_drop_spares(self);
-  bool purged = mia_arena_purge_now() > 0;
-  errno = error;
-  return purged;
 }
 
 /* In descending rank of the locks. */
@@ -97,6 +60,7 @@ static void after_fork_child(void) {
   mia_page_after_fork(true);
   mia_local_after_fork(true);
   mia_os_renew_lock(&mia_api_all.subprocs);
+  mia_api_renew_background();
 }
 
 __attribute__((constructor)) static void begin(void) {
@@ -109,6 +73,8 @@ __attribute__((constructor)) static void begin(void) {
   if (reserved > 0 && mia_arena_reserve_os(&(mia_arena_wish){.size = reserved}) == NULL)
     mia_api_warn("MIALLOC_RESERVE_MEMORY: so much cannot be reserved");
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
+  if (mia_api_is_on(MIA_OPTION_BACKGROUND_PURGE) && !mia_api_start_background())
+    mia_api_warn("MIALLOC_BACKGROUND_PURGE: there is no thread to be had");
 }
 
 __attribute__((destructor)) static void end(void) {

@@ -14,7 +14,4 @@ mia_inline void mia_api_tick(void) {
   if (mia_unlikely(!self->calm)) mia_api_look_at_clock(self);
 }
 
-/* All that can go back to the OS, now; true if anything did. */
-bool mia_api_purge(void);
-
 #endif

@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/prelude.h"
 #include "local/local.h"
+#include "os/worker.h"
 
 #include <mialloc.h>
 #include <mialloc/heap.h>
@@ -39,6 +40,9 @@ typedef struct mia_api_world {
   mia_acell begun;       /* [any] tick at which the library began; 0: it has not yet */
   mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
   mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
+  mia_aword limit_near;  /* [any] 1: the user was told */
+  mia_aword background;  /* [any] what the background thread does: background.c */
+  mia_bell bell;         /* [any] that wakes it */
 } mia_api_world;
 
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");
@@ -53,6 +57,8 @@ mia_assert_placed(mia_api_world, deferred);
 mia_assert_placed(mia_api_world, begun);
 mia_assert_placed(mia_api_world, age_due);
 mia_assert_placed(mia_api_world, stderr_copy);
+mia_assert_placed(mia_api_world, limit_near);
+mia_assert_placed(mia_api_world, background);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
 mia_assert_holds(mia_api_all, mia_acell);

@@ -6,19 +6,20 @@
 #include "map/pagemap.h"
 #include "os/os.h"
 
-static void count(size_t size) {
-  mia_aword_add(&mia_arena_all.reserved, size);
-  mia_arena_count_used(size);
+static void *map(size_t size, size_t align) {
+  void *p = mia_os_reserve_aligned(size, align);
+  if (p == NULL || mia_map_cover(p, MIA_SLICE_SIZE)) return p;
+  (void)mia_os_release(p, size);
+  return NULL;
 }
 
 void *mia_arena_huge_take(size_t size, size_t align) {
-  void *p = mia_os_reserve_aligned(size, align);
-  if (p == NULL) return NULL;
-  if (!mia_map_cover(p, MIA_SLICE_SIZE)) {
-    (void)mia_os_release(p, size);
-    return NULL;
-  }
-  count(size);
+  if (!mia_arena_count_used(size)) return NULL;
+  void *p = map(size, align);
+  if (p != NULL)
+    mia_aword_add(&mia_arena_all.reserved, size);
+  else
+    mia_arena_count_unused(size);
   return p;
 }
 
@@ -46,11 +47,15 @@ static void *move(void *start, size_t size, size_t wanted) {
 }
 
 void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move) {
+  size_t more = wanted > size ? wanted - size : 0;
+  if (!mia_arena_count_used(more)) return NULL;
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
-  if (p == NULL && may_move && wanted > size) p = move(start, size, wanted);
-  if (p == NULL) return NULL;
-  mia_aword_sub(&mia_arena_all.reserved, size);
-  mia_arena_count_unused(size);
-  count(wanted);
+  if (p == NULL && may_move && more > 0) p = move(start, size, wanted);
+  if (p == NULL) {
+    mia_arena_count_unused(more);
+    return NULL;
+  }
+  mia_arena_count_unused(size + more - wanted);
+  mia_aword_add(&mia_arena_all.reserved, wanted - size);
   return p;
 }

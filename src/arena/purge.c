@@ -134,6 +134,12 @@ static void purge_down_to(size_t rest) {
     if (!mia_arena_nth(i)->pinned) purge_most(mia_arena_nth(i), rest);
 }
 
+void mia_arena_purge_down_to(size_t rest) {
+  if (mia_arena_idle() <= rest || !mia_os_try_lock(&mia_arena_all.purge)) return;
+  purge_down_to(rest);
+  mia_os_unlock(&mia_arena_all.purge);
+}
+
 void mia_arena_purge_excess(mia_tick now, size_t bound) {
   mia_arena_excess *e = &mia_arena_all.excess;
   if (mia_arena_idle() <= bound || is_patient(e, now)) return;

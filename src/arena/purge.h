@@ -19,6 +19,9 @@ void mia_arena_purge_due(mia_tick now, mia_tick delay);
  * last such purge did not lead to as many page faults at once. */
 void mia_arena_purge_excess(mia_tick now, size_t bound);
 
+/* Purges until no more than `rest' bytes are idle. */
+void mia_arena_purge_down_to(size_t rest);
+
 /* Purges every slice that is free and dirty, now.  Bytes purged. */
 size_t mia_arena_purge_now(void);
 

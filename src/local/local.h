@@ -105,6 +105,7 @@ typedef struct mia_local_world {
   bool first_made;    /* [lock:threads] */
   mia_aword all;      /* [any] head of the list of all locals; only grows */
   mia_tally attached; /* [any] threads */
+  mia_aword deserted; /* [any] a function to be told when no thread is left; 0: none */
   mia_lock pool_lock;
   mia_heap main;
   mia_heap *idle_heaps;             /* [lock:threads] */
@@ -120,6 +121,7 @@ mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);
 mia_assert_placed(mia_local_world, attached);
+mia_assert_placed(mia_local_world, deserted);
 mia_assert_placed(mia_heap, pooled);
 mia_assert_placed(mia_local_world, main);
 mia_assert_placed(mia_local_world, pages);

@@ -78,3 +78,11 @@ static void each_spare(mia_local *self, void (*action)(mia_local *, mia_aword *)
 
 void mia_local_drop_spares(mia_local *self) { each_spare(self, drop); }
 void mia_local_age_spares(mia_local *self) { each_spare(self, drop_or_age); }
+
+bool mia_local_has_spares(void) {
+  const mia_local *local = (const mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  for (; local != NULL; local = local->all)
+    for (size_t i = 0; i < MIA_LOCAL_SPARES; i++)
+      if (mia_aword_get(&local->spares[i]) != 0) return true;
+  return false;
+}

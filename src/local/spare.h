@@ -29,4 +29,7 @@ void mia_local_drop_own_spares(mia_local *self);
 void mia_local_drop_spares(mia_local *self);
 void mia_local_age_spares(mia_local *self);
 
+/* Whether any local has a spare. */
+bool mia_local_has_spares(void);
+
 #endif

@@ -8,6 +8,11 @@
 #include "local/thread.h"
 #include "os/os.h"
 
+static void tell_deserted(void) {
+  void (*told)(void) = (void (*)(void))mia_aword_get_acq(&mia_local_all.deserted);
+  if (told != NULL) told();
+}
+
 static void at_thread_exit(void *local) {
   mia_assert(local == mia_local_self);
   (void)local;
@@ -38,6 +43,7 @@ void mia_local_detach(void) {
   mia_local_self = &mia_local_all.none;
   mia_local_tally_down(&mia_local_all.attached);
   mia_local_give(self);
+  if (mia_aword_get(&mia_local_all.attached.now) == 0) tell_deserted();
 }
 
 void mia_local_before_fork(void) {

@@ -1,0 +1,77 @@
+/* background.c -- a thread that gives memory back when no other does a thing. */
+#include "base/prelude.h"
+
+#include "api/background.h"
+#include "api/options.h"
+#include "api/purge.h"
+#include "local/spare.h"
+#include "os/os.h"
+
+/* What the thread and those who stir it tell each other, in one word.  Both swap
+ * it: whoever comes second sees what the other has done before. */
+enum { NONE = 0, CALM, STIRRED, ASLEEP };
+
+/* At the longest, it is noticed so late that no thread is left. */
+enum { REST_MIN_MS = 10, REST_MAX_MS = 250 };
+
+/* After so many delays in which nothing went back nothing will. */
+enum { VAIN_DELAYS = 4 };
+
+static bool is_alone(void) { return mia_aword_get(&mia_local_all.attached.now) == 0; }
+
+static void sleep_until_stirred(void) {
+  uintptr_t was = CALM;
+  while (was == CALM && !mia_aword_cas_acq_rel(&mia_api_all.background, &was, ASLEEP)) {}
+  if (was == CALM) mia_os_wait_for_bell(&mia_api_all.bell);
+}
+
+static long rest(long delay) {
+  long ms = delay < REST_MIN_MS ? REST_MIN_MS : delay > REST_MAX_MS ? REST_MAX_MS : delay;
+  mia_os_sleep((size_t)ms);
+  return ms;
+}
+
+static bool is_anything_left(void) { return mia_arena_idle() > 0 || mia_local_has_spares(); }
+
+static void work(void) {
+  mia_local *self = mia_local_self; /* none: it never allocates */
+  size_t purged = mia_aword_get(&mia_arena_all.purged);
+  long vain = 0, delay;
+  do {
+    delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
+    long ms = rest(delay);
+    (void)mia_aword_swap_acq_rel(&mia_api_all.background, CALM);
+    mia_api_give_back(self, mia_os_now());
+    size_t before = purged;
+    purged = mia_aword_get(&mia_arena_all.purged);
+    vain = purged == before ? vain + ms : 0;
+  } while (is_anything_left() && vain / VAIN_DELAYS <= delay && !is_alone());
+}
+
+static void *run(void *unused) {
+  do {
+    sleep_until_stirred();
+    work();
+  } while (!is_alone());
+  mia_aword_set(&mia_api_all.background, NONE);
+  return unused;
+}
+
+bool mia_api_start_background(void) {
+  mia_os_make_bell(&mia_api_all.bell);
+  mia_aword_set(&mia_api_all.background, CALM);
+  mia_aword_set_rel(&mia_local_all.deserted, (uintptr_t)mia_api_stir_background);
+  if (mia_os_start_thread(run)) return true;
+  mia_aword_set(&mia_api_all.background, NONE);
+  return false;
+}
+
+void mia_api_renew_background(void) {
+  if (mia_aword_get(&mia_api_all.background) != NONE) (void)mia_api_start_background();
+}
+
+void mia_api_stir_background(void) {
+  if (mia_aword_get(&mia_api_all.background) == NONE) return;
+  if (mia_aword_swap_acq_rel(&mia_api_all.background, STIRRED) == ASLEEP)
+    mia_os_ring_bell(&mia_api_all.bell);
+}

@@ -1,0 +1,71 @@
+/* purge.c -- when which memory goes back to the OS. */
+#include "base/prelude.h"
+
+#include "api/options.h"
+#include "api/purge.h"
+#include "arena/purge.h"
+#include "local/bin.h"
+#include "local/spare.h"
+#include "os/os.h"
+
+#include <errno.h>
+
+#define IDLE_MIN (32 * MIA_MIB)
+enum {
+  IDLE_PART = 8, /* of what is in use */
+  NEAR_PART = 8  /* of the limit: what is left when it is near */
+};
+
+/* Once in every delay, and for one thread only. */
+static bool is_time_to_age(mia_tick now, mia_tick delay) {
+  mia_tick due = mia_acell_get(&mia_api_all.age_due);
+  if (due != 0 && !mia_tick_reached(now, due)) return false;
+  mia_tick next = now + delay;
+  return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
+}
+
+/* Idle memory beyond this is purged at once: what a thread frees and takes again
+ * in a loop is less, and so is the part of a process's memory that it never
+ * misses. */
+static size_t idle_bound(void) {
+  size_t part = mia_aword_get(&mia_arena_all.used) / IDLE_PART;
+  return part > IDLE_MIN ? part : IDLE_MIN;
+}
+
+static void give_back(mia_local *self, mia_tick now, mia_tick delay) {
+  if (delay == 0)
+    mia_local_drop_spares(self);
+  else if (is_time_to_age(now, delay))
+    mia_local_age_spares(self);
+  mia_arena_purge_due(now, delay);
+  mia_arena_purge_excess(now, idle_bound());
+}
+
+/* Near the limit nothing is kept for later: what is used and what is idle stay
+ * below it together as long as they can. */
+static void keep_limit(mia_local *self) {
+  size_t limit = mia_aword_get(&mia_arena_all.limit);
+  if (limit == 0) return;
+  size_t near = limit - limit / NEAR_PART;
+  if (mia_aword_get(&mia_arena_all.used) > near) mia_local_drop_spares(self);
+  size_t used = mia_aword_get(&mia_arena_all.used);
+  mia_arena_purge_down_to(used < near ? near - used : 0);
+  if (used > near && mia_aword_swap_acq_rel(&mia_api_all.limit_near, 1) == 0)
+    mia_api_warn("MIALLOC_LIMIT: seven eighths of it are in use");
+}
+
+void mia_api_give_back(mia_local *self, mia_tick now) {
+  long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
+  if (delay >= 0) give_back(self, now, (mia_tick)delay);
+  keep_limit(self);
+}
+
+bool mia_api_purge(void) {
+  mia_local *self = mia_local_self;
+  int error = errno;
+  if (!mia_local_is_none(self)) mia_local_collect(self);
+  mia_local_drop_spares(self);
+  bool purged = mia_arena_purge_now() > 0;
+  errno = error;
+  return purged;
+}
