@@ -21,6 +21,7 @@ static void *from_class(mia_local *self, unsigned size_class, bool zero) {
     if (!mia_local_refill(self, size_class)) return NULL;
     block = self->head[size_class];
   }
+  mia_fast_inspect(self, size_class, block);
   self->head[size_class] = block->next;
   if (zero) {
     bool fresh = self->bins[size_class].fresh;
@@ -36,11 +37,13 @@ static void *relend(mia_local *self, unsigned size_class) {
   mia_page *page = bin->page;
   if (page == NULL || page->free == NULL || mia_local_list(self, size_class) != NULL) return NULL;
   mia_block *block = page->free;
+  mia_page_require_link(page, block);
+  bin->fresh = false;
+  mia_fast_inspect(self, size_class, block);
   self->head[size_class] = block->next;
   page->free = NULL;
   mia_count_add(&self->counts.lent[size_class], page->capacity - page->used);
   page->used = page->capacity;
-  bin->fresh = false;
   return block;
 }
 

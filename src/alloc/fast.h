@@ -11,6 +11,13 @@
 
 #include "base/fail.h"
 #include "local/local.h"
+#include "page/mark.h"
+
+/* Debug builds look at a block before it is handed out; its list is not moved on yet. */
+mia_inline void mia_fast_inspect(const mia_local *local, unsigned size_class, mia_block *block) {
+  if (MIA_DEBUG)
+    mia_page_require_free(local->bins[size_class].page, block, local->bins[size_class].fresh);
+}
 
 /* A block, or NULL: ask mia_alloc_slow. */
 mia_inline void *mia_fast_malloc(size_t size) {
@@ -19,6 +26,7 @@ mia_inline void *mia_fast_malloc(size_t size) {
   unsigned size_class = mia_class_of(size);
   mia_block *block = self->head[size_class];
   if (mia_unlikely(block == NULL)) return NULL;
+  mia_fast_inspect(self, size_class, block);
   self->head[size_class] = block->next;
   return block;
 }
@@ -29,8 +37,10 @@ mia_inline bool mia_fast_free(void *p) {
   if (mia_unlikely(page == NULL)) return false;
   if (mia_unlikely(!mia_local_owns(mia_local_self, page))) return false;
   if (MIA_DEBUG) mia_page_require_block(page, p);
-  if (mia_unlikely(page->used == 1)) return false;
+  /* The last block in use, or more than all of them: the cold function tells. */
+  if (mia_unlikely(page->used <= 1)) return false;
   mia_block *block = p;
+  if (MIA_DEBUG) mia_page_mark_freed(page, block, true);
   block->next = page->free;
   page->free = block;
   page->used--;

@@ -20,6 +20,11 @@ void mia_alloc_free_slow(void *p) {
   int error = errno;
   mia_page *page = page_of_block(p);
   mia_local *self = mia_local_self;
+  if (MIA_DEBUG) {
+    mia_page_require_block(page, p);
+    if (page->size_class < MIA_CLASS_COUNT)
+      mia_page_mark_freed(page, p, mia_local_owns(self, page));
+  }
   if (mia_local_owns(self, page))
     mia_local_free_own(self, page, p);
   else
@@ -34,7 +39,10 @@ void mia_alloc_free(void *p) {
 size_t mia_alloc_usable(const void *p) {
   if (p == NULL) return 0;
   const mia_page *page = page_of_block(p);
-  if (MIA_DEBUG) mia_page_require_block(page, p);
+  if (MIA_DEBUG) {
+    mia_page_require_block(page, p);
+    if (page->size_class < MIA_CLASS_COUNT) mia_page_require_live(page, p);
+  }
   return page->size;
 }
 

@@ -50,6 +50,7 @@ void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
     unsigned size_class = mia_class_of(size);
     mia_block *block = local != NULL ? local->head[size_class] : NULL;
     if (block != NULL) {
+      mia_fast_inspect(local, size_class, block);
       local->head[size_class] = block->next;
       return block;
     }

@@ -170,6 +170,8 @@ static void leave_empty(mia_local *self, mia_page *page) {
 }
 
 void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block) {
+  if (mia_unlikely(page->used == 0 || block == page->free))
+    mia_base_misuse("block freed twice", block);
   block->next = page->free;
   page->free = block;
   page->used--;

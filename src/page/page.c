@@ -8,6 +8,7 @@
 #include "map/pagemap.h"
 #include "os/lock.h"
 #include "os/os.h"
+#include "page/mark.h"
 #include "page/owner.h"
 #include "page/page.h"
 
@@ -169,6 +170,10 @@ void mia_page_retire(mia_page *page) {
 
 /* ---- lending ---- */
 
+static void mark_all(const mia_page *page, mia_block *list) {
+  for (; list != NULL; list = list->next) mia_page_mark(page, list);
+}
+
 static mia_block *carve(mia_page *page) {
   uint32_t left = page->total - page->capacity;
   if (left == 0) return NULL;
@@ -183,6 +188,7 @@ static mia_block *carve(mia_page *page) {
     block = block->next;
   }
   block->next = NULL;
+  if (MIA_DEBUG && !page->zero) mark_all(page, first);
   page->capacity += count;
   page->used += count;
   return first;
@@ -192,6 +198,7 @@ static mia_block *lend(mia_page *page, bool *fresh) {
   *fresh = false;
   mia_block *list = page->free;
   if (list != NULL) {
+    mia_page_require_link(page, list);
     page->free = NULL;
     page->used = page->capacity;
     return list;
@@ -225,6 +232,7 @@ static mia_block *last_of(mia_block *list, uint32_t *count) {
 void mia_page_take_back(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
+  if (MIA_DEBUG) mark_all(page, list);
   last_of(list, &count)->next = page->free;
   page->free = list;
   page->used -= count;

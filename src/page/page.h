@@ -23,6 +23,7 @@
 #define MIA_PAGE_PAGE_H
 
 #include "arena/arena.h"
+#include "base/fail.h"
 #include "base/layout.h"
 #include "map/pagemap.h"
 #include "page/block.h"
@@ -110,6 +111,16 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
 
 /* Aborts if `p' is not the start of a carved block of the page. */
 void mia_page_require_block(const mia_page *page, const void *p);
+
+/* Aborts if the first block of a list links to itself, as one that was freed twice
+ * at once does, or out of its page, as one that was written to may. */
+mia_inline void mia_page_require_link(const mia_page *page, const mia_block *block) {
+  const mia_block *next = block->next;
+  if (mia_unlikely(next == block)) mia_base_misuse("block freed twice", block);
+  if (mia_unlikely(next != NULL && (uintptr_t)next - (uintptr_t)page->start >=
+                                       (uintptr_t)page->slices << MIA_SLICE_SHIFT))
+    mia_base_misuse("block written to after it was freed", block);
+}
 
 /* Around fork: the layer's lock is held while the child is made. */
 void mia_page_before_fork(void);

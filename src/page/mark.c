@@ -1,0 +1,75 @@
+/* mark.c -- what debug builds write into a free block. */
+#include "base/prelude.h"
+
+#include "base/fail.h"
+#include "page/mark.h"
+
+#include <string.h>
+
+/* FREE in memory that is free, LIVE where a program may not expect zeros. */
+enum { FREE = 0xdf, LIVE = 0xd5 };
+
+enum { LINK_WORDS = sizeof(mia_block) / sizeof(uintptr_t), MARKED_WORDS = LINK_WORDS + 1 };
+
+#define KEY ((uintptr_t)0x9e3779b97f4a7c15u)
+
+static uintptr_t mark_of(const mia_block *block) { return (uintptr_t)block ^ KEY; }
+
+static bool has_room(const mia_page *page) {
+  return page->size >= MARKED_WORDS * sizeof(uintptr_t);
+}
+
+void mia_page_mark(const mia_page *page, mia_block *block) {
+  if (!has_room(page)) return;
+  uintptr_t *words = (uintptr_t *)(void *)block;
+  words[LINK_WORDS] = mark_of(block);
+  memset(words + MARKED_WORDS, FREE, page->size - MARKED_WORDS * sizeof(uintptr_t));
+}
+
+/* Where there is no mark: the block is looked for, if what is in it may be a link. */
+static bool is_on_list(const mia_page *page, const mia_block *block) {
+  const mia_block *next = block->next;
+  if (next != NULL && mia_page_of(next) != page) return false;
+  for (const mia_block *b = page->free; b != NULL; b = b->next)
+    if (b == block) return true;
+  return false;
+}
+
+void mia_page_mark_freed(const mia_page *page, mia_block *block, bool own) {
+  const uintptr_t *words = (const uintptr_t *)(const void *)block;
+  bool is_free = has_room(page) ? words[LINK_WORDS] == mark_of(block)
+                                : own && is_on_list(page, block);
+  if (is_free) mia_base_misuse("block freed twice", block);
+  mia_page_mark(page, block);
+}
+
+void mia_page_require_live(const mia_page *page, const mia_block *block) {
+  const uintptr_t *words = (const uintptr_t *)(const void *)block;
+  if (has_room(page) && words[LINK_WORDS] == mark_of(block))
+    mia_base_misuse("block used after it was freed", block);
+}
+
+static bool is_filled(const unsigned char *at, size_t size, unsigned char with) {
+  for (size_t i = 0; i < size; i++)
+    if (at[i] != with) return false;
+  return true;
+}
+
+/* Also the link: it leads to a block of the page, or nowhere. */
+static bool is_untouched(const mia_page *page, const mia_block *block, bool fresh) {
+  const char *next = (const char *)block->next;
+  if (next != NULL && (mia_page_of(next) != page || (size_t)(next - page->start) % page->size != 0))
+    return false;
+  if (!has_room(page)) return true;
+  const uintptr_t *words = (const uintptr_t *)(const void *)block;
+  const unsigned char *rest = (const unsigned char *)(words + MARKED_WORDS);
+  return words[LINK_WORDS] == (fresh ? 0 : mark_of(block)) &&
+         is_filled(rest, page->size - MARKED_WORDS * sizeof(uintptr_t), fresh ? 0 : FREE);
+}
+
+void mia_page_require_free(const mia_page *page, mia_block *block, bool fresh) {
+  if (!is_untouched(page, block, fresh))
+    mia_base_misuse("block written to after it was freed", block);
+  if (fresh || !has_room(page)) return;
+  memset((uintptr_t *)(void *)block + LINK_WORDS, LIVE, page->size - sizeof(mia_block));
+}

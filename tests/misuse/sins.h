@@ -1,0 +1,228 @@
+/* sins.h -- what a program must not do with blocks, each sin a function, and what
+ * comes of it.
+ *
+ * Every function runs in a process of its own (zoo.c).  It names the block to be
+ * blamed before it sins, and goes on allocating and freeing afterwards: a sin that
+ * is not noticed must not make the allocator loop. */
+#ifndef MISUSE_SINS_H
+#define MISUSE_SINS_H
+
+#include <mialloc.h>
+#include <mialloc/heap.h>
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMALL = 40, TINY = 8, LARGE = 200000, HUGE_BLOCK = 40 << 20, CHURN = 3000 };
+
+/* The compiler knows malloc by its attributes, and warns of what is done here. */
+static void *(*volatile get)(size_t) = mia_malloc;
+static void (*volatile release)(void *) = mia_free;
+static void *(*volatile resize)(void *, size_t) = mia_realloc;
+
+/* Where the sin is: the address that the message must name. */
+static void blame(const void *p);
+
+static void churn(size_t size) {
+  static void *blocks[CHURN];
+  for (unsigned i = 0; i < CHURN; i++) blocks[i] = get(size);
+  for (unsigned i = 0; i < CHURN; i++) release(blocks[i]);
+}
+
+static void *elsewhere(void *p) {
+  release(p);
+  return NULL;
+}
+
+static void free_elsewhere(void *p) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, elsewhere, p) != 0) exit(EXIT_FAILURE);
+  pthread_join(thread, NULL);
+}
+
+/* A block among others, so that its page is neither empty nor full. */
+static char *among(size_t size) {
+  (void)!get(size);
+  char *p = get(size);
+  (void)!get(size);
+  blame(p);
+  return p;
+}
+
+/* ---- freed twice ---- */
+
+static void twice(char *p, size_t size) {
+  release(p);
+  release(p);
+  churn(size);
+}
+static void twice_small(void) { twice(among(SMALL), SMALL); }
+static void twice_tiny(void) { twice(among(TINY), TINY); }
+static void twice_large(void) {
+  char *p = get(LARGE);
+  blame(p);
+  release(p);
+  release(p);
+}
+static void twice_huge(void) {
+  char *p = get(HUGE_BLOCK);
+  blame(p);
+  release(p);
+  release(p);
+}
+static void twice_alone(void) { /* the only block of its size */
+  char *p = get(SMALL);
+  blame(p);
+  twice(p, SMALL);
+}
+static void twice_delayed(void) {
+  char *p = among(SMALL);
+  char *q = get(SMALL);
+  release(p);
+  release(q);
+  release(p);
+  churn(SMALL);
+}
+static void twice_elsewhere(void) {
+  char *p = among(SMALL);
+  release(p);
+  free_elsewhere(p);
+  churn(SMALL);
+}
+static void twice_elsewhere_both(void) {
+  char *p = among(SMALL);
+  free_elsewhere(p);
+  free_elsewhere(p);
+  churn(SMALL);
+}
+static void twice_large_elsewhere(void) {
+  char *p = get(LARGE);
+  blame(p);
+  free_elsewhere(p);
+  release(p);
+}
+
+/* ---- no block ---- */
+
+static char in_data[64];
+
+static void free_static(void) {
+  blame(in_data);
+  release(in_data);
+}
+static void free_stack(void) {
+  char here[64] = "";
+  blame(here);
+  release(here);
+}
+static void free_foreign(void) { /* the C library's, or at least nobody's */
+  char *p = (char *)(uintptr_t)0x12340;
+  blame(p);
+  release(p);
+}
+static void free_inside(char *p, size_t by, size_t size) {
+  blame(p + by);
+  release(p + by);
+  churn(size);
+}
+static void free_interior(void) { free_inside(among(SMALL), 16, SMALL); }
+static void free_misaligned(void) { free_inside(among(SMALL), 1, SMALL); }
+static void free_interior_large(void) {
+  char *p = get(LARGE);
+  blame(p + 16);
+  release(p + 16);
+}
+static void free_interior_elsewhere(void) {
+  char *p = among(SMALL);
+  blame(p + 16);
+  free_elsewhere(p + 16);
+  churn(SMALL);
+}
+
+/* ---- written where it must not ---- */
+
+static void overflow(size_t by) {
+  char *p = among(SMALL);
+  memset(p + SMALL, 'x', by);
+  release(p);
+  churn(SMALL);
+}
+static void overflow_1(void) { overflow(1); }
+static void overflow_8(void) { overflow(8); }
+static void underflow(size_t by) {
+  char *p = among(SMALL);
+  memset(p - by, 'x', by);
+  release(p);
+  churn(SMALL);
+}
+static void underflow_1(void) { underflow(1); }
+static void underflow_8(void) { underflow(8); }
+static void write_after(size_t at) {
+  char *p = among(SMALL);
+  release(p);
+  memset(p + at, 'x', 8);
+  churn(SMALL);
+}
+static void write_after_link(void) { write_after(0); }
+static void write_after_content(void) { write_after(24); }
+static void write_after_tiny(void) {
+  char *p = among(TINY);
+  release(p);
+  memset(p, 'x', TINY);
+  churn(TINY);
+}
+
+/* ---- said of another block ---- */
+
+static void sized_wrong(void) {
+  char *p = among(SMALL);
+  mia_free_sized(p, (size_t)2 * SMALL);
+  churn(SMALL);
+}
+static void sized_misaligned(void) {
+  char *p = among(48);
+  size_t align = 4096;
+  while (((uintptr_t)p & (align - 1)) == 0) align *= 2;
+  mia_free_aligned_sized(p, align, 48);
+  churn(48);
+}
+
+/* ---- asked about what is gone ---- */
+
+static void realloc_freed(void) {
+  char *p = among(SMALL);
+  release(p);
+  p = resize(p, (size_t)4 * SMALL);
+  churn(SMALL);
+}
+static void realloc_freed_large(void) {
+  char *p = get(LARGE);
+  blame(p);
+  release(p);
+  p = resize(p, (size_t)4 * LARGE);
+}
+static void realloc_static(void) {
+  blame(in_data);
+  (void)!resize(in_data, SMALL);
+}
+static void usable_freed(void) {
+  char *p = among(SMALL);
+  release(p);
+  (void)mia_usable_size(p);
+  churn(SMALL);
+}
+static void usable_static(void) {
+  blame(in_data);
+  (void)mia_usable_size(in_data);
+}
+static void free_of_destroyed(void) {
+  mia_heap *heap = mia_heap_new();
+  char *p = mia_heap_malloc(heap, LARGE);
+  blame(p);
+  mia_heap_destroy(heap);
+  release(p);
+}
+
+#endif
