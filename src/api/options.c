@@ -41,6 +41,12 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
                           "most memory that may be in use; 0: no limit"},
     [MIA_OPTION_BACKGROUND_PURGE] = {"background_purge", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
                                      "give memory back from a thread of the library's own"},
+    [MIA_OPTION_LARGE_PAGES] = {"large_pages", "", MIA_OPTION_IS_SWITCH, 0, 1, 0,
+                                "have large OS pages in what is reserved at start"},
+    [MIA_OPTION_RESERVE_HUGE_PAGES] = {"reserve_huge_pages", "GiB", MIA_OPTION_IS_NUMBER, 0, 1024,
+                                       0, "OS pages of 1 GiB to reserve at start"},
+    [MIA_OPTION_RESERVE_HUGE_PAGES_AT] = {"reserve_huge_pages_at", "", MIA_OPTION_IS_NUMBER, -1, 63,
+                                          -1, "the NUMA node that those are of; -1: any"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }

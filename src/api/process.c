@@ -63,15 +63,25 @@ static void after_fork_child(void) {
   mia_api_renew_background();
 }
 
+/* What the user wants to have from the start. */
+static void reserve(void) {
+  size_t size = (size_t)mia_option_get(MIA_OPTION_RESERVE_MEMORY) * MIA_KIB;
+  size_t pages = (size_t)mia_option_get(MIA_OPTION_RESERVE_HUGE_PAGES);
+  int node = (int)mia_option_get(MIA_OPTION_RESERVE_HUGE_PAGES_AT);
+  bool large = mia_api_is_on(MIA_OPTION_LARGE_PAGES);
+  if (size > 0 && mia_reserve_memory(size, false, large, false, NULL) != 0)
+    mia_api_warn("MIALLOC_RESERVE_MEMORY: so much cannot be reserved");
+  if (pages > 0 && mia_reserve_huge_pages(pages, node, 0, false, NULL) != 0)
+    mia_api_warn("MIALLOC_RESERVE_HUGE_PAGES: the system has none set aside");
+}
+
 __attribute__((constructor)) static void begin(void) {
   mia_acell_set(&mia_api_all.begun, mia_os_now());
   /* A program with rights that its user lacks takes no orders from the user. */
   if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
   if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
   if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
-  size_t reserved = (size_t)mia_option_get(MIA_OPTION_RESERVE_MEMORY) * MIA_KIB;
-  if (reserved > 0 && mia_arena_reserve_os(&(mia_arena_wish){.size = reserved}) == NULL)
-    mia_api_warn("MIALLOC_RESERVE_MEMORY: so much cannot be reserved");
+  reserve();
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
   if (mia_api_is_on(MIA_OPTION_BACKGROUND_PURGE) && !mia_api_start_background())
     mia_api_warn("MIALLOC_BACKGROUND_PURGE: there is no thread to be had");

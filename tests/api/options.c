@@ -284,6 +284,15 @@ START_TEST(memory_is_reserved_at_start) {
   char text[8192];
   if (!run_with("MIALLOC_RESERVE_MEMORY=100M MIALLOC_SHOW_STATS=on", text, sizeof text)) return;
   ck_assert_msg(strstr(text, ", reserved 10") != NULL, "%.200s", text);
+  if (!run_with("MIALLOC_RESERVE_MEMORY=200M MIALLOC_LARGE_PAGES=on MIALLOC_SHOW_STATS=on", text,
+                sizeof text))
+    return;
+  ck_assert_msg(strstr(text, ", reserved 20") != NULL, "%.200s", text);
+  /* 1 TiB of such pages; the few systems that have some reserve those. */
+  if (!run_with("MIALLOC_RESERVE_HUGE_PAGES=1024", text, sizeof text)) return;
+  ck_assert_msg(strncmp(text, "mialloc: MIALLOC_RESERVE_HUGE", 29) == 0 ||
+                    strncmp(text, "purge_delay", 11) == 0,
+                "%.200s", text);
   if (!run_with("MIALLOC_RESERVE_MEMORY=900000000M", text, sizeof text)) return;
   ck_assert_msg(strncmp(text, "mialloc: MIALLOC_RESERVE_MEMORY", 31) == 0, "%.200s", text);
 }

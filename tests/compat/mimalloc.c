@@ -465,6 +465,12 @@ static void test_options(void) {
   must(mi_option_get(mi_option_reset_delay) == 123);
   mi_option_set(mi_option_purge_delay, 250);
   must(mi_option_get(mi_option_deprecated_page_reset) == 0);
+  must(mi_option_get(mi_option_reserve_huge_os_pages_at) == -1);
+  mi_option_set(mi_option_reserve_huge_os_pages_at, 2);
+  must(mi_option_get(mi_option_reserve_huge_os_pages_at) == 2);
+  mi_option_set(mi_option_reserve_huge_os_pages_at, -1);
+  must(mi_option_get(mi_option_reserve_huge_os_pages) == 0);
+  must(!mi_option_is_enabled(mi_option_large_os_pages));
   must(_mi_option_last == 47 && mi_option_arena_is_numa_local == 46);
   finish("options");
 }

@@ -567,6 +567,12 @@ MI_INLINE mia_option mi_option_of(mi_option_t option) {
     return MIA_OPTION_VERBOSE;
   case mi_option_reserve_os_memory:
     return MIA_OPTION_RESERVE_MEMORY;
+  case mi_option_allow_large_os_pages:
+    return MIA_OPTION_LARGE_PAGES;
+  case mi_option_reserve_huge_os_pages:
+    return MIA_OPTION_RESERVE_HUGE_PAGES;
+  case mi_option_reserve_huge_os_pages_at:
+    return MIA_OPTION_RESERVE_HUGE_PAGES_AT;
   case mi_option_purge_delay:
     return MIA_OPTION_PURGE_DELAY;
   case mi_option_max_errors:
