@@ -117,7 +117,9 @@ static bool is_as_said(const outcome *o, const char *word) {
   char wanted[TEXT_SIZE];
   snprintf(wanted, sizeof wanted, "mialloc: %s: 0x%llx\n", word,
            (unsigned long long)(uintptr_t)o->blamed);
-  return aborted && strcmp(o->text, wanted) == 0;
+  /* an emulator has a line of its own to add */
+  bool emulated = getenv("TEST_EMULATOR") != NULL;
+  return aborted && strncmp(o->text, wanted, emulated ? strlen(wanted) : sizeof o->text) == 0;
 }
 
 static void put_table(FILE *out) {
