@@ -92,9 +92,10 @@ static void mark(const mia_page *page, const mia_block *list, free_set *set) {
   }
 }
 
+/* Nobody frees meanwhile: what others freed before is known. */
 static void mark_free(const mia_page *page, free_set *set) {
   mark(page, page->free, set);
-  mark(page, mia_owner_list(page, mia_aword_get_acq(&page->remote)), set);
+  mark(page, mia_owner_list(page, mia_aword_get(&page->remote)), set);
   const mia_local *owner = (const mia_local *)mia_aword_get(&page->owner);
   if (owner != NULL && owner->bins[page->size_class].page == page)
     mark(page, mia_local_list(owner, page->size_class), set);

@@ -155,7 +155,7 @@ static void discount_own(const mia_census *wanted, const mia_local *self, mia_st
 
 static void describe_process(mia_stats *stats) {
   mia_os_usage usage = mia_os_measure();
-  stats->arenas = mia_aword_get_acq(&mia_arena_all.count) - mia_aword_get(&mia_arena_all.unloaded);
+  stats->arenas = mia_aword_get(&mia_arena_all.count) - mia_aword_get(&mia_arena_all.unloaded);
   stats->reserved = mia_aword_get(&mia_arena_all.reserved);
   stats->used = mia_aword_get(&mia_arena_all.used);
   stats->committed = stats->used + mia_arena_idle();

@@ -14,7 +14,7 @@ static mia_page *page_in(uintptr_t word) { return (mia_page *)(word & ~(uintptr_
 /* Nothing is swapped where nothing can be had: a swap costs as much as the rest
  * of an allocation. */
 static mia_page *take(mia_aword *slot) {
-  return mia_aword_get(slot) != 0 ? page_in(mia_aword_swap_acq_rel(slot, 0)) : NULL;
+  return mia_aword_get(slot) != 0 ? page_in(mia_aword_swap_acq(slot, 0)) : NULL;
 }
 
 static mia_aword *slot_of(mia_local *self, const mia_page *page) {
@@ -33,7 +33,8 @@ void mia_local_keep(mia_local *self, mia_page *page) {
   mia_aword *slot = slot_of(self, page);
   if (slot != NULL) {
     mia_page_hide(page);
-    page = page_in(mia_aword_swap_acq_rel(slot, (uintptr_t)page));
+    /* Not acquired: only the owner puts pages here, so what comes back is his. */
+    page = page_in(mia_aword_swap_rel(slot, (uintptr_t)page));
   }
   if (page != NULL) mia_local_retire(self, page);
 }

@@ -27,7 +27,7 @@ static mia_aword *make_leaf(void) {
  * The static leaf is never dropped: it is lost only to a race between the first
  * two arenas of a process, and then unused. */
 static void set_entry(mia_aword *entry, mia_aword *leaf) {
-  uintptr_t was = mia_aword_get_acq(entry);
+  uintptr_t was = mia_aword_get(entry);
   while (was == 0)
     if (mia_aword_cas_rel(entry, &was, (uintptr_t)leaf)) return;
   if (leaf != mia_map_pages.first) (void)mia_os_release(leaf, LEAF_SIZE);

@@ -112,10 +112,11 @@ mia_inline mia_single_freed mia_owner_free_single(mia_page *page) {
   return (was & MIA_OWNER_CLAIMED) != 0 ? MIA_SINGLE_LEFT : MIA_SINGLE_MINE;
 }
 
-/* Takes the list off a page that the caller has; *count is its length. */
+/* Takes the list off a page that the caller has; *count is its length.  Nothing
+ * is released: who gets the page next gets it by a drop. */
 mia_inline mia_block *mia_owner_gather(mia_page *page, uint32_t *count) {
   uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED);
-  uintptr_t was = mia_aword_swap_acq_rel(&page->remote, none);
+  uintptr_t was = mia_aword_swap_acq(&page->remote, none);
   mia_assert((was & MIA_OWNER_CLAIMED) != 0);
   *count = (page->due - mia_owner_left(was)) & MIA_OWNER_LEFT_MASK;
   page->due = 0;

@@ -11,4 +11,19 @@ code "$src"/*/*.[ch] "$top_srcdir"/include/*.h | $AWK -v home="$src/base/atomic.
     if (!n || !seen) { print "nothing examined"; bad = 1 }
     print n + 0 " lines examined"
     exit bad
-  }'
+  }' || exit 1
+
+# The order in an operation's name is the order that it has.
+$AWK '
+  match($0, /A##_[a-z_]+\(/) { name = substr($0, RSTART + 3, RLENGTH - 4) }
+  name != "" && match($0, /memory_order_[a-z_]+/) {
+    order = substr($0, RSTART + 13, RLENGTH - 13)
+    want = name ~ /_acq_rel$/ ? "acq_rel" : name ~ /_acq$/ ? "acquire" : name ~ /_rel$/ ? "release" : "relaxed"
+    if (order != want) { print FILENAME ":" FNR ": " name " is " order; bad = 1 }
+    n++; name = ""
+  }
+  END {
+    if (n < 10) { print "nothing examined"; bad = 1 }
+    print n + 0 " operations examined"
+    exit bad
+  }' "$src/base/atomic.h" || exit 1

@@ -31,6 +31,7 @@ END_TEST
     A##_set_rel(&a, top | 6);                                          \
     ck_assert(A##_get_acq(&a) == (top | 6));                           \
     ck_assert(A##_swap_acq_rel(&a, 7) == (top | 6));                   \
+    ck_assert(A##_swap_acq(&a, 8) == 7 && A##_swap_rel(&a, 7) == 8);   \
     ck_assert_uint_eq(A##_add(&a, 3), 7);                              \
     ck_assert_uint_eq(A##_sub(&a, 11), 10);                            \
     ck_assert(A##_get(&a) == (T)-1);                                   \
