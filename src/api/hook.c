@@ -11,21 +11,30 @@
 
 mia_api_world mia_api_all = {.subprocs = MIA_LOCK_INIT(MIA_RANK_SUBPROCS)};
 
-/* The function goes before its argument changes and comes after: who finds the
- * same function before and after has read its argument. */
+enum { BUSY = 1 };
+
+/* The version is odd while function and argument change: who has read either of
+ * the new ones finds it changed. */
 static void put(mia_hook *hook, uintptr_t function, void *arg) {
-  mia_aword_set(&hook->function, 0);
-  mia_aword_set_rel(&hook->arg, (uintptr_t)arg);
+  uintptr_t version = mia_aword_get(&hook->version) & ~(uintptr_t)BUSY;
+  while (!mia_aword_cas_acq(&hook->version, &version, version | BUSY)) {
+    if ((version & BUSY) == 0) continue;
+    version &= ~(uintptr_t)BUSY;
+    mia_os_yield(); /* another thread registers */
+  }
   mia_aword_set_rel(&hook->function, function);
+  mia_aword_set_rel(&hook->arg, (uintptr_t)arg);
+  mia_aword_set_rel(&hook->version, (version | BUSY) + 1);
 }
 
+/* While one goes and another comes there is none. */
 static uintptr_t get(const mia_hook *hook, void **arg) {
-  uintptr_t function = mia_aword_get_acq(&hook->function);
   for (;;) {
+    uintptr_t version = mia_aword_get_acq(&hook->version);
+    uintptr_t function = mia_aword_get_acq(&hook->function);
     *arg = (void *)mia_aword_get_acq(&hook->arg);
-    uintptr_t again = mia_aword_get_acq(&hook->function);
-    if (again == function) return function;
-    function = again;
+    if ((version & BUSY) != 0) return 0;
+    if (mia_aword_get(&hook->version) == version) return function;
   }
 }
 

@@ -15,6 +15,7 @@
 typedef struct mia_hook {
   mia_aword function; /* [any] 0: none */
   mia_aword arg;      /* [any] */
+  mia_aword version;  /* [any] odd while they change, else twice the number of changes */
 } mia_hook;
 
 /* A group of heaps.  They are recycled, never unmapped. */
@@ -48,6 +49,7 @@ typedef struct mia_api_world {
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");
 mia_assert_placed(mia_hook, function);
 mia_assert_placed(mia_hook, arg);
+mia_assert_placed(mia_hook, version);
 mia_assert_placed(mia_api_world, changes);
 mia_assert_placed(mia_api_world, given);
 mia_assert_placed(mia_api_world, warnings);
