@@ -1,0 +1,108 @@
+/* api.c -- models of what the programs' own functions and fork need. */
+#include "base/prelude.h"
+
+#include "alloc/alloc.h"
+#include "api/hook.h"
+#include "arena/purge.h"
+#include "base/fail.h"
+#include "local/bin.h"
+#include "local/heap.h"
+#include "local/thread.h"
+#include "models.h"
+#include "stage.h"
+
+#include <mialloc.h>
+
+/* ---- hooks: a function and its argument belong together ---- */
+
+static int first_arg, second_arg, third_arg;
+
+static void at_first(const char *text, void *arg) {
+  (void)text;
+  race_check(arg == &first_arg || arg == &third_arg);
+  race_check(*(int *)arg == 1);
+}
+static void at_second(const char *text, void *arg) {
+  (void)text;
+  race_check(arg == &second_arg && second_arg == 1);
+}
+static void register_first(void) {
+  first_arg = 1;
+  mia_register_output(at_first, &first_arg);
+}
+static void register_second(void) {
+  second_arg = 1;
+  mia_register_output(at_second, &second_arg);
+}
+static void register_two(void) {
+  register_first();
+  register_second();
+}
+static void register_again(void) {
+  register_two();
+  third_arg = 1;
+  mia_register_output(at_first, &third_arg);
+}
+static void say(void) { mia_api_say(NULL, NULL, ""); }
+static void begin_hooks(void) {
+  stage_begin();
+  race_ignore(&mia_base_at_misuse, sizeof mia_base_at_misuse);
+}
+
+static const race_model hooks = {.name = "hook/register",
+                                 .subject = "a function is replaced while it is called",
+                                 .begin = begin_hooks,
+                                 .threads = {register_two, say}};
+static const race_model hooks_again = {.name = "hook/again",
+                                       .subject = "the same with a function that comes back",
+                                       .begin = begin_hooks,
+                                       .threads = {register_again, say}};
+static const race_model hooks_two = {.name = "hook/two",
+                                     .subject = "two threads register, one calls",
+                                     .begin = begin_hooks,
+                                     .threads = {register_first, register_second, say}};
+
+/* ---- fork: with all locks held nothing that they protect is half done ---- */
+
+static mia_page *page;
+static mia_block *block;
+
+static void begin_fork(void) {
+  stage_begin_locals();
+  page = stage_page(0, 4, 1, &block);
+}
+static void fork_now(void) {
+  stage_forks.prepare();
+  size_t count = 0, locals = 0;
+  for (const mia_page *p = mia_local_all.main.pool[STAGE_CLASS]; p != NULL; p = p->next, count++)
+    race_check(p->next == NULL || p->next->prev == p);
+  race_check(count == mia_aword_get(&mia_local_all.main.pooled[STAGE_CLASS]));
+  for (const mia_local *l = mia_local_all.idle; l != NULL; l = l->idle) locals++;
+  race_check(locals <= RACE_THREADS);
+  race_check(mia_arena_all.meta_at <= mia_arena_all.meta_end);
+  race_check(mia_arena_all.first.purge_expire.cell < 2);
+  stage_forks.child();
+  race_check(mia_local_take(mia_local_main_heap()) != NULL);
+}
+static void leave_0(void) {
+  stage_be(0);
+  mia_local_detach();
+}
+static void enter_and_leave(void) {
+  mia_local_self = &mia_local_all.none;
+  race_check(mia_local_attach() != NULL);
+  mia_local_detach();
+}
+static void purge(void) { mia_arena_purge_due(1, 1); }
+
+static const race_model forking = {.name = "fork/threads",
+                                   .subject = "fork while threads come, go and leave pages",
+                                   .begin = begin_fork,
+                                   .threads = {leave_0, fork_now, enter_and_leave}};
+static const race_model forking_purge = {.name = "fork/purge",
+                                         .subject = "fork while the purger is at work",
+                                         .begin = begin_fork,
+                                         .threads = {purge, fork_now, purge}};
+
+const race_model *const race_models_api[] = {&hooks,   &hooks_again,   &hooks_two,
+                                             &forking, &forking_purge, NULL};

@@ -1,0 +1,163 @@
+/* arena.c -- models of arenas: spans from hand to hand, purging, publication. */
+#include "base/prelude.h"
+
+#include "alloc/heap.h"
+#include "api/entry.h"
+#include "api/world.h"
+#include "arena/arena.h"
+#include "arena/meta.h"
+#include "arena/purge.h"
+#include "map/pagemap.h"
+#include "models.h"
+#include "stage.h"
+
+#include <mialloc.h>
+#include <mialloc/heap.h>
+#include <mialloc/stats.h>
+
+enum { FREE = 2 };
+
+static mia_arena *const arena = &mia_arena_all.first;
+static mia_span held[FREE];
+
+/* The first arena is one cell of slices, and full but for two, which were used
+ * before. */
+static void begin_scarce(void) {
+  mia_span span;
+  stage_begin_locals();
+  arena->slices = MIA_CELL_BITS;
+  for (unsigned i = 0; i < FREE; i++)
+    if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
+  while (mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &span)) {}
+  for (unsigned i = 0; i < FREE; i++) mia_arena_give(arena, held[i].start, 1, MIA_SLICE_SIZE);
+  for (unsigned i = 0; i < FREE; i++) *(uintptr_t *)(void *)held[i].start = 1;
+}
+
+/* Without what is advice only: where to search, whether to visit. */
+static void begin_spans(void) {
+  begin_scarce();
+  race_ignore(&arena->stale, sizeof arena->stale);
+  race_ignore(&arena->hint, sizeof arena->hint);
+}
+
+static void use(const mia_span *span) {
+  uintptr_t *word = (void *)span->start;
+  if (span->zero) race_check(*word == 0);
+  *word = 1;
+  mia_arena_descriptor(span)->words[0]++;
+}
+
+static void take_and_give(size_t slices) {
+  mia_span span;
+  if (!mia_arena_take_in(arena, slices, MIA_SLICE_SIZE, &span)) return;
+  use(&span);
+  mia_arena_give(arena, span.start, slices, MIA_SLICE_SIZE);
+}
+static void one_slice(void) { take_and_give(1); }
+static void two_slices(void) { take_and_give(2); }
+static void purge_now(void) { (void)mia_arena_purge_now(); }
+static void purge_later(void) {
+  mia_arena_purge_due(1, 1);
+  mia_arena_purge_due(2, 1);
+  mia_arena_purge_due(3, 1);
+}
+
+/* Whatever happened: all is there, and what is said to be zero is. */
+static void all_free(void) {
+  mia_span span;
+  race_check(mia_arena_take_in(arena, 2, MIA_SLICE_SIZE, &span));
+  const char *second = span.start + MIA_SLICE_SIZE;
+  if (span.zero) race_check(*(uintptr_t *)(void *)span.start == 0 && *second == 0);
+}
+
+static const race_model purging = {.name = "arena/purge",
+                                   .subject = "spans are taken and given while all is purged",
+                                   .begin = begin_spans,
+                                   .threads = {one_slice, purge_now, one_slice},
+                                   .end = all_free,
+                                   .longer = true};
+static const race_model purging_two = {.name = "arena/purge-run",
+                                       .subject = "a span of two slices against the purger",
+                                       .begin = begin_spans,
+                                       .threads = {two_slices, purge_now},
+                                       .end = all_free};
+static const race_model aging = {.name = "arena/purge-due",
+                                 .subject = "what is cold is purged, while a span is used",
+                                 .begin = begin_spans,
+                                 .threads = {one_slice, purge_later, purge_later},
+                                 .end = all_free,
+                                 .longer = true};
+static const race_model taking = {.name = "arena/take",
+                                  .subject = "two slices for three threads",
+                                  .begin = begin_spans,
+                                  .threads = {one_slice, one_slice, two_slices},
+                                  .end = all_free,
+                                  .longer = true};
+
+/* ---- a new arena comes to be known ---- */
+
+static void make_arena(void) {
+  race_check(mia_arena_reserve_os(&(mia_arena_wish){.size = MIA_SLICE_SIZE}) != NULL);
+}
+
+/* Makes an arena if it does not know of the other. */
+static void take_any(void) {
+  mia_span span;
+  race_check(mia_arena_take(1, MIA_SLICE_SIZE, &span));
+  use(&span);
+}
+static void purge_excess(void) { mia_arena_purge_excess(1, 0); }
+static void find_page(void) { race_check(mia_api_page_around(&held) == NULL); }
+static void purge_due(void) { mia_arena_purge_due(1, 1); }
+static void ask_region(void) { race_check(!mia_is_in_heap_region(&held)); }
+static void print_arenas(void) { mia_arenas_print(NULL, NULL); }
+static bool count_area(mia_heap *heap, const mia_area *area, void *block, size_t size, void *arg) {
+  (void)heap, (void)area, (void)block, (void)size, (void)arg;
+  return true;
+}
+static void visit(void) {
+  race_check(mia_alloc_heap_visit(mia_local_main_heap(), false, count_area, NULL));
+}
+static void census(void) {
+  mia_stats stats;
+  stats.size = sizeof stats;
+  (void)mia_stats_get(&stats);
+}
+
+/* Who looks at every slice asks the page map: not of interest here. */
+static void begin_publish(void) {
+  begin_scarce();
+  race_ignore(&mia_map_pages, sizeof mia_map_pages);
+  while (mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[0])) {}
+  mia_aword_set(&mia_arena_all.idle, MIA_MIB);
+}
+
+#define PUBLISH(id, label, reader)                                          \
+  static const race_model id = {.name = "arena/publish-" label,             \
+                                .subject = "a new arena is seen by " label, \
+                                .begin = begin_publish,                     \
+                                .threads = {make_arena, reader}}
+PUBLISH(publish_take, "take", take_any);
+PUBLISH(publish_excess, "excess", purge_excess);
+PUBLISH(publish_find, "find", find_page);
+PUBLISH(publish_purge, "purge", purge_now);
+PUBLISH(publish_purge_due, "purge-due", purge_due);
+PUBLISH(publish_region, "region", ask_region);
+PUBLISH(publish_print, "print", print_arenas);
+PUBLISH(publish_visit, "visit", visit);
+PUBLISH(publish_census, "census", census);
+
+const race_model *const race_models_arena[] = {&purging,
+                                               &purging_two,
+                                               &aging,
+                                               &taking,
+                                               &publish_take,
+                                               &publish_excess,
+                                               &publish_find,
+                                               &publish_purge,
+                                               &publish_purge_due,
+                                               &publish_region,
+                                               &publish_print,
+                                               &publish_visit,
+                                               &publish_census,
+                                               NULL};

@@ -1,0 +1,357 @@
+/* local.c -- models of pages that go from thread to thread: full ones that come
+ * home, the pool, spares, threads that end, heaps that are deleted. */
+#include "base/prelude.h"
+
+#include "alloc/alloc.h"
+#include "alloc/heap.h"
+#include "arena/purge.h"
+#include "base/fail.h"
+#include "local/bin.h"
+#include "local/heap.h"
+#include "local/pool.h"
+#include "local/spare.h"
+#include "local/stock.h"
+#include "local/thread.h"
+#include "map/pagemap.h"
+#include "models.h"
+#include "page/owner.h"
+#include "stage.h"
+
+#include <mialloc/stats.h>
+
+enum { BLOCKS = 4 };
+
+static mia_page *page;
+static mia_block *blocks[BLOCKS];
+static mia_block *got[RACE_THREADS];
+
+/* No arena comes in these models: the root of the page map stands still. */
+static void begin_still(void) {
+  stage_begin_locals();
+  race_ignore(mia_map_pages.root, sizeof mia_map_pages.root);
+}
+
+static void refill(unsigned i) {
+  stage_be(i);
+  mia_local *self = stage_locals[i];
+  race_check(mia_local_refill(self, STAGE_CLASS));
+  mia_block *block = self->head[STAGE_CLASS];
+  self->head[STAGE_CLASS] = block->next;
+  stage_use(block);
+  got[i] = block;
+}
+
+/* An empty page, for a local to have in reserve, so that no arena is asked. */
+static mia_page *make_spare(unsigned i) {
+  mia_block *block;
+  mia_page *spare = stage_page(i, 2, 1, &block);
+  block->next = NULL;
+  spare->free = block;
+  spare->used = 0;
+  mia_aword_set(&spare->owner, 0);
+  stage_forget_page(i);
+  return spare;
+}
+static void keep_spare(unsigned i, mia_page *spare) { mia_local_keep(stage_locals[i], spare); }
+static void give_spare(unsigned i) { keep_spare(i, make_spare(i)); }
+
+/* A page in use, so that the local wants others. */
+static void give_page(unsigned i) {
+  mia_block *block;
+  (void)stage_page(i, 2, 1, &block);
+}
+
+static void free_0(void) { stage_free(1, blocks[0]); }
+static void free_1(void) { stage_free(2, blocks[1]); }
+
+static uint32_t length(const mia_block *list) {
+  uint32_t n = 0;
+  for (; list != NULL; list = list->next) n++;
+  return n;
+}
+
+static bool is_gone(const mia_page *p) { return mia_page_of(p->start) != p; }
+
+/* Nothing is lost or in two places: `live' blocks of a page are in use, and it is
+ * where its word says. */
+static void check_page(const mia_page *p, uint32_t live) {
+  for (unsigned i = 0; i < RACE_THREADS; i++) {
+    mia_local_check(stage_locals[i], STAGE_CLASS);
+    if (stage_locals[i]->bins[STAGE_CLASS].page == p)
+      live += length(stage_locals[i]->head[STAGE_CLASS]);
+  }
+  if (is_gone(p)) {
+    race_check(live == 0);
+    return;
+  }
+  uintptr_t word = mia_aword_get(&p->remote);
+  bool claimed = (word & MIA_OWNER_CLAIMED) != 0, listed = mia_aword_get(&p->listed) != 0;
+  mia_page_check(p);
+  race_check(p->used == live + length(mia_owner_list(p, word)));
+  race_check(claimed == (mia_aword_get(&p->owner) != 0));
+  race_check(claimed ? !listed : live > 0);
+}
+static uint32_t of_page(unsigned i) { return got[i] != NULL && mia_page_of(got[i]) == page; }
+
+/* ---- a full page ---- */
+
+static void begin_full(void) {
+  begin_still();
+  give_spare(0);
+  page = stage_page(0, 2, 2, blocks);
+  give_page(1);
+}
+static void refill_0(void) { refill(0); }
+static void full_end(void) { check_page(page, of_page(0)); }
+static void full_one_end(void) { check_page(page, of_page(0) + 1); }
+static const race_model full = {.name = "local/full",
+                                .subject = "a page is left as full while its blocks are freed",
+                                .begin = begin_full,
+                                .threads = {refill_0, free_0, free_1},
+                                .end = full_end,
+                                .longer = true};
+static const race_model full_one = {.name = "local/full-1",
+                                    .subject = "the same with one block",
+                                    .begin = begin_full,
+                                    .threads = {refill_0, free_0},
+                                    .end = full_one_end};
+
+/* ---- the pool ---- */
+
+static void abandon_0(void) {
+  stage_be(0);
+  mia_local_abandon(stage_locals[0]);
+}
+static void begin_abandon(void) {
+  begin_still();
+  page = stage_page(0, 4, 3, blocks);
+  give_spare(2);
+}
+static void refill_2(void) { refill(2); }
+static void abandon_end(void) { check_page(page, 2 + of_page(2)); }
+static const race_model abandon = {.name = "local/abandon",
+                                   .subject = "a page is abandoned, freed into and adopted",
+                                   .begin = begin_abandon,
+                                   .threads = {abandon_0, free_0, refill_2},
+                                   .end = abandon_end};
+
+static void begin_pooled(void) {
+  begin_still();
+  give_page(1);
+  give_page(2);
+  mia_page *spare = make_spare(0);
+  page = stage_page(0, 4, 2, blocks);
+  mia_local_abandon(stage_locals[0]);
+  keep_spare(0, spare);
+}
+static void pooled_end(void) { check_page(page, of_page(0)); }
+static const race_model pooled = {.name = "local/pool",
+                                  .subject = "a page in the pool is taken while it becomes empty",
+                                  .begin = begin_pooled,
+                                  .threads = {refill_0, free_0, free_1},
+                                  .end = pooled_end};
+
+static void begin_adopt(void) {
+  begin_pooled();
+  page->due = 1;
+  mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, 1, 0));
+}
+static const race_model adopt = {.name = "local/adopt",
+                                 .subject = "two threads free, one may keep the page",
+                                 .begin = begin_adopt,
+                                 .threads = {refill_0, free_0, free_1},
+                                 .end = pooled_end,
+                                 .longer = true};
+
+/* ---- an owner that sees to what others freed ---- */
+
+static void collect_0(void) {
+  stage_be(0);
+  mia_local_collect(stage_locals[0]);
+}
+static void begin_collect(void) {
+  begin_still();
+  page = stage_page(0, 4, 2, blocks);
+}
+static void collect_end(void) { check_page(page, 0); }
+static const race_model collecting = {.name = "local/collect",
+                                      .subject = "an owner gathers while the last blocks are freed",
+                                      .begin = begin_collect,
+                                      .threads = {collect_0, free_0, free_1},
+                                      .end = collect_end};
+
+/* ---- spares ---- */
+
+static void keep_and_reuse(void) {
+  stage_be(0);
+  mia_local *self = stage_locals[0];
+  mia_page *spare = mia_local_reuse(self, STAGE_CLASS);
+  if (spare == NULL) return;
+  spare->capacity = 0;
+  mia_local_keep(self, spare);
+}
+static void age_spares(void) {
+  stage_be(1);
+  mia_local_age_spares(stage_locals[1]);
+  mia_local_age_spares(stage_locals[1]);
+}
+static void drop_spares(void) {
+  stage_be(2);
+  mia_local_drop_spares(stage_locals[2]);
+}
+static void begin_spare(void) {
+  begin_still();
+  for (unsigned i = 0; i < RACE_THREADS; i++)
+    if (i != 0) race_ignore(stage_locals[i]->spares, sizeof stage_locals[i]->spares);
+  give_spare(0);
+}
+static void spare_end(void) { race_check(stage_retired() <= 1); }
+static const race_model spares = {.name = "local/spare",
+                                  .subject = "a spare page is used again, grows old and is dropped",
+                                  .begin = begin_spare,
+                                  .threads = {keep_and_reuse, age_spares, drop_spares},
+                                  .end = spare_end};
+
+/* ---- threads come and go ---- */
+
+static void detach_0(void) {
+  stage_be(0);
+  mia_local_detach();
+}
+static void attach(void) {
+  mia_local_self = &mia_local_all.none;
+  race_check(mia_local_attach() != NULL);
+  (void)mia_local_self->bins[STAGE_CLASS].count;
+  mia_local_self->outbox.count = 0;
+}
+static void begin_exit(void) {
+  begin_still();
+  page = stage_page(0, 4, 2, blocks);
+}
+static void exit_end(void) { check_page(page, 1); }
+static const race_model leaving = {.name = "thread/exit",
+                                   .subject = "a thread's local goes to the next one",
+                                   .begin = begin_exit,
+                                   .threads = {detach_0, attach, free_1},
+                                   .end = exit_end};
+
+/* The heads of the lists are as they were when the process began. */
+static void new_local(void) {
+  mia_local *local = mia_local_take(mia_local_main_heap());
+  race_check(local != NULL && local->entry_count == 0);
+}
+static void look_at_all(void) {
+  stage_be(1);
+  mia_stats stats = {.size = sizeof stats};
+  (void)mia_stats_get(&stats);
+}
+static void begin_new_local(void) {
+  begin_still();
+  race_ignore(&mia_map_pages, sizeof mia_map_pages);
+}
+static const race_model joining = {.name = "thread/new",
+                                   .subject = "a new local is found by who walks all of them",
+                                   .begin = begin_new_local,
+                                   .threads = {new_local, drop_spares, new_local}};
+static const race_model counting = {.name = "thread/census",
+                                    .subject = "a new local is found by who counts",
+                                    .begin = begin_new_local,
+                                    .threads = {new_local, look_at_all}};
+
+/* ---- heaps ---- */
+
+static mia_heap *heap;
+
+/* Thread 0 has a local for a heap, with a page of which two blocks live. */
+static mia_local *begin_heap_page(void) {
+  begin_still();
+  heap = mia_local_heap_new(NULL);
+  if (heap == NULL) race_fail("no heap");
+  race_ignore(heap->pooled, sizeof heap->pooled);
+  race_ignore(mia_local_all.main.pooled, sizeof mia_local_all.main.pooled);
+  mia_local *self = stage_locals[0];
+  stage_locals[0] = mia_local_of_heap(self, heap);
+  stage_ignore(stage_locals[0]);
+  page = stage_page(0, 4, 2, blocks);
+  mia_local *local = stage_locals[0];
+  stage_locals[0] = self;
+  return local;
+}
+static void begin_heap(void) { (void)begin_heap_page(); }
+static void begin_heap_left(void) { mia_local_abandon(begin_heap_page()); }
+
+static void delete_heap(void) {
+  stage_be(0);
+  mia_local_heap_delete(stage_locals[0], heap, mia_local_main_heap());
+}
+static void free_both(void) {
+  stage_free(1, blocks[0]);
+  stage_free(1, blocks[1]);
+}
+static void heap_end(void) { check_page(page, 0); }
+static void heap_kept_end(void) { check_page(page, 1); }
+
+static const race_model deleting = {.name = "heap/delete",
+                                    .subject = "a heap is deleted while its blocks are freed",
+                                    .begin = begin_heap,
+                                    .threads = {delete_heap, free_both},
+                                    .end = heap_end};
+static const race_model deleting_3 = {.name = "heap/delete-3",
+                                      .subject = "the same, by two threads, without its locals",
+                                      .begin = begin_heap_left,
+                                      .threads = {delete_heap, free_0, free_1},
+                                      .end = heap_end,
+                                      .longer = true};
+static const race_model ending = {.name = "heap/exit",
+                                  .subject = "a heap is deleted while a thread that used it ends",
+                                  .begin = begin_heap,
+                                  .threads = {delete_heap, detach_0, free_1},
+                                  .end = heap_kept_end,
+                                  .longer = true};
+
+/* The one block of a page of a heap is freed while the heap goes. */
+static void begin_single(void) {
+  begin_heap_left();
+  bool zero;
+  mia_local *local = mia_local_of_heap(stage_locals[0], heap);
+  page = mia_local_make_single(local, &(mia_single){.size = MIA_SLICE_SIZE, .align = 1}, &zero);
+  if (page == NULL) race_fail("no page");
+  blocks[2] = (void *)page->start;
+}
+static void delete_and_drop(void) {
+  delete_heap();
+  mia_local_drop_own_spares(stage_locals[0]);
+}
+static void free_single(void) { stage_free(1, blocks[2]); }
+static void single_end(void) { race_check(is_gone(page)); }
+static const race_model deleting_single = {.name = "heap/delete-single",
+                                           .subject = "its large block is freed meanwhile",
+                                           .begin = begin_single,
+                                           .threads = {delete_and_drop, free_single},
+                                           .end = single_end};
+
+/* A walk over a heap whose blocks were freed before, as the walker knows. */
+static mia_aword told;
+static unsigned visited;
+
+static bool count_block(mia_heap *of, const mia_area *area, void *block, size_t size, void *arg) {
+  (void)of, (void)area, (void)size, (void)arg;
+  if (block != NULL) visited++;
+  return true;
+}
+static void free_and_tell(void) {
+  stage_free(1, blocks[0]);
+  mia_aword_set_rel(&told, 1);
+}
+static void visit(void) {
+  if (mia_aword_get_acq(&told) == 0) return;
+  race_check(mia_alloc_heap_visit(heap, true, count_block, NULL) && visited == 1);
+}
+static const race_model visiting = {.name = "heap/visit",
+                                    .subject = "a heap is walked after a block was freed",
+                                    .begin = begin_heap,
+                                    .threads = {free_and_tell, visit}};
+
+const race_model *const race_models_local[] = {
+    &full,    &full_one, &abandon,  &pooled,     &adopt,  &collecting,      &spares,   &leaving,
+    &joining, &counting, &deleting, &deleting_3, &ending, &deleting_single, &visiting, NULL};

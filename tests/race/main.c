@@ -1,0 +1,217 @@
+/* main.c -- runs the models; prints TAP.
+ *
+ *   models [-a] [-t] [NAME...]   those that do not take long, -a: all; or those
+ *                                whose names start so; -t shows how one failed
+ *   models -w SITE=ORDER ...     the same with a weaker order at one site
+ *   models -m < SITES            for each line "SITE ORDER": some model must fail
+ *
+ * Each model runs in a process of its own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "models.h"
+
+enum { LIMIT_SECONDS = 240, LINE = 256 };
+
+static const race_model *const *const groups[] = {race_litmus,       race_models_owner,
+                                                  race_models_map,   race_models_arena,
+                                                  race_models_local, race_models_api};
+enum { GROUPS = sizeof groups / sizeof groups[0], MODELS_MAX = 128 };
+
+/* All of them, the litmus tests first. */
+static const race_model *models[MODELS_MAX];
+static size_t model_count, litmus_count;
+
+static void list_models(void) {
+  for (size_t g = 0; g < GROUPS; g++) {
+    for (const race_model *const *m = groups[g]; *m != NULL; m++) {
+      if (model_count == MODELS_MAX) abort();
+      models[model_count++] = *m;
+    }
+    if (g == 0) litmus_count = model_count;
+  }
+}
+
+typedef struct shared {
+  race_result result;
+  race_site_table sites;
+} shared;
+
+static shared *common;
+
+static double seconds(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The result is in `common'. */
+static void run(const race_model *model, bool traced) {
+  common->result = (race_result){.traced = traced};
+  (void)fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    (void)alarm(LIMIT_SECONDS);
+    race_explore(model, &common->result);
+    _exit(EXIT_SUCCESS);
+  }
+  int status = EXIT_FAILURE;
+  if (child < 0 || waitpid(child, &status, 0) != child) status = EXIT_FAILURE;
+  char *failure = common->result.failure;
+  size_t room = sizeof common->result.failure;
+  if (status != 0 && failure[0] == 0) {
+    if (WIFSIGNALED(status))
+      (void)snprintf(failure, room, "ended by signal %d", WTERMSIG(status));
+    else
+      (void)snprintf(failure, room, "ended with status %d", status);
+  }
+}
+
+/* Whether it found what it has to. */
+static bool as_expected(const race_model *model) {
+  const char *failure = common->result.failure;
+  if (model->finds == NULL) return failure[0] == 0;
+  return strncmp(failure, model->finds, strlen(model->finds)) == 0;
+}
+
+/* ---- all of them ---- */
+
+static bool is_wanted(const race_model *model, bool all, char **names, int count) {
+  for (int i = 0; i < count; i++)
+    if (strncmp(model->name, names[i], strlen(names[i])) == 0) return true;
+  return count == 0 && (all || !model->longer);
+}
+
+static bool tell(const race_model *model, int number, double took) {
+  const race_result *r = &common->result;
+  bool good = as_expected(model);
+  printf("%s %d - %s (%s): %lu executions, %lu states, %.2f s", good ? "ok" : "not ok", number,
+         model->name, model->subject, r->executions + r->repeated, r->states, took);
+  if (r->failure[0] != 0) printf(": %s", r->failure);
+  printf("\n");
+  return good;
+}
+
+static bool run_all(bool all, bool traced, char **names, int count) {
+  int number = 0;
+  bool good = true;
+  for (size_t i = 0; i < model_count; i++) {
+    if (!is_wanted(models[i], all, names, count)) continue;
+    double start = seconds();
+    run(models[i], traced);
+    good = tell(models[i], ++number, seconds() - start) && good;
+  }
+  printf("1..%d\n", number);
+  return good && number > 0;
+}
+
+/* ---- weaker orders ---- */
+
+static const char *const order_names[] = {"relaxed", "acq", "rel", "acq_rel"};
+
+static race_order order_of(const char *name) {
+  for (size_t i = 0; i < sizeof order_names / sizeof order_names[0]; i++)
+    if (strcmp(order_names[i], name) == 0) return (race_order)i;
+  fprintf(stderr, "no such order: %s\n", name);
+  exit(2);
+}
+
+static race_site *site_of(const char *name) {
+  race_site_table *t = &common->sites;
+  for (size_t i = 0; i < t->count; i++)
+    if (strcmp(t->sites[i].name, name) == 0) return &t->sites[i];
+  return NULL;
+}
+
+/* Known before it was met. */
+static race_site *make_site(const char *name) {
+  race_site *s = site_of(name);
+  if (s != NULL) return s;
+  s = &common->sites.sites[common->sites.count++];
+  (void)snprintf(s->name, sizeof s->name, "%s", name);
+  return s;
+}
+
+/* Which models meet which sites. */
+static unsigned char meets[MODELS_MAX][RACE_SITES];
+
+static bool learn(void) {
+  race_site_table *t = &common->sites;
+  bool good = true;
+  for (size_t m = litmus_count; m < model_count; m++) {
+    for (size_t i = 0; i < t->count; i++) t->sites[i].seen = false;
+    run(models[m], false);
+    if (!as_expected(models[m])) {
+      printf("not ok - %s as it is: %s\n", models[m]->name, common->result.failure);
+      good = false;
+    }
+    for (size_t i = 0; i < t->count; i++) meets[m][i] = t->sites[i].seen;
+  }
+  return good;
+}
+
+/* Which model fails when the site is weaker; NULL: none does. */
+static const race_model *killer(race_site *site, race_order order) {
+  size_t i = (size_t)(site - common->sites.sites);
+  const race_model *found = NULL;
+  site->used = order;
+  for (size_t m = litmus_count; m < model_count && found == NULL; m++) {
+    if (!meets[m][i]) continue;
+    run(models[m], false);
+    if (!as_expected(models[m])) found = models[m];
+  }
+  site->used = site->order;
+  return found;
+}
+
+static bool mutate(void) {
+  char line[LINE], name[LINE], order[LINE];
+  int number = 0, survived = 0;
+  if (!learn()) return false;
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    if (sscanf(line, "%255s %255s", name, order) != 2) continue;
+    race_site *site = site_of(name);
+    double start = seconds();
+    const race_model *model = site != NULL ? killer(site, order_of(order)) : NULL;
+    if (model == NULL) survived++;
+    printf("%s %d - %s made %s", model != NULL ? "ok" : "not ok", ++number, name, order);
+    if (model != NULL)
+      printf(": %s in %s, %.2f s\n", common->result.failure, model->name, seconds() - start);
+    else
+      printf(": %s\n", site != NULL ? "no model minds" : "no model comes there");
+    (void)fflush(stdout);
+  }
+  printf("# %d orders weakened, %d noticed, %d not\n1..%d\n", number, number - survived, survived,
+         number);
+  return survived == 0 && number > 0;
+}
+
+int main(int argc, char **argv) {
+  bool all = false, traced = false, mutating = false;
+  common = mmap(NULL, sizeof *common, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (common == MAP_FAILED) return 2;
+  race_sites = &common->sites;
+  list_models();
+  for (int option; (option = getopt(argc, argv, "tamw:")) != -1;) {
+    if (option == 't')
+      traced = true;
+    else if (option == 'a')
+      all = true;
+    else if (option == 'm')
+      mutating = true;
+    else if (option == 'w' && strchr(optarg, '=') != NULL) {
+      char *order = strchr(optarg, '=');
+      *order++ = 0;
+      make_site(optarg)->used = order_of(order);
+    } else
+      return 2;
+  }
+  bool good = mutating ? mutate() : run_all(all, traced, argv + optind, argc - optind);
+  return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

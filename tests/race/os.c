@@ -1,0 +1,138 @@
+/* os.c -- the platform contract for models: memory is a stretch that is watched,
+ * locks and yielding are the checker's.  What fails ends the model. */
+#include "base/prelude.h"
+
+#include "base/bits.h"
+#include "base/fail.h"
+#include "engine.h"
+#include "os/lock.h"
+#include "os/os.h"
+#include "os/worker.h"
+#include "stage.h"
+
+#include <sys/mman.h>
+
+enum { OS_PAGE = 4096 };
+
+#define ALONE_SIZE (160 * MIA_MIB)
+#define THREAD_SIZE (160 * MIA_MIB)
+
+/* What is reserved must not depend on who came first: each has a stretch. */
+static struct {
+  char *start;
+  char *at[RACE_THREADS + 1]; /* the last: before the threads start */
+} memory;
+
+extern char etext[], end[];
+
+stage_fork_hooks stage_forks;
+
+void stage_begin(void) {
+  size_t size = ALONE_SIZE + RACE_THREADS * THREAD_SIZE;
+  char *p = mmap(NULL, size + MIA_SLICE_SIZE, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) race_fail("no memory for models");
+  memory.start = p + (-(uintptr_t)p & (MIA_SLICE_SIZE - 1));
+  race_watch(etext, (size_t)(end - etext));
+  race_watch(memory.start, size);
+  for (unsigned i = 0; i < RACE_THREADS; i++)
+    memory.at[i] = memory.start + ALONE_SIZE + i * THREAD_SIZE;
+  memory.at[RACE_THREADS] = memory.start;
+}
+
+/* The zeroes are the kernel's, but who hands them on has to do as if he had
+ * written them: of each slice the first word stands for all. */
+static void zero(char *start, size_t size) {
+  for (size_t i = 0; i < size; i += MIA_SLICE_SIZE) race_memset(start + i, 0, sizeof(uint64_t));
+}
+
+void *mia_os_reserve(size_t size, bool live) {
+  (void)live;
+  char **at = &memory.at[race_self()];
+  char *p = *at;
+  *at += mia_align_up(size, MIA_SLICE_SIZE);
+  zero(p, size);
+  return p;
+}
+
+void *mia_os_reserve_aligned(size_t size, size_t align) {
+  (void)align;
+  return mia_os_reserve(size, true);
+}
+
+/* Gone is for others to write. */
+bool mia_os_release(void *start, size_t size) {
+  zero(start, size);
+  return true;
+}
+
+bool mia_os_commit(void *start, size_t size) { return start != NULL && size > 0; }
+
+bool mia_os_purge(void *start, size_t size) {
+  zero(start, size);
+  return true;
+}
+
+size_t mia_os_page_size(void) { return OS_PAGE; }
+void mia_os_small_pages(void *start, size_t size) { (void)start, (void)size; }
+void mia_os_large_pages(void *start, size_t size) { (void)start, (void)size; }
+bool mia_os_resize(void *start, size_t size, size_t wanted) {
+  (void)start, (void)size, (void)wanted;
+  return false;
+}
+void *mia_os_move(void *start, size_t size, size_t wanted) {
+  (void)start, (void)size, (void)wanted;
+  return NULL;
+}
+void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
+  (void)place, (void)size, (void)os_page, (void)node;
+  return NULL;
+}
+void mia_os_yield(void) { race_yield(); }
+mia_tick mia_os_now(void) { return 1; }
+bool mia_os_privileged(void) { return false; }
+const char *const *mia_os_environment(void) { return NULL; }
+int mia_os_copy_stderr(void) { return -1; }
+void mia_os_write(int fd, const char *text, size_t size) { (void)fd, (void)text, (void)size; }
+mia_os_usage mia_os_measure(void) { return (mia_os_usage){0}; }
+size_t mia_os_resident(void) { return 0; }
+
+/* A model calls what its thread's end would. */
+bool mia_os_at_thread_exit(void (*hook)(void *), void *value) {
+  (void)hook, (void)value;
+  return true;
+}
+
+bool mia_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+  stage_forks = (stage_fork_hooks){prepare, parent, child};
+  return true;
+}
+
+/* ---- locks ---- */
+
+void mia_os_lock(mia_lock *lock) { race_lock(lock); }
+bool mia_os_try_lock(mia_lock *lock) { return race_try_lock(lock); }
+void mia_os_unlock(mia_lock *lock) { race_unlock(lock); }
+void mia_os_renew_lock(mia_lock *lock) { race_unlock(lock); }
+
+/* ---- the background thread: none is to be had ---- */
+
+void mia_os_make_bell(mia_bell *bell) { (void)bell; }
+void mia_os_ring_bell(mia_bell *bell) { (void)bell; }
+void mia_os_wait_for_bell(mia_bell *bell) { (void)bell; }
+void mia_os_sleep(size_t ms) { (void)ms; }
+bool mia_os_start_thread(void *(*start)(void *)) { return start == NULL; }
+
+/* ---- failures ---- */
+
+mia_aword mia_base_at_misuse;
+
+_Noreturn void mia_base_fail(const char *what, const char *file, int line) {
+  (void)file, (void)line;
+  race_fail(what);
+}
+
+_Noreturn void mia_base_misuse(const char *what, const void *address) {
+  (void)address;
+  race_fail(what);
+}

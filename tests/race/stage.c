@@ -1,0 +1,79 @@
+/* stage.c -- what models share. */
+#include "base/prelude.h"
+
+#include "alloc/alloc.h"
+#include "arena/arena.h"
+#include "local/bin.h"
+#include "local/local.h"
+#include "page/page.h"
+#include "stage.h"
+
+mia_local *stage_locals[RACE_THREADS];
+
+mia_static_assert(MIA_LOCAL_SPARES > STAGE_CLASS + 1, "there are slots behind that class's");
+
+void stage_ignore(const mia_local *local) {
+  race_ignore(&local->counts, sizeof local->counts);
+  race_ignore(local->spares, STAGE_CLASS * sizeof local->spares[0]);
+  race_ignore(&local->spares[STAGE_CLASS + 1],
+              (MIA_LOCAL_SPARES - STAGE_CLASS - 1) * sizeof local->spares[0]);
+}
+
+void stage_begin_locals(void) {
+  stage_begin();
+  for (unsigned i = 0; i < RACE_THREADS; i++) {
+    stage_locals[i] = mia_local_take(mia_local_main_heap());
+    if (stage_locals[i] == NULL) race_fail("no local");
+    stage_ignore(stage_locals[i]);
+  }
+  race_ignore(&mia_local_all.attached, sizeof mia_local_all.attached);
+  race_ignore(mia_local_all.pages, sizeof mia_local_all.pages);
+  race_ignore(&mia_arena_all.reserved,
+              offsetof(mia_arena_world, grow) - offsetof(mia_arena_world, reserved));
+  race_set_own((void **)(void *)&mia_local_self);
+}
+
+void stage_be(unsigned i) { mia_local_self = stage_locals[i]; }
+
+mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **blocks) {
+  mia_local *self = stage_locals[local];
+  mia_page *page = NULL;
+  for (uint32_t i = 0; i < live; i++) {
+    if (!mia_local_refill(self, STAGE_CLASS)) race_fail("no block");
+    blocks[i] = self->head[STAGE_CLASS];
+    self->head[STAGE_CLASS] = blocks[i]->next;
+    page = self->bins[STAGE_CLASS].page;
+    page->total = total;
+  }
+  return page;
+}
+
+void stage_forget_page(unsigned local) { stage_locals[local]->bins[STAGE_CLASS].page = NULL; }
+
+void stage_use(mia_block *block) { race_write(block + 1, sizeof *block); }
+
+void stage_free(unsigned local, mia_block *block) {
+  stage_be(local);
+  stage_use(block);
+  mia_alloc_free(block);
+  mia_local_flush(stage_locals[local]);
+}
+
+/* ---- retiring, seen by the linker's --wrap ---- */
+
+static unsigned retired;
+void __real_mia_page_retire(mia_page *page);
+void __wrap_mia_page_retire(mia_page *page);
+
+/* From here on its memory is somebody else's: nobody may be at it. */
+void __wrap_mia_page_retire(mia_page *page) {
+  retired++;
+  for (uint32_t i = 0; i < page->capacity; i++)
+    race_write(page->start + i * page->size, 2 * sizeof(mia_block));
+  mia_page copy = *page;
+  race_write(page, sizeof *page);
+  *page = copy;
+  __real_mia_page_retire(page);
+}
+
+unsigned stage_retired(void) { return retired; }
