@@ -51,22 +51,29 @@ bool mia_is_in_heap_region(const void *p) {
   return found || mia_any_heap_contains(p);
 }
 
-static size_t slices_in(const mia_arena *arena, const mia_acell *bits) {
+/* Of the slices that have both bits. */
+static size_t bytes_in(const mia_arena *arena, const mia_acell *a, const mia_acell *b) {
   size_t slices = 0;
   for (size_t i = 0; i << MIA_CELL_SHIFT < arena->slices; i++)
-    slices += (size_t)__builtin_popcountll(mia_acell_get(&bits[i]));
-  return slices;
+    slices += (size_t)__builtin_popcountll(mia_acell_get(&a[i]) & mia_acell_get(&b[i]));
+  return slices << MIA_SLICE_SHIFT;
+}
+
+static void put_bytes(mia_text *t, const char *name, size_t bytes) {
+  mia_base_put(t, name);
+  mia_base_put_size(t, bytes);
 }
 
 static void put_arena(mia_text *t, const mia_arena *arena) {
   if (arena->slices == 0) return;
-  size_t free = slices_in(arena, arena->free);
+  size_t size = arena->slices << MIA_SLICE_SHIFT;
   mia_base_put(t, "arena ");
   mia_base_put_hex(t, (uintptr_t)arena->start);
-  mia_base_put(t, ": ");
-  mia_base_put_size(t, arena->slices << MIA_SLICE_SHIFT);
-  mia_base_put(t, ", used ");
-  mia_base_put_size(t, (arena->slices - free) << MIA_SLICE_SHIFT);
+  put_bytes(t, ": ", size);
+  put_bytes(t, ", committed ",
+            arena->live ? size : bytes_in(arena, arena->committed, arena->committed));
+  put_bytes(t, ", used ", size - bytes_in(arena, arena->free, arena->free));
+  put_bytes(t, ", free and not purged ", bytes_in(arena, arena->free, arena->dirty));
   mia_base_put(t, arena->exclusive ? ", exclusive" : "");
   mia_base_put(t, arena->pinned ? ", pinned" : "");
   mia_base_put(t, "\n");

@@ -164,6 +164,8 @@ START_TEST(memory_is_committed_on_demand) {
 }
 END_TEST
 
+enum { LINE_SIZE = 256 };
+
 static size_t lines;
 static void count_lines(const char *text, void *arg) {
   need(arg == &lines && strncmp(text, "arena ", 6) == 0);
@@ -178,6 +180,29 @@ START_TEST(all_are_printed) {
   lines = 0;
   mia_arenas_print(count_lines, &lines);
   ck_assert_uint_eq(lines, s.arenas);
+}
+END_TEST
+
+/* The line of the only exclusive arena. */
+static void keep_exclusive(const char *text, void *line) {
+  if (strstr(text, ", exclusive") != NULL) snprintf(line, LINE_SIZE, "%s", text);
+}
+
+START_TEST(what_is_printed_is_true) {
+  char line[LINE_SIZE];
+  mia_arena *arena;
+  ck_assert_int_eq(mia_reserve_memory(4 * MIB, true, false, true, &arena), 0);
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  ck_assert_ptr_nonnull(launder(memset(mia_heap_malloc(h, MIB), 1, MIB)));
+  mia_arenas_print(keep_exclusive, line);
+  need(strstr(line, ", used 1.0 MiB") != NULL && strstr(line, "purged 0 B") != NULL);
+  mia_heap_destroy(h);
+  mia_arenas_print(keep_exclusive, line);
+  need(strstr(line, "purged 1.0 MiB") != NULL);
+  mia_purge();
+  mia_arenas_print(keep_exclusive, line);
+  need(strstr(line, ", used 64.0 KiB") != NULL && strstr(line, "purged 0 B") != NULL);
+  ck_assert(mia_arena_unload(arena));
 }
 END_TEST
 
@@ -311,6 +336,7 @@ SUITE("api/arena") {
   TEST(the_smallest_arena_serves);
   TEST(memory_is_committed_on_demand);
   TEST(all_are_printed);
+  TEST(what_is_printed_is_true);
   TEST(what_is_in_use_is_not_unloaded);
   TEST(an_unloaded_arena_leaves_nothing);
   TEST(brought_memory_is_the_programs_again);

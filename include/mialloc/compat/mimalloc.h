@@ -816,9 +816,12 @@ MI_INLINE bool mi_theap_visit_blocks(const mi_theap_t *theap, bool visit_blocks,
 }
 
 MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs, size_t *pages_reserved) {
+  mia_arena *arena = NULL;
+  size_t size = 0;
   int error = mia_reserve_huge_pages(pages, -1, max_secs > 0 ? (size_t)(max_secs * 1000) : 0, false,
-                                     NULL);
-  if (pages_reserved != NULL) *pages_reserved = error == 0 ? pages : 0;
+                                     &arena);
+  if (error == 0) (void)mia_arena_area(arena, &size);
+  if (pages_reserved != NULL) *pages_reserved = size >> 30;
   return error;
 }
 
