@@ -42,15 +42,25 @@ static mia_page *find_huge(const void *p) {
   return s.page;
 }
 
-mia_page *mia_api_page_around(const void *p) {
-  if (p == NULL) return NULL;
-  mia_page *page = mia_page_of(p);
-  if (page != NULL && is_in(page, p)) return page;
+/* In an arena.  False: `p' points into none. */
+static bool look_in_arenas(search *s) {
+  s->page = mia_page_of(s->p);
+  if (s->page != NULL && is_in(s->page, s->p)) return true;
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) {
     const mia_arena *arena = mia_arena_nth(i);
-    if ((uintptr_t)p - (uintptr_t)arena->start < arena->slices << MIA_SLICE_SHIFT)
-      return page == NULL ? find_large(arena, p) : NULL;
+    if ((uintptr_t)s->p - (uintptr_t)arena->start >= arena->slices << MIA_SLICE_SHIFT) continue;
+    s->page = s->page == NULL ? find_large(arena, s->p) : NULL;
+    return true;
   }
-  return find_huge(p);
+  return false;
+}
+
+mia_page *mia_api_page_around(const void *p) {
+  if (p == NULL) return NULL;
+  search s = {.p = p};
+  mia_arena_begin_look();
+  bool found = look_in_arenas(&s);
+  mia_arena_end_look();
+  return found ? s.page : find_huge(p);
 }

@@ -36,7 +36,7 @@ static bool take_off(mia_arena *arena, mia_aword *place) {
   size_t head = head_slices(arena);
   if (mia_aword_get(&arena->heaps) != 0) return false;
   if (!mia_map_claim(arena->free, head, arena->slices - head)) return false;
-  mia_aword_set_rel(place, (uintptr_t)&mia_arena_all.none | MIA_ARENA_EXCLUSIVE);
+  mia_aword_set(place, (uintptr_t)&mia_arena_all.none | MIA_ARENA_EXCLUSIVE); /* static */
   if (wait_for_readers()) return true;
   mia_aword_set_rel(place, (uintptr_t)arena | MIA_ARENA_EXCLUSIVE);
   mia_arena_free_again(arena, head, arena->slices - head);

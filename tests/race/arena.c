@@ -7,6 +7,7 @@
 #include "arena/arena.h"
 #include "arena/meta.h"
 #include "arena/purge.h"
+#include "arena/unload.h"
 #include "map/pagemap.h"
 #include "models.h"
 #include "stage.h"
@@ -147,17 +148,34 @@ PUBLISH(publish_print, "print", print_arenas);
 PUBLISH(publish_visit, "visit", visit);
 PUBLISH(publish_census, "census", census);
 
-const race_model *const race_models_arena[] = {&purging,
-                                               &purging_two,
-                                               &aging,
-                                               &taking,
-                                               &publish_take,
-                                               &publish_excess,
-                                               &publish_find,
-                                               &publish_purge,
-                                               &publish_purge_due,
-                                               &publish_region,
-                                               &publish_print,
-                                               &publish_visit,
-                                               &publish_census,
-                                               NULL};
+/* ---- an exclusive arena goes ---- */
+
+static mia_arena *mine;
+
+static bool reserve_mine(void) {
+  mine = mia_arena_reserve_os(&(mia_arena_wish){.size = MIA_SLICE_SIZE, .exclusive = true});
+  return mine != NULL;
+}
+static void begin_unload(void) {
+  begin_publish();
+  if (!reserve_mine()) race_fail("no arena");
+}
+static void unload(void) { race_check(mia_arena_take_down(mine)); }
+static void replace(void) {
+  unload();
+  race_check(reserve_mine());
+}
+static const race_model unloading = {.name = "arena/unload",
+                                     .subject = "an arena is unloaded while two threads look",
+                                     .begin = begin_unload,
+                                     .threads = {unload, ask_region, ask_region}};
+static const race_model replacing = {.name = "arena/replace",
+                                     .subject = "and another comes in its place",
+                                     .begin = begin_unload,
+                                     .threads = {replace, ask_region}};
+
+const race_model *const race_models_arena[] = {
+    &purging,           &purging_two,    &aging,         &taking,
+    &publish_take,      &publish_excess, &publish_find,  &publish_purge,
+    &publish_purge_due, &publish_region, &publish_print, &publish_visit,
+    &publish_census,    &unloading,      &replacing,     NULL};

@@ -75,6 +75,8 @@ RACE_OPS(mia_acell, mia_bits)
 #define mia_acell_add(a, v) mia_acell_change(a, RACE_ADD, v, RACE_RELAXED, RACE_SITE("add"))
 #define mia_aword_sub(a, v) mia_aword_change(a, RACE_SUB, v, RACE_RELAXED, RACE_SITE("sub"))
 #define mia_acell_sub(a, v) mia_acell_change(a, RACE_SUB, v, RACE_RELAXED, RACE_SITE("sub"))
+#define mia_aword_add_acq(a, v) mia_aword_change(a, RACE_ADD, v, RACE_ACQUIRE, RACE_SITE("add_acq"))
+#define mia_acell_add_acq(a, v) mia_acell_change(a, RACE_ADD, v, RACE_ACQUIRE, RACE_SITE("add_acq"))
 #define mia_aword_add_acq_rel(a, v) \
   mia_aword_change(a, RACE_ADD, v, RACE_ACQ_REL, RACE_SITE("add_acq_rel"))
 #define mia_aword_sub_rel(a, v) mia_aword_change(a, RACE_SUB, v, RACE_RELEASE, RACE_SITE("sub_rel"))
