@@ -4,8 +4,9 @@
  * of arenas without holding the purge lock says so in `readers' (arena.h), before
  * the first look.  Unloading first claims all slices, then takes the arena off
  * the list, then looks at `readers' until there are none, by operations on the one
- * word: that look releases what was done before, and a reader acquires it.  Who came before is waited for; who comes
- * after reads what unloading wrote, and so does not find the arena. */
+ * word: that look releases what was done before, and a reader acquires it.  Who
+ * came before is waited for; who comes after reads what unloading wrote, and so
+ * does not find the arena. */
 #ifndef MIA_ARENA_UNLOAD_H
 #define MIA_ARENA_UNLOAD_H
 
