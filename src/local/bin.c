@@ -122,13 +122,16 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
   return page;
 }
 
-void mia_local_withhold(mia_local *self) {
+bool mia_local_withhold(mia_local *self) {
+  bool any = false;
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_block *list = self->head[size_class];
     if (list == NULL) continue;
     self->head[size_class] = NULL;
     self->bins[size_class].rest = list;
+    any = true;
   }
+  return any;
 }
 
 bool mia_local_resume(mia_local *self, unsigned size_class) {

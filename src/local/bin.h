@@ -20,7 +20,7 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep);
 
 /* Withholds the lists in use, so that the next allocation of each class comes to
  * a slow path, which sees the time; and gives one back.  False: none. */
-void mia_local_withhold(mia_local *self);
+bool mia_local_withhold(mia_local *self);
 bool mia_local_resume(mia_local *self, unsigned size_class);
 
 /* Sends what is in the outbox. */

@@ -85,6 +85,7 @@ typedef struct mia_local {
   bool calm;                              /* [own] nothing wants a look at the clock */
   bool stirred;                           /* [own] pages came or went since the last look */
   mia_tick looked;                        /* [own] when that was */
+  unsigned withheld;                      /* [own] how often in that tick lists were withheld */
   mia_tick watch;                         /* [own] until then what went may still be here */
   bool deferring;                         /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat;           /* [own] how often it was asked to */
