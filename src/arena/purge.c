@@ -55,7 +55,8 @@ static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits cold) {
 static size_t visit(mia_arena *arena, bool all, size_t budget) {
   size_t purged = 0;
   bool left = false;
-  mia_aword_set(&arena->stale, 0);
+  /* Acquired from who gave: what is not seen now is marked after this. */
+  (void)mia_aword_swap_acq(&arena->stale, 0);
   size_t cells = (arena->slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
   for (size_t i = 0; i < cells; i++) {
     mia_bits idle = mia_acell_get(&arena->free[i]) & mia_acell_get(&arena->dirty[i]);
@@ -71,7 +72,7 @@ static size_t visit(mia_arena *arena, bool all, size_t budget) {
     if (done < (size_t)__builtin_popcountll(cold) << MIA_SLICE_SHIFT) left = true;
     purged += done;
   }
-  if (left) mia_aword_set(&arena->stale, 1);
+  if (left) (void)mia_aword_or(&arena->stale, 1); /* a mere store would hide who gave */
   mia_aword_add(&mia_arena_all.purged, purged);
   return purged;
 }

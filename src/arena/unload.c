@@ -34,7 +34,7 @@ static size_t head_slices(const mia_arena *arena) {
  * caller's alone. */
 static bool take_off(mia_arena *arena, mia_aword *place) {
   size_t head = head_slices(arena);
-  if (mia_aword_get(&arena->heaps) != 0) return false;
+  if (mia_aword_get_acq(&arena->heaps) != 0) return false;
   if (!mia_map_claim(arena->free, head, arena->slices - head)) return false;
   mia_aword_set(place, (uintptr_t)&mia_arena_all.none | MIA_ARENA_EXCLUSIVE); /* static */
   if (wait_for_readers()) return true;

@@ -88,6 +88,29 @@ static const race_model aging = {.name = "arena/purge-due",
                                  .threads = {one_slice, purge_later, purge_later},
                                  .end = all_free,
                                  .longer = true};
+/* All slices are held, none is idle; where to search is advice only. */
+static void begin_held(void) {
+  begin_scarce();
+  (void)mia_arena_purge_now();
+  for (unsigned i = 0; i < FREE; i++)
+    if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
+  race_ignore(&arena->hint, sizeof arena->hint);
+}
+static void give_held(unsigned i) { mia_arena_give(arena, held[i].start, 1, MIA_SLICE_SIZE); }
+static void give_first(void) { give_held(0); }
+static void give_second(void) { give_held(1); }
+
+/* The purger comes again to what it has not taken. */
+static void none_forgotten(void) {
+  bool idle = (mia_acell_get(&arena->free[0]) & mia_acell_get(&arena->dirty[0])) != 0;
+  race_check(!idle || mia_aword_get(&arena->stale) != 0);
+}
+
+static const race_model forgetting = {.name = "arena/purge-again",
+                                      .subject = "what is given during a visit is visited again",
+                                      .begin = begin_held,
+                                      .threads = {give_first, give_second, purge_later},
+                                      .end = none_forgotten};
 static const race_model taking = {.name = "arena/take",
                                   .subject = "two slices for three threads",
                                   .begin = begin_spans,
@@ -174,8 +197,20 @@ static const race_model replacing = {.name = "arena/replace",
                                      .begin = begin_unload,
                                      .threads = {replace, ask_region}};
 
-const race_model *const race_models_arena[] = {
-    &purging,           &purging_two,    &aging,         &taking,
-    &publish_take,      &publish_excess, &publish_find,  &publish_purge,
-    &publish_purge_due, &publish_region, &publish_print, &publish_visit,
-    &publish_census,    &unloading,      &replacing,     NULL};
+const race_model *const race_models_arena[] = {&purging,
+                                               &purging_two,
+                                               &aging,
+                                               &forgetting,
+                                               &taking,
+                                               &publish_take,
+                                               &publish_excess,
+                                               &publish_find,
+                                               &publish_purge,
+                                               &publish_purge_due,
+                                               &publish_region,
+                                               &publish_print,
+                                               &publish_visit,
+                                               &publish_census,
+                                               &unloading,
+                                               &replacing,
+                                               NULL};
