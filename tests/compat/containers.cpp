@@ -48,7 +48,10 @@ template <template <class> class A> static bool fills(const A<int> &a) {
     s += static_cast<char>('a' + i % 26);
     w.push_back(wide{i});
   }
-  for (int i = 0; i < 5000; i++) good = good && v[i] == i && d[i] == i && u[i] == i && w[i].n == i;
+  for (int i = 0; i < 5000; i++) {
+    std::size_t at = static_cast<std::size_t>(i);
+    good = good && v[at] == i && d[at] == i && u[i] == i && w[at].n == i;
+  }
   good = good && reinterpret_cast<std::uintptr_t>(w.data()) % 128 == 0;
   good = good && mia_any_heap_contains(v.data()) && mia_is_in_heap_region(&*l.begin());
   std::vector<int, A<int>> copy(v), other(std::move(copy));

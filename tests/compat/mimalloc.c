@@ -6,6 +6,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
+/* As in headers of programs that don't want mimalloc's in theirs. */
+struct mi_heap_s;
+typedef struct mi_heap_s mi_heap_t;
+typedef struct mi_theap_s mi_theap_t;
+struct mi_heap_area_s;
+static mi_heap_t *own_heap;
+
 #include <errno.h>
 #include <limits.h>
 #include <mimalloc-stats.h>
@@ -15,9 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Declared as programs do that don't want the header in theirs. */
-struct mi_heap_s;
-typedef struct mi_heap_s mi_heap_t;
+/* As programs declare theirs. */
 mi_decl_nodiscard mi_decl_export mi_decl_restrict static void *mi_cdecl own_malloc(size_t size)
     mi_attr_noexcept mi_attr_malloc mi_attr_alloc_size(1);
 static void *own_malloc(size_t size) mi_attr_noexcept { return mi_malloc(size); }
@@ -30,14 +35,29 @@ typedef struct entry {
   bool called;
 } entry;
 
-static entry functions[] = {
-#define NAME(name) {#name, (function)name, false},
-#define NAME2 NAME
+/* Of the very types that mimalloc's headers give them. */
+#define V3(name, result, parameters) static result(*const typed_##name) parameters = name;
+#define V2 V3
 #include "names.inc"
-#undef NAME
-#undef NAME2
+#undef V3
+
+static entry functions[] = {
+#define V3(name, result, parameters) {#name, (function)typed_##name, false},
+#include "names.inc"
+#undef V3
+#undef V2
 };
-enum { FUNCTIONS = sizeof functions / sizeof functions[0], V3 = 190, V2_ONLY = 10 };
+
+/* How many the list has of each version. */
+#define V3(name, result, parameters) +1
+#define V2(name, result, parameters)
+enum {
+  LISTED_V3 = 0
+#include "names.inc"
+};
+#undef V3
+#undef V2
+enum { FUNCTIONS = sizeof functions / sizeof functions[0], IN_V3 = 190, ONLY_V2 = 10 };
 
 static int tests, failures;
 
@@ -355,9 +375,10 @@ static void test_theaps(void) {
 static void test_subprocs(void) {
   int count = 0;
   mi_subproc_id_t main_id = CALL(mi_subproc_main)(), s = CALL(mi_subproc_new)();
-  must(CALL(mi_subproc_current)().subproc == main_id.subproc && s.subproc != main_id.subproc);
+  must(CALL(mi_subproc_current)()._mi_subproc_id == main_id._mi_subproc_id &&
+       s._mi_subproc_id != main_id._mi_subproc_id);
   CALL(mi_subproc_add_current_thread)(s);
-  must(mi_subproc_current().subproc == s.subproc);
+  must(mi_subproc_current()._mi_subproc_id == s._mi_subproc_id);
   void *p = mi_malloc(100);
   mi_heap_t *h = mi_heap_new();
   must(CALL(mi_subproc_visit_heaps)(s, count_heap, &count) && count == 2);
@@ -471,7 +492,7 @@ static void test_options(void) {
   mi_option_set(mi_option_reserve_huge_os_pages_at, -1);
   must(mi_option_get(mi_option_reserve_huge_os_pages) == 0);
   must(!mi_option_is_enabled(mi_option_large_os_pages));
-  must(_mi_option_last == 47 && mi_option_arena_is_numa_local == 46);
+  must((int)_mi_option_last == 47 && mi_option_arena_is_numa_local == 46);
   finish("options");
 }
 
@@ -552,7 +573,9 @@ static void test_stats_fields(void) {
 static void test_stats(void) {
   mi_stats_t_decl(stats);
   mi_heap_t *h = mi_heap_new();
+  own_heap = h;
   mi_free(own_malloc(10));
+  must(mi_heap_contains(own_heap, &own_heap) == false);
   void *p = mi_heap_malloc(h, 100);
   must(CALL(mi_stats_get)(&stats) && stats.pages.current > 0 && stats.malloc_normal.current > 0);
   must(stats.reserved.current >= stats.page_committed.current);
@@ -639,7 +662,7 @@ static void test_list(void) {
     if (!functions[i].called) printf("# not called: %s\n", functions[i].name);
     uncalled += !functions[i].called;
   }
-  must((int)FUNCTIONS == V3 + V2_ONLY && uncalled == 0);
+  must((int)LISTED_V3 == IN_V3 && (int)FUNCTIONS == IN_V3 + ONLY_V2 && uncalled == 0);
   printf("# %d of %d functions called\n", FUNCTIONS - uncalled, FUNCTIONS);
   finish("every function of the list is there and was called");
 }

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+/* The version of mi_stats_t. */
 #define MI_STAT_VERSION 5
 
 /* The index of the last size class, as far as these structures go. */
@@ -21,12 +22,14 @@
 extern "C" {
 #endif
 
+/* Something that comes and goes: how much came in all, most at a time, and now. */
 typedef struct mi_stat_count_s {
   int64_t total;
   int64_t peak;
   int64_t current;
 } mi_stat_count_t;
 
+/* Something that only comes. */
 typedef struct mi_stat_counter_s {
   int64_t total;
 } mi_stat_counter_t;
@@ -83,6 +86,7 @@ typedef enum mi_chunkbin_e {
   MI_STAT_COUNTER(pages_unabandon_busy_wait) \
   MI_STAT_COUNTER(heaps_delete_wait)
 
+/* As fields. */
 #define MI_STAT_COUNT(stat) mi_stat_count_t stat;
 #define MI_STAT_COUNTER(stat) mi_stat_counter_t stat;
 
@@ -102,73 +106,85 @@ typedef struct mi_stats_s {
 #undef MI_STAT_COUNTER
 
 /* Makes a structure ready to be filled in. */
-MI_INLINE void mi_stats_header_init(mi_stats_t *stats) {
+MI_INLINE void mi_stats_header_init(mi_stats_t *stats) mi_attr_noexcept {
   stats->size = sizeof *stats;
   stats->version = MI_STAT_VERSION;
 }
 
 /* The same, with all fields 0. */
-MI_INLINE void mi_stats_init(mi_stats_t *stats) {
+MI_INLINE void mi_stats_init(mi_stats_t *stats) mi_attr_noexcept {
   memset(stats, 0, sizeof *stats);
   mi_stats_header_init(stats);
 }
+
+/* What a structure that is not used yet may begin with. */
+#ifdef __cplusplus
+#define MI_STATS_ZERO_INIT \
+  {}
+#else
+#define MI_STATS_ZERO_INIT \
+  { 0 }
+#endif
 
 /* Declares a structure that is ready to be filled in. */
 #define mi_stats_t_decl(name) \
   mi_stats_t name;            \
   mi_stats_init(&name);
 
-MI_INLINE bool mi_stats_fits(const mi_stats_t *stats) {
+/* Whether a structure is one that can be filled in. */
+MI_INLINE bool mia_mi_stats_fit(const mi_stats_t *stats) {
   return stats != NULL && stats->size == sizeof *stats && stats->version == MI_STAT_VERSION;
 }
 
-MI_INLINE void mi_stats_put(mi_stat_count_t *count, unsigned long long total,
-                            unsigned long long peak, unsigned long long current) {
+/* Sets a field; a peak that was not counted is at least what there is now. */
+MI_INLINE void mia_mi_stats_put(mi_stat_count_t *count, unsigned long long total,
+                                unsigned long long peak, unsigned long long current) {
   count->total = (int64_t)total;
   count->peak = (int64_t)(peak > current ? peak : current);
   count->current = (int64_t)current;
 }
 
 /* The classes, one by one; bytes that were allocated, by their usable size. */
-MI_INLINE void mi_stats_fill_bins(mi_stats_t *stats, const mia_stats *from) {
+MI_INLINE void mia_mi_stats_fill_bins(mi_stats_t *stats, const mia_stats *from) {
   unsigned long long normal = 0, huge = 0, normal_count = 0, huge_count = 0;
   for (unsigned i = 0; i < from->class_count; i++) {
     const mia_stats_class *c = &from->classes[i];
     unsigned bin = i < MI_BIN_HUGE ? i : MI_BIN_HUGE;
-    mi_stats_put(&stats->malloc_bins[bin], c->allocated, c->blocks, c->blocks);
-    mi_stats_put(&stats->page_bins[bin], c->pages, c->pages_peak, c->pages);
+    mia_mi_stats_put(&stats->malloc_bins[bin], c->allocated, c->blocks, c->blocks);
+    mia_mi_stats_put(&stats->page_bins[bin], c->pages, c->pages_peak, c->pages);
     *(c->block_size > 0 ? &normal : &huge) += c->bytes;
     *(c->block_size > 0 ? &normal_count : &huge_count) += c->allocated;
   }
-  mi_stats_put(&stats->malloc_normal, normal, normal, normal);
-  mi_stats_put(&stats->malloc_huge, huge, huge, huge);
+  mia_mi_stats_put(&stats->malloc_normal, normal, normal, normal);
+  mia_mi_stats_put(&stats->malloc_huge, huge, huge, huge);
   stats->malloc_normal_count.total = (int64_t)normal_count;
   stats->malloc_huge_count.total = (int64_t)huge_count;
 }
 
-MI_INLINE bool mi_stats_fill(mi_stats_t *stats, const mia_stats *from) {
+MI_INLINE bool mia_mi_stats_fill(mi_stats_t *stats, const mia_stats *from) {
   mi_stats_init(stats);
-  mi_stats_put(&stats->pages, from->events.pages_made, from->pages, from->pages);
-  mi_stats_put(&stats->reserved, from->reserved, from->reserved, from->reserved);
-  mi_stats_put(&stats->committed, from->committed, from->used_peak, from->committed);
+  mia_mi_stats_put(&stats->pages, from->events.pages_made, from->pages, from->pages);
+  mia_mi_stats_put(&stats->reserved, from->reserved, from->reserved, from->reserved);
+  mia_mi_stats_put(&stats->committed, from->committed, from->used_peak, from->committed);
   stats->purged.total = (int64_t)from->purged;
-  mi_stats_put(&stats->page_committed, from->used, from->used_peak, from->used);
-  mi_stats_put(&stats->threads, from->threads_peak, from->threads_peak, from->threads);
+  mia_mi_stats_put(&stats->page_committed, from->used, from->used_peak, from->used);
+  mia_mi_stats_put(&stats->threads, from->threads_peak, from->threads_peak, from->threads);
   stats->arena_count.total = (int64_t)from->arenas;
   stats->pages_retire.total = (int64_t)from->events.pages_retired;
   stats->pages_reclaim_on_alloc.total = (int64_t)from->events.pages_taken;
   stats->pages_reclaim_on_free.total = (int64_t)from->events.pages_adopted;
-  mi_stats_fill_bins(stats, from);
+  mia_mi_stats_fill_bins(stats, from);
   return true;
 }
 
-typedef struct mi_stats_output {
+/* Where heaps are told of. */
+typedef struct mia_mi_stats_output {
   mi_output_fun *out;
   void *arg;
-} mi_stats_output;
+} mia_mi_stats_output;
 
-MI_INLINE bool mi_stats_print_heap(mi_heap_t *heap, void *arg) {
-  mi_stats_output *output = (mi_stats_output *)arg;
+MI_INLINE bool mia_mi_stats_print_heap(mia_heap *heap, void *arg) {
+  mia_mi_stats_output *output = (mia_mi_stats_output *)arg;
   mia_stats from;
   from.size = sizeof from;
   if (mia_heap_stats_get(heap, &from)) mia_stats_print_as(&from, output->out, output->arg);
@@ -177,82 +193,95 @@ MI_INLINE bool mi_stats_print_heap(mi_heap_t *heap, void *arg) {
 
 /* ---- the functions ---- */
 
-MI_INLINE bool mi_heap_stats_get(mi_heap_t *heap, mi_stats_t *stats) {
+MI_INLINE bool mi_heap_stats_get(mi_heap_t *heap, mi_stats_t *stats) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  return mi_stats_fits(stats) && mia_heap_stats_get(heap, &from) && mi_stats_fill(stats, &from);
+  return mia_mi_stats_fit(stats) && mia_heap_stats_get(mia_mi_heap(heap), &from) &&
+         mia_mi_stats_fill(stats, &from);
 }
 
-MI_INLINE char *mi_heap_stats_get_json(mi_heap_t *heap, size_t buf_size, char *buf) {
+MI_INLINE char *mi_heap_stats_get_json(mi_heap_t *heap, size_t buf_size,
+                                       char *buf) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  return mia_heap_stats_get(heap, &from) ? mia_stats_as_json(&from, buf_size, buf) : NULL;
+  return mia_heap_stats_get(mia_mi_heap(heap), &from) ? mia_stats_as_json(&from, buf_size, buf)
+                                                      : NULL;
 }
 
-MI_INLINE void mi_heap_stats_print_out(mi_heap_t *heap, mi_output_fun *out, void *arg) {
+MI_INLINE void mi_heap_stats_print_out(mi_heap_t *heap, mi_output_fun *out,
+                                       void *arg) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  if (mia_heap_stats_get(heap, &from)) mia_stats_print_as(&from, out, arg);
+  if (mia_heap_stats_get(mia_mi_heap(heap), &from)) mia_stats_print_as(&from, out, arg);
 }
 
-MI_INLINE bool mi_subproc_stats_get(mi_subproc_id_t subproc_id, mi_stats_t *stats) {
+MI_INLINE bool mi_subproc_stats_get(mi_subproc_id_t subproc_id,
+                                    mi_stats_t *stats) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  return mi_stats_fits(stats) && mia_subproc_stats_get(subproc_id.subproc, &from) &&
-         mi_stats_fill(stats, &from);
+  return mia_mi_stats_fit(stats) && mia_subproc_stats_get(mia_mi_subproc(subproc_id), &from) &&
+         mia_mi_stats_fill(stats, &from);
 }
 
-MI_INLINE char *mi_subproc_stats_get_json(mi_subproc_id_t subproc_id, size_t buf_size, char *buf) {
+MI_INLINE char *mi_subproc_stats_get_json(mi_subproc_id_t subproc_id, size_t buf_size,
+                                          char *buf) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  return mia_subproc_stats_get(subproc_id.subproc, &from) ? mia_stats_as_json(&from, buf_size, buf)
-                                                          : NULL;
+  return mia_subproc_stats_get(mia_mi_subproc(subproc_id), &from)
+             ? mia_stats_as_json(&from, buf_size, buf)
+             : NULL;
 }
 
 MI_INLINE void mi_subproc_stats_print_out(mi_subproc_id_t subproc_id, mi_output_fun *out,
-                                          void *arg) {
+                                          void *arg) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  if (mia_subproc_stats_get(subproc_id.subproc, &from)) mia_stats_print_as(&from, out, arg);
+  if (mia_subproc_stats_get(mia_mi_subproc(subproc_id), &from)) mia_stats_print_as(&from, out, arg);
 }
 
 MI_INLINE void mi_subproc_heap_stats_print_out(mi_subproc_id_t subproc_id, mi_output_fun *out,
-                                               void *arg) {
-  mi_stats_output output;
+                                               void *arg) mi_attr_noexcept {
+  mia_mi_stats_output output;
   output.out = out;
   output.arg = arg;
-  (void)mia_subproc_visit_heaps(subproc_id.subproc, mi_stats_print_heap, &output);
+  (void)mia_subproc_visit_heaps(mia_mi_subproc(subproc_id), mia_mi_stats_print_heap, &output);
 }
 
-MI_INLINE bool mi_stats_get(mi_stats_t *stats) {
+MI_INLINE bool mi_stats_get(mi_stats_t *stats) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
-  return mi_stats_fits(stats) && mia_stats_get(&from) && mi_stats_fill(stats, &from);
+  return mia_mi_stats_fit(stats) && mia_stats_get(&from) && mia_mi_stats_fill(stats, &from);
 }
 
-MI_INLINE char *mi_stats_get_json(size_t buf_size, char *buf) {
+MI_INLINE char *mi_stats_get_json(size_t buf_size, char *buf) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
   return mia_stats_get(&from) ? mia_stats_as_json(&from, buf_size, buf) : NULL;
 }
 
+/* Sums are made when they are asked for: what a heap counted stays its own until it
+ * ends. */
 MI_INLINE void mi_heap_stats_merge_to_subproc(mi_heap_t *heap) { (void)heap; }
 
-MI_INLINE bool mi_subproc_stats_get_exclusive(mi_subproc_id_t subproc_id, mi_stats_t *stats) {
+/* All that there is to a sub-process is in its heaps, so that this is the same. */
+MI_INLINE bool mi_subproc_stats_get_exclusive(mi_subproc_id_t subproc_id,
+                                              mi_stats_t *stats) mi_attr_noexcept {
   return mi_subproc_stats_get(subproc_id, stats);
 }
 
-MI_INLINE size_t mi_stats_get_bin_size(size_t bin) {
+/* 0: blocks of several sizes, or no such class. */
+MI_INLINE size_t mi_stats_get_bin_size(size_t bin) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
   return mia_stats_get(&from) && bin < from.class_count ? from.classes[bin].block_size : 0;
 }
+
 /* A structure that mi_stats_get or a relative has filled in; so much of it as
  * mialloc has names for. */
-MI_INLINE char *mi_stats_as_json(mi_stats_t *stats, size_t buf_size, char *buf) {
+MI_INLINE char *mi_stats_as_json(mi_stats_t *stats, size_t buf_size, char *buf) mi_attr_noexcept {
   mia_stats from;
   unsigned i;
-  if (!mi_stats_fits(stats)) return NULL;
+  if (!mia_mi_stats_fit(stats)) return NULL;
   memset(&from, 0, sizeof from);
   from.size = sizeof from;
   from.version = MIA_STATS_VERSION;

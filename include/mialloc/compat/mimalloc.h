@@ -24,6 +24,7 @@
 #define MI_SMALL_WSIZE_MAX 128
 #define MI_SMALL_SIZE_MAX (MI_SMALL_WSIZE_MAX * sizeof(void *))
 
+/* How all functions of this interface are defined. */
 #define MI_INLINE static inline
 
 /* What mimalloc's declarations are made of, for programs that use it in theirs. */
@@ -48,25 +49,38 @@ extern "C" {
 
 /* ---- types ---- */
 
-/* The tags, for programs that declare a type by themselves. */
-#define mi_heap_s mia_heap
-#define mi_heap_area_s mia_heap_area
-
-typedef mia_heap mi_heap_t;
+/* Types of their own, since programs declare them before they include this, and
+ * since C++ has types in the names of functions.  A mi_heap_t * is a mia_heap *. */
+typedef struct mi_heap_s mi_heap_t;
 typedef struct mi_theap_s mi_theap_t;
-typedef mia_heap_area mi_heap_area_t;
 typedef void *mi_arena_id_t;
-typedef struct mi_subproc_id_s {
-  mia_subproc *subproc;
+typedef struct {
+  void *_mi_subproc_id; /* a mia_subproc * */
 } mi_subproc_id_t;
 
+/* As mia_heap_area. */
+typedef struct mi_heap_area_s {
+  void *blocks;
+  size_t reserved;
+  size_t committed;
+  size_t used;
+  size_t block_size;
+  size_t full_block_size;
+  void *reserved1;
+} mi_heap_area_t;
+
+/* What a program registers, and visitors: see the type with such a name in mialloc.h
+ * and mialloc/heap.h. */
 typedef mia_deferred_free_function mi_deferred_free_fun;
 typedef mia_output_function mi_output_fun;
 typedef mia_error_function mi_error_fun;
-typedef mia_block_visitor mi_block_visit_fun;
-typedef mia_heap_visitor mi_heap_visit_fun;
+typedef bool mi_block_visit_fun(const mi_heap_t *heap, const mi_heap_area_t *area, void *block,
+                                size_t block_size, void *arg);
+typedef bool mi_heap_visit_fun(mi_heap_t *heap, void *arg);
 typedef mia_commit_function mi_commit_fun_t;
 
+/* Those that mialloc has a counterpart of do what that does (mialloc(7)); the others
+ * are names, with the values that mimalloc gives them. */
 typedef enum mi_option_e {
   mi_option_show_errors = 0,
   mi_option_show_stats = 1,
@@ -124,177 +138,262 @@ typedef enum mi_option_e {
   mi_option_limit_os_alloc = mi_option_disallow_os_alloc
 } mi_option_t;
 
+/* ---- what lies between: nothing here is of mimalloc ---- */
+
+/* A heap, as ours and as mimalloc's. */
+MI_INLINE mia_heap *mia_mi_heap(const mi_heap_t *heap) { return (mia_heap *)(uintptr_t)heap; }
+MI_INLINE mi_heap_t *mia_mi_from(const mia_heap *heap) { return (mi_heap_t *)(uintptr_t)heap; }
+
+/* A thread's handle of a heap is the heap. */
+MI_INLINE mia_heap *mia_mi_theap_heap(const mi_theap_t *theap) {
+  return (mia_heap *)(uintptr_t)theap;
+}
+
+/* A sub-process likewise. */
+MI_INLINE mia_subproc *mia_mi_subproc(mi_subproc_id_t id) {
+  return (mia_subproc *)id._mi_subproc_id;
+}
+MI_INLINE mi_subproc_id_t mia_mi_subproc_id(mia_subproc *subproc) {
+  mi_subproc_id_t id;
+  id._mi_subproc_id = subproc;
+  return id;
+}
+
+/* A visitor of mimalloc's, called as one of ours. */
+typedef struct mia_mi_visit {
+  mi_block_visit_fun *blocks;
+  mi_heap_visit_fun *heaps;
+  void *arg;
+  bool visits_blocks;
+} mia_mi_visit;
+
+MI_INLINE bool mia_mi_visit_block(const mia_heap *heap, const mia_heap_area *area, void *block,
+                                  size_t size, void *arg) {
+  const mia_mi_visit *visit = (const mia_mi_visit *)arg;
+  mi_heap_area_t its;
+  its.blocks = area->blocks;
+  its.reserved = area->reserved;
+  its.committed = area->committed;
+  its.used = area->used;
+  its.block_size = area->block_size;
+  its.full_block_size = area->full_block_size;
+  its.reserved1 = NULL;
+  return visit->blocks(mia_mi_from(heap), &its, block, size, visit->arg);
+}
+
+MI_INLINE bool mia_mi_visit_heap(mia_heap *heap, void *arg) {
+  const mia_mi_visit *visit = (const mia_mi_visit *)arg;
+  return visit->heaps(mia_mi_from(heap), visit->arg);
+}
+
+MI_INLINE bool mia_mi_visit_abandoned(mia_heap *heap, void *arg) {
+  const mia_mi_visit *visit = (const mia_mi_visit *)arg;
+  return mia_heap_visit_abandoned_blocks(heap, visit->visits_blocks, mia_mi_visit_block, arg);
+}
+
+/* Makes one. */
+MI_INLINE mia_mi_visit mia_mi_visiting(mi_block_visit_fun *blocks, mi_heap_visit_fun *heaps,
+                                       bool visits_blocks, void *arg) {
+  mia_mi_visit visit;
+  visit.blocks = blocks;
+  visit.heaps = heaps;
+  visit.arg = arg;
+  visit.visits_blocks = visits_blocks;
+  return visit;
+}
+
 /* ---- The standard ones ---- */
 
-MI_INLINE void *mi_malloc(size_t size) { return mia_malloc(size); }
+MI_INLINE void *mi_malloc(size_t size) mi_attr_noexcept { return mia_malloc(size); }
 
-MI_INLINE void *mi_calloc(size_t count, size_t size) { return mia_calloc(count, size); }
+MI_INLINE void *mi_calloc(size_t count, size_t size) mi_attr_noexcept {
+  return mia_calloc(count, size);
+}
 
-MI_INLINE void *mi_realloc(void *p, size_t newsize) { return mia_realloc(p, newsize); }
+MI_INLINE void *mi_realloc(void *p, size_t newsize) mi_attr_noexcept {
+  return mia_realloc(p, newsize);
+}
 
-MI_INLINE void *mi_expand(void *p, size_t newsize) { return mia_expand(p, newsize); }
+MI_INLINE void *mi_expand(void *p, size_t newsize) mi_attr_noexcept {
+  return mia_expand(p, newsize);
+}
 
-MI_INLINE void mi_free(void *p) { mia_free(p); }
+MI_INLINE void mi_free(void *p) mi_attr_noexcept { mia_free(p); }
 
-MI_INLINE char *mi_strdup(const char *s) { return mia_strdup(s); }
+MI_INLINE char *mi_strdup(const char *s) mi_attr_noexcept { return mia_strdup(s); }
 
-MI_INLINE char *mi_strndup(const char *s, size_t n) { return mia_strndup(s, n); }
+MI_INLINE char *mi_strndup(const char *s, size_t n) mi_attr_noexcept { return mia_strndup(s, n); }
 
-MI_INLINE char *mi_realpath(const char *fname, char *resolved_name) {
+MI_INLINE char *mi_realpath(const char *fname, char *resolved_name) mi_attr_noexcept {
   return mia_realpath(fname, resolved_name);
 }
 
 /* ---- Extended ---- */
 
 /* Small blocks are as others. */
-MI_INLINE void *mi_malloc_small(size_t size) { return mia_malloc(size); }
+MI_INLINE void *mi_malloc_small(size_t size) mi_attr_noexcept { return mia_malloc(size); }
 
-MI_INLINE void *mi_zalloc_small(size_t size) { return mia_zalloc(size); }
+MI_INLINE void *mi_zalloc_small(size_t size) mi_attr_noexcept { return mia_zalloc(size); }
 
-MI_INLINE void *mi_zalloc(size_t size) { return mia_zalloc(size); }
+MI_INLINE void *mi_zalloc(size_t size) mi_attr_noexcept { return mia_zalloc(size); }
 
-MI_INLINE void *mi_mallocn(size_t count, size_t size) { return mia_mallocn(count, size); }
+MI_INLINE void *mi_mallocn(size_t count, size_t size) mi_attr_noexcept {
+  return mia_mallocn(count, size);
+}
 
-MI_INLINE void *mi_reallocn(void *p, size_t count, size_t size) {
+MI_INLINE void *mi_reallocn(void *p, size_t count, size_t size) mi_attr_noexcept {
   return mia_reallocarray(p, count, size);
 }
 
-MI_INLINE void *mi_reallocf(void *p, size_t newsize) { return mia_reallocf(p, newsize); }
+MI_INLINE void *mi_reallocf(void *p, size_t newsize) mi_attr_noexcept {
+  return mia_reallocf(p, newsize);
+}
 
-MI_INLINE size_t mi_usable_size(const void *p) { return mia_usable_size(p); }
+MI_INLINE size_t mi_usable_size(const void *p) mi_attr_noexcept { return mia_usable_size(p); }
 
-MI_INLINE size_t mi_good_size(size_t size) { return mia_good_size(size); }
+MI_INLINE size_t mi_good_size(size_t size) mi_attr_noexcept { return mia_good_size(size); }
 
 /* Small blocks are as others. */
-MI_INLINE void mi_free_small(void *p) { mia_free(p); }
+MI_INLINE void mi_free_small(void *p) mi_attr_noexcept { mia_free(p); }
 
 /* ---- Aligned ---- */
 
-MI_INLINE void *mi_malloc_aligned(size_t size, size_t alignment) {
+MI_INLINE void *mi_malloc_aligned(size_t size, size_t alignment) mi_attr_noexcept {
   return mia_malloc_aligned(size, alignment);
 }
 
-MI_INLINE void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset) {
+MI_INLINE void *mi_malloc_aligned_at(size_t size, size_t alignment,
+                                     size_t offset) mi_attr_noexcept {
   return mia_malloc_aligned_at(size, alignment, offset);
 }
 
-MI_INLINE void *mi_zalloc_aligned(size_t size, size_t alignment) {
+MI_INLINE void *mi_zalloc_aligned(size_t size, size_t alignment) mi_attr_noexcept {
   return mia_zalloc_aligned(size, alignment);
 }
 
-MI_INLINE void *mi_zalloc_aligned_at(size_t size, size_t alignment, size_t offset) {
+MI_INLINE void *mi_zalloc_aligned_at(size_t size, size_t alignment,
+                                     size_t offset) mi_attr_noexcept {
   return mia_zalloc_aligned_at(size, alignment, offset);
 }
 
-MI_INLINE void *mi_calloc_aligned(size_t count, size_t size, size_t alignment) {
+MI_INLINE void *mi_calloc_aligned(size_t count, size_t size, size_t alignment) mi_attr_noexcept {
   return mia_calloc_aligned(count, size, alignment);
 }
 
-MI_INLINE void *mi_calloc_aligned_at(size_t count, size_t size, size_t alignment, size_t offset) {
+MI_INLINE void *mi_calloc_aligned_at(size_t count, size_t size, size_t alignment,
+                                     size_t offset) mi_attr_noexcept {
   return mia_calloc_aligned_at(count, size, alignment, offset);
 }
 
-MI_INLINE void *mi_realloc_aligned(void *p, size_t newsize, size_t alignment) {
+MI_INLINE void *mi_realloc_aligned(void *p, size_t newsize, size_t alignment) mi_attr_noexcept {
   return mia_realloc_aligned(p, newsize, alignment);
 }
 
-MI_INLINE void *mi_realloc_aligned_at(void *p, size_t newsize, size_t alignment, size_t offset) {
+MI_INLINE void *mi_realloc_aligned_at(void *p, size_t newsize, size_t alignment,
+                                      size_t offset) mi_attr_noexcept {
   return mia_realloc_aligned_at(p, newsize, alignment, offset);
 }
 
 /* ---- Zeroed, and to another size ---- */
 
-MI_INLINE void *mi_rezalloc(void *p, size_t newsize) { return mia_rezalloc(p, newsize); }
+MI_INLINE void *mi_rezalloc(void *p, size_t newsize) mi_attr_noexcept {
+  return mia_rezalloc(p, newsize);
+}
 
-MI_INLINE void *mi_recalloc(void *p, size_t newcount, size_t size) {
+MI_INLINE void *mi_recalloc(void *p, size_t newcount, size_t size) mi_attr_noexcept {
   return mia_recalloc(p, newcount, size);
 }
 
-MI_INLINE void *mi_rezalloc_aligned(void *p, size_t newsize, size_t alignment) {
+MI_INLINE void *mi_rezalloc_aligned(void *p, size_t newsize, size_t alignment) mi_attr_noexcept {
   return mia_rezalloc_aligned(p, newsize, alignment);
 }
 
-MI_INLINE void *mi_rezalloc_aligned_at(void *p, size_t newsize, size_t alignment, size_t offset) {
+MI_INLINE void *mi_rezalloc_aligned_at(void *p, size_t newsize, size_t alignment,
+                                       size_t offset) mi_attr_noexcept {
   return mia_rezalloc_aligned_at(p, newsize, alignment, offset);
 }
 
-MI_INLINE void *mi_recalloc_aligned(void *p, size_t newcount, size_t size, size_t alignment) {
+MI_INLINE void *mi_recalloc_aligned(void *p, size_t newcount, size_t size,
+                                    size_t alignment) mi_attr_noexcept {
   return mia_recalloc_aligned(p, newcount, size, alignment);
 }
 
 MI_INLINE void *mi_recalloc_aligned_at(void *p, size_t newcount, size_t size, size_t alignment,
-                                       size_t offset) {
+                                       size_t offset) mi_attr_noexcept {
   return mia_recalloc_aligned_at(p, newcount, size, alignment, offset);
 }
 
-MI_INLINE void *mi_heap_rezalloc(mi_heap_t *heap, void *p, size_t newsize) {
-  return mia_heap_rezalloc(heap, p, newsize);
+MI_INLINE void *mi_heap_rezalloc(mi_heap_t *heap, void *p, size_t newsize) mi_attr_noexcept {
+  return mia_heap_rezalloc(mia_mi_heap(heap), p, newsize);
 }
 
-MI_INLINE void *mi_heap_recalloc(mi_heap_t *heap, void *p, size_t newcount, size_t size) {
-  return mia_heap_recalloc(heap, p, newcount, size);
+MI_INLINE void *mi_heap_recalloc(mi_heap_t *heap, void *p, size_t newcount,
+                                 size_t size) mi_attr_noexcept {
+  return mia_heap_recalloc(mia_mi_heap(heap), p, newcount, size);
 }
 
 MI_INLINE void *mi_heap_rezalloc_aligned(mi_heap_t *heap, void *p, size_t newsize,
-                                         size_t alignment) {
-  return mia_heap_rezalloc_aligned(heap, p, newsize, alignment);
+                                         size_t alignment) mi_attr_noexcept {
+  return mia_heap_rezalloc_aligned(mia_mi_heap(heap), p, newsize, alignment);
 }
 
 MI_INLINE void *mi_heap_rezalloc_aligned_at(mi_heap_t *heap, void *p, size_t newsize,
-                                            size_t alignment, size_t offset) {
-  return mia_heap_rezalloc_aligned_at(heap, p, newsize, alignment, offset);
+                                            size_t alignment, size_t offset) mi_attr_noexcept {
+  return mia_heap_rezalloc_aligned_at(mia_mi_heap(heap), p, newsize, alignment, offset);
 }
 
 MI_INLINE void *mi_heap_recalloc_aligned(mi_heap_t *heap, void *p, size_t newcount, size_t size,
-                                         size_t alignment) {
-  return mia_heap_recalloc_aligned(heap, p, newcount, size, alignment);
+                                         size_t alignment) mi_attr_noexcept {
+  return mia_heap_recalloc_aligned(mia_mi_heap(heap), p, newcount, size, alignment);
 }
 
 MI_INLINE void *mi_heap_recalloc_aligned_at(mi_heap_t *heap, void *p, size_t newcount, size_t size,
-                                            size_t alignment, size_t offset) {
-  return mia_heap_recalloc_aligned_at(heap, p, newcount, size, alignment, offset);
+                                            size_t alignment, size_t offset) mi_attr_noexcept {
+  return mia_heap_recalloc_aligned_at(mia_mi_heap(heap), p, newcount, size, alignment, offset);
 }
 
 /* ---- Blocks and their real size ---- */
 
-MI_INLINE void *mi_umalloc(size_t size, size_t *block_size) {
+MI_INLINE void *mi_umalloc(size_t size, size_t *block_size) mi_attr_noexcept {
   return mia_umalloc(size, block_size);
 }
 
-MI_INLINE void *mi_ucalloc(size_t count, size_t size, size_t *block_size) {
+MI_INLINE void *mi_ucalloc(size_t count, size_t size, size_t *block_size) mi_attr_noexcept {
   return mia_ucalloc(count, size, block_size);
 }
 
 MI_INLINE void *mi_urealloc(void *p, size_t newsize, size_t *block_size_pre,
-                            size_t *block_size_post) {
+                            size_t *block_size_post) mi_attr_noexcept {
   return mia_urealloc(p, newsize, block_size_pre, block_size_post);
 }
 
-MI_INLINE void mi_ufree(void *p, size_t *block_size) { mia_ufree(p, block_size); }
+MI_INLINE void mi_ufree(void *p, size_t *block_size) mi_attr_noexcept { mia_ufree(p, block_size); }
 
-MI_INLINE void *mi_umalloc_aligned(size_t size, size_t alignment, size_t *block_size) {
+MI_INLINE void *mi_umalloc_aligned(size_t size, size_t alignment,
+                                   size_t *block_size) mi_attr_noexcept {
   return mia_umalloc_aligned(size, alignment, block_size);
 }
 
-MI_INLINE void *mi_uzalloc_aligned(size_t size, size_t alignment, size_t *block_size) {
+MI_INLINE void *mi_uzalloc_aligned(size_t size, size_t alignment,
+                                   size_t *block_size) mi_attr_noexcept {
   return mia_uzalloc_aligned(size, alignment, block_size);
 }
 
-MI_INLINE void *mi_umalloc_small(size_t size, size_t *block_size) {
+MI_INLINE void *mi_umalloc_small(size_t size, size_t *block_size) mi_attr_noexcept {
   return mia_umalloc(size, block_size);
 }
 
-MI_INLINE void *mi_uzalloc_small(size_t size, size_t *block_size) {
+MI_INLINE void *mi_uzalloc_small(size_t size, size_t *block_size) mi_attr_noexcept {
   return mia_uzalloc(size, block_size);
 }
 
 /* ---- Heaps ---- */
 
-MI_INLINE mi_heap_t *mi_heap_new(void) { return mia_heap_new(); }
+MI_INLINE mi_heap_t *mi_heap_new(void) { return mia_mi_from(mia_heap_new()); }
 
-MI_INLINE void mi_heap_delete(mi_heap_t *heap) { mia_heap_delete(heap); }
+MI_INLINE void mi_heap_delete(mi_heap_t *heap) { mia_heap_delete(mia_mi_heap(heap)); }
 
-MI_INLINE void mi_heap_destroy(mi_heap_t *heap) { mia_heap_destroy(heap); }
+MI_INLINE void mi_heap_destroy(mi_heap_t *heap) { mia_heap_destroy(mia_mi_heap(heap)); }
 
 /* The OS gives memory where it is first touched. */
 MI_INLINE void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node) {
@@ -302,145 +401,161 @@ MI_INLINE void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node) {
   (void)numa_node;
 }
 
-MI_INLINE void mi_heap_collect(mi_heap_t *heap, bool force) { mia_heap_collect(heap, force); }
+MI_INLINE void mi_heap_collect(mi_heap_t *heap, bool force) {
+  mia_heap_collect(mia_mi_heap(heap), force);
+}
 
-MI_INLINE mi_heap_t *mi_heap_main(void) { return mia_heap_main(); }
+MI_INLINE mi_heap_t *mi_heap_main(void) { return mia_mi_from(mia_heap_main()); }
 
-MI_INLINE mi_heap_t *mi_heap_of(const void *p) { return mia_heap_of(p); }
+MI_INLINE mi_heap_t *mi_heap_of(const void *p) { return mia_mi_from(mia_heap_of(p)); }
 
 MI_INLINE bool mi_heap_contains(const mi_heap_t *heap, const void *p) {
-  return mia_heap_contains(heap, p);
+  return mia_heap_contains(mia_mi_heap(heap), p);
 }
 
 MI_INLINE bool mi_any_heap_contains(const void *p) { return mia_any_heap_contains(p); }
 
-MI_INLINE void *mi_heap_malloc(mi_heap_t *heap, size_t size) { return mia_heap_malloc(heap, size); }
-
-MI_INLINE void *mi_heap_zalloc(mi_heap_t *heap, size_t size) { return mia_heap_zalloc(heap, size); }
-
-MI_INLINE void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size) {
-  return mia_heap_calloc(heap, count, size);
+MI_INLINE void *mi_heap_malloc(mi_heap_t *heap, size_t size) mi_attr_noexcept {
+  return mia_heap_malloc(mia_mi_heap(heap), size);
 }
 
-MI_INLINE void *mi_heap_mallocn(mi_heap_t *heap, size_t count, size_t size) {
-  return mia_heap_mallocn(heap, count, size);
+MI_INLINE void *mi_heap_zalloc(mi_heap_t *heap, size_t size) mi_attr_noexcept {
+  return mia_heap_zalloc(mia_mi_heap(heap), size);
 }
 
-MI_INLINE void *mi_heap_malloc_small(mi_heap_t *heap, size_t size) {
-  return mia_heap_malloc(heap, size);
+MI_INLINE void *mi_heap_calloc(mi_heap_t *heap, size_t count, size_t size) mi_attr_noexcept {
+  return mia_heap_calloc(mia_mi_heap(heap), count, size);
 }
 
-MI_INLINE void *mi_heap_zalloc_small(mi_heap_t *heap, size_t size) {
-  return mia_heap_zalloc(heap, size);
+MI_INLINE void *mi_heap_mallocn(mi_heap_t *heap, size_t count, size_t size) mi_attr_noexcept {
+  return mia_heap_mallocn(mia_mi_heap(heap), count, size);
 }
 
-MI_INLINE void *mi_heap_realloc(mi_heap_t *heap, void *p, size_t newsize) {
-  return mia_heap_realloc(heap, p, newsize);
+MI_INLINE void *mi_heap_malloc_small(mi_heap_t *heap, size_t size) mi_attr_noexcept {
+  return mia_heap_malloc(mia_mi_heap(heap), size);
 }
 
-MI_INLINE void *mi_heap_reallocn(mi_heap_t *heap, void *p, size_t count, size_t size) {
-  return mia_heap_reallocarray(heap, p, count, size);
+MI_INLINE void *mi_heap_zalloc_small(mi_heap_t *heap, size_t size) mi_attr_noexcept {
+  return mia_heap_zalloc(mia_mi_heap(heap), size);
 }
 
-MI_INLINE void *mi_heap_reallocf(mi_heap_t *heap, void *p, size_t newsize) {
-  return mia_heap_reallocf(heap, p, newsize);
+MI_INLINE void *mi_heap_realloc(mi_heap_t *heap, void *p, size_t newsize) mi_attr_noexcept {
+  return mia_heap_realloc(mia_mi_heap(heap), p, newsize);
 }
 
-MI_INLINE char *mi_heap_strdup(mi_heap_t *heap, const char *s) { return mia_heap_strdup(heap, s); }
-
-MI_INLINE char *mi_heap_strndup(mi_heap_t *heap, const char *s, size_t n) {
-  return mia_heap_strndup(heap, s, n);
+MI_INLINE void *mi_heap_reallocn(mi_heap_t *heap, void *p, size_t count,
+                                 size_t size) mi_attr_noexcept {
+  return mia_heap_reallocarray(mia_mi_heap(heap), p, count, size);
 }
 
-MI_INLINE char *mi_heap_realpath(mi_heap_t *heap, const char *fname, char *resolved_name) {
-  return mia_heap_realpath(heap, fname, resolved_name);
+MI_INLINE void *mi_heap_reallocf(mi_heap_t *heap, void *p, size_t newsize) mi_attr_noexcept {
+  return mia_heap_reallocf(mia_mi_heap(heap), p, newsize);
 }
 
-MI_INLINE void *mi_heap_malloc_aligned(mi_heap_t *heap, size_t size, size_t alignment) {
-  return mia_heap_malloc_aligned(heap, size, alignment);
+MI_INLINE char *mi_heap_strdup(mi_heap_t *heap, const char *s) mi_attr_noexcept {
+  return mia_heap_strdup(mia_mi_heap(heap), s);
+}
+
+MI_INLINE char *mi_heap_strndup(mi_heap_t *heap, const char *s, size_t n) mi_attr_noexcept {
+  return mia_heap_strndup(mia_mi_heap(heap), s, n);
+}
+
+MI_INLINE char *mi_heap_realpath(mi_heap_t *heap, const char *fname,
+                                 char *resolved_name) mi_attr_noexcept {
+  return mia_heap_realpath(mia_mi_heap(heap), fname, resolved_name);
+}
+
+MI_INLINE void *mi_heap_malloc_aligned(mi_heap_t *heap, size_t size,
+                                       size_t alignment) mi_attr_noexcept {
+  return mia_heap_malloc_aligned(mia_mi_heap(heap), size, alignment);
 }
 
 MI_INLINE void *mi_heap_malloc_aligned_at(mi_heap_t *heap, size_t size, size_t alignment,
-                                          size_t offset) {
-  return mia_heap_malloc_aligned_at(heap, size, alignment, offset);
+                                          size_t offset) mi_attr_noexcept {
+  return mia_heap_malloc_aligned_at(mia_mi_heap(heap), size, alignment, offset);
 }
 
-MI_INLINE void *mi_heap_zalloc_aligned(mi_heap_t *heap, size_t size, size_t alignment) {
-  return mia_heap_zalloc_aligned(heap, size, alignment);
+MI_INLINE void *mi_heap_zalloc_aligned(mi_heap_t *heap, size_t size,
+                                       size_t alignment) mi_attr_noexcept {
+  return mia_heap_zalloc_aligned(mia_mi_heap(heap), size, alignment);
 }
 
 MI_INLINE void *mi_heap_zalloc_aligned_at(mi_heap_t *heap, size_t size, size_t alignment,
-                                          size_t offset) {
-  return mia_heap_zalloc_aligned_at(heap, size, alignment, offset);
+                                          size_t offset) mi_attr_noexcept {
+  return mia_heap_zalloc_aligned_at(mia_mi_heap(heap), size, alignment, offset);
 }
 
 MI_INLINE void *mi_heap_calloc_aligned(mi_heap_t *heap, size_t count, size_t size,
-                                       size_t alignment) {
-  return mia_heap_calloc_aligned(heap, count, size, alignment);
+                                       size_t alignment) mi_attr_noexcept {
+  return mia_heap_calloc_aligned(mia_mi_heap(heap), count, size, alignment);
 }
 
 MI_INLINE void *mi_heap_calloc_aligned_at(mi_heap_t *heap, size_t count, size_t size,
-                                          size_t alignment, size_t offset) {
-  return mia_heap_calloc_aligned_at(heap, count, size, alignment, offset);
+                                          size_t alignment, size_t offset) mi_attr_noexcept {
+  return mia_heap_calloc_aligned_at(mia_mi_heap(heap), count, size, alignment, offset);
 }
 
 MI_INLINE void *mi_heap_realloc_aligned(mi_heap_t *heap, void *p, size_t newsize,
-                                        size_t alignment) {
-  return mia_heap_realloc_aligned(heap, p, newsize, alignment);
+                                        size_t alignment) mi_attr_noexcept {
+  return mia_heap_realloc_aligned(mia_mi_heap(heap), p, newsize, alignment);
 }
 
 MI_INLINE void *mi_heap_realloc_aligned_at(mi_heap_t *heap, void *p, size_t newsize,
-                                           size_t alignment, size_t offset) {
-  return mia_heap_realloc_aligned_at(heap, p, newsize, alignment, offset);
+                                           size_t alignment, size_t offset) mi_attr_noexcept {
+  return mia_heap_realloc_aligned_at(mia_mi_heap(heap), p, newsize, alignment, offset);
 }
 
 MI_INLINE void *mi_heap_alloc_new(mi_heap_t *heap, size_t size) {
-  return mia_heap_alloc_new(heap, size);
+  return mia_heap_alloc_new(mia_mi_heap(heap), size);
 }
 
 MI_INLINE void *mi_heap_alloc_new_n(mi_heap_t *heap, size_t count, size_t size) {
-  return mia_heap_alloc_new_n(heap, count, size);
+  return mia_heap_alloc_new_n(mia_mi_heap(heap), count, size);
 }
 
 /* ---- Walking over blocks ---- */
 
 MI_INLINE bool mi_heap_visit_blocks(mi_heap_t *heap, bool visit_blocks, mi_block_visit_fun *visitor,
                                     void *arg) {
-  return mia_heap_visit_blocks(heap, visit_blocks, visitor, arg);
+  mia_mi_visit visit = mia_mi_visiting(visitor, NULL, visit_blocks, arg);
+  return mia_heap_visit_blocks(mia_mi_heap(heap), visit_blocks, mia_mi_visit_block, &visit);
 }
 
 MI_INLINE bool mi_heap_visit_abandoned_blocks(mi_heap_t *heap, bool visit_blocks,
                                               mi_block_visit_fun *visitor, void *arg) {
-  return mia_heap_visit_abandoned_blocks(heap, visit_blocks, visitor, arg);
+  mia_mi_visit visit = mia_mi_visiting(visitor, NULL, visit_blocks, arg);
+  return mia_heap_visit_abandoned_blocks(mia_mi_heap(heap), visit_blocks, mia_mi_visit_block,
+                                         &visit);
 }
 
 /* ---- Arenas ---- */
 
 /* Whether malloc is ours. */
-MI_INLINE bool mi_is_redirected(void) { return mia_is_overriding(); }
+MI_INLINE bool mi_is_redirected(void) mi_attr_noexcept { return mia_is_overriding(); }
 
 MI_INLINE int mi_reserve_huge_os_pages_interleave(size_t pages, size_t numa_nodes,
-                                                  size_t timeout_msecs) {
+                                                  size_t timeout_msecs) mi_attr_noexcept {
   return mia_reserve_huge_pages_interleave(pages, numa_nodes, timeout_msecs);
 }
 
-MI_INLINE int mi_reserve_huge_os_pages_at(size_t pages, int numa_node, size_t timeout_msecs) {
+MI_INLINE int mi_reserve_huge_os_pages_at(size_t pages, int numa_node,
+                                          size_t timeout_msecs) mi_attr_noexcept {
   return mia_reserve_huge_pages(pages, numa_node, timeout_msecs, false, NULL);
 }
 
-MI_INLINE int mi_reserve_os_memory(size_t size, bool commit, bool allow_large) {
+MI_INLINE int mi_reserve_os_memory(size_t size, bool commit, bool allow_large) mi_attr_noexcept {
   return mia_reserve_memory(size, commit, allow_large, false, NULL);
 }
 
 MI_INLINE bool mi_manage_os_memory(void *start, size_t size, bool is_committed, bool is_pinned,
-                                   bool is_zero, int numa_node) {
+                                   bool is_zero, int numa_node) mi_attr_noexcept {
   return mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node, false, NULL,
                            NULL, NULL);
 }
 
-MI_INLINE void mi_debug_show_arenas(void) { mia_arenas_print(NULL, NULL); }
+MI_INLINE void mi_debug_show_arenas(void) mi_attr_noexcept { mia_arenas_print(NULL, NULL); }
 
-MI_INLINE void mi_arenas_print(void) { mia_arenas_print(NULL, NULL); }
+MI_INLINE void mi_arenas_print(void) mi_attr_noexcept { mia_arenas_print(NULL, NULL); }
 
 MI_INLINE size_t mi_arena_min_alignment(void) { return mia_arena_min_alignment(); }
 
@@ -451,7 +566,8 @@ MI_INLINE void *mi_arena_area(mi_arena_id_t arena_id, size_t *size) {
 }
 
 MI_INLINE int mi_reserve_huge_os_pages_at_ex(size_t pages, int numa_node, size_t timeout_msecs,
-                                             bool exclusive, mi_arena_id_t *arena_id) {
+                                             bool exclusive,
+                                             mi_arena_id_t *arena_id) mi_attr_noexcept {
   mia_arena *arena = NULL;
   int error = mia_reserve_huge_pages(pages, numa_node, timeout_msecs, exclusive, &arena);
   if (arena_id != NULL) *arena_id = arena;
@@ -459,7 +575,7 @@ MI_INLINE int mi_reserve_huge_os_pages_at_ex(size_t pages, int numa_node, size_t
 }
 
 MI_INLINE int mi_reserve_os_memory_ex(size_t size, bool commit, bool allow_large, bool exclusive,
-                                      mi_arena_id_t *arena_id) {
+                                      mi_arena_id_t *arena_id) mi_attr_noexcept {
   mia_arena *arena = NULL;
   int error = mia_reserve_memory(size, commit, allow_large, exclusive, &arena);
   if (arena_id != NULL) *arena_id = arena;
@@ -468,7 +584,7 @@ MI_INLINE int mi_reserve_os_memory_ex(size_t size, bool commit, bool allow_large
 
 MI_INLINE bool mi_manage_os_memory_ex(void *start, size_t size, bool is_committed, bool is_pinned,
                                       bool is_zero, int numa_node, bool exclusive,
-                                      mi_arena_id_t *arena_id) {
+                                      mi_arena_id_t *arena_id) mi_attr_noexcept {
   mia_arena *arena = NULL;
   bool managed = mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node,
                                    exclusive, NULL, NULL, &arena);
@@ -481,37 +597,32 @@ MI_INLINE bool mi_arena_contains(mi_arena_id_t arena_id, const void *p) {
 }
 
 MI_INLINE mi_heap_t *mi_heap_new_in_arena(mi_arena_id_t arena_id) {
-  return mia_heap_new_in_arena((mia_arena *)arena_id);
-}
-
-/* The sub-process of a handle, and the other way round. */
-MI_INLINE mi_subproc_id_t mi_as_subproc(mia_subproc *subproc) {
-  mi_subproc_id_t id;
-  id.subproc = subproc;
-  return id;
+  return mia_mi_from(mia_heap_new_in_arena((mia_arena *)arena_id));
 }
 
 /* ---- Sub-processes ---- */
 
-MI_INLINE mi_subproc_id_t mi_subproc_main(void) { return mi_as_subproc(mia_subproc_main()); }
+MI_INLINE mi_subproc_id_t mi_subproc_main(void) { return mia_mi_subproc_id(mia_subproc_main()); }
 
-MI_INLINE mi_subproc_id_t mi_subproc_current(void) { return mi_as_subproc(mia_subproc_current()); }
+MI_INLINE mi_subproc_id_t mi_subproc_current(void) {
+  return mia_mi_subproc_id(mia_subproc_current());
+}
 
-MI_INLINE mi_subproc_id_t mi_subproc_new(void) { return mi_as_subproc(mia_subproc_new()); }
+MI_INLINE mi_subproc_id_t mi_subproc_new(void) { return mia_mi_subproc_id(mia_subproc_new()); }
 
-MI_INLINE void mi_subproc_destroy(mi_subproc_id_t subproc) { mia_subproc_destroy(subproc.subproc); }
+MI_INLINE void mi_subproc_destroy(mi_subproc_id_t subproc) {
+  mia_subproc_destroy(mia_mi_subproc(subproc));
+}
 
 MI_INLINE void mi_subproc_add_current_thread(mi_subproc_id_t subproc) {
-  mia_subproc_add_current_thread(subproc.subproc);
+  mia_subproc_add_current_thread(mia_mi_subproc(subproc));
 }
 
 MI_INLINE bool mi_subproc_visit_heaps(mi_subproc_id_t subproc, mi_heap_visit_fun *visitor,
                                       void *arg) {
-  return mia_subproc_visit_heaps(subproc.subproc, visitor, arg);
+  mia_mi_visit visit = mia_mi_visiting(NULL, visitor, false, arg);
+  return mia_subproc_visit_heaps(mia_mi_subproc(subproc), mia_mi_visit_heap, &visit);
 }
-
-/* The heap behind such a handle. */
-MI_INLINE mi_heap_t *mi_theap_heap(mi_theap_t *theap) { return (mi_heap_t *)(void *)theap; }
 
 /* ---- A thread's handles of heaps ---- */
 
@@ -519,45 +630,48 @@ MI_INLINE mi_heap_t *mi_theap_heap(mi_theap_t *theap) { return (mi_heap_t *)(voi
 MI_INLINE mi_theap_t *mi_heap_theap(mi_heap_t *heap) { return (mi_theap_t *)(void *)heap; }
 
 MI_INLINE mi_theap_t *mi_theap_set_default(mi_theap_t *theap) {
-  return mi_heap_theap(mia_heap_set_default(mi_theap_heap(theap)));
+  return mi_heap_theap(mia_mi_from(mia_heap_set_default(mia_mi_theap_heap(theap))));
 }
 
-MI_INLINE mi_theap_t *mi_theap_get_default(void) { return mi_heap_theap(mia_heap_get_default()); }
-
-MI_INLINE void mi_theap_collect(mi_theap_t *theap, bool force) {
-  mia_heap_collect(mi_theap_heap(theap), force);
+MI_INLINE mi_theap_t *mi_theap_get_default(void) {
+  return mi_heap_theap(mia_mi_from(mia_heap_get_default()));
 }
 
-MI_INLINE void *mi_theap_malloc(mi_theap_t *theap, size_t size) {
-  return mia_heap_malloc(mi_theap_heap(theap), size);
+MI_INLINE void mi_theap_collect(mi_theap_t *theap, bool force) mi_attr_noexcept {
+  mia_heap_collect(mia_mi_theap_heap(theap), force);
 }
 
-MI_INLINE void *mi_theap_zalloc(mi_theap_t *theap, size_t size) {
-  return mia_heap_zalloc(mi_theap_heap(theap), size);
+MI_INLINE void *mi_theap_malloc(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_malloc(mia_mi_theap_heap(theap), size);
 }
 
-MI_INLINE void *mi_theap_calloc(mi_theap_t *theap, size_t count, size_t size) {
-  return mia_heap_calloc(mi_theap_heap(theap), count, size);
+MI_INLINE void *mi_theap_zalloc(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_zalloc(mia_mi_theap_heap(theap), size);
 }
 
-MI_INLINE void *mi_theap_malloc_small(mi_theap_t *theap, size_t size) {
-  return mia_heap_malloc(mi_theap_heap(theap), size);
+MI_INLINE void *mi_theap_calloc(mi_theap_t *theap, size_t count, size_t size) mi_attr_noexcept {
+  return mia_heap_calloc(mia_mi_theap_heap(theap), count, size);
 }
 
-MI_INLINE void *mi_theap_zalloc_small(mi_theap_t *theap, size_t size) {
-  return mia_heap_zalloc(mi_theap_heap(theap), size);
+MI_INLINE void *mi_theap_malloc_small(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_malloc(mia_mi_theap_heap(theap), size);
 }
 
-MI_INLINE void *mi_theap_malloc_aligned(mi_theap_t *theap, size_t size, size_t alignment) {
-  return mia_heap_malloc_aligned(mi_theap_heap(theap), size, alignment);
+MI_INLINE void *mi_theap_zalloc_small(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_zalloc(mia_mi_theap_heap(theap), size);
 }
 
-MI_INLINE void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize) {
-  return mia_heap_realloc(mi_theap_heap(theap), p, newsize);
+MI_INLINE void *mi_theap_malloc_aligned(mi_theap_t *theap, size_t size,
+                                        size_t alignment) mi_attr_noexcept {
+  return mia_heap_malloc_aligned(mia_mi_theap_heap(theap), size, alignment);
+}
+
+MI_INLINE void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize) mi_attr_noexcept {
+  return mia_heap_realloc(mia_mi_theap_heap(theap), p, newsize);
 }
 
 /* The counterpart of an option; MIA_OPTION_COUNT: there is none. */
-MI_INLINE mia_option mi_option_of(mi_option_t option) {
+MI_INLINE mia_option mia_mi_option(mi_option_t option) {
   switch (option) {
   case mi_option_show_errors:
     return MIA_OPTION_SHOW_ERRORS;
@@ -586,14 +700,14 @@ MI_INLINE mia_option mi_option_of(mi_option_t option) {
 /* ---- Options ---- */
 
 /* 0 for an option that mialloc has no counterpart of; setting one does nothing. */
-MI_INLINE long mi_option_get(mi_option_t option) { return mia_option_get(mi_option_of(option)); }
+MI_INLINE long mi_option_get(mi_option_t option) { return mia_option_get(mia_mi_option(option)); }
 
 MI_INLINE void mi_option_set(mi_option_t option, long value) {
-  (void)mia_option_set(mi_option_of(option), value);
+  (void)mia_option_set(mia_mi_option(option), value);
 }
 
 MI_INLINE void mi_option_set_default(mi_option_t option, long value) {
-  (void)mia_option_set_default(mi_option_of(option), value);
+  (void)mia_option_set_default(mia_mi_option(option), value);
 }
 
 MI_INLINE bool mi_option_is_enabled(mi_option_t option) { return mi_option_get(option) != 0; }
@@ -617,41 +731,44 @@ MI_INLINE long mi_option_get_clamp(mi_option_t option, long min, long max) {
 
 MI_INLINE size_t mi_option_get_size(mi_option_t option) {
   long value = mi_option_get(option);
-  const mia_option_info *about = mia_option_about(mi_option_of(option));
+  const mia_option_info *about = mia_option_about(mia_mi_option(option));
   if (value <= 0) return 0;
   return about->type == MIA_OPTION_IS_SIZE ? (size_t)value * 1024 : (size_t)value;
 }
 
 /* ---- The process ---- */
 
-MI_INLINE void mi_register_deferred_free(mi_deferred_free_fun *deferred_free, void *arg) {
+MI_INLINE void mi_register_deferred_free(mi_deferred_free_fun *deferred_free,
+                                         void *arg) mi_attr_noexcept {
   mia_register_deferred_free(deferred_free, arg);
 }
 
-MI_INLINE void mi_register_output(mi_output_fun *out, void *arg) { mia_register_output(out, arg); }
+MI_INLINE void mi_register_output(mi_output_fun *out, void *arg) mi_attr_noexcept {
+  mia_register_output(out, arg);
+}
 
 MI_INLINE void mi_register_error(mi_error_fun *fun, void *arg) { mia_register_error(fun, arg); }
 
-MI_INLINE void mi_collect(bool force) { mia_collect(force); }
+MI_INLINE void mi_collect(bool force) mi_attr_noexcept { mia_collect(force); }
 
 /* The version that this header stands for, not of mialloc. */
 MI_INLINE int mi_version(void) { return MI_MALLOC_VERSION; }
 
-MI_INLINE void mi_options_print(void) { mia_options_print(); }
+MI_INLINE void mi_options_print(void) mi_attr_noexcept { mia_options_print(); }
 
-MI_INLINE void mi_process_info_print(void) { mia_process_print_out(NULL, NULL); }
+MI_INLINE void mi_process_info_print(void) mi_attr_noexcept { mia_process_print_out(NULL, NULL); }
 
-MI_INLINE void mi_options_print_out(mi_output_fun *out, void *arg) {
+MI_INLINE void mi_options_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept {
   mia_options_print_out(out, arg);
 }
 
-MI_INLINE void mi_process_info_print_out(mi_output_fun *out, void *arg) {
+MI_INLINE void mi_process_info_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept {
   mia_process_print_out(out, arg);
 }
 
 MI_INLINE void mi_process_info(size_t *elapsed_msecs, size_t *user_msecs, size_t *system_msecs,
                                size_t *current_rss, size_t *peak_rss, size_t *current_commit,
-                               size_t *peak_commit, size_t *page_faults) {
+                               size_t *peak_commit, size_t *page_faults) mi_attr_noexcept {
   mia_stats stats;
   stats.size = sizeof stats;
   if (!mia_stats_get(&stats)) return;
@@ -667,84 +784,94 @@ MI_INLINE void mi_process_info(size_t *elapsed_msecs, size_t *user_msecs, size_t
 }
 
 /* The library begins and ends by itself. */
-MI_INLINE void mi_process_init(void) {}
+MI_INLINE void mi_process_init(void) mi_attr_noexcept {}
+MI_INLINE void mi_process_done(void) mi_attr_noexcept {}
 
-MI_INLINE void mi_process_done(void) {}
+MI_INLINE void mi_thread_init(void) mi_attr_noexcept { mia_thread_init(); }
 
-MI_INLINE void mi_thread_init(void) { mia_thread_init(); }
-
-MI_INLINE void mi_thread_done(void) { mia_thread_done(); }
+MI_INLINE void mi_thread_done(void) mi_attr_noexcept { mia_thread_done(); }
 
 /* No thread keeps what others could use, in a pool or not. */
-MI_INLINE void mi_thread_set_in_threadpool(void) {}
+MI_INLINE void mi_thread_set_in_threadpool(void) mi_attr_noexcept {}
 
-MI_INLINE void mi_stats_print_out(mi_output_fun *out, void *arg) { mia_stats_print_out(out, arg); }
+MI_INLINE void mi_stats_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept {
+  mia_stats_print_out(out, arg);
+}
 
 /* ---- The names of others ---- */
 
-MI_INLINE void mi_cfree(void *p) { mia_free(p); }
+MI_INLINE void mi_cfree(void *p) mi_attr_noexcept { mia_free(p); }
 
-MI_INLINE void *mi__expand(void *p, size_t newsize) { return mia_expand(p, newsize); }
+MI_INLINE void *mi__expand(void *p, size_t newsize) mi_attr_noexcept {
+  return mia_expand(p, newsize);
+}
 
-MI_INLINE size_t mi_malloc_size(const void *p) { return mia_usable_size(p); }
+MI_INLINE size_t mi_malloc_size(const void *p) mi_attr_noexcept { return mia_usable_size(p); }
 
-MI_INLINE size_t mi_malloc_good_size(size_t size) { return mia_good_size(size); }
+MI_INLINE size_t mi_malloc_good_size(size_t size) mi_attr_noexcept { return mia_good_size(size); }
 
-MI_INLINE size_t mi_malloc_usable_size(const void *p) { return mia_usable_size(p); }
+MI_INLINE size_t mi_malloc_usable_size(const void *p) mi_attr_noexcept {
+  return mia_usable_size(p);
+}
 
 MI_INLINE int mi_posix_memalign(void **p, size_t alignment, size_t size) {
   return mia_posix_memalign(p, alignment, size);
 }
 
-MI_INLINE void *mi_memalign(size_t alignment, size_t size) { return mia_memalign(alignment, size); }
+MI_INLINE void *mi_memalign(size_t alignment, size_t size) mi_attr_noexcept {
+  return mia_memalign(alignment, size);
+}
 
-MI_INLINE void *mi_valloc(size_t size) { return mia_valloc(size); }
+MI_INLINE void *mi_valloc(size_t size) mi_attr_noexcept { return mia_valloc(size); }
 
-MI_INLINE void *mi_pvalloc(size_t size) { return mia_pvalloc(size); }
+MI_INLINE void *mi_pvalloc(size_t size) mi_attr_noexcept { return mia_pvalloc(size); }
 
-MI_INLINE void *mi_aligned_alloc(size_t alignment, size_t size) {
+MI_INLINE void *mi_aligned_alloc(size_t alignment, size_t size) mi_attr_noexcept {
   return mia_aligned_alloc(alignment, size);
 }
 
-MI_INLINE void *mi_reallocarray(void *p, size_t count, size_t size) {
+MI_INLINE void *mi_reallocarray(void *p, size_t count, size_t size) mi_attr_noexcept {
   return mia_reallocarray(p, count, size);
 }
 
-MI_INLINE int mi_reallocarr(void *ptrp, size_t count, size_t size) {
+MI_INLINE int mi_reallocarr(void *ptrp, size_t count, size_t size) mi_attr_noexcept {
   return mia_reallocarr(ptrp, count, size);
 }
 
-MI_INLINE void *mi_aligned_recalloc(void *p, size_t newcount, size_t size, size_t alignment) {
+MI_INLINE void *mi_aligned_recalloc(void *p, size_t newcount, size_t size,
+                                    size_t alignment) mi_attr_noexcept {
   return mia_recalloc_aligned(p, newcount, size, alignment);
 }
 
 MI_INLINE void *mi_aligned_offset_recalloc(void *p, size_t newcount, size_t size, size_t alignment,
-                                           size_t offset) {
+                                           size_t offset) mi_attr_noexcept {
   return mia_recalloc_aligned_at(p, newcount, size, alignment, offset);
 }
 
-MI_INLINE void mi_free_size(void *p, size_t size) { mia_free_sized(p, size); }
+MI_INLINE void mi_free_size(void *p, size_t size) mi_attr_noexcept { mia_free_sized(p, size); }
 
-MI_INLINE void mi_free_size_aligned(void *p, size_t size, size_t alignment) {
+MI_INLINE void mi_free_size_aligned(void *p, size_t size, size_t alignment) mi_attr_noexcept {
   mia_free_aligned_sized(p, alignment, size);
 }
 
-MI_INLINE void mi_free_aligned(void *p, size_t alignment) {
+MI_INLINE void mi_free_aligned(void *p, size_t alignment) mi_attr_noexcept {
   (void)alignment;
   mia_free(p);
 }
 
-MI_INLINE int mi_dupenv_s(char **buf, size_t *size, const char *name) {
+MI_INLINE int mi_dupenv_s(char **buf, size_t *size, const char *name) mi_attr_noexcept {
   return mia_dupenv_s(buf, size, name);
 }
 
-MI_INLINE int mi_wdupenv_s(wchar_t **buf, size_t *size, const wchar_t *name) {
+MI_INLINE int mi_wdupenv_s(wchar_t **buf, size_t *size, const wchar_t *name) mi_attr_noexcept {
   return mia_wdupenv_s(buf, size, name);
 }
 
-MI_INLINE wchar_t *mi_wcsdup(const wchar_t *s) { return mia_wcsdup(s); }
+MI_INLINE wchar_t *mi_wcsdup(const wchar_t *s) mi_attr_noexcept { return mia_wcsdup(s); }
 
-MI_INLINE unsigned char *mi_mbsdup(const unsigned char *s) { return mia_mbsdup(s); }
+MI_INLINE unsigned char *mi_mbsdup(const unsigned char *s) mi_attr_noexcept {
+  return mia_mbsdup(s);
+}
 
 MI_INLINE void *mi_new(size_t size) { return mia_new(size); }
 
@@ -752,9 +879,9 @@ MI_INLINE void *mi_new_aligned(size_t size, size_t alignment) {
   return mia_new_aligned(size, alignment);
 }
 
-MI_INLINE void *mi_new_nothrow(size_t size) { return mia_new_nothrow(size); }
+MI_INLINE void *mi_new_nothrow(size_t size) mi_attr_noexcept { return mia_new_nothrow(size); }
 
-MI_INLINE void *mi_new_aligned_nothrow(size_t size, size_t alignment) {
+MI_INLINE void *mi_new_aligned_nothrow(size_t size, size_t alignment) mi_attr_noexcept {
   return mia_new_aligned_nothrow(size, alignment);
 }
 
@@ -775,7 +902,6 @@ MI_INLINE void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample
   (void)sample_rate;
   (void)seed;
 }
-
 MI_INLINE void mi_theap_guarded_set_size_bound(mi_theap_t *theap, size_t min, size_t max) {
   (void)theap;
   (void)min;
@@ -785,7 +911,7 @@ MI_INLINE void mi_theap_guarded_set_size_bound(mi_theap_t *theap, size_t min, si
 MI_INLINE bool mi_manage_memory(void *start, size_t size, bool is_committed, bool is_pinned,
                                 bool is_zero, int numa_node, bool exclusive,
                                 mi_commit_fun_t *commit_fun, void *commit_fun_arg,
-                                mi_arena_id_t *arena_id) {
+                                mi_arena_id_t *arena_id) mi_attr_noexcept {
   mia_arena *arena = NULL;
   bool managed = mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node,
                                    exclusive, commit_fun, commit_fun_arg, &arena);
@@ -794,28 +920,32 @@ MI_INLINE bool mi_manage_memory(void *start, size_t size, bool is_committed, boo
 }
 
 MI_INLINE bool mi_unsafe_heap_page_is_under_utilized(mi_heap_t *heap, void *p,
-                                                     size_t perc_threshold) {
-  return mia_heap_page_is_under_utilized(heap, p, perc_threshold);
+                                                     size_t perc_threshold) mi_attr_noexcept {
+  return mia_heap_page_is_under_utilized(mia_mi_heap(heap), p, perc_threshold);
 }
 
 /* ---- Deprecated ---- */
 
 MI_INLINE bool mi_check_owned(const void *p) { return mia_any_heap_contains(p); }
 
-MI_INLINE void mi_thread_stats_print_out(mi_output_fun *out, void *arg) {
+MI_INLINE void mi_thread_stats_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept {
   mia_stats stats;
   stats.size = sizeof stats;
   if (mia_thread_stats_get(&stats)) mia_stats_print_as(&stats, out, arg);
 }
 
-MI_INLINE bool mi_is_in_heap_region(const void *p) { return mia_is_in_heap_region(p); }
+MI_INLINE bool mi_is_in_heap_region(const void *p) mi_attr_noexcept {
+  return mia_is_in_heap_region(p);
+}
 
 MI_INLINE bool mi_theap_visit_blocks(const mi_theap_t *theap, bool visit_blocks,
                                      mi_block_visit_fun *visitor, void *arg) {
-  return mia_heap_visit_blocks((mia_heap *)(uintptr_t)theap, visit_blocks, visitor, arg);
+  mia_mi_visit visit = mia_mi_visiting(visitor, NULL, visit_blocks, arg);
+  return mia_heap_visit_blocks(mia_mi_theap_heap(theap), visit_blocks, mia_mi_visit_block, &visit);
 }
 
-MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs, size_t *pages_reserved) {
+MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs,
+                                       size_t *pages_reserved) mi_attr_noexcept {
   mia_arena *arena = NULL;
   size_t size = 0;
   int error = mia_reserve_huge_pages(pages, -1, max_secs > 0 ? (size_t)(max_secs * 1000) : 0, false,
@@ -826,61 +956,51 @@ MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs, size_t *pa
 }
 
 /* All that can go, goes. */
-MI_INLINE void mi_collect_reduce(size_t target_thread_owned) {
+MI_INLINE void mi_collect_reduce(size_t target_thread_owned) mi_attr_noexcept {
   (void)target_thread_owned;
   mia_collect(true);
 }
 
 /* Counters are never set back: take the difference. */
-MI_INLINE void mi_stats_reset(void) {}
+MI_INLINE void mi_stats_reset(void) mi_attr_noexcept {}
 
 /* Sums are made when they are asked for. */
-MI_INLINE void mi_stats_merge(void) {}
+MI_INLINE void mi_stats_merge(void) mi_attr_noexcept {}
 
-MI_INLINE void mi_stats_print(void *out) {
+MI_INLINE void mi_stats_print(void *out) mi_attr_noexcept {
   (void)out;
   mia_stats_print();
 }
 
-typedef struct mi_abandoned_visit {
-  mi_block_visit_fun *visitor;
-  void *arg;
-  bool visit_blocks;
-} mi_abandoned_visit;
-
-MI_INLINE bool mi_abandoned_visit_heap(mi_heap_t *heap, void *arg) {
-  mi_abandoned_visit *visit = (mi_abandoned_visit *)arg;
-  return mia_heap_visit_abandoned_blocks(heap, visit->visit_blocks, visit->visitor, visit->arg);
-}
-
 /* ---- Gone since version 2 ---- */
 
-MI_INLINE mi_heap_t *mi_heap_set_default(mi_heap_t *heap) { return mia_heap_set_default(heap); }
+MI_INLINE mi_heap_t *mi_heap_set_default(mi_heap_t *heap) {
+  return mia_mi_from(mia_heap_set_default(mia_mi_heap(heap)));
+}
 
-MI_INLINE mi_heap_t *mi_heap_get_default(void) { return mia_heap_get_default(); }
+MI_INLINE mi_heap_t *mi_heap_get_default(void) { return mia_mi_from(mia_heap_get_default()); }
 
-MI_INLINE mi_heap_t *mi_heap_get_backing(void) { return mia_heap_main(); }
+MI_INLINE mi_heap_t *mi_heap_get_backing(void) { return mia_mi_from(mia_heap_main()); }
 
 MI_INLINE bool mi_heap_contains_block(mi_heap_t *heap, const void *p) {
-  return mia_heap_contains(heap, p);
+  return mia_heap_contains(mia_mi_heap(heap), p);
 }
 
 MI_INLINE bool mi_heap_check_owned(mi_heap_t *heap, const void *p) {
-  return mia_heap_contains(heap, p);
+  return mia_heap_contains(mia_mi_heap(heap), p);
 }
 
-MI_INLINE void mi_subproc_delete(mi_subproc_id_t subproc) { mia_subproc_destroy(subproc.subproc); }
+MI_INLINE void mi_subproc_delete(mi_subproc_id_t subproc) {
+  mia_subproc_destroy(mia_mi_subproc(subproc));
+}
 
 /* In all heaps of the sub-process; tags tell nothing. */
 MI_INLINE bool mi_abandoned_visit_blocks(mi_subproc_id_t subproc_id, int heap_tag,
                                          bool visit_blocks, mi_block_visit_fun *visitor,
                                          void *arg) {
-  mi_abandoned_visit visit;
-  visit.visitor = visitor;
-  visit.arg = arg;
-  visit.visit_blocks = visit_blocks;
+  mia_mi_visit visit = mia_mi_visiting(visitor, NULL, visit_blocks, arg);
   (void)heap_tag;
-  return mia_subproc_visit_heaps(subproc_id.subproc, mi_abandoned_visit_heap, &visit);
+  return mia_subproc_visit_heaps(mia_mi_subproc(subproc_id), mia_mi_visit_abandoned, &visit);
 }
 
 /* mialloc does not guard samples. */
@@ -889,7 +1009,6 @@ MI_INLINE void mi_heap_guarded_set_sample_rate(mi_heap_t *heap, size_t sample_ra
   (void)sample_rate;
   (void)seed;
 }
-
 MI_INLINE void mi_heap_guarded_set_size_bound(mi_heap_t *heap, size_t min, size_t max) {
   (void)heap;
   (void)min;
@@ -900,7 +1019,7 @@ MI_INLINE void mi_heap_guarded_set_size_bound(mi_heap_t *heap, size_t min, size_
 MI_INLINE mi_heap_t *mi_heap_new_ex(int heap_tag, bool allow_destroy, mi_arena_id_t arena_id) {
   (void)heap_tag;
   (void)allow_destroy;
-  return mia_heap_new_in_arena((mia_arena *)arena_id);
+  return mia_mi_from(mia_heap_new_in_arena((mia_arena *)arena_id));
 }
 
 #ifdef __cplusplus
@@ -925,11 +1044,7 @@ MI_INLINE mi_heap_t *mi_heap_new_ex(int heap_tag, bool allow_destroy, mi_arena_i
 /* ---- C++ ---- */
 
 #ifdef __cplusplus
-#include <mialloc/allocator.h>
-#define MI_HAS_HEAP_STL_ALLOCATOR 1
-template <class T> using mi_stl_allocator = mialloc::allocator<T>;
-template <class T> using mi_heap_stl_allocator = mialloc::heap_allocator<T>;
-template <class T> using mi_heap_destroy_stl_allocator = mialloc::heap_destroy_allocator<T>;
+#include "mimalloc-stl.h"
 #endif
 
 #endif
