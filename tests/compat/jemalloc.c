@@ -23,6 +23,9 @@ static bool is_zero(const void *p, size_t from, size_t to) {
 static const size_t sizes[] = {1, 100, 1000, 40000, 300000, 3000000};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
+/* Flags are constants. */
+enum { WIDE = MALLOCX_ALIGN(64) | MALLOCX_ZERO };
+
 static void test_flags(void) {
   bool same = true;
   for (unsigned lg = 0; lg < 30; lg++) {
@@ -30,6 +33,9 @@ static void test_flags(void) {
     same = same && mia_jemalloc_align(MALLOCX_LG_ALIGN(lg) | MALLOCX_ZERO | MALLOCX_TCACHE_NONE |
                                       MALLOCX_ARENA(3)) == (size_t)1 << lg;
   }
+  check("flags are constants", WIDE == (6 | 0x40));
+  check("an alignment without room is refused",
+        mallocx(100, MALLOCX_LG_ALIGN(63)) == NULL && mallocx(100, MALLOCX_LG_ALIGN(40)) == NULL);
   check("both ways to name an alignment are one", same);
   same = MALLOCX_ZERO == 0x40 && (MALLOCX_TCACHE(5) & (0x3f | MALLOCX_ZERO)) == 0;
   check("flags do not overlap", same && (MALLOCX_ARENA(5) & 0xfffff) == 0);
@@ -85,8 +91,45 @@ static void test_sizes(void) {
   check("xallocx never moves", in_place);
 }
 
+/* Every size that a block has had, up to the one it has. */
+static void test_known_sizes(void) {
+  for (int i = 0; i < SIZES; i++) {
+    for (unsigned lg = 0; lg <= 16; lg += 4) {
+      int flags = MALLOCX_LG_ALIGN(lg) | MALLOCX_TCACHE_NONE | MALLOCX_ARENA(1);
+      void *p = mallocx(sizes[i], flags);
+      sdallocx(p, sallocx(p, flags), flags);
+      p = mallocx(sizes[i], flags);
+      sdallocx(p, nallocx(sizes[i], flags), flags);
+      p = rallocx(mallocx(10, flags), sizes[i], flags);
+      sdallocx(p, sizes[i], flags);
+    }
+  }
+  check("sdallocx takes any size from the one asked for to the usable one", true);
+}
+
+/* In place or not at all, and nothing else changes. */
+static void test_expansion(void) {
+  char *p = (char *)mallocx(100, 0);
+  size_t before = sallocx(p, 0);
+  memset(p, 1, before);
+  errno = 12345;
+  bool same = xallocx(p, 50, 0, 0) == before && xallocx(p, before, 0, 0) == before;
+  same = same && xallocx(p, 100000, 100000, MALLOCX_ZERO) == before && p[before - 1] == 1;
+  check("a block that cannot grow is as it was", same && errno == 12345);
+  dallocx(p, 0);
+  p = (char *)mallocx(9 << 20, 0); /* has pages of its own */
+  before = sallocx(p, 0);
+  memset(p, 1, before);
+  size_t after = xallocx(p, before + 1, (size_t)-1 - before - 1, MALLOCX_ZERO);
+  check("without the extra bytes rather than not",
+        after >= before && p[0] == 1 && is_zero(p, before, after));
+  dallocx(p, 0);
+}
+
 int main(void) {
   test_flags();
+  test_known_sizes();
+  test_expansion();
   test_blocks();
   test_sizes();
   printf("1..%d\n", tests);
