@@ -25,6 +25,9 @@
 /* major * 10000 + minor * 100 + patch of the header; see mia_version(). */
 #define MIA_VERSION 100
 
+/* What declarations say to a compiler that understands it: the symbol is public; a
+ * result is a new block, which must not be ignored, of so many bytes (argument n,
+ * or n times m), at a multiple of argument n. */
 #if defined(__GNUC__)
 #define MIA_API __attribute__((visibility("default")))
 #define MIA_MALLOC __attribute__((malloc))
@@ -33,6 +36,7 @@
 #define MIA_ALIGNED(n) __attribute__((alloc_align(n)))
 #define MIA_WARN_UNUSED __attribute__((warn_unused_result))
 #else
+/* To others, nothing. */
 #define MIA_API
 #define MIA_MALLOC
 #define MIA_SIZED(n)
@@ -345,14 +349,15 @@ typedef enum mia_option_type {
   MIA_OPTION_IS_SIZE
 } mia_option_type;
 
+/* All that there is to know about an option but its value. */
 typedef struct mia_option_info {
-  const char *name; /* in small letters, without MIALLOC_ */
-  const char *unit; /* of the value: "ms", "KiB" for every size, or "" */
-  mia_option_type type;
-  long least; /* the range of values */
-  long most;
-  long standard;       /* the value where none was given */
-  const char *meaning; /* in a few words */
+  const char *name;     /* in small letters, without MIALLOC_ */
+  const char *unit;     /* of the value: "ms", "KiB" for every size, or "" */
+  mia_option_type type; /* how a value is written */
+  long least;           /* the smallest value ... */
+  long most;            /* ... and the largest */
+  long standard;        /* the value where none was given */
+  const char *meaning;  /* in a few words */
 } mia_option_info;
 
 /* The value of an option, in its unit; 0 for an option that does not exist. */

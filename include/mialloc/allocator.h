@@ -99,6 +99,7 @@ public:
   void deallocate(T *p, std::size_t = 0) noexcept { mia_free(p); }
 };
 
+/* Any frees what another has allocated. */
 template <class T, class U> bool operator==(const allocator<T> &, const allocator<U> &) noexcept {
   return true;
 }
@@ -142,6 +143,7 @@ private:
   std::shared_ptr<mia_heap> heap_;
 };
 
+/* One frees what another has allocated if they have one heap. */
 template <class T, class U>
 bool operator==(const heap_allocator<T> &a, const heap_allocator<U> &b) noexcept {
   return a.heap() == b.heap();

@@ -21,6 +21,7 @@
 extern "C" {
 #endif
 
+/* What a heap, an arena and a sub-process are to a program: something to point to. */
 typedef struct mia_heap mia_heap;
 typedef struct mia_arena mia_arena;
 typedef struct mia_subproc mia_subproc;

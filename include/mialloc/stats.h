@@ -47,6 +47,7 @@ typedef struct mia_stats_events {
   unsigned long long batches_sent;  /* of blocks, to pages of other threads */
 } mia_stats_events;
 
+/* All that is told of a process, a heap or a thread.  Sizes are in bytes. */
 typedef struct mia_stats {
   size_t size;          /* of the structure, set by the caller */
   unsigned version;     /* MIA_STATS_VERSION of the library */

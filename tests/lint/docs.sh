@@ -1,13 +1,47 @@
 #! /bin/sh
-# Every declaration in a public header stands under a comment; declarations that
-# follow each other without a blank line may share one.
+# Whatever a program can name in a public header is told of.
+#  - A declaration, a type, a macro and a C++ class stand under a comment; those that
+#    follow each other without a blank line may share one.
+#  - A field has a comment behind it, or shares one with those before it.
+#  - An inline function stands under a comment, or calls a function of ours, by which
+#    its header says that it is told of.
+# Only mimalloc's structures, names of options and macros for objects and for the names
+# of others, which its documentation tells of, may have none.
 . "$top_srcdir/tests/lint/lib.sh"
 $AWK '
-  /\*\/$/ { told = 1; next }
-  /^[ \t]*$/ { told = 0 }
-  /^MIA_API/ { n++; if (!told) { print FILENAME ":" FNR ": no comment: " $0; bad = 1 } }
+  function complain(line) { print line; bad = 1 }
+  function where() { return FILENAME ":" FNR ": no comment: " $0 }
+  function need(kind) { n[kind]++; if (!told) complain(where()) }
+  # an inline function without a comment has ended
+  function settle() {
+    if (pending != "" && body !~ /[^a-z_]mia?_[a-z_]+\(.*[^a-z_]mia?_[a-z_]+\(/) complain(pending)
+    pending = body = ""
+  }
+  FNR == 1 { told = comment = fields = 0; theirs = FILENAME ~ /compat\/mimalloc/ }
+  comment { if (/\*\//) comment = 0; next }
+  /^[ \t]*\/\*/ { told = 1; comment = !/\*\//; next }
+  /^[ \t]*$/ { told = 0; next }
+  fields && /^}/ { fields = 0; next }
+  fields {
+    n["fields"]++
+    if (/\/\*/) { told = 0; comment = !/\*\// }
+    else if (!told && !theirs && !/^  MIA_/) complain(where())
+  }
+  /^MIA_API/ { need("functions") }
+  /^(template|class|struct) .*[^;]$/ { need("classes") }
+  /^typedef/ { need("types"); if (/[{]$/) { fields = 1; told = 0 } }
+  /^#define/ && !/^#define [A-Z_]+_H$/ && !/_tp\(/ && FILENAME !~ /override/ { need("macros") }
+  /^(MI_INLINE|static inline)/ {
+    n["inline functions"]++
+    if (!told) pending = where()
+  }
+  pending != "" { body = body " " $0; if (/}$/) settle() }
   END {
-    if (!n) { print "nothing examined"; bad = 1 }
-    print n + 0 " declarations examined"
+    kinds = split("functions:inline functions:macros:types:fields:classes", kind, ":")
+    for (i = 1; i <= kinds; i++) {
+      if (!n[kind[i]]) complain("none examined: " kind[i])
+      printf "%s%d %s", (i > 1 ? ", " : ""), n[kind[i]], kind[i]
+    }
+    print " examined"
     exit bad
   }' $(find "$top_srcdir/include" -name '*.h')
