@@ -261,6 +261,16 @@ void mia_api_read_options(const char *const *environment) {
   errno = error;
 }
 
+/* A program with rights that its user lacks takes no orders from the user. */
+void mia_api_begin_options(void) {
+  if (mia_acell_get(&mia_api_all.begun) != 0) return;
+  mia_acell_set(&mia_api_all.begun, mia_os_now());
+  if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
+}
+
+/* A static program may have nothing of the library but this file. */
+__attribute__((constructor)) static void begin(void) { mia_api_begin_options(); }
+
 /* ---- all of them ---- */
 
 static void put_option(mia_text *t, mia_option option) {

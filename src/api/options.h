@@ -9,6 +9,9 @@
  * nothing. */
 void mia_api_read_options(const char *const *environment);
 
+/* Does so with the environment of the process, the first time it is called. */
+void mia_api_begin_options(void);
+
 /* The value of an option that exists. */
 mia_inline bool mia_api_is_on(mia_option option) { return mia_option_get(option) != 0; }
 

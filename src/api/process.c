@@ -77,9 +77,7 @@ static void reserve(void) {
 }
 
 __attribute__((constructor)) static void begin(void) {
-  mia_acell_set(&mia_api_all.begun, mia_os_now());
-  /* A program with rights that its user lacks takes no orders from the user. */
-  if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
+  mia_api_begin_options();
   if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
   if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
   reserve();

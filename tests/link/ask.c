@@ -1,0 +1,12 @@
+/* ask.c -- a program that asks for an option and uses nothing else of mialloc: is
+ * MIALLOC_MAX_WARNINGS what its argument says?  Exit status 0 if so. */
+#include <mialloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int count, char **words) {
+  long value = mia_option_get(MIA_OPTION_MAX_WARNINGS);
+  if (count == 2 && value == strtol(words[1], NULL, 10)) return EXIT_SUCCESS;
+  printf("max_warnings is %ld\n", value);
+  return EXIT_FAILURE;
+}
