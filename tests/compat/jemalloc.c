@@ -109,7 +109,8 @@ static void test_known_sizes(void) {
 
 /* In place or not at all, and nothing else changes. */
 static void test_expansion(void) {
-  char *p = (char *)mallocx(100, 0);
+  char *volatile hidden = (char *)mallocx(100, 0); /* its usable size is not what was asked for */
+  char *p = hidden;
   size_t before = sallocx(p, 0);
   memset(p, 1, before);
   errno = 12345;
@@ -117,7 +118,8 @@ static void test_expansion(void) {
   same = same && xallocx(p, 100000, 100000, MALLOCX_ZERO) == before && p[before - 1] == 1;
   check("a block that cannot grow is as it was", same && errno == 12345);
   dallocx(p, 0);
-  p = (char *)mallocx(9 << 20, 0); /* has pages of its own */
+  hidden = (char *)mallocx(9 << 20, 0); /* has pages of its own */
+  p = hidden;
   before = sallocx(p, 0);
   memset(p, 1, before);
   size_t after = xallocx(p, before + 1, (size_t)-1 - before - 1, MALLOCX_ZERO);
