@@ -95,6 +95,10 @@ uint64_t core_peek(const void *at, size_t size);
 void core_undo(void);
 bool core_is_ignored(const void *at);
 
+/* A variable of which each thread has its own, wherever it lies, as errno is: in a
+ * static program musl has the first thread's in .bss. */
+void core_unwatch(const void *variable);
+
 /* ---- sites.c ---- */
 race_order core_order_at(const char *site, race_order order);
 void core_trace(const char *site, const void *at, uint64_t value, const char *what);

@@ -5,6 +5,7 @@
  * whichever order they are run in, the second finds the first's record. */
 #include "core.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -57,6 +58,7 @@ static struct {
     size_t size;
   } ignored[IGNORED];
   size_t ignored_count;
+  uintptr_t unwatched[2]; /* grains */
 } plain;
 
 static void *big(size_t size) {
@@ -88,8 +90,15 @@ bool core_is_ignored(const void *at) {
   return false;
 }
 
+void core_unwatch(const void *variable) {
+  plain.unwatched[0] = (uintptr_t)variable / GRAIN;
+  plain.unwatched[1] = (uintptr_t)&errno / GRAIN;
+}
+
 /* NULL: memory that nobody watches, such as a stack. */
 static cell *cell_at(const void *at) {
+  uintptr_t grain = (uintptr_t)at / GRAIN;
+  if (grain == plain.unwatched[0] || grain == plain.unwatched[1]) return NULL;
   for (size_t i = 0; i < plain.stretch_count; i++) {
     const stretch *s = &plain.stretches[i];
     size_t offset = (uintptr_t)at - (uintptr_t)s->start;

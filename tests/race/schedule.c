@@ -241,7 +241,10 @@ void race_yield(void) {
 
 unsigned race_self(void) { return core.mode == CORE_RUNNING ? core.current : RACE_THREADS; }
 
-void race_set_own(void **variable) { run.own = variable; }
+void race_set_own(void **variable) {
+  run.own = variable;
+  core_unwatch(variable);
+}
 
 static void body(void) {
   run.model->threads[core.current]();
