@@ -278,15 +278,15 @@ START_TEST(heaps_count_what_threads_did) {
 END_TEST
 
 START_TEST(the_process_is_described) {
-  enum { BLOCKS = 4, SIZE = 5 << 20 }; /* that arenas have, on 32 bits too: not mappings */
-  void *p[BLOCKS];
-  for (int i = 0; i < BLOCKS; i++) p[i] = memset(launder(mia_malloc(SIZE)), 1, SIZE);
+  enum { SPANS = 4, SIZE = 5 << 20 }; /* that arenas have, on 32 bits too: not mappings */
+  void *p[SPANS];
+  for (int i = 0; i < SPANS; i++) p[i] = memset(launder(mia_malloc(SIZE)), 1, SIZE);
   mia_stats s = get();
   need(s.arenas >= 1 && s.reserved >= s.used && s.used_peak >= s.used && s.used >= 20 << 20);
   need(s.committed >= s.used && s.threads >= 1 && s.threads_peak >= s.threads);
   need(s.rss == 0 || (s.rss >= 20 << 20 && s.rss <= SIZE_MAX / 2));
   need(s.rss_peak >= 20 << 20 && s.faults > 0);
-  for (int i = 0; i < BLOCKS; i++) mia_free(p[i]);
+  for (int i = 0; i < SPANS; i++) mia_free(p[i]);
   need(mia_purge());
   mia_stats after = get();
   need(after.purged >= s.purged + (20 << 20) && after.committed < s.committed);
