@@ -59,21 +59,16 @@ static size_t bytes_in(const mia_arena *arena, const mia_acell *a, const mia_ace
   return slices << MIA_SLICE_SHIFT;
 }
 
-static void put_bytes(mia_text *t, const char *name, size_t bytes) {
-  mia_base_put(t, name);
-  mia_base_put_size(t, bytes);
-}
-
 static void put_arena(mia_text *t, const mia_arena *arena) {
   if (arena->slices == 0) return;
   size_t size = arena->slices << MIA_SLICE_SHIFT;
   mia_base_put(t, "arena ");
   mia_base_put_hex(t, (uintptr_t)arena->start);
-  put_bytes(t, ": ", size);
-  put_bytes(t, ", committed ",
-            arena->live ? size : bytes_in(arena, arena->committed, arena->committed));
-  put_bytes(t, ", used ", size - bytes_in(arena, arena->free, arena->free));
-  put_bytes(t, ", free and not purged ", bytes_in(arena, arena->free, arena->dirty));
+  mia_base_put_named_size(t, ": ", size);
+  mia_base_put_named_size(t, ", committed ",
+                          arena->live ? size : bytes_in(arena, arena->committed, arena->committed));
+  mia_base_put_named_size(t, ", used ", size - bytes_in(arena, arena->free, arena->free));
+  mia_base_put_named_size(t, ", free and not purged ", bytes_in(arena, arena->free, arena->dirty));
   mia_base_put(t, arena->exclusive ? ", exclusive" : "");
   mia_base_put(t, arena->pinned ? ", pinned" : "");
   mia_base_put(t, "\n");

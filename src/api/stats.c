@@ -58,11 +58,6 @@ void mia_api_open_stats(void) {
   if (fd > 0) mia_aword_set(&mia_api_all.stderr_copy, (uintptr_t)fd);
 }
 
-static void put_bytes(mia_text *t, const char *name, size_t bytes) {
-  mia_base_put(t, name);
-  mia_base_put_size(t, bytes);
-}
-
 static void put_count(mia_text *t, const char *name, uintmax_t n) {
   mia_base_put(t, name);
   mia_base_put_unsigned(t, n);
@@ -70,14 +65,14 @@ static void put_count(mia_text *t, const char *name, uintmax_t n) {
 
 static void put_summary(mia_text *t, const mia_stats *s) {
   mia_base_put(t, "mialloc " PACKAGE_VERSION ":");
-  put_bytes(t, " peak ", s->used_peak);
-  put_bytes(t, ", committed ", s->committed);
-  put_bytes(t, ", reserved ", s->reserved);
-  put_bytes(t, ", purged ", (size_t)s->purged);
+  mia_base_put_named_size(t, " peak ", s->used_peak);
+  mia_base_put_named_size(t, ", committed ", s->committed);
+  mia_base_put_named_size(t, ", reserved ", s->reserved);
+  mia_base_put_named_size(t, ", purged ", (size_t)s->purged);
   put_count(t, ", threads ", s->threads);
   put_count(t, " (peak ", s->threads_peak);
   put_count(t, "), page faults ", s->faults);
-  put_bytes(t, ", peak RSS ", s->rss_peak);
+  mia_base_put_named_size(t, ", peak RSS ", s->rss_peak);
   mia_base_put(t, "\n");
 }
 
@@ -87,7 +82,7 @@ static void put_row(mia_text *t, const char *kind, const mia_stats_class *c) {
   mia_base_put(t, kind);
   if (c->block_size > 0) {
     mia_base_put_pad(t, line, sizeof "  class" - 1);
-    put_bytes(t, " ", c->block_size);
+    mia_base_put_named_size(t, " ", c->block_size);
   }
   mia_base_put_pad(t, line, COLUMN_SIZE);
   put_count(t, " pages ", c->pages);
@@ -131,9 +126,9 @@ void mia_process_print_out(mia_output_function *out, void *arg) {
   put_count(&t, "process: elapsed ", s.elapsed_ms);
   put_count(&t, " ms, user ", s.user_ms);
   put_count(&t, " ms, system ", s.system_ms);
-  put_bytes(&t, " ms, RSS ", s.rss);
-  put_bytes(&t, " (peak ", s.rss_peak);
-  put_bytes(&t, "), committed ", s.committed);
+  mia_base_put_named_size(&t, " ms, RSS ", s.rss);
+  mia_base_put_named_size(&t, " (peak ", s.rss_peak);
+  mia_base_put_named_size(&t, "), committed ", s.committed);
   put_count(&t, ", page faults ", s.faults);
   put_count(&t, " (from disk ", s.faults_major);
   mia_base_put(&t, ")\n");

@@ -52,6 +52,11 @@ void mia_base_put_size(mia_text *t, uintmax_t n) {
   mia_base_put(t, units[unit]);
 }
 
+void mia_base_put_named_size(mia_text *t, const char *name, uintmax_t n) {
+  mia_base_put(t, name);
+  mia_base_put_size(t, n);
+}
+
 void mia_base_put_pad(mia_text *t, const char *line, size_t column) {
   while ((size_t)(t->at - line) < column && t->at + 1 < t->end) put_char(t, ' ');
 }

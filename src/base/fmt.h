@@ -21,6 +21,9 @@ void mia_base_put_hex(mia_text *t, uintmax_t n);
 /* n bytes as a person reads them: "640 B", "1.2 MiB". */
 void mia_base_put_size(mia_text *t, uintmax_t n);
 
+/* The same behind a name: ", used 1.2 MiB". */
+void mia_base_put_named_size(mia_text *t, const char *name, uintmax_t n);
+
 /* Spaces until the line has at least `column' characters since `line'. */
 void mia_base_put_pad(mia_text *t, const char *line, size_t column);
 
