@@ -145,7 +145,8 @@ typedef bool mia_block_visitor(const mia_heap *heap, const mia_heap_area *area, 
 /* Walks over the areas of a heap in which there are blocks in use, those of
  * threads that have ended included, and with `blocks' over these.  False: the
  * visitor ended it.  Meanwhile nobody, the visitor included, allocates from the
- * heap or frees blocks of it. */
+ * heap or frees blocks of it.  Of the main heap, the last few blocks that another
+ * thread freed (32 at most) may be seen as well: it still has them. */
 MIA_API bool mia_heap_visit_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
                                    void *arg);
 

@@ -34,16 +34,15 @@ static void *from_class(mia_local *self, unsigned size_class, bool zero) {
  * has freed blocks of the same page in the meantime. */
 static void *relend(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
-  mia_page *page = bin->page;
-  if (page == NULL || page->free == NULL || mia_local_list(self, size_class) != NULL) return NULL;
-  mia_block *block = page->free;
-  mia_page_require_link(page, block);
+  if (bin->page == NULL || mia_local_list(self, size_class) != NULL) return NULL;
+  uint32_t count;
+  mia_block *block = mia_page_lend_free(bin->page, &count);
+  if (block == NULL) return NULL;
   bin->fresh = false;
+  bin->warm = true;
   mia_fast_inspect(self, size_class, block);
   self->head[size_class] = block->next;
-  page->free = NULL;
-  mia_count_add(&self->counts.lent[size_class], page->capacity - page->used);
-  page->used = page->capacity;
+  mia_count_add(&self->counts.lent[size_class], count);
   return block;
 }
 

@@ -7,7 +7,9 @@
 #include "local/bin.h"
 #include "local/heap.h"
 #include "local/thread.h"
+#include "local/trim.h"
 #include "page/owner.h"
+#include "page/trim.h"
 
 #include <errno.h>
 
@@ -58,11 +60,14 @@ void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   return mia_alloc_in(heap, size, 1, 0, zero);
 }
 
-void mia_alloc_heap_collect(mia_heap *heap) {
+void mia_alloc_heap_collect(mia_heap *heap, bool trim) {
   mia_local *self = mia_local_self;
-  if (mia_local_is_none(self)) return;
-  mia_local *local = mia_local_of_heap(self, heap);
-  if (local != NULL) mia_local_collect(local);
+  if (!mia_local_is_none(self)) {
+    mia_local *local = mia_local_of_heap(self, heap);
+    if (local != NULL) mia_local_collect(local);
+    if (local != NULL && trim) mia_local_trim_own(local, true);
+  }
+  if (trim) mia_local_trim_pool(self, heap, MIA_TRIM_ALL);
 }
 
 /* ---- walking ---- */
@@ -101,6 +106,12 @@ static void mark_free(const mia_page *page, free_set *set) {
     mark(page, mia_local_list(owner, page->size_class), set);
 }
 
+static void mark_away(const mia_page *page, free_set *set) {
+  for (size_t i = 0; page->away > 0 && i < page->capacity; i++)
+    if (mia_page_is_away(page, page->start + i * page->size))
+      set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
+}
+
 static bool is_free(const free_set *set, size_t i) {
   return (set->words[i / WORD_BITS] >> i % WORD_BITS & 1) != 0;
 }
@@ -114,7 +125,10 @@ static size_t count_used(const mia_page *page, const free_set *set) {
 
 static bool visit_page(const walk *w, mia_page *page) {
   free_set set = {0};
-  if (page->size_class < MIA_CLASS_COUNT) mark_free(page, &set);
+  if (page->size_class < MIA_CLASS_COUNT) {
+    mark_free(page, &set);
+    mark_away(page, &set);
+  }
   mia_area area = {.blocks = page->start,
                    .reserved = page->total * page->size,
                    .committed = page->capacity * page->size,

@@ -25,8 +25,9 @@ bool mia_alloc_heap_choose(mia_heap *heap);
 /* A block that need not be aligned beyond its size. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero);
 
-/* Gathers, and retires what is empty of what the calling thread has of it. */
-void mia_alloc_heap_collect(mia_heap *heap);
+/* Gathers, and retires what is empty of what the calling thread has of it; trims
+ * that if wanted, and what no thread has. */
+void mia_alloc_heap_collect(mia_heap *heap, bool trim);
 
 /* Some blocks of one size. */
 typedef struct mia_area {

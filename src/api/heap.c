@@ -44,7 +44,7 @@ void mia_heap_destroy(mia_heap *heap) {
 }
 
 void mia_heap_collect(mia_heap *heap, bool force) {
-  mia_alloc_heap_collect(heap);
+  mia_alloc_heap_collect(heap, force);
   if (force) (void)mia_api_purge();
 }
 

@@ -6,6 +6,7 @@
 #include "arena/purge.h"
 #include "local/bin.h"
 #include "local/spare.h"
+#include "local/trim.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -32,11 +33,28 @@ static size_t idle_bound(void) {
   return part > IDLE_MIN ? part : IDLE_MIN;
 }
 
+/* A thread's own pages are trimmed by itself. */
+static void trim_own(mia_local *self, mia_tick now, mia_tick delay) {
+  if (mia_local_is_none(self) || now - self->trimmed < delay) return;
+  self->trimmed = now;
+  mia_local_trim_own(self, false);
+}
+
+static void trim_excess(mia_local *self) {
+  if (mia_local_loose() <= idle_bound()) return;
+  if (!mia_local_is_none(self)) mia_local_trim_own(self, false);
+  mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_LOOSE);
+}
+
 static void give_back(mia_local *self, mia_tick now, mia_tick delay) {
-  if (delay == 0)
+  if (delay == 0) {
     mia_local_drop_spares(self);
-  else if (is_time_to_age(now, delay))
+  } else if (is_time_to_age(now, delay)) {
     mia_local_age_spares(self);
+    mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_DUE);
+  }
+  trim_own(self, now, delay);
+  trim_excess(self);
   mia_arena_purge_due(now, delay);
   mia_arena_purge_excess(now, idle_bound());
 }
@@ -63,9 +81,15 @@ void mia_api_give_back(mia_local *self, mia_tick now) {
 bool mia_api_purge(void) {
   mia_local *self = mia_local_self;
   int error = errno;
-  if (!mia_local_is_none(self)) mia_local_collect(self);
+  size_t before = mia_aword_get(&mia_arena_all.purged);
+  if (!mia_local_is_none(self)) {
+    mia_local_collect(self);
+    mia_local_trim_own(self, true);
+  }
+  mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_ALL);
   mia_local_drop_spares(self);
-  bool purged = mia_arena_purge_now() > 0;
+  (void)mia_arena_purge_now();
+  bool purged = mia_aword_get(&mia_arena_all.purged) != before;
   errno = error;
   return purged;
 }

@@ -164,3 +164,9 @@ size_t mia_arena_purge_now(void) {
   mia_os_unlock(&mia_arena_all.purge);
   return purged;
 }
+
+bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size) {
+  if (arena->pinned || arena->commit != NULL || !mia_os_purge(start, size)) return false;
+  mia_aword_add(&mia_arena_all.purged, size);
+  return true;
+}

@@ -74,6 +74,7 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
       return;
     } else if (mia_local_pool_put(page)) {
       mia_local_count(self, MIA_EVENT_POOLED);
+      if (!mia_local_is_none(self)) mia_local_stir(self);
       return;
     }
   }
@@ -90,6 +91,7 @@ static bool lend(mia_local *self, unsigned size_class, mia_page *page) {
   if (MIA_DEBUG) mia_page_check(page);
   self->head[size_class] = list;
   bin->page = page;
+  bin->warm = true;
   return true;
 }
 

@@ -27,6 +27,7 @@ typedef struct mia_bin {
   mia_block *rest;  /* [own] the list in use while it is withheld from the fast path */
   uint32_t count;   /* [own] length of `others' */
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
+  bool warm;        /* [own] lists were lent since the last trim */
 } mia_bin;
 
 /* Large pages of up to so many slices are kept in reserve (spare.h). */
@@ -86,6 +87,7 @@ typedef struct mia_local {
   bool stirred;                           /* [own] pages came or went since the last look */
   mia_tick looked;                        /* [own] when that was */
   unsigned withheld;                      /* [own] how often in that tick lists were withheld */
+  mia_tick trimmed;                       /* [own] when its own pages were */
   mia_tick watch;                         /* [own] until then what went may still be here */
   bool deferring;                         /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat;           /* [own] how often it was asked to */
@@ -108,6 +110,7 @@ typedef struct mia_local_world {
   mia_tally attached; /* [any] threads */
   mia_aword deserted; /* [any] a function to be told when no thread is left; 0: none */
   mia_lock pool_lock;
+  mia_aword loose; /* [any] slices of pages in the main heap's pool not due to be trimmed yet */
   mia_heap main;
   mia_heap *idle_heaps;             /* [lock:threads] */
   size_t heap_count;                /* [lock:threads] made so far, the main one not counted */
@@ -124,6 +127,7 @@ mia_assert_placed(mia_local_world, all);
 mia_assert_placed(mia_local_world, attached);
 mia_assert_placed(mia_local_world, deserted);
 mia_assert_placed(mia_heap, pooled);
+mia_assert_placed(mia_local_world, loose);
 mia_assert_placed(mia_local_world, main);
 mia_assert_placed(mia_local_world, pages);
 

@@ -1,8 +1,16 @@
 /* pool.c -- pages that have room and no owner, by class. */
 #include "base/prelude.h"
 
+#include "base/bits.h"
 #include "local/pool.h"
 #include "page/owner.h"
+
+/* At this age a page that is not lent from is due to be trimmed. */
+enum { DUE_AGE = 2, AGE_MAX = 128 };
+
+static bool is_loose(const mia_page *page) {
+  return page->age < DUE_AGE && mia_local_is_main(page);
+}
 
 static void link_page(mia_page *page) {
   mia_page **head = &mia_local_heap_of(page)->pool[page->size_class];
@@ -12,6 +20,7 @@ static void link_page(mia_page *page) {
   *head = page;
   mia_aword_set(&page->listed, 1);
   mia_aword_add(&mia_local_heap_of(page)->pooled[page->size_class], 1);
+  if (is_loose(page)) mia_aword_add(&mia_local_all.loose, page->slices);
 }
 
 static void unlink_page(mia_page *page) {
@@ -21,6 +30,7 @@ static void unlink_page(mia_page *page) {
     mia_local_heap_of(page)->pool[page->size_class] = page->next;
   if (page->next != NULL) page->next->prev = page->prev;
   mia_aword_sub(&mia_local_heap_of(page)->pooled[page->size_class], 1);
+  if (is_loose(page)) mia_aword_sub(&mia_local_all.loose, page->slices);
   /* Last: who has the page and sees this may retire it without the lock. */
   mia_aword_set_rel(&page->listed, 0);
 }
@@ -54,6 +64,40 @@ mia_page *mia_local_pool_take(mia_heap *heap, unsigned size_class) {
   }
   mia_os_unlock(&mia_local_all.pool_lock);
   return page;
+}
+
+/* Beyond the greatest age a page is due at each visit. */
+bool mia_local_grow_older(mia_page *page) {
+  if (page->age < AGE_MAX) page->age++;
+  return page->age >= DUE_AGE && mia_is_power_of_two(page->age);
+}
+
+static bool grow_older_listed(mia_page *page) {
+  bool loose = is_loose(page);
+  bool due = mia_local_grow_older(page);
+  if (loose && due) mia_aword_sub(&mia_local_all.loose, page->slices);
+  return due;
+}
+
+static bool is_wanted(mia_page *page, mia_trim which) {
+  if (which == MIA_TRIM_DUE) return grow_older_listed(page);
+  return which == MIA_TRIM_ALL || is_loose(page);
+}
+
+mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which) {
+  mia_page *taken = NULL, *next;
+  if (mia_aword_get(&heap->pooled[size_class]) == 0) return NULL;
+  mia_os_lock(&mia_local_all.pool_lock);
+  for (mia_page *page = heap->pool[size_class]; page != NULL; page = next) {
+    next = page->next;
+    if (!is_wanted(page, which) || !mia_owner_claim(page)) continue;
+    unlink_page(page);
+    if (page->age < DUE_AGE) page->age = DUE_AGE;
+    page->next = taken;
+    taken = page;
+  }
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return taken;
 }
 
 /* ---- all pages of a heap ---- */

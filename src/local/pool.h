@@ -20,6 +20,18 @@ void mia_local_pool_remove(mia_page *page);
 /* A page of a class that the caller then has, or NULL. */
 mia_page *mia_local_pool_take(mia_heap *heap, unsigned size_class);
 
+/* Which pages are to be trimmed.  At each visit of the purger those in the pool age:
+ * one that was not lent from since a whole delay is due, and again after twice as
+ * many visits each time, as others may go on freeing its blocks.  Until then it is
+ * loose: trimmed only where there is too much of that. */
+typedef enum mia_trim { MIA_TRIM_DUE, MIA_TRIM_LOOSE, MIA_TRIM_ALL } mia_trim;
+
+/* A visit to a page that is not in the pool.  True: it is due. */
+bool mia_local_grow_older(mia_page *page);
+
+/* Takes them out; the caller has them, linked by next. */
+mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which);
+
 /* With the pool's lock held: puts a page on the list of all of a heap; takes it
  * off; takes one that the caller has out of the pool. */
 void mia_local_enlist(mia_heap *heap, mia_page *page);

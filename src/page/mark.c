@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "page/mark.h"
+#include "page/trim.h"
 
 #include <string.h>
 
@@ -39,6 +40,7 @@ void mia_page_mark_freed(const mia_page *page, mia_block *block, bool own) {
   const uintptr_t *words = (const uintptr_t *)(const void *)block;
   bool is_free = has_room(page) ? words[LINK_WORDS] == mark_of(block)
                                 : own && is_on_list(page, block);
+  is_free = is_free || (own && mia_page_is_away(page, block));
   if (is_free) mia_base_misuse("block freed twice", block);
   mia_page_mark(page, block);
 }

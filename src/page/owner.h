@@ -75,7 +75,7 @@ mia_inline void mia_owner_begin_claimed(mia_page *page) {
 
 /* The first word of a full page that nobody has. */
 mia_inline void mia_owner_begin_full(mia_page *page, uint32_t due) {
-  page->due = due;
+  page->due = (uint16_t)due;
   mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0));
 }
 
@@ -131,11 +131,11 @@ mia_inline bool mia_owner_has_remote(const mia_page *page) {
 /* Lets go of a page until `due' more blocks have been freed.  False: blocks came
  * in the meantime, the caller still has the page and should gather. */
 mia_inline bool mia_owner_drop(mia_page *page, uint32_t due) {
-  uint32_t due_before = page->due;
+  uint16_t due_before = page->due;
   uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, due_before, MIA_OWNER_CLAIMED);
   uintptr_t was = none;
   mia_assert(due > 0 && mia_aword_get(&page->owner) == 0);
-  page->due = due;
+  page->due = (uint16_t)due;
   while (!mia_aword_cas_rel(&page->remote, &was, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0))) {
     if (was == none) continue; /* spurious */
     page->due = due_before;

@@ -11,9 +11,10 @@
 #include "page/mark.h"
 #include "page/owner.h"
 #include "page/page.h"
+#include "page/trim.h"
 
-/* Blocks are carved so many bytes at a time: the smallest OS page. */
-enum { CARVE_BYTES = 4096 };
+/* Blocks are carved so many bytes at a time. */
+#define CARVE_BYTES MIA_OS_PAGE_MIN
 
 /* The map has one entry a slice: mappings as large never begin in the same. */
 #define HUGE_MIN MIA_SLICE_SIZE
@@ -38,13 +39,13 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
   if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
-  *page = (mia_page){.total = (uint32_t)((span.slices << MIA_SLICE_SHIFT) / size),
+  *page = (mia_page){.total = (uint16_t)((span.slices << MIA_SLICE_SHIFT) / size),
                      .size_class = (uint8_t)size_class,
                      .zero = span.zero,
                      .size = size,
                      .start = span.start,
                      .arena = span.arena,
-                     .slices = (uint32_t)span.slices};
+                     .slices = (uint16_t)span.slices};
   mia_owner_begin_claimed(page);
   mia_page_show(page);
   return page;
@@ -57,7 +58,7 @@ static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *ze
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .start = span.start,
                      .arena = span.arena,
-                     .slices = (uint32_t)span.slices};
+                     .slices = (uint16_t)span.slices};
   *zero = span.zero;
   return page;
 }
@@ -123,7 +124,8 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
                          : make_huge(size, wanted->align);
   if (page == NULL) return NULL;
-  page->total = page->capacity = 1;
+  page->total = 1;
+  page->capacity = 1;
   page->lead = (uint32_t)lead;
   page->start += lead;
   mia_page_renew_single(page, size - lead);
@@ -177,7 +179,7 @@ static void mark_all(const mia_page *page, mia_block *list) {
 static mia_block *carve(mia_page *page) {
   uint32_t left = page->total - page->capacity;
   if (left == 0) return NULL;
-  uint32_t count = page->size < CARVE_BYTES ? CARVE_BYTES / (uint32_t)page->size : 1;
+  uint32_t count = page->size < CARVE_BYTES ? (uint32_t)(CARVE_BYTES / page->size) : 1;
   if (count > left) count = left;
   char *at = page->start + (size_t)page->capacity * page->size;
   mia_block *first = (void *)at;
@@ -194,24 +196,17 @@ static mia_block *carve(mia_page *page) {
   return first;
 }
 
-static mia_block *lend(mia_page *page, bool *fresh) {
-  *fresh = false;
-  mia_block *list = page->free;
-  if (list != NULL) {
-    mia_page_require_link(page, list);
-    page->free = NULL;
-    page->used = page->capacity;
-    return list;
-  }
-  *fresh = page->zero;
-  return carve(page);
-}
-
 mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count) {
   if (page->free == NULL && mia_owner_has_remote(page)) mia_page_gather(page);
-  uint32_t before = page->used;
-  mia_block *list = lend(page, fresh);
-  *count = page->used - before;
+  if (page->free == NULL && page->gone != 0) mia_page_restore(page);
+  *fresh = false;
+  page->age = 0;
+  mia_block *list = mia_page_lend_free(page, count);
+  if (list != NULL) return list;
+  *fresh = page->zero;
+  *count = page->used;
+  list = carve(page);
+  *count = page->used - *count;
   return list;
 }
 
@@ -264,7 +259,7 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
     if (!mia_arena_extend(page->arena, page->start, page->slices, slices, &zero)) return false;
     if (zero) *clean = (size_t)page->slices << MIA_SLICE_SHIFT;
   }
-  page->slices = (uint32_t)slices;
+  page->slices = (uint16_t)slices;
   return true;
 }
 
@@ -324,6 +319,6 @@ static uint32_t length_in(const mia_page *page, const mia_block *list) {
 
 void mia_page_check(const mia_page *page) {
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
-  mia_assert(page->used + length_in(page, page->free) == page->capacity); /* P1 */
+  mia_assert(page->used + length_in(page, page->free) + page->away == page->capacity); /* P1 */
   mia_assert(page->size_class == MIA_CLASS_HUGE || mia_is_aligned(page->start, MIA_SLICE_SIZE));
 }

@@ -6,11 +6,12 @@
  *
  * Where a carved block is:
  *   free     on the page's own list: freed by the owner, or gathered
+ *   away     on no list, as the memory in which it begins was given back (trim.h)
  *   remote   on the list in the word `remote': freed by others, not yet gathered
  *   lent     on the list that the owner allocates from (local/bin)
  *   live     with the program
  * Invariants:
- *   P1  used = lent + live + remote, and used + free = capacity <= total
+ *   P1  used = lent + live + remote, and used + free + away = capacity <= total
  *   P2  start is a slice boundary (of a huge page: an OS page boundary), and a
  *       block starts at a multiple of size from it
  *   P3  owner = 0 while nobody or somebody passing has the page (owner.h)
@@ -36,12 +37,15 @@ typedef struct mia_page {
   uint32_t capacity;     /* [own] blocks carved so far */
   mia_aword remote;      /* [any] list, countdown and claim: owner.h */
   mia_aword listed;      /* [lock:pool] */
-  uint32_t total;        /* [const] blocks that fit */
-  uint32_t due;          /* [own] the countdown's start: owner.h */
-  uint32_t slices;       /* [const] of the span; of a large one changed by its holder */
-  uint32_t lead;         /* [const] bytes of the span before start; 0 but for offset alignment */
+  uint16_t total;        /* [const] blocks that fit */
+  uint16_t due;          /* [own] the countdown's start: owner.h */
+  uint16_t away;         /* [own] trim.h */
   uint8_t size_class;    /* [const] */
   bool zero;             /* [const] */
+  uint16_t slices;       /* [const] of the span; of a large one changed by its holder */
+  uint8_t age;           /* [own], and [lock:pool] while listed: pool.h */
+  uint32_t lead;         /* [const] bytes of the span before start; 0 but for offset alignment */
+  uint64_t gone;         /* [own] a bit for each OS page given back: trim.h */
   size_t size;           /* [const] of a block; of a large one changed by its holder */
   char *start;           /* [const] of the blocks; of a huge one changed by its holder */
   struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
@@ -89,13 +93,16 @@ void mia_page_show(const mia_page *page);
 /* Gives an empty page's memory back.  The descriptor is gone with it. */
 void mia_page_retire(mia_page *page);
 
-/* Lends all blocks that are free, or else gathered, or else freshly carved;
- * NULL if there are none: the page is full.  *fresh: all but the first word of
+/* Lends all blocks that are free, or else gathered, or else restored, or else
+ * freshly carved; NULL if there are none: the page is full.  *fresh: all but the first word of
  * each reads as zero. */
 mia_block *mia_page_lend(mia_page *page, bool *fresh);
 
 /* The same, and how many those are. */
 mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count);
+
+/* Lends those that are free and *count says how many; NULL: there are none. */
+mia_inline mia_block *mia_page_lend_free(mia_page *page, uint32_t *count);
 
 /* Takes back what is left of a list lent. */
 void mia_page_take_back(mia_page *page, mia_block *list);
@@ -120,6 +127,17 @@ mia_inline void mia_page_require_link(const mia_page *page, const mia_block *blo
   if (mia_unlikely(next != NULL && (uintptr_t)next - (uintptr_t)page->start >=
                                        (uintptr_t)page->slices << MIA_SLICE_SHIFT))
     mia_base_misuse("block written to after it was freed", block);
+}
+
+mia_inline mia_block *mia_page_lend_free(mia_page *page, uint32_t *count) {
+  mia_block *list = page->free;
+  if (list == NULL) return NULL;
+  mia_page_require_link(page, list);
+  page->free = NULL;
+  uint32_t used = page->used;
+  page->used = page->capacity - page->away;
+  *count = page->used - used;
+  return list;
 }
 
 /* Around fork: the layer's lock is held while the child is made. */

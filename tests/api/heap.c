@@ -6,8 +6,11 @@
 #include "unit/suite.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <mialloc/heap.h>
+#include <mialloc/stats.h>
 #include <pthread.h>
+#include <unistd.h>
 
 enum { BLOCKS = 3000, THREADS = 4 };
 
@@ -377,6 +380,95 @@ START_TEST(every_block_is_visited) {
 }
 END_TEST
 
+/* What a walk is to see, each block once, and nothing else. */
+typedef struct roll {
+  void *const *blocks;
+  size_t count, seen, others;
+} roll;
+
+static bool call(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
+                 void *arg) {
+  roll *r = arg;
+  (void)heap, (void)area, (void)size;
+  bool known = false;
+  for (size_t i = 0; i < r->count; i++) known |= r->blocks[i] == block;
+  r->seen += known;
+  r->others += block != NULL && !known;
+  return true;
+}
+
+START_TEST(blocks_that_are_aligned_at_an_offset_are_visited) {
+  enum { N = SIZES };
+  mia_heap *h = mia_heap_new();
+  void *b[2 * N];
+  for (size_t i = 0; i < N; i++) {
+    b[2 * i] = mia_heap_malloc_aligned_at(h, sizes[i], 4096, 40);
+    b[2 * i + 1] = mia_heap_malloc_aligned_at(h, sizes[i], 64, 8);
+    ck_assert(b[2 * i] != NULL && b[2 * i + 1] != NULL);
+    need(((uintptr_t)b[2 * i] + 40) % 4096 == 0);
+  }
+  roll r = {.blocks = b, .count = 2 * N};
+  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  ck_assert(r.seen == 2 * N && r.others == 0);
+  for (size_t i = 0; i < N; i++) mia_free(b[2 * i]);
+  r = (roll){.blocks = b, .count = 2 * N};
+  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  ck_assert(r.seen == N && r.others == 0);
+  mia_heap_destroy(h);
+}
+END_TEST
+
+/* What was given back in between is neither visited nor lost. */
+START_TEST(blocks_between_which_memory_went_are_visited) {
+  mia_heap *h = mia_heap_new();
+  enum { N = 4000, STAY = 50, SIZE = 1000, COARSE = 32768 }; /* one stays in each page */
+  static void *b[N], *left[N / STAY];
+  for (size_t i = 0; i < N; i++) ck_assert_ptr_nonnull(b[i] = mia_heap_malloc(h, SIZE));
+  for (size_t i = 0; i < N; i++) {
+    if (i % STAY == 0)
+      left[i / STAY] = memset(b[i], (int)(1 + i / STAY) & CHAR_MAX, SIZE);
+    else
+      mia_free(b[i]);
+  }
+  mia_stats before = {.size = sizeof before}, after = before;
+  ck_assert(mia_stats_get(&before));
+  mia_heap_collect(h, true);
+  ck_assert(mia_stats_get(&after));
+  if (sysconf(_SC_PAGESIZE) < COARSE) ck_assert_uint_gt(after.purged - before.purged, N / 4 * SIZE);
+  roll r = {.blocks = left, .count = N / STAY};
+  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  ck_assert(r.seen == N / STAY && r.others == 0);
+  for (size_t i = 0; i < N; i++)
+    if (i % STAY != 0) ck_assert_ptr_nonnull(b[i] = memset(mia_heap_malloc(h, SIZE), 0, SIZE));
+  for (size_t i = 0; i < N; i += STAY)
+    for (size_t j = 0; j < SIZE; j++)
+      need_at(((char *)b[i])[j] == ((1 + (int)(i / STAY)) & CHAR_MAX), i);
+  r = (roll){.blocks = b, .count = N};
+  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  ck_assert(r.seen == N && r.others == 0);
+  mia_heap_destroy(h);
+}
+END_TEST
+
+static void *allocate_some(void *arg) {
+  void **b = arg;
+  for (size_t i = 0; i < 20; i++) b[i] = launder(mia_malloc(1001));
+  return NULL;
+}
+
+/* Blocks of others wait a little before they go back: not for who walks. */
+START_TEST(blocks_that_the_caller_freed_are_not_visited) {
+  void *b[20];
+  in_thread(allocate_some, b);
+  for (size_t i = 0; i < 10; i++) mia_free(b[i]);
+  roll freed = {.blocks = b, .count = 10}, left = {.blocks = b + 10, .count = 10};
+  ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, call, &freed));
+  ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, call, &left));
+  ck_assert(freed.seen == 0 && left.seen == 10);
+  for (size_t i = 10; i < 20; i++) mia_free(b[i]);
+}
+END_TEST
+
 START_TEST(blocks_of_ended_threads_are_visited) {
   mia_heap *h = mia_heap_new();
   in_thread(fill_thread, h);
@@ -481,6 +573,9 @@ static void *in_subproc(void *arg) {
   note(mia_subproc_current() == s);
   void *q = launder(mia_malloc(10));
   note(mia_heap_of(q) == mia_heap_main() && mia_heap_of(p) != mia_heap_main());
+  roll own = {.blocks = &q, .count = 1};
+  note(mia_heap_visit_blocks(mia_heap_main(), true, call, &own) && own.seen == 1 &&
+       own.others == 0);
   mia_heap *h = mia_heap_new();
   visited v = {.count = 0};
   note(mia_subproc_visit_heaps(s, see, &v));
@@ -552,6 +647,9 @@ SUITE("api/heap") {
   TEST(heaps_are_any_threads);
   LOOP(all_forms_take_from_the_default, 0, SIZES);
   TEST(every_block_is_visited);
+  TEST(blocks_that_are_aligned_at_an_offset_are_visited);
+  TEST(blocks_between_which_memory_went_are_visited);
+  TEST(blocks_that_the_caller_freed_are_not_visited);
   TEST(blocks_of_ended_threads_are_visited);
   LOOP(all_of_a_block_is_contained, 0, SIZES);
   TEST(nothing_else_is_contained);

@@ -16,7 +16,8 @@ static unsigned gathered, ended;
 
 static void set_page(uint32_t live) {
   page.start = (char *)blocks;
-  page.used = page.capacity = page.total = live;
+  page.total = (uint16_t)live;
+  page.used = page.capacity = live;
 }
 
 static void begin_claimed(void) {

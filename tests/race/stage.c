@@ -43,7 +43,7 @@ mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **
     blocks[i] = self->head[STAGE_CLASS];
     self->head[STAGE_CLASS] = blocks[i]->next;
     page = self->bins[STAGE_CLASS].page;
-    page->total = total;
+    page->total = (uint16_t)total;
   }
   return page;
 }

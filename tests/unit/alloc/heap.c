@@ -68,7 +68,7 @@ START_TEST(deleted_heap_leaves_its_blocks) {
   check_and_free(blocks, BLOCKS);
   mia_alloc_free(large);
   mia_alloc_free(huge);
-  mia_alloc_heap_collect(mia_alloc_heap_main());
+  mia_alloc_heap_collect(mia_alloc_heap_main(), false);
   ck_assert_uint_le(pages_now(), before + MIA_CLASS_COUNT);
 }
 END_TEST

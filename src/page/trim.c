@@ -1,0 +1,162 @@
+/* trim.c -- giving back the OS pages of a page in which nothing is live. */
+#include "base/prelude.h"
+
+#include "arena/purge.h"
+#include "base/bits.h"
+#include "os/os.h"
+#include "page/mark.h"
+#include "page/trim.h"
+
+enum { UNITS_MAX = MIA_CLASS_SLICES_MAX * (int)(MIA_SLICE_SIZE / MIA_OS_PAGE_MIN) };
+
+mia_static_assert(UNITS_MAX <= 64, "a bit for each OS page of a page of blocks");
+
+/* A page of blocks as OS pages, here called units. */
+typedef struct units {
+  unsigned shift;
+  unsigned count;
+  uint32_t free[UNITS_MAX]; /* bytes in which nothing is live */
+} units;
+
+static unsigned unit_shift(void) { return mia_high_bit(mia_os_page_size()); }
+
+static uint64_t bit(size_t unit) { return (uint64_t)1 << unit; }
+
+static size_t offset_of(const mia_page *page, const void *block) {
+  return (size_t)((const char *)block - page->start);
+}
+
+bool mia_page_is_away(const mia_page *page, const void *block) {
+  return page->gone != 0 && (page->gone & bit(offset_of(page, block) >> unit_shift())) != 0;
+}
+
+/* The first block that begins at or behind an offset. */
+static uint32_t block_at(const mia_page *page, size_t offset) {
+  return (uint32_t)((offset + page->size - 1) / page->size);
+}
+
+/* The end of the blocks that begin in a unit. */
+static uint32_t end_of_unit(const mia_page *page, size_t unit, unsigned shift) {
+  uint32_t end = block_at(page, (unit + 1) << shift);
+  return end < page->capacity ? end : page->capacity;
+}
+
+/* ---- what is free ---- */
+
+static void add_free(units *u, size_t from, size_t to) {
+  while (from < to) {
+    size_t unit = from >> u->shift;
+    size_t end = (unit + 1) << u->shift;
+    if (end > to) end = to;
+    u->free[unit] += (uint32_t)(end - from);
+    from = end;
+  }
+}
+
+static void add_away(units *u, const mia_page *page) {
+  for (uint64_t left = page->gone; left != 0; left &= left - 1) {
+    size_t unit = (size_t)__builtin_ctzll(left);
+    size_t from = block_at(page, unit << u->shift) * page->size;
+    add_free(u, from, end_of_unit(page, unit, u->shift) * page->size);
+  }
+}
+
+static void measure(units *u, const mia_page *page) {
+  size_t span = (size_t)page->slices << MIA_SLICE_SHIFT;
+  *u = (units){.shift = unit_shift()};
+  u->count = (unsigned)(span >> u->shift);
+  for (const mia_block *block = page->free; block != NULL; block = block->next)
+    add_free(u, offset_of(page, block), offset_of(page, block) + page->size);
+  add_away(u, page);
+  add_free(u, page->capacity * page->size, span);
+}
+
+/* The units that can go and have not yet. */
+static uint64_t find_free(const units *u, const mia_page *page) {
+  uint64_t found = 0;
+  size_t carved = page->capacity * page->size;
+  for (size_t unit = 0; unit < u->count && unit << u->shift < carved; unit++)
+    if (u->free[unit] >> u->shift == 1) found |= bit(unit);
+  return found & ~page->gone;
+}
+
+/* ---- lists ---- */
+
+/* Links the blocks of a unit before those of the page's list. */
+static void link_unit(mia_page *page, size_t unit, unsigned shift) {
+  uint32_t first = block_at(page, unit << shift);
+  uint32_t end = end_of_unit(page, unit, shift);
+  for (uint32_t i = end; i-- > first;) {
+    mia_block *block = (void *)(page->start + i * page->size);
+    block->next = page->free;
+    page->free = block;
+    if (MIA_DEBUG) mia_page_mark(page, block);
+  }
+  page->gone &= ~bit(unit);
+  page->away = (uint16_t)(page->away - (end - first));
+}
+
+void mia_page_restore(mia_page *page) {
+  mia_assert(page->free == NULL && page->gone != 0);
+  link_unit(page, (size_t)__builtin_ctzll(page->gone), unit_shift());
+  mia_assert(page->free != NULL);
+}
+
+/* Takes the blocks off the list that begin in units.  What is left reaches into
+ * them at most, and is marked again by debug builds. */
+static void unlink_units(mia_page *page, uint64_t chosen, unsigned shift) {
+  mia_block **link = &page->free;
+  for (mia_block *block; (block = *link) != NULL;) {
+    uint64_t unit = bit(offset_of(page, block) >> shift);
+    if ((unit & chosen) != 0) {
+      *link = block->next;
+      page->gone |= unit;
+      page->away++;
+    } else {
+      link = &block->next;
+    }
+  }
+}
+
+static void mark_rest(const mia_page *page, uint64_t purged, unsigned shift) {
+  for (mia_block *block = page->free; block != NULL; block = block->next) {
+    size_t offset = offset_of(page, block);
+    for (size_t unit = (offset >> shift) + 1; unit << shift < offset + page->size; unit++)
+      if ((purged & bit(unit)) != 0) mia_page_mark(page, block);
+  }
+}
+
+/* ---- trimming ---- */
+
+/* Purges a run of units; if that can't be had, its blocks are back on the list. */
+static size_t purge_run(mia_page *page, size_t unit, size_t count, unsigned shift) {
+  if (mia_arena_purge_part(page->arena, page->start + (unit << shift), count << shift))
+    return count << shift;
+  for (size_t i = unit; i < unit + count; i++)
+    if ((page->gone & bit(i)) != 0) link_unit(page, i, shift);
+  return 0;
+}
+
+static size_t purge_units(mia_page *page, uint64_t chosen, unsigned shift) {
+  size_t purged = 0;
+  for (size_t unit = 0; unit < UNITS_MAX; unit++) {
+    size_t count = 0;
+    while (unit + count < UNITS_MAX && (chosen & bit(unit + count)) != 0) count++;
+    if (count > 0) purged += purge_run(page, unit, count, shift);
+    unit += count;
+  }
+  return purged;
+}
+
+size_t mia_page_trim(mia_page *page) {
+  units u;
+  size_t listed = page->capacity - page->used - page->away;
+  if (page->size_class >= MIA_CLASS_COUNT || listed * page->size < mia_os_page_size()) return 0;
+  measure(&u, page);
+  uint64_t chosen = find_free(&u, page);
+  if (chosen == 0) return 0;
+  unlink_units(page, chosen, u.shift);
+  size_t purged = purge_units(page, chosen, u.shift);
+  if (MIA_DEBUG) mark_rest(page, chosen, u.shift);
+  return purged;
+}
