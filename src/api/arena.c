@@ -42,8 +42,10 @@ size_t mia_arena_min_alignment(void) { return MIA_SLICE_SIZE; }
 /* A slice more than the head, and what aligning may lose. */
 size_t mia_arena_min_size(void) { return 3 * MIA_SLICE_SIZE; }
 
+/* The count is not acquired: an arena that is not there yet is NULL, which contains
+ * nothing. */
 bool mia_is_in_heap_region(const void *p) {
-  size_t count = mia_aword_get_acq(&mia_arena_all.count);
+  size_t count = mia_aword_get(&mia_arena_all.count);
   bool found = false;
   mia_arena_begin_look();
   for (size_t i = 0; i < count && !found; i++) found = mia_arena_contains(mia_arena_nth(i), p);

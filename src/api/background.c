@@ -7,8 +7,9 @@
 #include "local/spare.h"
 #include "os/os.h"
 
-/* What the thread and those who stir it tell each other, in one word.  Both swap
- * it: whoever comes second sees what the other has done before. */
+/* What the thread and those who stir it tell each other, in one word that both
+ * swap: the thread, when it begins to work, sees what was done before it was stirred;
+ * and who finds it asleep sees the bell. */
 enum { NONE = 0, CALM, STIRRED, ASLEEP };
 
 /* At the longest, it is noticed so late that no thread is left. */
@@ -21,7 +22,7 @@ static bool is_alone(void) { return mia_aword_get(&mia_local_all.attached.now) =
 
 static void sleep_until_stirred(void) {
   uintptr_t was = CALM;
-  while (was == CALM && !mia_aword_cas_acq_rel(&mia_api_all.background, &was, ASLEEP)) {}
+  while (was == CALM && !mia_aword_cas_rel(&mia_api_all.background, &was, ASLEEP)) {}
   if (was == CALM) mia_os_wait_for_bell(&mia_api_all.bell);
 }
 
@@ -40,7 +41,7 @@ static void work(void) {
   do {
     delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
     long ms = rest(delay);
-    (void)mia_aword_swap_acq_rel(&mia_api_all.background, CALM);
+    (void)mia_aword_swap_acq(&mia_api_all.background, CALM);
     mia_api_give_back(self, mia_os_now());
     size_t before = purged;
     purged = mia_aword_get(&mia_arena_all.purged);
@@ -60,7 +61,7 @@ static void *run(void *unused) {
 bool mia_api_start_background(void) {
   mia_os_make_bell(&mia_api_all.bell);
   mia_aword_set(&mia_api_all.background, CALM);
-  mia_aword_set_rel(&mia_local_all.deserted, (uintptr_t)mia_api_stir_background);
+  mia_aword_set(&mia_local_all.deserted, (uintptr_t)mia_api_stir_background);
   if (mia_os_start_thread(run)) return true;
   mia_aword_set(&mia_api_all.background, NONE);
   return false;

@@ -68,7 +68,7 @@ static void keep_limit(mia_local *self) {
   if (mia_aword_get(&mia_arena_all.used) > near) mia_local_drop_spares(self);
   size_t used = mia_aword_get(&mia_arena_all.used);
   mia_arena_purge_down_to(used < near ? near - used : 0);
-  if (used > near && mia_aword_swap_acq_rel(&mia_api_all.limit_near, 1) == 0)
+  if (used > near && mia_aword_or(&mia_api_all.limit_near, 1) == 0)
     mia_api_warn("MIALLOC_LIMIT: seven eighths of it are in use");
 }
 

@@ -6,7 +6,7 @@
 #include "os/os.h"
 
 /* A look takes microseconds, if its thread runs. */
-enum { LOOKS_MAX = 10000 };
+enum { PATIENCE_MS = 100 };
 
 static mia_aword *find(const mia_arena *arena) {
   uintptr_t word = (uintptr_t)arena | MIA_ARENA_EXCLUSIVE;
@@ -17,11 +17,12 @@ static mia_aword *find(const mia_arena *arena) {
 }
 
 static bool wait_for_readers(void) {
-  for (int i = 0; i < LOOKS_MAX; i++) {
-    if (mia_aword_add_acq_rel(&mia_arena_all.readers, 0) == 0) return true;
+  mia_tick until = mia_os_now() + PATIENCE_MS;
+  while (mia_aword_add_acq_rel(&mia_arena_all.readers, 0) != 0) {
+    if (mia_tick_reached(mia_os_now(), until)) return false;
     mia_os_yield();
   }
-  return false;
+  return true;
 }
 
 /* The first slices that ever were free: those behind the head. */

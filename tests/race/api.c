@@ -2,12 +2,15 @@
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
+#include "api/background.h"
 #include "api/hook.h"
+#include "api/world.h"
 #include "arena/purge.h"
 #include "base/fail.h"
 #include "local/bin.h"
 #include "local/heap.h"
 #include "local/thread.h"
+#include "map/pagemap.h"
 #include "models.h"
 #include "stage.h"
 
@@ -104,5 +107,62 @@ static const race_model forking_purge = {.name = "fork/purge",
                                          .begin = begin_fork,
                                          .threads = {purge, fork_now, purge}};
 
+/* ---- the background thread ---- */
+
+/* Two threads are there; what is idle goes back at once. */
+static void begin_background(void) {
+  stage_begin_threads();
+  race_check(mia_option_set(MIA_OPTION_PURGE_DELAY, 0));
+  mia_aword_set(&mia_local_all.attached.now, 2);
+}
+static void start_and_leave(void) {
+  race_check(mia_api_start_background());
+  leave_0();
+}
+static void start_and_run(void) {
+  start_and_leave();
+  mia_local_self = &mia_local_all.none;
+  stage_run_started();
+}
+static void leave_1(void) {
+  stage_be(1);
+  mia_local_detach();
+}
+static void stir_and_leave(void) {
+  mia_api_stir_background();
+  leave_1();
+}
+static const race_model background = {.name = "background/end",
+                                      .subject = "the background thread ends with the last one",
+                                      .begin = begin_background,
+                                      .threads = {start_and_leave, leave_1, stage_run_started}};
+static const race_model waking = {.name = "background/start",
+                                  .subject = "it is stirred before it sleeps for the first time",
+                                  .begin = begin_background,
+                                  .threads = {start_and_run, stir_and_leave}};
+
+static void begin_freeing(void) {
+  begin_background();
+  page = stage_page(1, 4, 1, &block);
+  race_ignore(&mia_arena_all.reserved,
+              offsetof(mia_arena_world, idle) - offsetof(mia_arena_world, reserved));
+  race_ignore(mia_map_pages.root, sizeof mia_map_pages.root);
+}
+/* In a thread that knows of the other, for else none is stirred. */
+static void free_and_wait(void) {
+  stage_be(1);
+  while (mia_aword_get(&mia_api_all.background) == 0) race_yield();
+  mia_alloc_free(block);
+  mia_local_collect(stage_locals[1]);
+  mia_api_stir_background();
+  while (mia_aword_get(&mia_arena_all.purged) == 0) race_yield();
+  mia_local_detach();
+}
+static const race_model stirring = {.name = "background/stir",
+                                    .subject = "it gives back what was freed before it was stirred",
+                                    .begin = begin_freeing,
+                                    .threads = {start_and_run, free_and_wait}};
+
 const race_model *const race_models_api[] = {&hooks,   &hooks_again,   &hooks_two,
-                                             &forking, &forking_purge, NULL};
+                                             &forking, &forking_purge, &background,
+                                             &waking,  &stirring,      NULL};

@@ -8,6 +8,7 @@
 #include "arena/meta.h"
 #include "arena/purge.h"
 #include "arena/unload.h"
+#include "local/heap.h"
 #include "map/pagemap.h"
 #include "models.h"
 #include "stage.h"
@@ -197,6 +198,48 @@ static const race_model replacing = {.name = "arena/replace",
                                      .begin = begin_unload,
                                      .threads = {replace, ask_region}};
 
+/* Who unloads loses patience while another looks, and the arena is as it was: the
+ * one in a place that was used before, which the count says nothing of. */
+static void begin_impatient(void) {
+  begin_unload();
+  stage_tick = 1000;
+}
+static bool unloaded;
+static void replace_and_unload(void) {
+  unloaded = mia_arena_take_down(mine);
+  if (!unloaded) return;
+  race_check(reserve_mine());
+  unloaded = mia_arena_take_down(mine);
+}
+static void mine_is_whole(void) {
+  mia_span span;
+  if (!unloaded) race_check(mia_arena_take_in(mine, 1, MIA_SLICE_SIZE, &span));
+}
+static const race_model impatient = {.name = "arena/unload-in-vain",
+                                     .subject = "an arena is back where it was not unloaded",
+                                     .begin = begin_impatient,
+                                     .threads = {replace_and_unload, ask_region},
+                                     .end = mine_is_whole};
+
+/* The last that a heap does with its arena is to say that it ends. */
+static mia_heap *heap;
+static void begin_unload_heap(void) {
+  begin_unload();
+  heap = mia_local_heap_new(mine);
+  if (heap == NULL) race_fail("no heap");
+}
+static void use_heap(void) {
+  mia_span span;
+  stage_be(0);
+  race_check(!mia_arena_take_in(heap->only, mine->slices, MIA_SLICE_SIZE, &span));
+  mia_local_heap_delete(stage_locals[0], heap, mia_local_main_heap());
+}
+static void try_to_unload(void) { (void)mia_arena_take_down(mine); }
+static const race_model unloading_heap = {.name = "arena/unload-heap",
+                                          .subject = "an arena is unloaded when its heap has ended",
+                                          .begin = begin_unload_heap,
+                                          .threads = {use_heap, try_to_unload}};
+
 const race_model *const race_models_arena[] = {&purging,
                                                &purging_two,
                                                &aging,
@@ -213,4 +256,6 @@ const race_model *const race_models_arena[] = {&purging,
                                                &publish_census,
                                                &unloading,
                                                &replacing,
+                                               &impatient,
+                                               &unloading_heap,
                                                NULL};

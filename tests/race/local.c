@@ -246,6 +246,7 @@ static void look_at_all(void) {
   mia_stats stats = {.size = sizeof stats};
   (void)mia_stats_get(&stats);
 }
+static void ask_for_spares(void) { race_check(!mia_local_has_spares()); }
 static void begin_new_local(void) {
   begin_still();
   race_ignore(&mia_map_pages, sizeof mia_map_pages);
@@ -258,6 +259,10 @@ static const race_model counting = {.name = "thread/census",
                                     .subject = "a new local is found by who counts",
                                     .begin = begin_new_local,
                                     .threads = {new_local, look_at_all}};
+static const race_model asking = {.name = "thread/spares",
+                                  .subject = "a new local is found by who asks for spares",
+                                  .begin = begin_new_local,
+                                  .threads = {new_local, ask_for_spares}};
 
 /* ---- heaps ---- */
 
@@ -355,5 +360,6 @@ static const race_model visiting = {.name = "heap/visit",
                                     .threads = {free_and_tell, visit}};
 
 const race_model *const race_models_local[] = {
-    &full,    &full_one, &abandon,  &pooled,     &adopt,  &collecting,      &spares,   &leaving,
-    &joining, &counting, &deleting, &deleting_3, &ending, &deleting_single, &visiting, NULL};
+    &full,       &full_one, &abandon,         &pooled,   &adopt,  &collecting,
+    &spares,     &leaving,  &joining,         &counting, &asking, &deleting,
+    &deleting_3, &ending,   &deleting_single, &visiting, NULL};

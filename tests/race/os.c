@@ -26,6 +26,7 @@ static struct {
 extern char etext[], end[];
 
 stage_fork_hooks stage_forks;
+mia_tick stage_tick;
 
 void stage_begin(void) {
   size_t size = ALONE_SIZE + RACE_THREADS * THREAD_SIZE;
@@ -89,7 +90,12 @@ void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
   return NULL;
 }
 void mia_os_yield(void) { race_yield(); }
-mia_tick mia_os_now(void) { return 1; }
+/* Each thread has a clock of its own, which only looks at it move. */
+mia_tick mia_os_now(void) {
+  static mia_tick now[RACE_THREADS + 1];
+  if (stage_tick == 0) return 1;
+  return now[race_self()] += stage_tick;
+}
 bool mia_os_privileged(void) { return false; }
 const char *const *mia_os_environment(void) { return NULL; }
 int mia_os_copy_stderr(void) { return -1; }
@@ -115,13 +121,36 @@ bool mia_os_try_lock(mia_lock *lock) { return race_try_lock(lock); }
 void mia_os_unlock(mia_lock *lock) { race_unlock(lock); }
 void mia_os_renew_lock(mia_lock *lock) { race_unlock(lock); }
 
-/* ---- the background thread: none is to be had ---- */
+/* ---- the background thread ---- */
 
-void mia_os_make_bell(mia_bell *bell) { (void)bell; }
-void mia_os_ring_bell(mia_bell *bell) { (void)bell; }
-void mia_os_wait_for_bell(mia_bell *bell) { (void)bell; }
+/* A bell is a lock that is held until it rings: ringing twice for one who waits is a
+ * failure.  Making it writes it. */
+void mia_os_make_bell(mia_bell *bell) {
+  race_write(bell, sizeof *bell);
+  (void)race_try_lock(bell);
+}
+void mia_os_ring_bell(mia_bell *bell) {
+  race_read(bell, sizeof *bell);
+  race_unlock(bell);
+}
+void mia_os_wait_for_bell(mia_bell *bell) {
+  race_read(bell, sizeof *bell);
+  race_lock(bell);
+}
 void mia_os_sleep(size_t ms) { (void)ms; }
-bool mia_os_start_thread(void *(*start)(void *)) { return start == NULL; }
+
+static mia_aword started;
+
+bool mia_os_start_thread(void *(*run)(void *)) {
+  mia_aword_set_rel(&started, (uintptr_t)run);
+  return true;
+}
+
+void stage_run_started(void) {
+  uintptr_t run;
+  while ((run = mia_aword_get_acq(&started)) == 0) race_yield();
+  (void)((void *(*)(void *))run)(NULL);
+}
 
 /* ---- failures ---- */
 

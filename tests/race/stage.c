@@ -19,18 +19,22 @@ void stage_ignore(const mia_local *local) {
               (MIA_LOCAL_SPARES - STAGE_CLASS - 1) * sizeof local->spares[0]);
 }
 
-void stage_begin_locals(void) {
+void stage_begin_threads(void) {
   stage_begin();
   for (unsigned i = 0; i < RACE_THREADS; i++) {
     stage_locals[i] = mia_local_take(mia_local_main_heap());
     if (stage_locals[i] == NULL) race_fail("no local");
     stage_ignore(stage_locals[i]);
   }
-  race_ignore(&mia_local_all.attached, sizeof mia_local_all.attached);
   race_ignore(mia_local_all.pages, sizeof mia_local_all.pages);
+  race_set_own((void **)(void *)&mia_local_self);
+}
+
+void stage_begin_locals(void) {
+  stage_begin_threads();
+  race_ignore(&mia_local_all.attached, sizeof mia_local_all.attached);
   race_ignore(&mia_arena_all.reserved,
               offsetof(mia_arena_world, grow) - offsetof(mia_arena_world, reserved));
-  race_set_own((void **)(void *)&mia_local_self);
 }
 
 void stage_be(unsigned i) { mia_local_self = stage_locals[i]; }

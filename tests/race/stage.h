@@ -14,10 +14,18 @@ typedef struct stage_fork_hooks {
 
 extern stage_fork_hooks stage_forks;
 
+/* By how much a look at the clock moves it; 0: it stands still. */
+extern mia_tick stage_tick;
+
+/* Is the thread that another starts, once it does. */
+void stage_run_started(void);
+
 /* Before anything else: memory that is watched. */
 void stage_begin(void);
 
-/* The same, and a local for each thread; statistics are not explored. */
+/* The same, and a local for each thread; statistics are not explored, nor, by the
+ * second, how many threads there are and how much memory is used or idle. */
+void stage_begin_threads(void);
 void stage_begin_locals(void);
 extern mia_local *stage_locals[RACE_THREADS];
 
