@@ -1,6 +1,7 @@
 /* stock.c -- pages from the arenas and back, counted. */
 #include "base/prelude.h"
 
+#include "base/peak.h"
 #include "local/pool.h"
 #include "local/stock.h"
 

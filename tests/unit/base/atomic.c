@@ -2,6 +2,7 @@
 #include "unit/suite.h"
 
 #include "base/layout.h"
+#include "base/peak.h"
 
 #include <pthread.h>
 

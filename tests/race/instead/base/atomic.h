@@ -6,17 +6,12 @@
 #ifndef MIA_BASE_ATOMIC_H
 #define MIA_BASE_ATOMIC_H
 
+#include "base/placed.h"
 #include "base/prelude.h"
 #include "engine.h"
 
 #undef MIA_DEBUG
 #define MIA_DEBUG 1
-
-#if MIA_ATOMIC_BITS == 64
-typedef uint64_t mia_bits;
-#else
-typedef uint32_t mia_bits;
-#endif
 
 typedef struct mia_aword {
   alignas(sizeof(uintptr_t)) uintptr_t cell;
@@ -103,17 +98,5 @@ RACE_OPS(mia_acell, mia_bits)
   mia_aword_swap_if(a, was, now, RACE_ACQ_REL, RACE_SITE("cas_acq_rel"))
 #define mia_acell_cas_acq_rel(a, was, now) \
   mia_acell_swap_if(a, was, now, RACE_ACQ_REL, RACE_SITE("cas_acq_rel"))
-
-/* As there. */
-#define mia_assert_placed(T, field)                                                 \
-  mia_static_assert(offsetof(T, field) % alignof(__typeof__(((T *)0)->field)) == 0, \
-                    #field " lies where a cell may")
-#define mia_assert_holds(object, T) \
-  mia_static_assert(__alignof__(object) >= alignof(T), #object " is aligned for " #T)
-
-mia_inline void mia_aword_raise(mia_aword *peak, uintptr_t v) {
-  uintptr_t was = mia_aword_get(peak);
-  while (was < v && !mia_aword_cas(peak, &was, v)) {}
-}
 
 #endif

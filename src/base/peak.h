@@ -1,0 +1,12 @@
+/* peak.h -- the largest value that a counter has had. */
+#ifndef MIA_BASE_PEAK_H
+#define MIA_BASE_PEAK_H
+
+#include "base/atomic.h"
+
+mia_inline void mia_aword_raise(mia_aword *peak, uintptr_t v) {
+  uintptr_t was = mia_aword_get(peak);
+  while (was < v && !mia_aword_cas(peak, &was, v)) {}
+}
+
+#endif
