@@ -29,8 +29,9 @@
 #define CALLOC calloc
 #define REALLOC realloc
 #define ALIGNED aligned_alloc
+static inline void tidy(uint64_t *random) { (void)random; }
 #else
-#include <mialloc.h>
+#include "../api/tidy.h"
 #define FREE mia_free
 #define MALLOC mia_malloc
 #define CALLOC mia_calloc
@@ -209,27 +210,6 @@ static void *resize(void *p, uint64_t *random) {
   }
   sign(q, next);
   return q;
-}
-
-static void tidy(uint64_t *random) {
-#ifdef STRESS_LIBC
-  (void)random;
-#else
-  switch (random_below(random, 4)) {
-  case 0:
-    mia_collect(false);
-    break;
-  case 1:
-    mia_collect(true);
-    break;
-  case 2:
-    mia_purge();
-    break;
-  default:
-    mia_thread_done();
-    break;
-  }
-#endif
 }
 
 typedef struct {

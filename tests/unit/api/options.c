@@ -1,25 +1,14 @@
 /* What a user may set, and what a user is told who sets it wrong. */
-#include "unit/suite.h"
+#include "unit/said.h"
 
 #include "api/options.h"
 #include "os/os.h"
 
-#include <unistd.h>
-
-static char said[4000];
-
 /* What reading an environment says on stderr. */
 static void reading(const char *const *environment) {
-  int ends[2], kept = dup(STDERR_FILENO);
-  ck_assert(pipe(ends) == 0 && kept >= 0);
-  dup2(ends[1], STDERR_FILENO);
+  said_begin();
   mia_api_read_options(environment);
-  dup2(kept, STDERR_FILENO);
-  close(kept);
-  close(ends[1]);
-  ssize_t n = read(ends[0], said, sizeof said - 1);
-  close(ends[0]);
-  said[n > 0 ? n : 0] = 0;
+  said_end();
 }
 
 static void set(const char *variable) {

@@ -1,29 +1,18 @@
 /* The text of the statistics. */
-#include "unit/suite.h"
+#include "unit/said.h"
 
 #include "api/options.h"
 #include "api/stats.h"
 #include "arena/arena.h"
 #include "local/local.h"
 
-#include <unistd.h>
-
-static char said[10000];
-
 static void begin(void) { memset(&mia_local_all.pages, 0, sizeof mia_local_all.pages); }
 
 /* What is printed to descriptor 2. */
 static void printing(void) {
-  int ends[2], kept = dup(STDERR_FILENO);
-  ck_assert(pipe(ends) == 0 && kept >= 0);
-  dup2(ends[1], STDERR_FILENO);
+  said_begin();
   mia_api_print_stats();
-  dup2(kept, STDERR_FILENO);
-  close(kept);
-  close(ends[1]);
-  ssize_t n = read(ends[0], said, sizeof said - 1);
-  close(ends[0]);
-  said[n > 0 ? n : 0] = 0;
+  said_end();
 }
 
 static void set(unsigned kind, size_t now, size_t peak) {
@@ -77,20 +66,13 @@ END_TEST
 
 /* A program may close its stderr before we have said anything. */
 START_TEST(a_closed_stderr_is_outlived) {
-  int ends[2], kept = dup(STDERR_FILENO);
-  ck_assert(pipe(ends) == 0);
-  dup2(ends[1], STDERR_FILENO);
+  said_begin();
   mia_api_open_stats();
   close(STDERR_FILENO);
   mia_api_print_stats();
-  dup2(kept, STDERR_FILENO);
-  close(kept);
-  close(ends[1]);
   close((int)mia_aword_get(&mia_api_all.stderr_copy));
   mia_aword_set(&mia_api_all.stderr_copy, 0);
-  ssize_t n = read(ends[0], said, sizeof said - 1);
-  close(ends[0]);
-  ck_assert_int_gt(n, 0);
+  said_end();
   ck_assert_mem_eq(said, "mialloc ", 8);
 }
 END_TEST

@@ -1,76 +1,41 @@
 /* Runs of bits, against an array of bools. */
 #include "unit/suite.h"
 
-#include "map/bitmap.h"
+#include "fuzz/bits.h"
 
 #include <pthread.h>
 
-enum { CELLS = 5, THREADS = 3, ROUNDS = 30000, RANDOM_OPS = 60000 };
-#define BITS (CELLS * MIA_CELL_BITS)
-#define BITS_MAX (CELLS * 64)
-
-static mia_acell cells[CELLS];
-static bool model[BITS_MAX];
-
-static void begin(void) {
-  memset(cells, 0, sizeof cells);
-  memset(model, 0, sizeof model);
-}
-
-static bool bit(size_t i) {
-  return (mia_acell_get(&cells[i / MIA_CELL_BITS]) >> i % MIA_CELL_BITS & 1) != 0;
-}
-
-static bool matches(void) {
-  for (size_t i = 0; i < BITS; i++)
-    if (bit(i) != model[i]) return false;
-  return true;
-}
-
-static void fill(size_t first, size_t count, bool value) {
-  for (size_t i = first; i < first + count; i++) model[i] = value;
-}
-
-static size_t next_in_model(size_t from, size_t limit, bool value) {
-  while (from < limit && model[from] != value) from++;
-  return from < limit ? from : limit;
-}
-
-static size_t find_in_model(size_t from, size_t limit, size_t count, size_t step, size_t phase) {
-  for (size_t i = from; i + count <= limit; i++)
-    if ((i + phase) % step == 0 && next_in_model(i, i + count, false) == i + count) return i;
-  return MIA_MAP_NONE;
-}
+enum { THREADS = 3, ROUNDS = 30000, RANDOM_OPS = 60000 };
 
 /* Every run of the bitmap, those over cell borders among them. */
 START_TEST(a_run_is_given_and_claimed_exactly) {
   for (size_t first = 0; first < BITS; first++)
     for (size_t count = 1; first + count <= BITS; count += 1 + count / 9) {
       mia_map_give(cells, first, count);
-      fill(first, count, true);
-      need_at(matches(), first);
+      bits_fill(first, count, true);
+      need_at(bits_agree(), first);
       need_at(mia_map_all(cells, first, count) && mia_map_any(cells, first, count), first);
       need_at(mia_map_count(cells, 0, BITS) == count, first);
       need_at(mia_map_count(cells, first + count / 2, count - count / 2) == count - count / 2,
               first);
       need_at(mia_map_claim(cells, first, count), first);
-      fill(first, count, false);
-      need_at(matches(), first);
+      bits_fill(first, count, false);
+      need_at(bits_agree(), first);
     }
 }
 END_TEST
 
 START_TEST(a_claim_takes_all_or_nothing) {
   for (size_t missing = 0; missing < BITS; missing++) {
-    begin();
+    bits_begin();
     mia_map_set(cells, 0, BITS);
     mia_map_clear(cells, missing, 1);
-    fill(0, BITS, true);
-    fill(missing, 1, false);
+    bits_fill(0, BITS, true);
+    bits_fill(missing, 1, false);
     need_at(!mia_map_claim(cells, 0, BITS), missing);
     need_at(!mia_map_claim(cells, missing, 1), missing);
     need_at(!mia_map_claim(cells, missing / 2, BITS - missing / 2), missing);
-    need_at(matches(), missing);
+    need_at(bits_agree(), missing);
     need_at(mia_map_claim(cells, 0, missing), missing);
     need_at(mia_map_claim(cells, missing + 1, BITS - missing - 1), missing);
     need_at(!mia_map_any(cells, 0, BITS), missing);
@@ -81,12 +46,12 @@ END_TEST
 START_TEST(set_and_clear_say_it_of_a_run_that_may_be_mixed) {
   mia_map_set(cells, 3, 2 * MIA_CELL_BITS);
   mia_map_set(cells, 1, 4);
-  fill(1, 2 * MIA_CELL_BITS + 2, true);
-  ck_assert(matches());
+  bits_fill(1, 2 * MIA_CELL_BITS + 2, true);
+  ck_assert(bits_agree());
   mia_map_clear(cells, 0, MIA_CELL_BITS + 1);
   mia_map_clear(cells, 2, 9);
-  fill(0, MIA_CELL_BITS + 1, false);
-  ck_assert(matches());
+  bits_fill(0, MIA_CELL_BITS + 1, false);
+  ck_assert(bits_agree());
 }
 END_TEST
 
@@ -105,38 +70,15 @@ END_TEST
 
 START_TEST(find_keeps_alignment_in_every_phase) {
   mia_map_set(cells, 1, BITS - 2);
-  fill(1, BITS - 2, true);
+  bits_fill(1, BITS - 2, true);
   for (size_t step = 1; step <= 64; step *= 2)
     for (size_t phase = 0; phase < step; phase++)
       for (size_t count = 1; count < BITS; count += 13) {
         size_t found = mia_map_find(cells, 0, BITS, count, step, phase);
-        need_at(found == find_in_model(0, BITS, count, step, phase), phase);
+        need_at(found == bits_find(0, BITS, count, step, phase), phase);
       }
 }
 END_TEST
-
-static void random_change(uint64_t *random, size_t first, size_t count) {
-  bool all_set = next_in_model(first, first + count, false) == first + count;
-  bool all_clear = next_in_model(first, first + count, true) == first + count;
-  switch (random_below(random, 4)) {
-  case 0:
-    need_at(mia_map_claim(cells, first, count) == all_set, first);
-    if (all_set) fill(first, count, false);
-    break;
-  case 1:
-    if (!all_clear) break;
-    mia_map_give(cells, first, count);
-    fill(first, count, true);
-    break;
-  case 2:
-    mia_map_set(cells, first, count);
-    fill(first, count, true);
-    break;
-  default:
-    mia_map_clear(cells, first, count);
-    fill(first, count, false);
-  }
-}
 
 START_TEST(random_changes_match_the_model) {
   uint64_t random = suite_random(1);
@@ -144,25 +86,16 @@ START_TEST(random_changes_match_the_model) {
     size_t first = random_below(&random, BITS);
     size_t most = BITS - first,
            count = 1 + random_below(&random, i % 8 == 0 ? most : 1 + most / 16);
-    random_change(&random, first, count);
+    need_at(bits_change(random_below(&random, BITS_CHANGES), first, count) == NULL, i);
     size_t from = random_below(&random, BITS),
            limit = from + random_below(&random, BITS - from + 1);
     size_t step = (size_t)1 << random_below(&random, 6), phase = random_below(&random, step);
     size_t run = 1 + random_below(&random, 12);
-    need_at(mia_map_any(cells, first, count) ==
-                (next_in_model(first, first + count, true) < first + count),
-            i);
-    need_at(mia_map_all(cells, first, count) ==
-                (next_in_model(first, first + count, false) == first + count),
-            i);
-    need_at(mia_map_next_set(cells, from, limit) == next_in_model(from, limit, true), i);
-    need_at(mia_map_next_clear(cells, from, limit) == next_in_model(from, limit, false), i);
-    need_at(mia_map_find(cells, from, limit, run, step, phase) ==
-                find_in_model(from, limit, run, step, phase),
-            i);
-    if (i % 64 == 0) need_at(matches(), i);
+    need_at(bits_ask(first, count) == NULL, i);
+    need_at(bits_search(from, limit, run, step, phase) == NULL, i);
+    if (i % 64 == 0) need_at(bits_agree(), i);
   }
-  ck_assert(matches());
+  ck_assert(bits_agree());
 }
 END_TEST
 
@@ -218,7 +151,7 @@ START_TEST(giving_what_nobody_holds_is_fatal) {
 END_TEST
 
 SUITE("map/bitmap") {
-  CASE(begin, NULL);
+  CASE(bits_begin, NULL);
   TEST(a_run_is_given_and_claimed_exactly);
   TEST(a_claim_takes_all_or_nothing);
   TEST(set_and_clear_say_it_of_a_run_that_may_be_mixed);
