@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void *from_class(mia_local *self, unsigned size_class, bool zero) {
+static void *from_class(mia_local *self, unsigned size_class, size_t size, bool zero) {
   mia_block *block = self->head[size_class];
   if (block == NULL) {
     if (!mia_local_refill(self, size_class)) return NULL;
@@ -25,14 +25,14 @@ static void *from_class(mia_local *self, unsigned size_class, bool zero) {
   self->head[size_class] = block->next;
   if (zero) {
     bool fresh = self->bins[size_class].fresh;
-    memset(block, 0, fresh ? sizeof(mia_block) : mia_class_size(size_class));
+    memset(block, 0, fresh ? sizeof(mia_block) : mia_class_size(size_class) - MIA_GUARD_EDGE);
   }
-  return block;
+  return mia_fast_guard(self, size_class, block, size);
 }
 
 /* The most frequent reason to come here: the list is at its end, and the owner
  * has freed blocks of the same page in the meantime. */
-static void *relend(mia_local *self, unsigned size_class) {
+static void *relend(mia_local *self, unsigned size_class, size_t size) {
   mia_bin *bin = &self->bins[size_class];
   if (bin->page == NULL || mia_local_list(self, size_class) != NULL) return NULL;
   uint32_t count;
@@ -43,10 +43,11 @@ static void *relend(mia_local *self, unsigned size_class) {
   mia_fast_inspect(self, size_class, block);
   self->head[size_class] = block->next;
   mia_count_add(&self->counts.lent[size_class], count);
-  return block;
+  return mia_fast_guard(self, size_class, block, size);
 }
 
-/* What is asked for: at least a byte, start + offset a multiple of align. */
+/* What is asked for, start + offset a multiple of align; at least a byte, unless
+ * a guard comes with it. */
 typedef struct request {
   size_t size;
   size_t align;
@@ -54,10 +55,13 @@ typedef struct request {
   bool zero;
 } request;
 
+/* With a guard a block may be one of no bytes. */
+static size_t some(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
+
 static mia_page *reuse_single(mia_local *local, const request *r) {
   if (r->align > MIA_SLICE_SIZE || r->offset != 0) return NULL;
-  mia_page *page = mia_local_reuse_large(local, mia_slices_of(r->size));
-  if (page != NULL) mia_page_renew_single(page, r->size);
+  mia_page *page = mia_local_reuse_large(local, mia_slices_of(mia_guard_room(r->size)));
+  if (page != NULL) mia_page_renew_single(page, mia_guard_room(r->size));
   return page;
 }
 
@@ -65,20 +69,23 @@ static void *single(mia_local *local, const request *r) {
   bool zero = false;
   mia_page *page = reuse_single(local, r);
   if (page == NULL) {
-    mia_single wanted = {.size = r->size, .align = r->align, .offset = r->offset};
+    mia_single wanted = {.size = mia_guard_room(r->size), .align = r->align, .offset = r->offset};
     page = mia_local_make_single(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;
   mia_count_add(&local->counts.lent[page->size_class], 1);
   if (r->zero && !zero) memset(page->start, 0, page->size);
+  if (MIA_DEBUG) mia_page_guard(page, page->start, r->size);
   return page->start;
 }
 
 /* See class.h: the class of a multiple of `align' is one as well. */
 static void *attempt(mia_local *local, const request *r) {
-  if (r->size <= MIA_CLASS_SIZE_MAX && r->align <= MIA_SLICE_SIZE && r->offset == 0) {
-    size_t rounded = mia_align_up(r->size, r->align);
-    if (rounded <= MIA_CLASS_SIZE_MAX) return from_class(local, mia_class_of(rounded), r->zero);
+  size_t room = mia_guard_room(r->size);
+  if (room <= MIA_CLASS_SIZE_MAX && r->align <= MIA_SLICE_SIZE && r->offset == 0) {
+    size_t rounded = mia_align_up(room, r->align);
+    if (rounded <= MIA_CLASS_SIZE_MAX)
+      return from_class(local, mia_class_of(rounded), r->size, r->zero);
   }
   return single(local, r);
 }
@@ -112,20 +119,22 @@ static void *allocate(mia_heap *heap, const request *r) {
 }
 
 void *mia_alloc_slow(size_t size, bool zero) {
-  if (size <= MIA_CLASS_SIZE_MAX && !zero) {
-    void *p = relend(mia_local_self, mia_class_of(size));
+  size_t room = mia_guard_room(size);
+  if (room <= MIA_CLASS_SIZE_MAX && !zero) {
+    void *p = relend(mia_local_self, mia_class_of(room), size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),
-                  &(request){.size = size > 0 ? size : 1, .align = 1, .zero = zero});
+                  &(request){.size = some(size), .align = 1, .zero = zero});
 }
 
 /* The list in use knows whether its blocks are zero but for their link. */
 void *mia_alloc_zeroed(size_t size) {
-  if (mia_likely(size <= MIA_CLASS_SIZE_MAX)) {
+  size_t room = mia_guard_room(size);
+  if (mia_likely(room <= MIA_CLASS_SIZE_MAX)) {
     mia_local *self = mia_local_self;
-    unsigned size_class = mia_class_of(size);
-    if (mia_likely(self->head[size_class] != NULL)) return from_class(self, size_class, true);
+    unsigned size_class = mia_class_of(room);
+    if (mia_likely(self->head[size_class] != NULL)) return from_class(self, size_class, size, true);
   }
   return mia_alloc_slow(size, true);
 }
@@ -139,22 +148,22 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
     errno = ENOMEM;
     return NULL;
   }
-  return allocate(heap, &(request){.size = size > 0 ? size : 1,
-                                   .align = align,
-                                   .offset = offset & (align - 1),
-                                   .zero = zero});
+  return allocate(
+      heap,
+      &(request){.size = some(size), .align = align, .offset = offset & (align - 1), .zero = zero});
 }
 
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
   if (mia_is_power_of_two(align) && align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX &&
       !zero) {
-    void *p = mia_fast_malloc(mia_align_up(size > 0 ? size : 1, align));
+    void *p = mia_fast_take(mia_align_up(mia_guard_room(some(size)), align), size);
     if (mia_likely(p != NULL)) return p;
   }
   return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);
 }
 
 size_t mia_alloc_good(size_t size, size_t align) {
+  if (MIA_DEBUG) return size; /* what is beyond is guarded */
   if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
     size_t class_size = mia_align_up(size > 0 ? size : 1, align);
     if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size));

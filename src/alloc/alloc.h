@@ -29,13 +29,17 @@ void *mia_alloc_resize(void *p, size_t size, size_t align);
 void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset,
                           bool zero);
 
+/* Makes a block's usable size at least `size', where it is.  False: not possible. */
+bool mia_alloc_extend(void *p, size_t size);
+
 /* The usable size of a block; aborts if `p' is not one, 0 for NULL. */
 size_t mia_alloc_usable(const void *p);
 
 /* The usable size that a request for a block at a multiple of `align' would have. */
 size_t mia_alloc_good(size_t size, size_t align);
 
-/* Aborts if `p' cannot have been requested with that size and alignment. */
+/* Aborts if `p' cannot have been requested with that size and alignment; debug
+ * builds know the size to the byte. */
 void mia_alloc_require_request(const void *p, size_t size, size_t align);
 
 #endif

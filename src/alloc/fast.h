@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "local/local.h"
+#include "page/guard.h"
 #include "page/mark.h"
 
 /* Debug builds look at a block before it is handed out; its list is not moved on yet. */
@@ -19,17 +20,27 @@ mia_inline void mia_fast_inspect(const mia_local *local, unsigned size_class, mi
     mia_page_require_free(local->bins[size_class].page, block, local->bins[size_class].fresh);
 }
 
-/* A block, or NULL: ask mia_alloc_slow. */
-mia_inline void *mia_fast_malloc(size_t size) {
-  if (mia_unlikely(size > MIA_CLASS_SIZE_MAX)) return NULL;
+/* And lay a guard around one that was taken off the list, for a request of `size'
+ * bytes. */
+mia_inline void *mia_fast_guard(const mia_local *local, unsigned size_class, mia_block *block,
+                                size_t size) {
+  if (MIA_DEBUG) mia_page_guard(local->bins[size_class].page, block, size);
+  return block;
+}
+
+/* A block that has `room' bytes for a request of `size', or NULL: ask mia_alloc_slow. */
+mia_inline void *mia_fast_take(size_t room, size_t size) {
+  if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return NULL;
   mia_local *self = mia_local_self;
-  unsigned size_class = mia_class_of(size);
+  unsigned size_class = mia_class_of(room);
   mia_block *block = self->head[size_class];
   if (mia_unlikely(block == NULL)) return NULL;
   mia_fast_inspect(self, size_class, block);
   self->head[size_class] = block->next;
-  return block;
+  return mia_fast_guard(self, size_class, block, size);
 }
+
+mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_guard_room(size), size); }
 
 /* False: ask mia_alloc_free_slow. */
 mia_inline bool mia_fast_free(void *p) {

@@ -24,6 +24,8 @@ void mia_alloc_free_slow(void *p) {
     mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT)
       mia_page_mark_freed(page, p, mia_local_owns(self, page));
+    else
+      (void)mia_page_require_guard(page, p);
   }
   if (mia_local_owns(self, page))
     mia_local_free_own(self, page, p);
@@ -42,13 +44,16 @@ size_t mia_alloc_usable(const void *p) {
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT) mia_page_require_live(page, p);
+    return mia_page_require_guard(page, p);
   }
   return page->size;
 }
 
 void mia_alloc_require_request(const void *p, size_t size, size_t align) {
   if (p == NULL) return;
-  if (size > mia_alloc_usable(p)) mia_base_misuse("sized free of a block that is smaller", p);
+  size_t usable = mia_alloc_usable(p);
+  if (size > usable) mia_base_misuse("sized free of a block that is smaller", p);
+  if (MIA_DEBUG && size < usable) mia_base_misuse("sized free of a block that is larger", p);
   if (!mia_is_power_of_two(align) || !mia_is_aligned(p, align))
     mia_base_misuse("sized free of a block that is aligned otherwise", p);
 }

@@ -47,14 +47,15 @@ bool mia_alloc_heap_choose(mia_heap *heap) {
 /* A list that is not at its end needs nothing but the thread's local. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   mia_local *self = mia_local_self;
-  if (!zero && size <= MIA_CLASS_SIZE_MAX && !mia_local_is_none(self)) {
+  size_t room = mia_guard_room(size);
+  if (!zero && room <= MIA_CLASS_SIZE_MAX && !mia_local_is_none(self)) {
     mia_local *local = mia_local_of_heap(self, heap);
-    unsigned size_class = mia_class_of(size);
+    unsigned size_class = mia_class_of(room);
     mia_block *block = local != NULL ? local->head[size_class] : NULL;
     if (block != NULL) {
       mia_fast_inspect(local, size_class, block);
       local->head[size_class] = block->next;
-      return block;
+      return mia_fast_guard(local, size_class, block, size);
     }
   }
   return mia_alloc_in(heap, size, 1, 0, zero);
@@ -123,6 +124,13 @@ static size_t count_used(const mia_page *page, const free_set *set) {
   return used;
 }
 
+/* Of a block that is free and seen as in use: the most that it could have. */
+static size_t usable_of(const mia_page *page, const void *block) {
+  bool guarded = MIA_DEBUG &&
+                 !(page->size_class < MIA_CLASS_COUNT && mia_page_is_marked(page, block));
+  return guarded ? mia_page_require_guard(page, block) : mia_guard_capacity(page);
+}
+
 static bool visit_page(const walk *w, mia_page *page) {
   free_set set = {0};
   if (page->size_class < MIA_CLASS_COUNT) {
@@ -133,13 +141,14 @@ static bool visit_page(const walk *w, mia_page *page) {
                    .reserved = page->total * page->size,
                    .committed = page->capacity * page->size,
                    .used = count_used(page, &set),
-                   .block_size = page->size,
+                   .block_size = mia_guard_capacity(page),
                    .full_block_size = page->size};
   if (area.used == 0) return true;
-  if (!w->visit(w->heap, &area, NULL, page->size, w->arg)) return false;
+  if (!w->visit(w->heap, &area, NULL, area.block_size, w->arg)) return false;
   for (size_t i = 0; w->blocks && i < page->capacity; i++) {
     if (is_free(&set, i)) continue;
-    if (!w->visit(w->heap, &area, page->start + i * page->size, page->size, w->arg)) return false;
+    char *block = page->start + i * page->size;
+    if (!w->visit(w->heap, &area, block, usable_of(page, block), w->arg)) return false;
   }
   return true;
 }

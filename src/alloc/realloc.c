@@ -7,6 +7,7 @@
 #include "local/heap.h"
 #include "local/stock.h"
 #include "local/thread.h"
+#include "page/guard.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,10 +16,12 @@
  * a mapping of its own: growing goes on, and then costs no copying. */
 #define HUGE_BY_GROWTH (8 * MIA_MIB)
 
+enum { CAPACITY_MIN = MIA_DEBUG ? MIA_GUARD_SIZE : MIA_BLOCK_MIN };
+
 /* Worth keeping at a smaller size: at least half of it would be used, or there
  * is no smaller block. */
-static bool fits(size_t usable, size_t size) {
-  return size <= usable && (size >= usable / 2 || usable == MIA_BLOCK_MIN);
+static bool fits(size_t capacity, size_t size) {
+  return size <= capacity && (size >= capacity / 2 || capacity <= CAPACITY_MIN);
 }
 
 /* What a block is to become; [const]. */
@@ -58,7 +61,7 @@ static void *move_to_mapping(const request *r, const mia_page *page, size_t *cle
   mia_local *self = mia_local_attach();
   mia_local *local = self != NULL ? mia_local_of_heap(self, r->heap) : NULL;
   if (local == NULL) return NULL;
-  mia_single wanted = {.size = r->size, .align = 1, .huge = true};
+  mia_single wanted = {.size = mia_guard_room(r->size), .align = 1, .huge = true};
   mia_page *to = mia_local_make_single(local, &wanted, &zero);
   if (to == NULL) return NULL;
   self->stirred = true;
@@ -72,11 +75,12 @@ static void *move_to_mapping(const request *r, const mia_page *page, size_t *cle
 /* The one block of a page at another size; NULL: not without copying it to
  * where any block could be.  From *clean on it is new and zero. */
 static void *resize_single(const request *r, mia_page *page, size_t *clean) {
-  if (r->size <= MIA_CLASS_SIZE_MAX) return NULL;
+  size_t room = mia_guard_room(r->size);
+  if (room <= MIA_CLASS_SIZE_MAX) return NULL;
   bool may_move = r->align <= MIA_BLOCK_ALIGN && r->offset == 0;
   int error = errno;
-  void *p = mia_page_resize_single(page, r->size, may_move, clean) ? page->start : NULL;
-  if (p == NULL && may_move && r->size > page->size && r->size >= HUGE_BY_GROWTH)
+  void *p = mia_page_resize_single(page, room, may_move, clean) ? page->start : NULL;
+  if (p == NULL && may_move && room > page->size && room >= HUGE_BY_GROWTH)
     p = move_to_mapping(r, page, clean);
   errno = error;
   return p;
@@ -98,10 +102,13 @@ static void *resize(const request *r, void *p) {
     size_t clean;
     void *q = resize_single(r, page, &clean);
     if (q != NULL && r->zero) clear(q, kept(usable, r->size), clean);
+    if (MIA_DEBUG && q != NULL) mia_page_guard(mia_page_of(q), q, r->size);
     if (q != NULL) return q;
   }
-  if (!fits(usable, r->size)) return move(r, p, usable);
-  if (r->zero) clear(p, r->size, usable);
+  size_t capacity = mia_guard_capacity(page);
+  if (!fits(capacity, r->size)) return move(r, p, usable);
+  if (r->zero) clear(p, kept(usable, r->size), capacity);
+  if (MIA_DEBUG) mia_page_guard(page, p, r->size);
   return p;
 }
 
@@ -114,4 +121,20 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
   return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0, false);
+}
+
+bool mia_alloc_extend(void *p, size_t size) {
+  if (size <= mia_alloc_usable(p)) return true;
+  mia_page *page = mia_page_of(p);
+  if (page == NULL || size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
+  size_t room = mia_guard_room(size);
+  bool fits_now = room <= page->size;
+  int error = errno;
+  size_t clean;
+  if (!fits_now &&
+      (page->size_class < MIA_CLASS_COUNT || !mia_page_resize_single(page, room, false, &clean)))
+    return false;
+  errno = error;
+  if (MIA_DEBUG) mia_page_guard(page, p, size);
+  return true;
 }

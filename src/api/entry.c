@@ -161,8 +161,9 @@ void *mia_api_pvalloc(size_t size) {
 }
 
 void mia_api_free_sized(void *p, size_t size, size_t align) {
-  if (MIA_DEBUG) mia_alloc_require_request(p, size, align);
-  mia_enter_free(p);
+  if (!MIA_DEBUG && mia_likely(mia_fast_free(p))) return;
+  mia_alloc_require_request(p, size, align);
+  mia_api_free_slow(p);
 }
 
 size_t mia_api_memalignment(const void *p) {

@@ -3,7 +3,6 @@
 #include "base/prelude.h"
 
 #include "api/entry.h"
-#include "page/page.h"
 
 #include <mialloc.h>
 
@@ -40,15 +39,7 @@ int mia_reallocarr(void *address, size_t count, size_t size) {
 
 void *mia_expand(void *p, size_t size) {
   if (p == NULL) return NULL;
-  if (size <= mia_alloc_usable(p)) return p;
-  mia_page *page = mia_page_of(p);
-  int error = errno;
-  size_t clean;
-  if (page != NULL && page->size_class >= MIA_CLASS_COUNT &&
-      size <= MIA_SIZE_MAX - MIA_SLICE_SIZE && mia_page_resize_single(page, size, false, &clean)) {
-    errno = error;
-    return p;
-  }
+  if (mia_alloc_extend(p, size)) return p;
   errno = ENOMEM;
   return NULL;
 }

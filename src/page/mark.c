@@ -2,6 +2,7 @@
 #include "base/prelude.h"
 
 #include "base/fail.h"
+#include "page/guard.h"
 #include "page/mark.h"
 #include "page/trim.h"
 
@@ -17,44 +18,45 @@ enum { LINK_WORDS = sizeof(mia_block) / sizeof(uintptr_t), MARKED_WORDS = LINK_W
 static uintptr_t mark_of(const mia_block *block) { return (uintptr_t)block ^ KEY; }
 
 static bool has_room(const mia_page *page) {
-  return page->size >= MARKED_WORDS * sizeof(uintptr_t);
+  return page->size >= MARKED_WORDS * sizeof(uintptr_t) + MIA_GUARD_SIZE;
+}
+
+/* Behind the mark, up to the edge. */
+static size_t rest_of(const mia_page *page) {
+  return page->size - MARKED_WORDS * sizeof(uintptr_t) - MIA_GUARD_EDGE;
 }
 
 void mia_page_mark(const mia_page *page, mia_block *block) {
   if (!has_room(page)) return;
   uintptr_t *words = (uintptr_t *)(void *)block;
   words[LINK_WORDS] = mark_of(block);
-  memset(words + MARKED_WORDS, FREE, page->size - MARKED_WORDS * sizeof(uintptr_t));
-}
-
-/* Where there is no mark: the block is looked for, if what is in it may be a link. */
-static bool is_on_list(const mia_page *page, const mia_block *block) {
-  const mia_block *next = block->next;
-  if (next != NULL && mia_page_of(next) != page) return false;
-  for (const mia_block *b = page->free; b != NULL; b = b->next)
-    if (b == block) return true;
-  return false;
-}
-
-void mia_page_mark_freed(const mia_page *page, mia_block *block, bool own) {
-  const uintptr_t *words = (const uintptr_t *)(const void *)block;
-  bool is_free = has_room(page) ? words[LINK_WORDS] == mark_of(block)
-                                : own && is_on_list(page, block);
-  is_free = is_free || (own && mia_page_is_away(page, block));
-  if (is_free) mia_base_misuse("block freed twice", block);
-  mia_page_mark(page, block);
-}
-
-void mia_page_require_live(const mia_page *page, const mia_block *block) {
-  const uintptr_t *words = (const uintptr_t *)(const void *)block;
-  if (has_room(page) && words[LINK_WORDS] == mark_of(block))
-    mia_base_misuse("block used after it was freed", block);
+  memset(words + MARKED_WORDS, FREE, rest_of(page));
 }
 
 static bool is_filled(const unsigned char *at, size_t size, unsigned char with) {
   for (size_t i = 0; i < size; i++)
     if (at[i] != with) return false;
   return true;
+}
+
+/* No seal looks like what is in its place. */
+bool mia_page_is_marked(const mia_page *page, const mia_block *block) {
+  if (!has_room(page)) return false;
+  const uintptr_t *words = (const uintptr_t *)(const void *)block;
+  const unsigned char *seal = (const unsigned char *)block + mia_guard_capacity(page);
+  return words[LINK_WORDS] == mark_of(block) ||
+         is_filled(seal, MIA_GUARD_SIZE - MIA_GUARD_EDGE, FREE);
+}
+
+void mia_page_mark_freed(const mia_page *page, mia_block *block, bool own) {
+  if (mia_page_is_marked(page, block) || (own && mia_page_is_away(page, block)))
+    mia_base_misuse("block freed twice", block);
+  (void)mia_page_require_guard(page, block);
+  mia_page_mark(page, block);
+}
+
+void mia_page_require_live(const mia_page *page, const mia_block *block) {
+  if (mia_page_is_marked(page, block)) mia_base_misuse("block used after it was freed", block);
 }
 
 /* Also the link: it leads to a block of the page, or nowhere. */
@@ -66,12 +68,12 @@ static bool is_untouched(const mia_page *page, const mia_block *block, bool fres
   const uintptr_t *words = (const uintptr_t *)(const void *)block;
   const unsigned char *rest = (const unsigned char *)(words + MARKED_WORDS);
   return words[LINK_WORDS] == (fresh ? 0 : mark_of(block)) &&
-         is_filled(rest, page->size - MARKED_WORDS * sizeof(uintptr_t), fresh ? 0 : FREE);
+         is_filled(rest, rest_of(page), fresh ? 0 : FREE);
 }
 
 void mia_page_require_free(const mia_page *page, mia_block *block, bool fresh) {
   if (!is_untouched(page, block, fresh))
     mia_base_misuse("block written to after it was freed", block);
   if (fresh || !has_room(page)) return;
-  memset((uintptr_t *)(void *)block + LINK_WORDS, LIVE, page->size - sizeof(mia_block));
+  memset((uintptr_t *)(void *)block + LINK_WORDS, LIVE, rest_of(page) + sizeof(uintptr_t));
 }

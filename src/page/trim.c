@@ -4,6 +4,7 @@
 #include "arena/purge.h"
 #include "base/bits.h"
 #include "os/os.h"
+#include "page/guard.h"
 #include "page/mark.h"
 #include "page/trim.h"
 
@@ -43,6 +44,9 @@ static uint32_t end_of_unit(const mia_page *page, size_t unit, unsigned shift) {
 
 /* ---- what is free ---- */
 
+/* A block's edge (guard.h) is its own, the last bytes are the next one's. */
+static size_t begin_of(size_t offset) { return offset > 0 ? offset - MIA_GUARD_EDGE : 0; }
+
 static void add_free(units *u, size_t from, size_t to) {
   while (from < to) {
     size_t unit = from >> u->shift;
@@ -57,7 +61,7 @@ static void add_away(units *u, const mia_page *page) {
   for (uint64_t left = page->gone; left != 0; left &= left - 1) {
     size_t unit = (size_t)__builtin_ctzll(left);
     size_t from = block_at(page, unit << u->shift) * page->size;
-    add_free(u, from, end_of_unit(page, unit, u->shift) * page->size);
+    add_free(u, begin_of(from), begin_of(end_of_unit(page, unit, u->shift) * page->size));
   }
 }
 
@@ -66,9 +70,9 @@ static void measure(units *u, const mia_page *page) {
   *u = (units){.shift = unit_shift()};
   u->count = (unsigned)(span >> u->shift);
   for (const mia_block *block = page->free; block != NULL; block = block->next)
-    add_free(u, offset_of(page, block), offset_of(page, block) + page->size);
+    add_free(u, begin_of(offset_of(page, block)), begin_of(offset_of(page, block) + page->size));
   add_away(u, page);
-  add_free(u, page->capacity * page->size, span);
+  add_free(u, begin_of(page->capacity * page->size), span);
 }
 
 /* The units that can go and have not yet. */

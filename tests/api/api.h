@@ -39,6 +39,13 @@ static inline uint64_t api_random(unsigned test) {
   return api_seed + (uint64_t)test * PATTERN_STEP;
 }
 
+/* The least size of another class; where a block ends with what was asked for (in
+ * debug builds) every size is one: a sixteenth further on. */
+static inline size_t next_class(size_t size) {
+  size_t good = mia_good_size(size);
+  return good + 1 + (mia_good_size(good + 1) == good + 1 ? good / 16 : 0);
+}
+
 static inline TCase *api_case(Suite *suite, const char *name) {
   TCase *tcase = tcase_create(name);
   tcase_set_timeout(tcase, CASE_TIMEOUT);

@@ -36,7 +36,7 @@ static size_t alignment_due(size_t size) { return size <= 8 ? 8 : 16; }
 /* The usable size of each class up to CLASSES_TOP, ascending. */
 static size_t find_classes(size_t classes[CLASSES_MAX]) {
   size_t n = 0;
-  for (size_t size = 0; size <= CLASSES_TOP; size = classes[n - 1] + 1) {
+  for (size_t size = 1; size <= CLASSES_TOP; size = next_class(size)) {
     need_at(n < CLASSES_MAX, size);
     classes[n++] = mia_good_size(size);
     need_at(classes[n - 1] >= size, size);
@@ -56,7 +56,7 @@ static void *checked_malloc(size_t size) {
 START_TEST(classes_grow_gently) {
   size_t classes[CLASSES_MAX];
   size_t n = find_classes(classes);
-  ck_assert_uint_eq(mia_good_size(0), mia_good_size(1));
+  ck_assert_uint_le(mia_good_size(0), mia_good_size(1));
   for (size_t i = 0; i < n; i++) {
     need_at(mia_good_size(classes[i]) == classes[i], classes[i]);
     if (i == 0) continue;

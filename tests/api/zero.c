@@ -45,7 +45,7 @@ static void dirty(void *p) { memset(p, DIRT, mia_usable_size(p)); }
 START_TEST(every_class_fresh_and_reused) {
   form which = (form)_i;
   void *blocks[BLOCKS];
-  for (size_t size = 1; size <= CLASS_TOP; size = mia_good_size(size) + 1) {
+  for (size_t size = 1; size <= CLASS_TOP; size = next_class(size)) {
     for (int round = 0; round < 3; round++) {
       for (int i = 0; i < BLOCKS; i++) {
         blocks[i] = zeroed(which, size, (size_t)1 << i);

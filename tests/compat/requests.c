@@ -86,8 +86,8 @@ static bool count(const mi_heap_t *heap, const mi_heap_area_t *area, void *block
   tally *t = (tally *)arg;
   if (block == NULL) return heap == answers && area->used > 0;
   t->blocks++;
-  t->bytes += size;
-  return mi_heap_of(block) == answers;
+  t->bytes += area->full_block_size;
+  return size <= area->block_size && mi_heap_of(block) == answers;
 }
 
 static bool count_heap(mi_heap_t *heap, void *arg) {

@@ -185,7 +185,7 @@ static void first_malloc_of_a_thread(void) {
   system_refuse(SYSTEM_ANY, 1, SYSTEM_EVER);
   (void)take_all(&list, 3 * MIB, SIZE_MAX);
   (void)take_all(&list, 65536, SIZE_MAX);
-  (void)take_all(&list, 8, SIZE_MAX);
+  (void)take_all(&list, sizeof(node), SIZE_MAX);
   need(mia_heap_new() == NULL);
   need(pthread_create(&thread, NULL, free_and_ask, block) == 0);
   need(pthread_join(thread, &result) == 0 && result == NULL);

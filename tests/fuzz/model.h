@@ -293,6 +293,7 @@ static inline void model_resize(model *m, const model_call *call) {
     model_check(m, b);
     return;
   }
+  if (c.what == MODEL_EXPAND && c.size < b->size) c.size = b->size; /* it never shrinks */
   size_t kept = b->size < c.size ? b->size : c.size;
   m->bytes += c.size - b->size;
   model_block was = *b;

@@ -82,6 +82,8 @@ static inline void lite_add(TCase *t, const lite_test *test, int from, int to, i
 #define tcase_add_test(t, test) lite_add(t, test, 0, 1, 0)
 #define tcase_add_loop_test(t, test, from, to) lite_add(t, test, from, to, 0)
 #define tcase_add_test_raise_signal(t, test, signo) lite_add(t, test, 0, 1, signo)
+#define tcase_add_loop_test_raise_signal(t, test, signo, from, to) \
+  lite_add(t, test, from, to, signo)
 
 static inline SRunner *srunner_create(Suite *s) { return s; }
 static inline int srunner_ntests_failed(SRunner *r) { return r->failed; }

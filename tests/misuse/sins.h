@@ -11,14 +11,16 @@
 #include <mialloc/heap.h>
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALL = 40, TINY = 8, LARGE = 200000, HUGE_BLOCK = 40 << 20, CHURN = 3000 };
+enum { SMALL = 40, TINY = 8, SLICE = 65536, LARGE = 200000, HUGE_BLOCK = 40 << 20, CHURN = 3000 };
 
 /* The compiler knows malloc by its attributes, and warns of what is done here. */
 static void *(*volatile get)(size_t) = mia_malloc;
+static void *(*volatile get_aligned)(size_t, size_t) = mia_malloc_aligned;
 static void (*volatile release)(void *) = mia_free;
 static void *(*volatile resize)(void *, size_t) = mia_realloc;
 
@@ -36,11 +38,12 @@ static void *elsewhere(void *p) {
   return NULL;
 }
 
-static void free_elsewhere(void *p) {
+static void in_thread(void *(*run)(void *), void *p) {
   pthread_t thread;
-  if (pthread_create(&thread, NULL, elsewhere, p) != 0) exit(EXIT_FAILURE);
+  if (pthread_create(&thread, NULL, run, p) != 0) exit(EXIT_FAILURE);
   pthread_join(thread, NULL);
 }
+static void free_elsewhere(void *p) { in_thread(elsewhere, p); }
 
 /* A block among others, so that its page is neither empty nor full. */
 static char *among(size_t size) {
@@ -143,22 +146,79 @@ static void free_interior_elsewhere(void) {
 
 /* ---- written where it must not ---- */
 
-static void overflow(size_t by) {
-  char *p = among(SMALL);
-  memset(p + SMALL, 'x', by);
+static char *overflow(size_t size, size_t by) {
+  char *p = among(size);
+  memset(p + size, 'x', by);
+  return p;
+}
+static void overflow_and_free(size_t size, size_t by) {
+  release(overflow(size, by));
+  if (size < LARGE) churn(size);
+}
+static void overflow_1(void) { overflow_and_free(SMALL, 1); }
+static void overflow_8(void) { overflow_and_free(SMALL, 8); }
+static void overflow_tiny(void) { overflow_and_free(TINY, 1); }
+static void overflow_none(void) { overflow_and_free(0, 1); }
+static void overflow_large(void) { overflow_and_free(LARGE, 1); }
+static void overflow_huge(void) { overflow_and_free(HUGE_BLOCK, 8); }
+static void overflow_aligned(void) {
+  char *p = get_aligned(SMALL, 64);
+  blame(p);
+  p[SMALL] = 'x';
   release(p);
   churn(SMALL);
 }
-static void overflow_1(void) { overflow(1); }
-static void overflow_8(void) { overflow(8); }
-static void underflow(size_t by) {
-  char *p = among(SMALL);
+static void overflow_realloc(void) {
+  char *p = overflow(SMALL, 1);
+  p = resize(p, SMALL + 1);
+  churn(SMALL);
+}
+static void overflow_elsewhere(void) {
+  free_elsewhere(overflow(SMALL, 1));
+  churn(SMALL);
+}
+static bool look(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
+                 void *arg) {
+  (void)heap, (void)area, (void)block, (void)size, (void)arg;
+  return true;
+}
+static void overflow_walk(void) {
+  (void)overflow(SMALL, 1);
+  (void)mia_heap_visit_blocks(mia_heap_main(), true, look, NULL);
+}
+static void overflow_shrunk(void) {
+  char *p = resize(get(LARGE), LARGE - SMALL);
+  blame(p);
+  p[LARGE - SMALL] = 'x';
+  release(p);
+}
+static char *underflow(size_t size, size_t by) {
+  char *p = among(size);
   memset(p - by, 'x', by);
+  return p;
+}
+static void underflow_and_free(size_t size, size_t by) {
+  release(underflow(size, by));
+  churn(size);
+}
+static void underflow_1(void) { underflow_and_free(SMALL, 1); }
+static void underflow_8(void) { underflow_and_free(SMALL, 8); }
+static void underflow_tiny(void) { underflow_and_free(TINY, 8); }
+static void underflow_first(void) { /* the first block of its page */
+  char *p = among(SMALL);
+  while ((uintptr_t)p % SLICE != 0) p = get(SMALL);
+  memset(p - TINY, 'x', TINY);
   release(p);
   churn(SMALL);
 }
-static void underflow_1(void) { underflow(1); }
-static void underflow_8(void) { underflow(8); }
+static void underflow_large(void) {
+  char *p = underflow(LARGE, 8);
+  release(p);
+}
+static void underflow_elsewhere(void) {
+  free_elsewhere(underflow(SMALL, 8));
+  churn(SMALL);
+}
 static void write_after(size_t at) {
   char *p = among(SMALL);
   release(p);
@@ -180,6 +240,25 @@ static void sized_wrong(void) {
   char *p = among(SMALL);
   mia_free_sized(p, (size_t)2 * SMALL);
   churn(SMALL);
+}
+static void sized_less(void) {
+  mia_free_sized(among(SMALL), SMALL - 1);
+  churn(SMALL);
+}
+static void sized_wrong_large(void) { mia_free_sized(among(LARGE), (size_t)2 * LARGE); }
+static void *free_sized_elsewhere(void *p) {
+  mia_free_sized(p, (size_t)2 * SMALL);
+  return NULL;
+}
+static void sized_wrong_elsewhere(void) {
+  in_thread(free_sized_elsewhere, among(SMALL));
+  churn(SMALL);
+}
+static void sized_misaligned_large(void) {
+  size_t align = 4096;
+  char *p = among(LARGE);
+  while (((uintptr_t)p & (align - 1)) == 0) align *= 2;
+  mia_free_aligned_sized(p, align, LARGE);
 }
 static void sized_misaligned(void) {
   char *p = among(48);

@@ -20,8 +20,11 @@ enum { SECONDS = 60, TEXT_SIZE = 512 };
 #define INSIDE "pointer to the inside of a block"
 #define TWICE "block freed twice"
 #define WRITTEN "block written to after it was freed"
+#define BEYOND "block written to beyond its end"
+#define BEFORE "block written to before its start"
 #define USED "block used after it was freed"
 #define SMALLER "sized free of a block that is smaller"
+#define LARGER "sized free of a block that is larger"
 #define ALIGNED "sized free of a block that is aligned otherwise"
 
 /* What is said of a sin in a release and in a debug build; NULL: nothing for sure. */
@@ -49,15 +52,33 @@ static const sin_row sins[] = {
     {"misaligned inside of a block freed", free_misaligned, NULL, INSIDE},
     {"inside of a large block freed", free_interior_large, INSIDE, INSIDE},
     {"inside of a block freed by another thread", free_interior_elsewhere, INSIDE, INSIDE},
-    {"overflow by 1", overflow_1, NULL, NULL},
-    {"overflow by 8", overflow_8, NULL, NULL},
-    {"underflow by 1", underflow_1, NULL, NULL},
-    {"underflow by 8", underflow_8, NULL, NULL},
+    {"overflow by 1", overflow_1, NULL, BEYOND},
+    {"overflow by 8", overflow_8, NULL, BEYOND},
+    {"overflow by 1 of a block of 8 bytes", overflow_tiny, NULL, BEYOND},
+    {"overflow by 1 of a block of none", overflow_none, NULL, BEYOND},
+    {"overflow by 1 of an aligned block", overflow_aligned, NULL, BEYOND},
+    {"overflow by 1 of a large block", overflow_large, NULL, BEYOND},
+    {"overflow by 8 of a huge block", overflow_huge, NULL, BEYOND},
+    {"overflow by 1, noticed by realloc", overflow_realloc, NULL, BEYOND},
+    {"overflow by 1, noticed in another thread", overflow_elsewhere, NULL, BEYOND},
+    {"overflow by 1, noticed by a walk over the heap", overflow_walk, NULL, BEYOND},
+    {"overflow by 1 of a block that shrank", overflow_shrunk, NULL, BEYOND},
+    {"underflow by 1", underflow_1, NULL, BEFORE},
+    {"underflow by 8", underflow_8, NULL, BEFORE},
+    {"underflow by 8 of a block of 8 bytes", underflow_tiny, NULL, BEFORE},
+    {"underflow by 8 of the first block of a page", underflow_first, NULL, NULL},
+    {"underflow by 8 of a large block", underflow_large, NULL, NULL},
+    {"underflow by 8, noticed in another thread", underflow_elsewhere, NULL, BEFORE},
     {"first bytes written to after free", write_after_link, WRITTEN, WRITTEN},
     {"later bytes written to after free", write_after_content, NULL, WRITTEN},
     {"block of 8 bytes written to after free", write_after_tiny, WRITTEN, WRITTEN},
     {"sized free with a larger size", sized_wrong, NULL, SMALLER},
+    {"sized free with a smaller size", sized_less, NULL, LARGER},
+    {"sized free of a large block with a larger size", sized_wrong_large, SMALLER, SMALLER},
+    {"sized free with a larger size by another thread", sized_wrong_elsewhere, SMALLER, SMALLER},
     {"sized free with another alignment", sized_misaligned, NULL, ALIGNED},
+    {"sized free of a large block with another alignment", sized_misaligned_large, ALIGNED,
+     ALIGNED},
     {"realloc of a freed block", realloc_freed, NULL, USED},
     {"realloc of a freed large block", realloc_freed_large, NOT_BLOCK, NOT_BLOCK},
     {"realloc of a static object", realloc_static, NOT_BLOCK, NOT_BLOCK},

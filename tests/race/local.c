@@ -14,6 +14,7 @@
 #include "local/thread.h"
 #include "map/pagemap.h"
 #include "models.h"
+#include "page/guard.h"
 #include "page/owner.h"
 #include "stage.h"
 
@@ -324,6 +325,7 @@ static void begin_single(void) {
   page = mia_local_make_single(local, &(mia_single){.size = MIA_SLICE_SIZE, .align = 1}, &zero);
   if (page == NULL) race_fail("no page");
   blocks[2] = (void *)page->start;
+  mia_page_guard(page, blocks[2], MIA_SLICE_SIZE - MIA_GUARD_SIZE);
 }
 static void delete_and_drop(void) {
   delete_heap();

@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "local/bin.h"
 #include "local/local.h"
+#include "page/guard.h"
 #include "page/page.h"
 #include "stage.h"
 
@@ -48,6 +49,7 @@ mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **
     self->head[STAGE_CLASS] = blocks[i]->next;
     page = self->bins[STAGE_CLASS].page;
     page->total = (uint16_t)total;
+    mia_page_guard(page, blocks[i], mia_guard_capacity(page));
   }
   return page;
 }

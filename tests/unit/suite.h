@@ -96,6 +96,13 @@ static inline int suite_forks(void) {
     else                                                 \
       (void)(test);                                      \
   } while (0)
+#define LOOP_DIES(test, from, to, signo)                                \
+  do {                                                                  \
+    if (suite_forks())                                                  \
+      tcase_add_loop_test_raise_signal(suite_t, test, signo, from, to); \
+    else                                                                \
+      (void)(test);                                                     \
+  } while (0)
 #define DIES_IN_DEBUG(test, signo) \
   do {                             \
     if (MIA_DEBUG)                 \

@@ -3,6 +3,7 @@
 #include "fake/world.h"
 
 #include "base/bits.h"
+#include "page/guard.h"
 #include "page/mark.h"
 #include "page/trim.h"
 
@@ -29,7 +30,7 @@ static void take_back(mia_page *page, mia_block *block) {
 static void free_most(mia_page *page, uint32_t step, uint32_t rest) {
   for (uint32_t i = 0; i < page->total; i++) {
     if (i % step == rest)
-      memset(blocks[i], 0xa5, page->size);
+      memset(blocks[i], 0xa5, page->size - MIA_GUARD_EDGE);
     else
       take_back(page, blocks[i]);
   }
@@ -37,7 +38,7 @@ static void free_most(mia_page *page, uint32_t step, uint32_t rest) {
 
 static bool is_whole(const mia_page *page, const mia_block *block) {
   const unsigned char *p = (const unsigned char *)block;
-  for (size_t i = 0; i < page->size; i++)
+  for (size_t i = 0; i < page->size - MIA_GUARD_EDGE; i++)
     if (p[i] != 0xa5) return false;
   return true;
 }
@@ -55,13 +56,14 @@ static bool counts_are_right(const mia_page *page) { /* T1, T2 */
   return away == page->away && seen == page->gone;
 }
 
-/* Bytes of OS pages with blocks of which none lives. */
+/* Bytes of OS pages with blocks of which none lives, nor has its edge there. */
 static size_t free_bytes(const mia_page *page, uint32_t step, uint32_t rest) {
   size_t sum = 0, unit = mia_os_page_size();
   for (size_t at = 0; at < page->total * page->size; at += unit) {
     bool lives = false;
     for (uint32_t i = rest; i < page->total; i += step)
-      if (i * page->size < at + unit && (i + 1) * page->size > at) lives = true;
+      if (i * page->size < at + unit + MIA_GUARD_EDGE && (i + 1) * page->size > at + MIA_GUARD_EDGE)
+        lives = true;
     if (!lives) sum += unit;
   }
   return sum;
@@ -123,7 +125,7 @@ START_TEST(what_was_never_carved_is_free) {
   mia_page *page = mia_page_make(mia_class_of(5000), NULL);
   mia_block *first = mia_page_lend(page, &fresh);
   mia_block *second = mia_page_lend(page, &fresh);
-  memset(second, 0xa5, page->size);
+  memset(second, 0xa5, page->size - MIA_GUARD_EDGE);
   take_back(page, first);
   ck_assert_uint_eq(mia_page_trim(page), MIA_OS_PAGE_MIN);
   ck_assert(counts_are_right(page) && page->away == 1 && is_whole(page, second));
@@ -190,9 +192,20 @@ START_TEST(a_second_free_of_what_is_away_is_fatal) {
 }
 END_TEST
 
+/* The edge of a block lies in an OS page of which nothing else is in use. */
+START_TEST(the_edge_of_what_lives_stays) {
+  mia_page *page = filled(mia_class_of(MIA_OS_PAGE_MIN / 2));
+  for (uint32_t i = 0; i < page->total; i++)
+    if (i != 2) take_back(page, blocks[i]);
+  mia_page_guard(page, blocks[2], 100);
+  ck_assert_uint_gt(mia_page_trim(page), 0);
+  ck_assert_uint_eq(mia_page_require_guard(page, blocks[2]), 100);
+}
+END_TEST
+
 SUITE("page/trim") {
   CASE(world_of_pages, world_end);
-  LOOP(what_no_block_lives_in_goes_and_comes_again, 0, MIA_CLASS_COUNT);
+  LOOP(what_no_block_lives_in_goes_and_comes_again, MIA_DEBUG ? 1 : 0, MIA_CLASS_COUNT);
   TEST(a_page_is_trimmed_again_when_more_is_free);
   TEST(what_was_never_carved_is_free);
   LOOP(a_refusal_leaves_the_blocks_free, 8, 10);
@@ -201,6 +214,7 @@ SUITE("page/trim") {
   TEST(nothing_is_looked_for_where_nothing_can_be);
   TEST(memory_that_is_not_the_systems_stays);
   LOOP(a_larger_os_page, 0, 5);
+  if (MIA_DEBUG) TEST(the_edge_of_what_lives_stays);
   DIES_IN_DEBUG(a_second_free_of_what_is_away_is_fatal, SIGABRT);
   TIMEOUT(60);
 }

@@ -1,0 +1,43 @@
+/* guard.h -- what debug builds lay around a block in use, so that a write beyond
+ * either end of it is noticed when it is freed, resized or asked about.
+ *
+ *     | content | fill | seal |      | content | fill | seal |
+ *   --+---------+------+------+------+---------+------+------+------+--
+ *            a block of a page  edge            the next one   edge
+ *
+ * The content is as long as was asked for: that is the usable size, to the byte.
+ * The fill is what is left of the block, the seal is the fill's length in disguise.
+ * The edge lies at the end of a block but belongs to the one behind it: so each
+ * thread looks at nothing but what is its own, whatever others do next door.  It
+ * costs no alignment; the first block of a page, large and huge ones have none.
+ * Invariant:
+ *   G1  debug builds only: a block in use has seal, fill and edge as put by
+ *       mia_page_guard for its usable size */
+#ifndef MIA_PAGE_GUARD_H
+#define MIA_PAGE_GUARD_H
+
+#include "page/page.h"
+
+enum {
+  MIA_GUARD_EDGE = MIA_DEBUG ? 8 : 0,
+  MIA_GUARD_SIZE = MIA_DEBUG ? 8 + MIA_GUARD_EDGE : 0 /* at least, of a block */
+};
+
+/* The bytes that a block needs for a request; too large a one stays so.  None is
+ * for nothing: a free block has room for its mark. */
+mia_inline size_t mia_guard_room(size_t size) {
+  if (!MIA_DEBUG || size > MIA_SIZE_MAX) return size;
+  return (size > 0 ? size : 1) + MIA_GUARD_SIZE;
+}
+
+/* The bytes that a program could have asked for of a block as large. */
+mia_inline size_t mia_guard_capacity(const mia_page *page) { return page->size - MIA_GUARD_SIZE; }
+
+/* Makes `size' the usable size of a block. */
+void mia_page_guard(const mia_page *page, void *block, size_t size);
+
+/* Aborts if a block in use was written to beyond its end or before its start;
+ * its usable size. */
+size_t mia_page_require_guard(const mia_page *page, const void *block);
+
+#endif
