@@ -13,7 +13,7 @@
 #include <vector>
 
 static int own_language(int overriding) {
-  std::vector<int, mialloc::allocator<int> > numbers(1000, 7);
+  std::vector<int, mialloc::allocator<int>> numbers(1000, 7);
   if (!mia_any_heap_contains(&numbers[0])) return 0;
   int *volatile number = new int(7);
   int good = mia_any_heap_contains(number) == (overriding != 0);
