@@ -237,6 +237,62 @@ static void realloc_to_nothing(void) {
 }
 
 #if defined(__GLIBC__)
+/* ---- malloc_trim, while those who freed sleep ---- */
+
+enum { FREERS = 4, FREED = 4096, FREED_SIZE = 4000, TRIM_PART = 20 };
+
+static void *to_free[FREERS][FREED];
+static pthread_barrier_t stages; /* all have filled, all have freed, all may end */
+
+static void *fill_and_free(void *number) {
+  size_t i = (size_t)(uintptr_t)number;
+  for (int k = 0; k < FREED; k++)
+    if ((to_free[i][k] = call_malloc(FREED_SIZE)) != NULL) memset(to_free[i][k], 1, FREED_SIZE);
+  pthread_barrier_wait(&stages);
+  pthread_barrier_wait(&stages);
+  size_t whose = i < FREERS / 2 ? i
+                                : FREERS + FREERS / 2 - 1 - i; /* two their own, two each other's */
+  for (int k = 0; k < FREED; k++) call_free(to_free[whose][k]);
+  pthread_barrier_wait(&stages);
+  pthread_barrier_wait(&stages);
+  return NULL;
+}
+
+static void *trim(void *result) {
+  *(int *)result = malloc_trim(0);
+  return NULL;
+}
+
+static bool run_trim(int *result) {
+  pthread_t thread;
+  return pthread_create(&thread, NULL, trim, result) == 0 && pthread_join(thread, NULL) == 0;
+}
+
+/* At once, and from a thread that has nothing to do with it. */
+static void trim_of_others(void) {
+  pthread_t threads[FREERS];
+  int freed = 0;
+  pthread_barrier_init(&stages, NULL, FREERS + 1);
+  bool run = run_trim(&freed); /* what was free before, and a stack */
+  size_t before = resident();
+  for (size_t i = 0; i < FREERS; i++)
+    run = pthread_create(&threads[i], NULL, fill_and_free, (void *)(uintptr_t)i) == 0 && run;
+  if (!run) abort();
+  pthread_barrier_wait(&stages);
+  size_t most = resident() - before;
+  pthread_barrier_wait(&stages);
+  pthread_barrier_wait(&stages);
+  run = run_trim(&freed);
+  size_t after = resident();
+  size_t rest = after > before ? after - before : 0;
+  printf("# %zu KiB, of %zu KiB\n", rest / KIB, most / KIB);
+  ok(run && freed == 1, "malloc_trim says that it gave something back");
+  /* an emulator keeps a lot for each thread */
+  ok(emulator != NULL || rest <= most / TRIM_PART, "of what sleeping threads freed");
+  pthread_barrier_wait(&stages);
+  for (size_t i = 0; i < FREERS; i++) pthread_join(threads[i], NULL);
+}
+
 static void glibc_names(void) {
   enum { COUNT = 2000, SIZE = 1000 };
   static void *blocks[COUNT];
@@ -612,6 +668,7 @@ int main(int argc, char **argv) {
   realloc_to_nothing();
 #if defined(__GLIBC__)
   glibc_names();
+  trim_of_others();
 #endif
   strings();
   streams();
