@@ -118,10 +118,24 @@ static void *allocate(mia_heap *heap, const request *r) {
   return p;
 }
 
-void *mia_alloc_slow(size_t size, bool zero) {
+/* The same for a large block: the page of one that was freed is in reserve. */
+static void *again(mia_local *self, size_t size) {
   size_t room = mia_guard_room(size);
-  if (room <= MIA_CLASS_SIZE_MAX && !zero) {
-    void *p = relend(mia_local_self, mia_class_of(room), size);
+  if (self->chosen != NULL || room > MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE) return NULL;
+  mia_page *page = mia_local_reuse_large(self, mia_slices_of(room));
+  if (page == NULL) return NULL;
+  mia_page_renew_single(page, room);
+  mia_count_add(&self->counts.lent[MIA_CLASS_LARGE], 1);
+  if (MIA_DEBUG) mia_page_guard(page, page->start, size);
+  return page->start;
+}
+
+void *mia_alloc_slow(size_t size, bool zero) {
+  if (!zero) {
+    mia_local *self = mia_local_self;
+    size_t room = mia_guard_room(size);
+    void *p =
+        room <= MIA_CLASS_SIZE_MAX ? relend(self, mia_class_of(room), size) : again(self, size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),

@@ -132,8 +132,11 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   return page;
 }
 
+/* A block as large as the one before, but for less than any OS page, needs no
+ * system call to know its size. */
 void mia_page_renew_single(mia_page *page, size_t size) {
-  page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
+  if (size > page->size || page->size - size >= MIA_OS_PAGE_MIN)
+    page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
   page->used = 1;
   page->free = NULL;
   mia_owner_begin_full(page, 1);
