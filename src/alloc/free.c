@@ -5,6 +5,7 @@
 #include "alloc/fast.h"
 #include "base/bits.h"
 #include "local/bin.h"
+#include "local/thread.h"
 
 #include <errno.h>
 
@@ -19,7 +20,7 @@ void mia_alloc_free_slow(void *p) {
   if (p == NULL) return;
   int error = errno;
   mia_page *page = page_of_block(p);
-  mia_local *self = mia_local_self;
+  mia_local *self = mia_local_attach_to_free();
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT)

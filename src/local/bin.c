@@ -9,21 +9,42 @@
 #include "page/owner.h"
 
 enum {
-  /* A full page is worth having again when this part of it is free. */
+  /* A full page is worth having again when this part of it is free, or so many
+   * blocks if they are no more than that part. */
   FULL_DUE_SHIFT = 4,
+  FULL_DUE_BLOCKS = 16,
+  FULL_DUE_MOST_SHIFT = 3,
   /* More pages with room than this are of no use to a thread: others may. */
   OTHERS_MAX = 32,
   /* Blocks of one page that may wait in the outbox. */
-  OUTBOX_MAX = 32
+  OUTBOX_MAX = 32,
+  /* If a page adopted early has fewer blocks to lend when its turn comes, the next
+   * so many are not. */
+  EARLY_MIN = 4,
+  EARLY_WAIT = 255
 };
 
 /* ---- the list of other pages ---- */
 
-static void add_other(mia_bin *bin, mia_page *page) {
+static void add_first(mia_bin *bin, mia_page *page) {
   page->prev = NULL;
   page->next = bin->others;
-  if (bin->others != NULL) bin->others->prev = page;
+  if (bin->others != NULL)
+    bin->others->prev = page;
+  else
+    bin->last = page;
   bin->others = page;
+  bin->count++;
+}
+
+static void add_last(mia_bin *bin, mia_page *page) {
+  page->prev = bin->last;
+  page->next = NULL;
+  if (bin->last != NULL)
+    bin->last->next = page;
+  else
+    bin->others = page;
+  bin->last = page;
   bin->count++;
 }
 
@@ -32,7 +53,10 @@ static void remove_other(mia_bin *bin, mia_page *page) {
     page->prev->next = page->next;
   else
     bin->others = page->next;
-  if (page->next != NULL) page->next->prev = page->prev;
+  if (page->next != NULL)
+    page->next->prev = page->prev;
+  else
+    bin->last = page->prev;
   bin->count--;
 }
 
@@ -53,6 +77,9 @@ static bool is_full(const mia_page *page) { return page->used == page->total; }
 
 static uint32_t full_due(const mia_page *page) {
   uint32_t due = page->total >> FULL_DUE_SHIFT;
+  if (due >= FULL_DUE_BLOCKS) return due;
+  due = page->total >> FULL_DUE_MOST_SHIFT;
+  if (due > FULL_DUE_BLOCKS) due = FULL_DUE_BLOCKS;
   return due > 0 ? due : 1;
 }
 
@@ -69,7 +96,7 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
     } else if (keep && wants(self, page)) {
       mia_local_pool_remove(page);
       own(self, page);
-      add_other(&self->bins[page->size_class], page);
+      add_first(&self->bins[page->size_class], page);
       mia_local_count(self, MIA_EVENT_ADOPTED);
       return;
     } else if (mia_local_pool_put(page)) {
@@ -109,11 +136,20 @@ static bool leave_full(mia_local *self, unsigned size_class) {
   return false;
 }
 
+/* Whether it was good to adopt this page early. */
+static void judge_early(mia_bin *bin, const mia_page *page) {
+  if (page->total - page->used < EARLY_MIN)
+    bin->wait = EARLY_WAIT;
+  else if (bin->wait > 0)
+    bin->wait--;
+}
+
 static mia_page *next_page(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   mia_page *page = bin->others;
   if (page != NULL) {
     remove_other(bin, page);
+    judge_early(bin, page);
     return page;
   }
   page = mia_local_pool_take(mia_local_heap(self->heap), size_class);
@@ -197,6 +233,21 @@ void mia_local_flush(mia_local *self) {
   send(self, box.page, box.head, box.tail, box.count);
 }
 
+/* A thread that frees into a full page of a class that it allocates from has the
+ * page at once, if it can: every further free costs no atomic operation.  The page
+ * is used after those that it has already, and so has time to gather blocks. */
+static bool adopt_early(mia_local *self, mia_page *page) {
+  mia_bin *bin = &self->bins[page->size_class];
+  if (bin->wait > 0 || !wants(self, page) || mia_aword_get(&page->listed) != 0) return false;
+  if (!mia_owner_claim(page)) return false;
+  mia_local_pool_remove(page);
+  mia_page_gather(page);
+  own(self, page);
+  add_last(bin, page);
+  mia_local_count(self, MIA_EVENT_ADOPTED);
+  return true;
+}
+
 /* The one block of a page.  Somebody else may have the page at this moment, to
  * end its heap: he then sees to it. */
 static void free_single(mia_local *self, mia_page *page, const mia_block *block) {
@@ -211,6 +262,10 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
   if (page->size_class >= MIA_CLASS_COUNT) {
     free_single(self, page, block);
+    return;
+  }
+  if (adopt_early(self, page)) {
+    mia_local_free_own(self, page, block);
     return;
   }
   /* What waits in an outbox must not outlive a heap that is destroyed. */
@@ -241,6 +296,7 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
                page->used < page->total && page != bin->page); /* L2 */
   }
   mia_assert(count == bin->count);
+  mia_assert(count > 0 ? bin->last->next == NULL : bin->last == NULL);
 }
 
 /* Takes the list in use back to its page, which is then one of the others. */
@@ -254,7 +310,7 @@ static void end_lending(mia_local *self, unsigned size_class) {
   mia_count_add(&self->counts.lent[size_class], (uintptr_t)page->used - before);
   self->head[size_class] = NULL;
   bin->page = NULL;
-  add_other(bin, page);
+  add_first(bin, page);
 }
 
 void mia_local_end_lists(mia_local *self) {

@@ -23,11 +23,13 @@
  *       the local */
 typedef struct mia_bin {
   mia_page *page;   /* [own] */
-  mia_page *others; /* [own] doubly linked, the newest first */
+  mia_page *others; /* [own] doubly linked, in the order in which they will be used */
+  mia_page *last;   /* [own] of those; NULL if there are none */
   mia_block *rest;  /* [own] the list in use while it is withheld from the fast path */
   uint32_t count;   /* [own] length of `others' */
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
   bool warm;        /* [own] lists were lent since the last trim */
+  uint8_t wait;     /* [own] changes of the page until pages are adopted early again */
 } mia_bin;
 
 /* Large pages of up to so many slices are kept in reserve (spare.h). */
@@ -101,7 +103,8 @@ typedef struct mia_tally {
 } mia_tally;
 
 typedef struct mia_local_world {
-  mia_local none;  /* [const] of a thread that has none: empty */
+  mia_local none;  /* [const] of a thread that has none yet: empty */
+  mia_local ended; /* [const] of a thread that had one and was told of its end: empty */
   mia_local first; /* the first one in use */
   mia_lock threads;
   mia_local *idle;    /* [lock:threads] */
@@ -122,6 +125,7 @@ mia_assert_placed(mia_tally, peak);
 mia_assert_placed(mia_local, spares);
 mia_assert_placed(mia_local, counts);
 mia_assert_placed(mia_local_world, none);
+mia_assert_placed(mia_local_world, ended);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);
 mia_assert_placed(mia_local_world, attached);
@@ -134,7 +138,7 @@ mia_assert_placed(mia_local_world, pages);
 extern mia_local_world mia_local_all __attribute__((visibility("hidden")));
 mia_assert_holds(mia_local_all, mia_local);
 
-/* The calling thread's; &mia_local_all.none before its first allocation and
+/* The calling thread's; &mia_local_all.none before it needs one, &mia_local_all.ended
  * after its end.  Never NULL, so that the fast path need not look. */
 extern mia_thread_local mia_local *mia_local_self __attribute__((visibility("hidden")));
 
@@ -164,7 +168,9 @@ mia_inline bool mia_local_is_main(const mia_page *page) { return mia_aword_get(&
 mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
   return mia_local_heap(self->chosen);
 }
-mia_inline bool mia_local_is_none(const mia_local *self) { return self == &mia_local_all.none; }
+mia_inline bool mia_local_is_none(const mia_local *self) {
+  return self == &mia_local_all.none || self == &mia_local_all.ended;
+}
 /* The list that a local allocates from, also while it is withheld. */
 mia_inline mia_block *mia_local_list(const mia_local *local, unsigned size_class) {
   mia_block *list = local->head[size_class];

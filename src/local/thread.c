@@ -34,6 +34,12 @@ mia_local *mia_local_attach(void) {
   return self;
 }
 
+mia_local *mia_local_attach_to_free(void) {
+  mia_local *self = mia_local_self;
+  if (self == &mia_local_all.none) self = mia_local_attach();
+  return self != NULL ? self : &mia_local_all.none;
+}
+
 void mia_local_detach(void) {
   mia_local *self = mia_local_self;
   if (mia_local_is_none(self)) return;
@@ -42,7 +48,7 @@ void mia_local_detach(void) {
   mia_local_abandon(self);
   self->chosen = NULL;
   self->subproc = NULL;
-  mia_local_self = &mia_local_all.none;
+  mia_local_self = &mia_local_all.ended;
   mia_local_tally_down(&mia_local_all.attached);
   mia_local_give(self);
   if (mia_aword_get(&mia_local_all.attached.now) == 0) tell_deserted();

@@ -8,6 +8,11 @@
  * is given back when the thread ends. */
 mia_local *mia_local_attach(void);
 
+/* The same for who frees: with a local blocks go back many at a time.  But a thread
+ * that was told of its end gets no other, as nobody may tell it again, and without
+ * memory there is none to be had: then it is an empty one. */
+mia_local *mia_local_attach_to_free(void);
+
 /* Gives the calling thread's local back, if there is one. */
 void mia_local_detach(void);
 

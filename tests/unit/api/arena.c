@@ -20,9 +20,9 @@ static size_t gib(const mia_arena *a) {
 /* With 32-bit pointers there is not the room for more than one. */
 static size_t most(void) { return MIA_POINTER_64 ? 4 : 1; }
 
-/* An emulator of 32 bits may not have so much in one piece. */
+/* An emulator of 32 bits may not have so much in one piece: one more, to be aligned. */
 static bool has_room(void) {
-  size_t size = (size_t)1 << GIB_SHIFT;
+  size_t size = (most() + 1) << GIB_SHIFT;
   void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return p != MAP_FAILED && munmap(p, size) == 0;
 }

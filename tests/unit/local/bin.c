@@ -238,7 +238,8 @@ END_TEST
 START_TEST(who_frees_enough_of_a_full_page_has_it) {
   static mia_block *b[4097];
   fill(alice, b, 4097, SMALL);
-  (void)alloc(bob, SMALL); /* bob uses the class, so he wants such pages */
+  (void)alloc(bob, SMALL);   /* bob uses the class, so he wants such pages */
+  bob->bins[SMALL].wait = 1; /* but not early */
   mia_page *full = page_of(b[0]);
   for (size_t i = 0; i < 255; i++) release(bob, b[i]);
   mia_local_flush(bob);
@@ -248,6 +249,38 @@ START_TEST(who_frees_enough_of_a_full_page_has_it) {
   ck_assert(owner(full) == bob && bob->bins[SMALL].others == full);
   ck_assert_uint_eq(full->used, 4096 - 256);
   ck_assert(holds(bob) && holds(alice));
+}
+END_TEST
+
+START_TEST(who_uses_the_class_has_a_full_page_at_once) {
+  static mia_block *b[3 * 4096 + 1];
+  fill(alice, b, 3 * 4096 + 1, SMALL);
+  (void)alloc(bob, SMALL);
+  for (size_t i = 0; i < 3; i++) release(bob, b[i * 4096]);
+  mia_bin *bin = &bob->bins[SMALL];
+  ck_assert(bob->outbox.count == 0 && bin->count == 3);
+  ck_assert(bin->others == page_of(b[0]) && bin->last == page_of(b[2 * 4096]));
+  for (size_t i = 0; i < 3; i++) need_at(owner(page_of(b[i * 4096])) == bob, i);
+  ck_assert(holds(bob) && holds(alice));
+}
+END_TEST
+
+/* When its turn comes a page has had too little time: so will the next. */
+START_TEST(pages_are_not_adopted_early_where_that_brings_few_blocks) {
+  static mia_block *b[4097];
+  fill(alice, b, 4097, SMALL);
+  mia_block *own = alloc(bob, SMALL);
+  mia_page *first = page_of(own);
+  release(bob, b[0]);
+  mia_bin *bin = &bob->bins[SMALL];
+  ck_assert(bin->count == 1 && bin->wait == 0);
+  while (bin->page == first) (void)alloc(bob, SMALL);
+  ck_assert(page_of(b[0]) == bin->page && bin->wait > 0);
+  while (owner(page_of(b[0])) == bob) (void)alloc(bob, SMALL);
+  release(bob, b[1]);
+  mia_local_flush(bob);
+  ck_assert(owner(page_of(b[0])) == NULL && bin->count == 0);
+  ck_assert(holds(bob));
 }
 END_TEST
 
@@ -563,6 +596,8 @@ SUITE("local/bin") {
   TEST(wide_empty_pages_are_not_kept);
   TEST(the_page_in_use_stays_when_it_is_empty);
   TEST(who_frees_enough_of_a_full_page_has_it);
+  TEST(who_uses_the_class_has_a_full_page_at_once);
+  TEST(pages_are_not_adopted_early_where_that_brings_few_blocks);
   TEST(who_has_no_use_for_a_page_puts_it_into_the_pool);
   TEST(a_thread_takes_no_more_than_some);
   TEST(frees_leave_in_chains);
