@@ -134,8 +134,8 @@ void *mia_alloc_slow(size_t size, bool zero) {
   if (!zero) {
     mia_local *self = mia_local_self;
     size_t room = mia_guard_room(size);
-    void *p =
-        room <= MIA_CLASS_SIZE_MAX ? relend(self, mia_class_of(room), size) : again(self, size);
+    void *p = room <= MIA_CLASS_SIZE_MAX ? relend(self, mia_class_of(room), size)
+                                         : again(self, size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),

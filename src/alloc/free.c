@@ -7,19 +7,9 @@
 #include "local/bin.h"
 #include "local/thread.h"
 
-#include <errno.h>
-
-/* The page of a pointer that must be a block of ours. */
-static mia_page *page_of_block(const void *p) {
-  mia_page *page = mia_page_of(p);
-  if (page == NULL) mia_base_misuse("pointer that is not a block in use", p);
-  return page;
-}
-
 void mia_alloc_free_slow(void *p) {
   if (p == NULL) return;
-  int error = errno;
-  mia_page *page = page_of_block(p);
+  mia_page *page = mia_page_require_of(p);
   mia_local *self = mia_local_attach_to_free();
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);
@@ -32,7 +22,6 @@ void mia_alloc_free_slow(void *p) {
     mia_local_free_own(self, page, p);
   else
     mia_local_free_remote(self, page, p);
-  errno = error;
 }
 
 void mia_alloc_free(void *p) {
@@ -41,7 +30,7 @@ void mia_alloc_free(void *p) {
 
 size_t mia_alloc_usable(const void *p) {
   if (p == NULL) return 0;
-  const mia_page *page = page_of_block(p);
+  const mia_page *page = mia_page_require_of(p);
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT) mia_page_require_live(page, p);

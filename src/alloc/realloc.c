@@ -96,7 +96,7 @@ static bool is_placed(const request *r, const mia_page *page, const char *p) {
 
 static void *resize(const request *r, void *p) {
   size_t usable = mia_alloc_usable(p);
-  mia_page *page = mia_page_of(p);
+  mia_page *page = mia_page_require_of(p);
   mia_page_require_block(page, p);
   if (!is_placed(r, page, p)) return move(r, p, usable);
   if (page->size_class >= MIA_CLASS_COUNT) {

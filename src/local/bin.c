@@ -225,12 +225,29 @@ static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *ta
   mia_local_settle(self, page, !mia_local_is_none(self));
 }
 
-void mia_local_flush(mia_local *self) {
-  mia_outbox box = self->outbox;
-  if (box.count == 0) return;
-  self->outbox = (mia_outbox){0};
+static void empty(mia_local *self, mia_outbox *box) {
+  uint32_t count = box->count;
+  box->count = 0;
   mia_local_count(self, MIA_EVENT_SENT);
-  send(self, box.page, box.head, box.tail, box.count);
+  send(self, box->page, box->head, box->tail, count);
+}
+
+void mia_local_flush(mia_local *self) {
+  if (self->outbox.count > 0) empty(self, &self->outbox);
+}
+
+/* Blocks of one page go together. */
+static void put_out(mia_local *self, mia_page *page, mia_block *block) {
+  mia_outbox *box = &self->outbox;
+  if (box->count > 0 && box->page != page) empty(self, box);
+  block->next = box->head;
+  if (box->count == 0) {
+    block->next = NULL;
+    box->page = page;
+    box->tail = block;
+  }
+  box->head = block;
+  if (++box->count >= OUTBOX_MAX) empty(self, box);
 }
 
 /* A thread that frees into a full page of a class that it allocates from has the
@@ -273,14 +290,7 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     send(self, page, block, block, 1);
     return;
   }
-  mia_outbox *box = &self->outbox;
-  if (box->page != page) {
-    mia_local_flush(self);
-    *box = (mia_outbox){.page = page, .tail = block};
-  }
-  block->next = box->head;
-  box->head = block;
-  if (++box->count >= OUTBOX_MAX) mia_local_flush(self);
+  put_out(self, page, block);
 }
 
 /* ---- housekeeping ---- */

@@ -5,6 +5,8 @@
 #include "local/pool.h"
 #include "local/stock.h"
 
+#include <errno.h>
+
 void mia_local_tally_up(mia_tally *tally) {
   mia_aword_raise(&tally->peak, mia_aword_add(&tally->now, 1) + 1);
 }
@@ -46,6 +48,7 @@ mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool 
 }
 
 void mia_local_retire(mia_local *self, mia_page *page) {
+  int error = errno;
   if (is_enlisted(page)) {
     mia_os_lock(&mia_local_all.pool_lock);
     mia_local_delist(page);
@@ -55,4 +58,5 @@ void mia_local_retire(mia_local *self, mia_page *page) {
   mia_local_count(self, MIA_EVENT_RETIRED);
   stir(self);
   mia_page_retire(page);
+  errno = error;
 }

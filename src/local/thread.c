@@ -8,6 +8,8 @@
 #include "local/thread.h"
 #include "os/os.h"
 
+#include <errno.h>
+
 /* Not acquired: locals are given back under a lock, and so the last thread to do so
  * sees what all others did before. */
 static void tell_deserted(void) {
@@ -34,9 +36,10 @@ mia_local *mia_local_attach(void) {
   return self;
 }
 
-mia_local *mia_local_attach_to_free(void) {
-  mia_local *self = mia_local_self;
-  if (self == &mia_local_all.none) self = mia_local_attach();
+mia_local *mia_local_begin_to_free(void) {
+  int error = errno;
+  mia_local *self = mia_local_attach();
+  errno = error;
   return self != NULL ? self : &mia_local_all.none;
 }
 

@@ -10,8 +10,12 @@ mia_local *mia_local_attach(void);
 
 /* The same for who frees: with a local blocks go back many at a time.  But a thread
  * that was told of its end gets no other, as nobody may tell it again, and without
- * memory there is none to be had: then it is an empty one. */
-mia_local *mia_local_attach_to_free(void);
+ * memory there is none to be had: then it is an empty one.  errno is kept. */
+mia_cold mia_local *mia_local_begin_to_free(void);
+mia_inline mia_local *mia_local_attach_to_free(void) {
+  mia_local *self = mia_local_self;
+  return mia_likely(self != &mia_local_all.none) ? self : mia_local_begin_to_free();
+}
 
 /* Gives the calling thread's local back, if there is one. */
 void mia_local_detach(void);

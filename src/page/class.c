@@ -13,6 +13,19 @@ const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
     8,        16,       32,       48,       64,       80,       96,       112,     128,
     EIGHT(0), EIGHT(1), EIGHT(2), EIGHT(3), EIGHT(4), EIGHT(5), EIGHT(6), EIGHT(7)};
 
+/* Rounded up: index * size + rest of the offset of a block gives index by it, for
+ * every offset in a page, since 2^33 (a page times the largest size) bounds the error. */
+#define INVERSE(size) (uint32_t)((((uint64_t)1 << MIA_CLASS_INVERSE_SHIFT) + (size)-1) / (size))
+#define INVERSES8(d)                                                                   \
+  INVERSE(ABOVE(d * 8)), INVERSE(ABOVE(d * 8 + 1)), INVERSE(ABOVE(d * 8 + 2)),         \
+      INVERSE(ABOVE(d * 8 + 3)), INVERSE(ABOVE(d * 8 + 4)), INVERSE(ABOVE(d * 8 + 5)), \
+      INVERSE(ABOVE(d * 8 + 6)), INVERSE(ABOVE(d * 8 + 7))
+
+const uint32_t mia_page_class_inverses[MIA_CLASS_COUNT] = {
+    INVERSE(8),   INVERSE(16),  INVERSE(32),  INVERSE(48),  INVERSE(64),  INVERSE(80),
+    INVERSE(96),  INVERSE(112), INVERSE(128), INVERSES8(0), INVERSES8(1), INVERSES8(2),
+    INVERSES8(3), INVERSES8(4), INVERSES8(5), INVERSES8(6), INVERSES8(7)};
+
 /* The class of n * 8 bytes, as a constant. */
 #define HIGH(s) ((s) <= 256 ? 7 : (s) <= 512 ? 8 : 9)
 #define CLASS(n)               \
@@ -29,6 +42,11 @@ const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
 const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 1] = {
     CLASSES64(0), CLASSES64(64), CLASS(128)};
 
+mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE *MIA_CLASS_SIZE_MAX <
+                      (uint64_t)1 << MIA_CLASS_INVERSE_SHIFT,
+                  "an inverse errs by less than a block anywhere in a page");
+mia_static_assert(((uint64_t)1 << MIA_CLASS_INVERSE_SHIFT) / MIA_BLOCK_MIN <= UINT32_MAX,
+                  "an inverse has 32 bits");
 mia_static_assert(ABOVE(0) == 144 && ABOVE(7) == 256, "the first doubling ends at 256");
 mia_static_assert(ABOVE(63) == MIA_CLASS_SIZE_MAX, "the last class is the largest");
 mia_static_assert(MIA_CLASS_LINEAR + 64 == MIA_CLASS_COUNT, "eight doublings of eight");

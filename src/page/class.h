@@ -33,6 +33,12 @@ extern const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 
     __attribute__((visibility("hidden")));
 extern const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] __attribute__((visibility("hidden")));
 
+/* 2^MIA_CLASS_INVERSE_SHIFT divided by the size: which block of a page an offset
+ * lies in is then a product, many times cheaper than a division. */
+extern const uint32_t mia_page_class_inverses[MIA_CLASS_COUNT]
+    __attribute__((visibility("hidden")));
+enum { MIA_CLASS_INVERSE_SHIFT = 34 };
+
 /* The class of a size above MIA_CLASS_LINEAR_MAX, by arithmetic. */
 mia_inline unsigned mia_class_above(size_t size) {
   unsigned high = mia_high_bit(size - 1);
@@ -49,6 +55,12 @@ mia_inline unsigned mia_class_of(size_t size) {
 }
 
 mia_inline size_t mia_class_size(unsigned size_class) { return mia_page_class_sizes[size_class]; }
+
+/* The number of the block of a class that an offset in a page lies in. */
+mia_inline uint32_t mia_class_index(unsigned size_class, uint32_t offset) {
+  return (uint32_t)((uint64_t)offset * mia_page_class_inverses[size_class] >>
+                    MIA_CLASS_INVERSE_SHIFT);
+}
 
 /* Slices of a page of a class: at least eight blocks fit. */
 enum { MIA_CLASS_SLICES_MAX = 4 };

@@ -300,16 +300,6 @@ void mia_page_after_fork(bool child) {
 
 /* ---- checking ---- */
 
-void mia_page_require_block(const mia_page *page, const void *p) {
-  size_t offset = (size_t)((const char *)p - page->start);
-  bool single = page->size_class >= MIA_CLASS_COUNT;
-  /* In 32 bits: such a division is several times cheaper. */
-  if (single ? offset != 0
-             : (uint32_t)offset % (uint32_t)page->size != 0 ||
-                   (uint32_t)offset / (uint32_t)page->size >= page->total)
-    mia_base_misuse("pointer to the inside of a block", p);
-}
-
 static uint32_t length_in(const mia_page *page, const mia_block *list) {
   uint32_t count = 0;
   for (; list != NULL; list = list->next) {

@@ -116,8 +116,16 @@ void mia_page_gather(mia_page *page);
  * at its end reads as zero from *clean on, which may be its size. */
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean);
 
-/* Aborts if `p' is not the start of a carved block of the page. */
-void mia_page_require_block(const mia_page *page, const void *p);
+/* Aborts if `p', which lies in the page, is not where a block starts. */
+mia_inline void mia_page_require_block(const mia_page *page, const void *p) {
+  size_t offset = (size_t)((const char *)p - page->start);
+  bool is_start = offset == 0;
+  if (mia_likely(page->size_class < MIA_CLASS_COUNT)) {
+    uint32_t index = mia_class_index(page->size_class, (uint32_t)offset);
+    is_start = index * (uint32_t)page->size == (uint32_t)offset && index < page->total;
+  }
+  if (mia_unlikely(!is_start)) mia_base_misuse("pointer to the inside of a block", p);
+}
 
 /* Aborts if the first block of a list links to itself, as one that was freed twice
  * at once does, or out of its page, as one that was written to may. */
@@ -148,5 +156,12 @@ void mia_page_after_fork(bool child);
 void mia_page_check(const mia_page *page);
 
 mia_inline mia_page *mia_page_of(const void *p) { return (mia_page *)mia_map_page_at(p); }
+
+/* The page of a pointer that must be a block of ours; aborts if there is none. */
+mia_inline mia_page *mia_page_require_of(const void *p) {
+  mia_page *page = mia_page_of(p);
+  if (mia_unlikely(page == NULL)) mia_base_misuse("pointer that is not a block in use", p);
+  return page;
+}
 
 #endif
