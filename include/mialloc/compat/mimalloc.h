@@ -717,11 +717,11 @@ MI_INLINE void mi_option_enable(mi_option_t option) { mi_option_set(option, 1); 
 MI_INLINE void mi_option_disable(mi_option_t option) { mi_option_set(option, 0); }
 
 MI_INLINE void mi_option_set_enabled(mi_option_t option, bool enable) {
-  mi_option_set(option, enable);
+  mi_option_set(option, enable ? 1 : 0);
 }
 
 MI_INLINE void mi_option_set_enabled_default(mi_option_t option, bool enable) {
-  mi_option_set_default(option, enable);
+  mi_option_set_default(option, enable ? 1 : 0);
 }
 
 MI_INLINE long mi_option_get_clamp(mi_option_t option, long min, long max) {
