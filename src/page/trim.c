@@ -19,16 +19,10 @@ typedef struct units {
   uint32_t free[UNITS_MAX]; /* bytes in which nothing is live */
 } units;
 
-static unsigned unit_shift(void) { return mia_high_bit(mia_os_page_size()); }
-
 static uint64_t bit(size_t unit) { return (uint64_t)1 << unit; }
 
 static size_t offset_of(const mia_page *page, const void *block) {
   return (size_t)((const char *)block - page->start);
-}
-
-bool mia_page_is_away(const mia_page *page, const void *block) {
-  return page->gone != 0 && (page->gone & bit(offset_of(page, block) >> unit_shift())) != 0;
 }
 
 /* The first block that begins at or behind an offset. */
@@ -67,7 +61,7 @@ static void add_away(units *u, const mia_page *page) {
 
 static void measure(units *u, const mia_page *page) {
   size_t span = (size_t)page->slices << MIA_SLICE_SHIFT;
-  *u = (units){.shift = unit_shift()};
+  *u = (units){.shift = mia_page_unit_shift()};
   u->count = (unsigned)(span >> u->shift);
   for (const mia_block *block = page->free; block != NULL; block = block->next)
     add_free(u, begin_of(offset_of(page, block)), begin_of(offset_of(page, block) + page->size));
@@ -102,7 +96,7 @@ static void link_unit(mia_page *page, size_t unit, unsigned shift) {
 
 void mia_page_restore(mia_page *page) {
   mia_assert(page->free == NULL && page->gone != 0);
-  link_unit(page, (size_t)__builtin_ctzll(page->gone), unit_shift());
+  link_unit(page, (size_t)__builtin_ctzll(page->gone), mia_page_unit_shift());
   mia_assert(page->free != NULL);
 }
 

@@ -12,6 +12,8 @@
 #ifndef MIA_PAGE_TRIM_H
 #define MIA_PAGE_TRIM_H
 
+#include "base/bits.h"
+#include "os/os.h"
 #include "page/page.h"
 
 /* Gives back what it can of a page of blocks that the caller has.  Bytes given
@@ -22,7 +24,12 @@ size_t mia_page_trim(mia_page *page);
  * are all that is free. */
 void mia_page_restore(mia_page *page);
 
+mia_inline unsigned mia_page_unit_shift(void) { return mia_high_bit(mia_os_page_size()); }
+
 /* Whether a block of the page is away.  For the one who has it. */
-bool mia_page_is_away(const mia_page *page, const void *block);
+mia_inline bool mia_page_is_away(const mia_page *page, const void *block) {
+  size_t offset = (size_t)((const char *)block - page->start);
+  return page->gone != 0 && (page->gone >> (offset >> mia_page_unit_shift()) & 1) != 0;
+}
 
 #endif
