@@ -12,6 +12,7 @@
 #include "local/spare.h"
 #include "local/stock.h"
 #include "local/thread.h"
+#include "local/trim.h"
 #include "map/pagemap.h"
 #include "models.h"
 #include "page/guard.h"
@@ -64,6 +65,10 @@ static void give_page(unsigned i) {
 
 static void free_0(void) { stage_free(1, blocks[0]); }
 static void free_1(void) { stage_free(2, blocks[1]); }
+static void free_both(void) {
+  stage_free(1, blocks[0]);
+  stage_free(1, blocks[1]);
+}
 
 static uint32_t length(const mia_block *list) {
   uint32_t n = 0;
@@ -164,6 +169,34 @@ static const race_model adopt = {.name = "local/adopt",
                                  .threads = {refill_0, free_0, free_1},
                                  .end = pooled_end,
                                  .longer = true};
+
+/* ---- trimming ---- */
+
+static void trim_0(void) {
+  stage_be(0);
+  mia_local_trim_pool(stage_locals[0], mia_local_main_heap(), MIA_TRIM_ALL);
+}
+static void begin_trim(void) {
+  begin_still();
+  give_spare(2);
+  page = stage_page(0, 4, 3, blocks);
+  mia_local_abandon(stage_locals[0]);
+  stage_free(0, blocks[2]); /* which is there to be trimmed */
+}
+static void trim_end(void) { check_page(page, 0); }
+static const race_model trimming = {
+    .name = "local/trim",
+    .subject = "a page in the pool is trimmed while it becomes empty",
+    .begin = begin_trim,
+    .threads = {trim_0, free_both},
+    .end = trim_end};
+static void trim_taken_end(void) { check_page(page, 1 + of_page(2)); }
+static const race_model trimming_taken = {.name = "local/trim-taken",
+                                          .subject = "the same while it is taken from there",
+                                          .begin = begin_trim,
+                                          .threads = {trim_0, free_0, refill_2},
+                                          .end = trim_taken_end,
+                                          .longer = true};
 
 /* ---- an owner that sees to what others freed ---- */
 
@@ -291,10 +324,6 @@ static void delete_heap(void) {
   stage_be(0);
   mia_local_heap_delete(stage_locals[0], heap, mia_local_main_heap());
 }
-static void free_both(void) {
-  stage_free(1, blocks[0]);
-  stage_free(1, blocks[1]);
-}
 static void heap_end(void) { check_page(page, 0); }
 static void heap_kept_end(void) { check_page(page, 1); }
 
@@ -362,6 +391,6 @@ static const race_model visiting = {.name = "heap/visit",
                                     .threads = {free_and_tell, visit}};
 
 const race_model *const race_models_local[] = {
-    &full,       &full_one, &abandon,         &pooled,   &adopt,  &collecting,
-    &spares,     &leaving,  &joining,         &counting, &asking, &deleting,
+    &full,       &full_one, &abandon,         &pooled,   &adopt,    &trimming, &trimming_taken,
+    &collecting, &spares,   &leaving,         &joining,  &counting, &asking,   &deleting,
     &deleting_3, &ending,   &deleting_single, &visiting, NULL};
