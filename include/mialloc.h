@@ -19,6 +19,10 @@
 #ifndef MIALLOC_H
 #define MIALLOC_H
 
+#ifdef MIA_RENAMED /* by configure --with-prefix; pkg-config and CMake define it */
+#include <mialloc/names.h>
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 

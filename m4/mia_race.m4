@@ -24,7 +24,7 @@ AC_CACHE_CHECK([whether tests/race can run], [mia_cv_race], [
         #endif
         return end == etext;]])], [mia_cv_race=yes])])
     CPPFLAGS=$mia_save_cppflags])])
-AM_CONDITIONAL([RACE], [test $mia_cv_race = yes])
+AM_CONDITIONAL([RACE], [test "$mia_cv_race:$MIA_RENAMED" = yes:])
 # What the compiler makes a call of memset must have been seen before.
 RACE_CPPFLAGS='-fsanitize=thread -fno-builtin'
 AX_CHECK_COMPILE_FLAG([-fno-tree-loop-distribute-patterns],
