@@ -72,7 +72,8 @@ static inline void pattern_fill(void *p, size_t size, uint64_t key) {
   pattern_fill_from(p, 0, size, key);
 }
 
-/* Whether the first `size' bytes at `p' still are the pattern of `key'. */
+/* Whether the first `size' bytes at `p' still are the pattern of `key'; `p' may be
+ * NULL if there are none. */
 static inline int pattern_holds(const void *p, size_t size, uint64_t key) {
   const unsigned char *bytes = p;
   size_t i = 0;
@@ -83,7 +84,7 @@ static inline int pattern_holds(const void *p, size_t size, uint64_t key) {
     memcpy(&found, bytes + i, sizeof found);
     difference |= found ^ word;
   }
-  return difference == 0 && memcmp(bytes + i, &word, size - i) == 0;
+  return difference == 0 && (i == size || memcmp(bytes + i, &word, size - i) == 0);
 }
 
 /* By words where they are aligned: some libcs compare bytes. */
