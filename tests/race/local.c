@@ -108,12 +108,17 @@ static void begin_full(void) {
   page = stage_page(0, 2, 2, blocks);
   give_page(1);
 }
+/* Nobody has it before enough is free. */
+static void begin_full_late(void) {
+  begin_full();
+  stage_locals[1]->bins[STAGE_CLASS].wait = 1;
+}
 static void refill_0(void) { refill(0); }
 static void full_end(void) { check_page(page, of_page(0)); }
 static void full_one_end(void) { check_page(page, of_page(0) + 1); }
 static const race_model full = {.name = "local/full",
                                 .subject = "a page is left as full while its blocks are freed",
-                                .begin = begin_full,
+                                .begin = begin_full_late,
                                 .threads = {refill_0, free_0, free_1},
                                 .end = full_end,
                                 .longer = true};
@@ -122,6 +127,18 @@ static const race_model full_one = {.name = "local/full-1",
                                     .begin = begin_full,
                                     .threads = {refill_0, free_0},
                                     .end = full_one_end};
+
+/* Whoever frees first may have the page with that. */
+static void begin_early(void) {
+  begin_full();
+  give_page(2);
+  refill(0);
+}
+static const race_model early = {.name = "local/early",
+                                 .subject = "two threads that use the class free into a full page",
+                                 .begin = begin_early,
+                                 .threads = {free_0, free_1, refill_0},
+                                 .end = full_end};
 
 /* ---- the pool ---- */
 
@@ -391,6 +408,6 @@ static const race_model visiting = {.name = "heap/visit",
                                     .threads = {free_and_tell, visit}};
 
 const race_model *const race_models_local[] = {
-    &full,       &full_one, &abandon,         &pooled,   &adopt,    &trimming, &trimming_taken,
-    &collecting, &spares,   &leaving,         &joining,  &counting, &asking,   &deleting,
-    &deleting_3, &ending,   &deleting_single, &visiting, NULL};
+    &full,           &full_one,   &early,  &abandon,         &pooled,   &adopt,    &trimming,
+    &trimming_taken, &collecting, &spares, &leaving,         &joining,  &counting, &asking,
+    &deleting,       &deleting_3, &ending, &deleting_single, &visiting, NULL};
