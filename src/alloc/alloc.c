@@ -58,25 +58,32 @@ typedef struct request {
 /* With a guard a block may be one of no bytes. */
 static size_t some(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
 
-static mia_page *reuse_single(mia_local *local, const request *r) {
-  if (r->align > MIA_SLICE_SIZE || r->offset != 0) return NULL;
-  mia_page *page = mia_local_reuse_large(local, mia_slices_of(mia_guard_room(r->size)));
-  if (page != NULL) mia_page_renew_single(page, mia_guard_room(r->size));
+/* A page in reserve, for one block of `room' bytes. */
+static mia_page *reuse_single(mia_local *local, size_t room) {
+  mia_page *page = mia_local_reuse_large(local, mia_slices_of(room));
+  if (page != NULL) mia_page_renew_single(page, room);
   return page;
+}
+
+/* The one block of a page, for a request of `size' bytes. */
+static void *lend_single(mia_local *local, const mia_page *page, size_t size) {
+  mia_count_add(&local->counts.lent[page->size_class], 1);
+  if (MIA_DEBUG) mia_page_guard(page, page->start, size);
+  return page->start;
 }
 
 static void *single(mia_local *local, const request *r) {
   bool zero = false;
-  mia_page *page = reuse_single(local, r);
+  size_t room = mia_guard_room(r->size);
+  mia_page *page = NULL;
+  if (r->align <= MIA_SLICE_SIZE && r->offset == 0) page = reuse_single(local, room);
   if (page == NULL) {
-    mia_single wanted = {.size = mia_guard_room(r->size), .align = r->align, .offset = r->offset};
+    mia_single wanted = {.size = room, .align = r->align, .offset = r->offset};
     page = mia_local_make_single(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;
-  mia_count_add(&local->counts.lent[page->size_class], 1);
   if (r->zero && !zero) memset(page->start, 0, page->size);
-  if (MIA_DEBUG) mia_page_guard(page, page->start, r->size);
-  return page->start;
+  return lend_single(local, page, r->size);
 }
 
 /* See class.h: the class of a multiple of `align' is one as well. */
@@ -122,12 +129,8 @@ static void *allocate(mia_heap *heap, const request *r) {
 static void *again(mia_local *self, size_t size) {
   size_t room = mia_guard_room(size);
   if (self->chosen != NULL || room > MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE) return NULL;
-  mia_page *page = mia_local_reuse_large(self, mia_slices_of(room));
-  if (page == NULL) return NULL;
-  mia_page_renew_single(page, room);
-  mia_count_add(&self->counts.lent[MIA_CLASS_LARGE], 1);
-  if (MIA_DEBUG) mia_page_guard(page, page->start, size);
-  return page->start;
+  mia_page *page = reuse_single(self, room);
+  return page != NULL ? lend_single(self, page, size) : NULL;
 }
 
 void *mia_alloc_slow(size_t size, bool zero) {

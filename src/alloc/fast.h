@@ -28,16 +28,21 @@ mia_inline void *mia_fast_guard(const mia_local *local, unsigned size_class, mia
   return block;
 }
 
-/* A block that has `room' bytes for a request of `size', or NULL: ask mia_alloc_slow. */
-mia_inline void *mia_fast_take(size_t room, size_t size) {
+/* A block of a local that has `room' bytes for a request of `size', or NULL: its list
+ * is at its end, or no list has such blocks. */
+mia_inline void *mia_fast_take_from(mia_local *local, size_t room, size_t size) {
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return NULL;
-  mia_local *self = mia_local_self;
   unsigned size_class = mia_class_of(room);
-  mia_block *block = self->head[size_class];
+  mia_block *block = local->head[size_class];
   if (mia_unlikely(block == NULL)) return NULL;
-  mia_fast_inspect(self, size_class, block);
-  self->head[size_class] = block->next;
-  return mia_fast_guard(self, size_class, block, size);
+  mia_fast_inspect(local, size_class, block);
+  local->head[size_class] = block->next;
+  return mia_fast_guard(local, size_class, block, size);
+}
+
+/* The same of the calling thread's; NULL: ask mia_alloc_slow. */
+mia_inline void *mia_fast_take(size_t room, size_t size) {
+  return mia_fast_take_from(mia_local_self, room, size);
 }
 
 mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_guard_room(size), size); }

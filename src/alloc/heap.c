@@ -50,13 +50,8 @@ void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   size_t room = mia_guard_room(size);
   if (!zero && room <= MIA_CLASS_SIZE_MAX && !mia_local_is_none(self)) {
     mia_local *local = mia_local_of_heap(self, heap);
-    unsigned size_class = mia_class_of(room);
-    mia_block *block = local != NULL ? local->head[size_class] : NULL;
-    if (block != NULL) {
-      mia_fast_inspect(local, size_class, block);
-      local->head[size_class] = block->next;
-      return mia_fast_guard(local, size_class, block, size);
-    }
+    void *p = local != NULL ? mia_fast_take_from(local, room, size) : NULL;
+    if (p != NULL) return p;
   }
   return mia_alloc_in(heap, size, 1, 0, zero);
 }
@@ -91,11 +86,13 @@ mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE / (MIA_SLICE_SIZE / 8) <=
                       MIA_SLICE_SIZE / MIA_BLOCK_MIN,
                   "a page of several slices has fewer blocks than one of one");
 
+static void add(free_set *set, size_t i) {
+  set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
+}
+
 static void mark(const mia_page *page, const mia_block *list, free_set *set) {
-  for (; list != NULL; list = list->next) {
-    size_t i = (size_t)((const char *)list - page->start) / page->size;
-    set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
-  }
+  for (; list != NULL; list = list->next)
+    add(set, (size_t)((const char *)list - page->start) / page->size);
 }
 
 /* Nobody frees meanwhile: what others freed before is known. */
@@ -109,8 +106,7 @@ static void mark_free(const mia_page *page, free_set *set) {
 
 static void mark_away(const mia_page *page, free_set *set) {
   for (size_t i = 0; page->away > 0 && i < page->capacity; i++)
-    if (mia_page_is_away(page, page->start + i * page->size))
-      set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
+    if (mia_page_is_away(page, page->start + i * page->size)) add(set, i);
 }
 
 static bool is_free(const free_set *set, size_t i) {

@@ -44,7 +44,8 @@ void mia_heap_destroy(mia_heap *heap) {
 }
 
 void mia_heap_collect(mia_heap *heap, bool force) {
-  mia_alloc_heap_collect(heap, force);
+  /* A purge sees to the main one. */
+  if (!force || heap != mia_alloc_heap_main()) mia_alloc_heap_collect(heap, force);
   if (force) (void)mia_api_purge();
 }
 

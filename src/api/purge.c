@@ -1,10 +1,10 @@
 /* purge.c -- when which memory goes back to the OS. */
 #include "base/prelude.h"
 
+#include "alloc/heap.h"
 #include "api/options.h"
 #include "api/purge.h"
 #include "arena/purge.h"
-#include "local/bin.h"
 #include "local/spare.h"
 #include "local/trim.h"
 #include "os/os.h"
@@ -82,11 +82,7 @@ bool mia_api_purge(void) {
   mia_local *self = mia_local_self;
   int error = errno;
   size_t before = mia_aword_get(&mia_arena_all.purged);
-  if (!mia_local_is_none(self)) {
-    mia_local_collect(self);
-    mia_local_trim_own(self, true);
-  }
-  mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_ALL);
+  mia_alloc_heap_collect(mia_local_main_heap(), true);
   mia_local_drop_spares(self);
   (void)mia_arena_purge_now();
   bool purged = mia_aword_get(&mia_arena_all.purged) != before;

@@ -9,10 +9,10 @@
 #include "page/owner.h"
 
 enum {
-  /* A full page is worth having again when this part of it is free, or so many
-   * blocks if they are no more than that part. */
+  /* A full page is worth having again when a sixteenth of it is free, but no fewer
+   * than 16 blocks, unless those are more than an eighth. */
   FULL_DUE_SHIFT = 4,
-  FULL_DUE_BLOCKS = 16,
+  FULL_DUE_LEAST = 16,
   FULL_DUE_MOST_SHIFT = 3,
   /* More pages with room than this are of no use to a thread: others may. */
   OTHERS_MAX = 32,
@@ -26,37 +26,30 @@ enum {
 
 /* ---- the list of other pages ---- */
 
-static void add_first(mia_bin *bin, mia_page *page) {
-  page->prev = NULL;
-  page->next = bin->others;
-  if (bin->others != NULL)
-    bin->others->prev = page;
-  else
-    bin->last = page;
-  bin->others = page;
+/* Where it stands what follows a page; NULL: what is first. */
+static mia_page **next_of(mia_bin *bin, mia_page *page) {
+  return page != NULL ? &page->next : &bin->others;
+}
+
+/* Where it stands what precedes a page; NULL: what is last. */
+static mia_page **prev_of(mia_bin *bin, mia_page *page) {
+  return page != NULL ? &page->prev : &bin->last;
+}
+
+static void add_between(mia_bin *bin, mia_page *prev, mia_page *page, mia_page *next) {
+  page->prev = prev;
+  page->next = next;
+  *next_of(bin, prev) = page;
+  *prev_of(bin, next) = page;
   bin->count++;
 }
 
-static void add_last(mia_bin *bin, mia_page *page) {
-  page->prev = bin->last;
-  page->next = NULL;
-  if (bin->last != NULL)
-    bin->last->next = page;
-  else
-    bin->others = page;
-  bin->last = page;
-  bin->count++;
-}
+static void add_first(mia_bin *bin, mia_page *page) { add_between(bin, NULL, page, bin->others); }
+static void add_last(mia_bin *bin, mia_page *page) { add_between(bin, bin->last, page, NULL); }
 
 static void remove_other(mia_bin *bin, mia_page *page) {
-  if (page->prev != NULL)
-    page->prev->next = page->next;
-  else
-    bin->others = page->next;
-  if (page->next != NULL)
-    page->next->prev = page->prev;
-  else
-    bin->last = page->prev;
+  *next_of(bin, page->prev) = page->next;
+  *prev_of(bin, page->next) = page->prev;
   bin->count--;
 }
 
@@ -77,10 +70,17 @@ static bool is_full(const mia_page *page) { return page->used == page->total; }
 
 static uint32_t full_due(const mia_page *page) {
   uint32_t due = page->total >> FULL_DUE_SHIFT;
-  if (due >= FULL_DUE_BLOCKS) return due;
-  due = page->total >> FULL_DUE_MOST_SHIFT;
-  if (due > FULL_DUE_BLOCKS) due = FULL_DUE_BLOCKS;
+  uint32_t most = page->total >> FULL_DUE_MOST_SHIFT;
+  if (due < FULL_DUE_LEAST) due = most < FULL_DUE_LEAST ? most : FULL_DUE_LEAST;
   return due > 0 ? due : 1;
+}
+
+/* Takes a page that the caller has, to be used next or after all the others. */
+static void adopt(mia_local *self, mia_page *page, void (*add)(mia_bin *, mia_page *)) {
+  mia_local_pool_remove(page);
+  own(self, page);
+  add(&self->bins[page->size_class], page);
+  mia_local_count(self, MIA_EVENT_ADOPTED);
 }
 
 void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
@@ -94,10 +94,7 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
     if (is_full(page)) {
       if (mia_owner_drop(page, full_due(page))) return;
     } else if (keep && wants(self, page)) {
-      mia_local_pool_remove(page);
-      own(self, page);
-      add_first(&self->bins[page->size_class], page);
-      mia_local_count(self, MIA_EVENT_ADOPTED);
+      adopt(self, page, add_first);
       return;
     } else if (mia_local_pool_put(page)) {
       mia_local_count(self, MIA_EVENT_POOLED);
@@ -254,14 +251,10 @@ static void put_out(mia_local *self, mia_page *page, mia_block *block) {
  * page at once, if it can: every further free costs no atomic operation.  The page
  * is used after those that it has already, and so has time to gather blocks. */
 static bool adopt_early(mia_local *self, mia_page *page) {
-  mia_bin *bin = &self->bins[page->size_class];
-  if (bin->wait > 0 || !wants(self, page) || mia_aword_get(&page->listed) != 0) return false;
-  if (!mia_owner_claim(page)) return false;
-  mia_local_pool_remove(page);
+  if (self->bins[page->size_class].wait > 0 || !wants(self, page)) return false;
+  if (mia_aword_get(&page->listed) != 0 || !mia_owner_claim(page)) return false;
   mia_page_gather(page);
-  own(self, page);
-  add_last(bin, page);
-  mia_local_count(self, MIA_EVENT_ADOPTED);
+  adopt(self, page, add_last);
   return true;
 }
 

@@ -94,15 +94,12 @@ void mia_page_show(const mia_page *page);
 void mia_page_retire(mia_page *page);
 
 /* Lends all blocks that are free, or else gathered, or else restored, or else
- * freshly carved; NULL if there are none: the page is full.  *fresh: all but the first word of
- * each reads as zero. */
+ * freshly carved; NULL if there are none: the page is full.  *fresh: all but the
+ * first word of each reads as zero. */
 mia_block *mia_page_lend(mia_page *page, bool *fresh);
 
 /* The same, and how many those are. */
 mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count);
-
-/* Lends those that are free and *count says how many; NULL: there are none. */
-mia_inline mia_block *mia_page_lend_free(mia_page *page, uint32_t *count);
 
 /* Takes back what is left of a list lent. */
 void mia_page_take_back(mia_page *page, mia_block *list);
@@ -137,6 +134,7 @@ mia_inline void mia_page_require_link(const mia_page *page, const mia_block *blo
     mia_base_misuse("block written to after it was freed", block);
 }
 
+/* Lends the blocks that are free and nothing else, *count of them; NULL: there are none. */
 mia_inline mia_block *mia_page_lend_free(mia_page *page, uint32_t *count) {
   mia_block *list = page->free;
   if (list == NULL) return NULL;

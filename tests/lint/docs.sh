@@ -8,7 +8,7 @@
 # Only mimalloc's structures, names of options and macros for objects and for the names
 # of others, which its documentation tells of, may have none.
 . "$top_srcdir/tests/lint/lib.sh"
-$AWK '
+$AWK "$examined"'
   function complain(line) { print line; bad = 1 }
   function where() { return FILENAME ":" FNR ": no comment: " $0 }
   function need(kind) { n[kind]++; if (!told) complain(where()) }
@@ -37,11 +37,6 @@ $AWK '
   }
   pending != "" { body = body " " $0; if (/}$/) settle() }
   END {
-    kinds = split("functions:inline functions:macros:types:fields:classes", kind, ":")
-    for (i = 1; i <= kinds; i++) {
-      if (!n[kind[i]]) complain("none examined: " kind[i])
-      printf "%s%d %s", (i > 1 ? ", " : ""), n[kind[i]], kind[i]
-    }
-    print " examined"
+    examined("functions:inline functions:macros:types:fields:classes")
     exit bad
   }' $(find "$top_srcdir/include" -name '*.h')

@@ -15,6 +15,16 @@ objects() {
   done
 }
 
+# For awk: says how many of each kind, "KIND:KIND...", were examined (n), and that none was.
+examined='function examined(kinds,  kind, count, i) {
+  count = split(kinds, kind, ":")
+  for (i = 1; i <= count; i++) {
+    if (!n[kind[i]]) complain("none examined: " kind[i])
+    printf "%s%d %s", (i > 1 ? ", " : ""), n[kind[i]], kind[i]
+  }
+  print " examined"
+}'
+
 # code FILE...: the files without comments and strings, "FILE:LINE:text".
 code() {
   $AWK '

@@ -76,11 +76,11 @@ written() {
   done
 }
 
-{ declared; echo then; written; } | $AWK '
+{ declared; echo then; written; } | $AWK "$examined"'
   function complain(text) { print text; bad = 1 }
   $1 == "then" { man = 1; next }
   !man {
-    n[$1]++
+    n[$1 "s"]++
     if ($1 == "constant") constant[$2] = 1; else text[$1, $2] = $3
     next
   }
@@ -105,18 +105,13 @@ written() {
       if (!(c in word)) complain(c ": in no page")
       if (c ~ /^MIA_OPTION_[A-Z]/ && c !~ /_(IS_[A-Z]+|COUNT)$/) {
         sub(/^MIA_OPTION_/, "MIALLOC_", c)
-        n["option"]++
+        n["options"]++
         if (!(c in tuned)) complain("mialloc.7: no " c)
       }
     }
     for (r in refers) if (!(r in pages)) complain(refers[r] ": refers to " r "(3)")
     for (p in files) if (p != "mialloc" && !(p in listed)) complain("mialloc.3: no " p "(3)")
     for (a in at) if (a ~ /\.3$/) { b = a; sub(/\.3$/, "", b); if (!(b in files)) complain(a ": does not name itself") }
-    kinds = split("function:type:struct:constant:option", names, ":")
-    for (i = 1; i <= kinds; i++) {
-      if (!n[names[i]]) complain("none examined: " names[i])
-      printf "%s%d %ss", (i > 1 ? ", " : ""), n[names[i]], names[i]
-    }
-    print " examined"
+    examined("functions:types:structs:constants:options")
     exit bad
   }'

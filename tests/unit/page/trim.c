@@ -86,23 +86,25 @@ static void lend_again(mia_page *page, uint32_t live) {
   ck_assert(page->gone == 0 && page->away == 0);
 }
 
+/* A page of a class of which one block in each `step' lives. */
+static void trim_and_use_again(unsigned size_class, uint32_t step, uint32_t rest) {
+  mia_page *page = filled(size_class);
+  uint32_t live = 0;
+  free_most(page, step, rest);
+  fake.purged = 0;
+  need_at(mia_page_trim(page) == fake.purged, step);
+  need_at(fake.purged == free_bytes(page, step, rest), step);
+  need_at(counts_are_right(page), step);
+  for (uint32_t i = rest; i < page->total; i += step, live++)
+    need_at(is_whole(page, blocks[i]), step);
+  lend_again(page, live);
+  for (uint32_t i = rest; i < page->total; i += step) need_at(is_whole(page, blocks[i]), step);
+  page->used = 0;
+  mia_page_retire(page);
+}
+
 START_TEST(what_no_block_lives_in_goes_and_comes_again) {
-  unsigned c = (unsigned)_i;
-  for (uint32_t step = 2; step <= 4096; step *= 4) {
-    mia_page *page = filled(c);
-    uint32_t rest = step / 3, live = 0;
-    free_most(page, step, rest);
-    fake.purged = 0;
-    need_at(mia_page_trim(page) == fake.purged, step);
-    need_at(fake.purged == free_bytes(page, step, rest), step);
-    need_at(counts_are_right(page), step);
-    for (uint32_t i = rest; i < page->total; i += step, live++)
-      need_at(is_whole(page, blocks[i]), step);
-    lend_again(page, live);
-    for (uint32_t i = rest; i < page->total; i += step) need_at(is_whole(page, blocks[i]), step);
-    page->used = 0;
-    mia_page_retire(page);
-  }
+  for (uint32_t step = 2; step <= 4096; step *= 4) trim_and_use_again((unsigned)_i, step, step / 3);
 }
 END_TEST
 
@@ -172,14 +174,7 @@ END_TEST
 
 START_TEST(a_larger_os_page) {
   fake.page_size = (size_t)MIA_OS_PAGE_MIN << _i;
-  mia_page *page = filled(mia_class_of(20000));
-  free_most(page, 12, 1);
-  fake.purged = 0;
-  ck_assert_uint_eq(mia_page_trim(page), free_bytes(page, 12, 1));
-  ck_assert(counts_are_right(page));
-  lend_again(page, 1);
-  page->used = 0;
-  mia_page_retire(page);
+  trim_and_use_again(mia_class_of(20000), 12, 1);
 }
 END_TEST
 
