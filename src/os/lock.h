@@ -21,10 +21,16 @@ typedef enum mia_rank {
   MIA_RANK_GROW = 1      /* arena: one more arena */
 } mia_rank;
 
+/* What the kernel waits on is aligned to 4 bytes (futex(2)).  Where int is aligned
+ * to 2 (m68k), musl's types are as well, and who waits at another address is
+ * refused and asks again for ever. */
+#define MIA_OS_FUTEX_ALIGN 4
+
 typedef struct mia_lock {
-  pthread_mutex_t mutex;
+  alignas(pthread_mutex_t) alignas(MIA_OS_FUTEX_ALIGN) pthread_mutex_t mutex;
   mia_rank rank;
 } mia_lock;
+mia_static_assert(alignof(mia_lock) >= MIA_OS_FUTEX_ALIGN, "the kernel takes any lock's address");
 
 /* All zero in a release build, so that structures with locks stay in .bss. */
 #define MIA_LOCK_INIT(r) \

@@ -2,13 +2,13 @@
 #ifndef MIA_OS_WORKER_H
 #define MIA_OS_WORKER_H
 
-#include "base/prelude.h"
+#include "os/lock.h"
 
 #include <semaphore.h>
 
 /* Wakes the one that waits, or will. */
 typedef struct mia_bell {
-  sem_t rung;
+  alignas(sem_t) alignas(MIA_OS_FUTEX_ALIGN) sem_t rung;
 } mia_bell;
 
 void mia_os_make_bell(mia_bell *bell);
