@@ -16,8 +16,9 @@ enum {
   FULL_DUE_MOST_SHIFT = 3,
   /* More pages with room than this are of no use to a thread: others may. */
   OTHERS_MAX = 32,
-  /* Blocks of one page that may wait in the outbox. */
+  /* So many blocks of a page may wait in an outbox, or this part of it. */
   OUTBOX_MAX = 32,
+  OUTBOX_MOST_SHIFT = 3,
   /* If a page adopted early has fewer blocks to lend when its turn comes, the next
    * so many are not. */
   EARLY_MIN = 4,
@@ -222,29 +223,39 @@ static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *ta
   mia_local_settle(self, page, !mia_local_is_none(self));
 }
 
-static void empty(mia_local *self, mia_outbox *box) {
+static void empty(mia_local *self, unsigned size_class) {
+  mia_outbox *box = &self->outboxes[size_class];
   uint32_t count = box->count;
   box->count = 0;
+  self->waiting &= ~((uint64_t)1 << size_class);
   mia_local_count(self, MIA_EVENT_SENT);
   send(self, box->page, box->head, box->tail, count);
 }
 
 void mia_local_flush(mia_local *self) {
-  if (self->outbox.count > 0) empty(self, &self->outbox);
+  while (self->waiting != 0) empty(self, (unsigned)__builtin_ctzll(self->waiting));
 }
 
-/* Blocks of one page go together. */
-static void put_out(mia_local *self, mia_page *page, mia_block *block) {
-  mia_outbox *box = &self->outbox;
-  if (box->count > 0 && box->page != page) empty(self, box);
+static void begin_box(mia_local *self, mia_page *page, mia_block *block) {
+  mia_outbox *box = &self->outboxes[page->size_class];
+  uint32_t most = page->total >> OUTBOX_MOST_SHIFT;
+  box->page = page;
+  box->head = box->tail = block;
+  box->count = 1;
+  box->most = (uint16_t)(most < OUTBOX_MAX ? most : OUTBOX_MAX);
+  block->next = NULL;
+  self->waiting |= (uint64_t)1 << page->size_class;
+}
+
+/* Blocks of one page go together.  False: there is no outbox for the page yet. */
+static bool put_out(mia_local *self, mia_page *page, mia_block *block) {
+  if (page->size_class >= MIA_LOCAL_OUTBOXES) return false;
+  mia_outbox *box = &self->outboxes[page->size_class];
+  if (box->count == 0 || box->page != page) return false;
   block->next = box->head;
-  if (box->count == 0) {
-    block->next = NULL;
-    box->page = page;
-    box->tail = block;
-  }
   box->head = block;
-  if (++box->count >= OUTBOX_MAX) empty(self, box);
+  if (++box->count >= box->most) empty(self, page->size_class);
+  return true;
 }
 
 /* A thread that frees into a full page of a class that it allocates from has the
@@ -270,6 +281,7 @@ static void free_single(mia_local *self, mia_page *page, const mia_block *block)
 
 void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
+  if (put_out(self, page, block)) return;
   if (page->size_class >= MIA_CLASS_COUNT) {
     free_single(self, page, block);
     return;
@@ -279,11 +291,13 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     return;
   }
   /* What waits in an outbox must not outlive a heap that is destroyed. */
-  if (mia_local_is_none(self) || !mia_local_is_main(page)) {
+  if (page->size_class >= MIA_LOCAL_OUTBOXES || mia_local_is_none(self) ||
+      !mia_local_is_main(page)) {
     send(self, page, block, block, 1);
     return;
   }
-  put_out(self, page, block);
+  if (self->outboxes[page->size_class].count > 0) empty(self, page->size_class);
+  begin_box(self, page, block);
 }
 
 /* ---- housekeeping ---- */

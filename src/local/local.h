@@ -35,12 +35,16 @@ typedef struct mia_bin {
 /* Large pages of up to so many slices are kept in reserve (spare.h). */
 enum { MIA_LOCAL_LARGE_SPARES = 16, MIA_LOCAL_SPARES = MIA_CLASS_COUNT + MIA_LOCAL_LARGE_SPARES };
 
-/* Blocks of one page of another thread, freed here and on their way home. */
+/* Blocks of one page of another thread, freed here and on their way home.  There is
+ * one for each class of small blocks: who frees what another thread made gets the
+ * blocks of a class page by page, however the classes are mixed. */
+enum { MIA_LOCAL_OUTBOXES = MIA_CLASS_TABLED };
 typedef struct mia_outbox {
   mia_page *page;
   mia_block *head;
   mia_block *tail;
-  uint32_t count;
+  uint16_t count;
+  uint16_t most; /* as many are sent at once */
 } mia_outbox;
 
 struct mia_local;
@@ -74,12 +78,13 @@ typedef struct mia_heap_entry {
 typedef struct mia_local {
   alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
   mia_bin bins[MIA_CLASS_COUNT];
-  mia_aword spares[MIA_LOCAL_SPARES]; /* [any] empty pages in reserve: spare.h */
-  mia_outbox outbox;                  /* [own] */
-  mia_heap *heap;                     /* [const] while in use */
-  struct mia_local *sibling;          /* [lock:pool] next in the list of the heap's locals */
-  mia_heap_entry *entries;            /* [own] by the id of a heap; kept when the thread ends */
-  size_t entry_count;                 /* [own] */
+  mia_aword spares[MIA_LOCAL_SPARES];      /* [any] empty pages in reserve: spare.h */
+  mia_outbox outboxes[MIA_LOCAL_OUTBOXES]; /* [own] by class */
+  uint64_t waiting;                        /* [own] a bit for each that is not empty */
+  mia_heap *heap;                          /* [const] while in use */
+  struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */
+  mia_heap_entry *entries; /* [own] by the id of a heap; kept when the thread ends */
+  size_t entry_count;      /* [own] */
   mia_heap
       *chosen; /* [own] the heap of who names none; NULL: the main one.  If set, `head' is empty */
   struct mia_subproc *subproc;            /* [own] where the thread is (api); NULL: the main one */

@@ -51,5 +51,5 @@ mia_static_assert(ABOVE(0) == 144 && ABOVE(7) == 256, "the first doubling ends a
 mia_static_assert(ABOVE(63) == MIA_CLASS_SIZE_MAX, "the last class is the largest");
 mia_static_assert(MIA_CLASS_LINEAR + 64 == MIA_CLASS_COUNT, "eight doublings of eight");
 mia_static_assert(CLASS(16) == 8 && CLASS(17) == 9 && CLASS(32) == 16 && CLASS(33) == 17 &&
-                      CLASS(128) == 32,
+                      CLASS(128) == MIA_CLASS_TABLED - 1,
                   "the table meets the arithmetic");

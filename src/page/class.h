@@ -24,7 +24,8 @@
 #define MIA_CLASS_KINDS (MIA_CLASS_COUNT + 2)
 
 enum {
-  MIA_CLASS_LINEAR = 9, /* classes up to 128 */
+  MIA_CLASS_LINEAR = 9,  /* classes up to 128 */
+  MIA_CLASS_TABLED = 33, /* classes up to MIA_CLASS_TABLE_MAX */
   MIA_CLASS_STEP_SHIFT = 3,
   MIA_CLASS_LINEAR_SHIFT = 7 /* log2 of MIA_CLASS_LINEAR_MAX */
 };

@@ -274,7 +274,7 @@ static void attach(void) {
   mia_local_self = &mia_local_all.none;
   race_check(mia_local_attach() != NULL);
   (void)mia_local_self->bins[STAGE_CLASS].count;
-  mia_local_self->outbox.count = 0;
+  mia_local_self->waiting = 0;
 }
 static void begin_exit(void) {
   begin_still();

@@ -16,6 +16,7 @@ enum {
   BIG = 56,  /* 8 KiB: eight blocks a page of one slice, each carved alone */
   SMALL = 1, /* 16 bytes: 4096 blocks a page */
   WIDE = 72, /* 32 KiB: eight blocks a page of four slices */
+  FINE = 32, /* 1 KiB: 64 blocks a page, the largest that wait in an outbox */
   OUTBOX = 32,
   OTHERS = 32,
   LOCALS = 3,
@@ -258,7 +259,7 @@ START_TEST(who_uses_the_class_has_a_full_page_at_once) {
   (void)alloc(bob, SMALL);
   for (size_t i = 0; i < 3; i++) release(bob, b[i * 4096]);
   mia_bin *bin = &bob->bins[SMALL];
-  ck_assert(bob->outbox.count == 0 && bin->count == 3);
+  ck_assert(bob->waiting == 0 && bin->count == 3);
   ck_assert(bin->others == page_of(b[0]) && bin->last == page_of(b[2 * 4096]));
   for (size_t i = 0; i < 3; i++) need_at(owner(page_of(b[i * 4096])) == bob, i);
   ck_assert(holds(bob) && holds(alice));
@@ -314,21 +315,26 @@ START_TEST(a_thread_takes_no_more_than_some) {
 }
 END_TEST
 
+static uint32_t put_out(const mia_local *self, unsigned size_class) {
+  ck_assert((self->waiting >> size_class & 1) == (self->outboxes[size_class].count > 0));
+  return self->outboxes[size_class].count;
+}
+
 START_TEST(frees_leave_in_chains) {
-  static mia_block *b[200];
-  fill(alice, b, 200, SMALL);
+  static mia_block *b[5000];
+  fill(alice, b, 5000, SMALL);
   mia_page *page = page_of(b[0]);
   for (int i = 0; i < OUTBOX - 1; i++) release(bob, b[i]);
-  ck_assert(bob->outbox.count == OUTBOX - 1 && !mia_owner_has_remote(page));
+  ck_assert(put_out(bob, SMALL) == OUTBOX - 1 && !mia_owner_has_remote(page));
   release(bob, b[OUTBOX - 1]);
-  ck_assert(bob->outbox.count == 0 && mia_owner_has_remote(page));
+  ck_assert(put_out(bob, SMALL) == 0 && mia_owner_has_remote(page));
   release(bob, b[OUTBOX]);
   release(bob, b[OUTBOX + 1]);
-  mia_block *other = alloc(alice, BIG);
-  release(bob, other); /* of another page: what waits is sent */
-  ck_assert(bob->outbox.page == page_of(other) && bob->outbox.count == 1);
+  release(bob, b[4999]); /* of another page: what waits is sent */
+  ck_assert(page_of(b[4999]) != page && bob->outboxes[SMALL].page == page_of(b[4999]));
+  ck_assert_uint_eq(put_out(bob, SMALL), 1);
   mia_local_flush(bob);
-  ck_assert_uint_eq(bob->outbox.count, 0);
+  ck_assert_uint_eq(put_out(bob, SMALL), 0);
   mia_local_flush(bob);
   mia_page_gather(page);
   ck_assert_uint_eq(page->capacity - page->used, OUTBOX + 2);
@@ -336,6 +342,28 @@ START_TEST(frees_leave_in_chains) {
   release(&mia_local_all.none, b[100]);
   ck_assert(mia_owner_has_remote(page));
   mia_local_flush(&mia_local_all.none);
+}
+END_TEST
+
+START_TEST(each_class_of_small_blocks_has_its_chain) {
+  mia_block *small[4], *kib[64];
+  fill(alice, small, 4, SMALL);
+  fill(alice, kib, 64, FINE);
+  for (int i = 0; i < 4; i++) {
+    release(bob, small[i]);
+    release(bob, kib[i]);
+  }
+  ck_assert(put_out(bob, SMALL) == 4 && put_out(bob, FINE) == 4);
+  /* No more than an eighth of a page. */
+  for (int i = 4; i < 7; i++) release(bob, kib[i]);
+  ck_assert(put_out(bob, FINE) == 7 && !mia_owner_has_remote(page_of(kib[0])));
+  release(bob, kib[7]);
+  ck_assert(put_out(bob, FINE) == 0 && mia_owner_has_remote(page_of(kib[0])));
+  mia_block *big = alloc(alice, BIG);
+  release(bob, big);
+  ck_assert(mia_owner_has_remote(page_of(big)));
+  mia_local_flush(bob);
+  ck_assert(bob->waiting == 0 && mia_owner_has_remote(page_of(small[0])));
 }
 END_TEST
 
@@ -454,8 +482,9 @@ START_TEST(an_abandoned_page_goes_when_its_last_block_does) {
 END_TEST
 
 START_TEST(the_outbox_is_sent_when_its_thread_ends) {
-  mia_block *b = alloc(alice, BIG);
+  mia_block *b = alloc(alice, SMALL);
   release(bob, b);
+  ck_assert(put_out(bob, SMALL) == 1 && !mia_owner_has_remote(page_of(b)));
   mia_local_abandon(bob);
   ck_assert(mia_owner_has_remote(page_of(b)));
   mia_local_abandon(alice);
@@ -601,6 +630,7 @@ SUITE("local/bin") {
   TEST(who_has_no_use_for_a_page_puts_it_into_the_pool);
   TEST(a_thread_takes_no_more_than_some);
   TEST(frees_leave_in_chains);
+  TEST(each_class_of_small_blocks_has_its_chain);
   TEST(single_pages_are_had_by_who_frees_them);
   TEST(collect_gathers_and_retires);
   TEST(collect_ends_what_is_in_use);
