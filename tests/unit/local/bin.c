@@ -336,6 +336,7 @@ START_TEST(frees_leave_in_chains) {
   mia_local_flush(bob);
   ck_assert_uint_eq(put_out(bob, SMALL), 0);
   mia_local_flush(bob);
+  ck_assert(mia_owner_claim(page)); /* it is full: nobody has it */
   mia_page_gather(page);
   ck_assert_uint_eq(page->capacity - page->used, OUTBOX + 2);
   /* Whoever has no local sends at once. */
