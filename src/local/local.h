@@ -92,11 +92,11 @@ typedef struct mia_local {
   uintptr_t lent_before[MIA_CLASS_KINDS]; /* [lock:pool] counts.lent when it came to its heap */
   bool calm;                              /* [own] nothing wants a look at the clock */
   bool stirred;                           /* [own] pages came or went since the last look */
-  mia_tick looked;                        /* [own] when that was */
-  unsigned withheld;                      /* [own] how often in that tick lists were withheld */
+  bool deferring;                         /* [own] the program is at freeing what it put off */
+  unsigned withheld;                      /* [own] how often in the tick of the last look lists were */
+  mia_tick looked;                        /* [own] when the last look was */
   mia_tick trimmed;                       /* [own] when its own pages were */
   mia_tick watch;                         /* [own] until then what went may still be here */
-  bool deferring;                         /* [own] the program is at freeing what it put off */
   unsigned long long heartbeat;           /* [own] how often it was asked to */
   struct mia_local *all;                  /* [const] next in the list of all locals */
   struct mia_local *idle;                 /* [lock:threads] next in the list of unused ones */
