@@ -93,7 +93,7 @@ typedef struct mia_local {
   bool calm;                              /* [own] nothing wants a look at the clock */
   bool stirred;                           /* [own] pages came or went since the last look */
   bool deferring;                         /* [own] the program is at freeing what it put off */
-  unsigned withheld;                      /* [own] how often in the tick of the last look lists were */
+  unsigned withheld;                      /* [own] how often in the tick of that look lists were */
   mia_tick looked;                        /* [own] when the last look was */
   mia_tick trimmed;                       /* [own] when its own pages were */
   mia_tick watch;                         /* [own] until then what went may still be here */
