@@ -95,14 +95,17 @@ static bool is_wanted(const race_model *model, bool all, char **names, int count
   return count == 0 && (all || !model->longer);
 }
 
-static bool run_and_tell(const race_model *model, bool traced, int number) {
+static double took[MODELS_MAX];
+
+static bool run_and_tell(size_t m, bool traced, int number) {
+  const race_model *model = models[m];
   const race_result *r = &common->result;
   double start = seconds();
   (void)run(model, traced);
-  double took = seconds() - start;
+  took[m] = seconds() - start;
   bool good = as_expected(model);
   printf("%s %d - %s (%s): %lu executions, %lu states, %.2f s", good ? "ok" : "not ok", number,
-         model->name, model->subject, r->executions + r->repeated, r->states, took);
+         model->name, model->subject, r->executions + r->repeated, r->states, took[m]);
   if (r->failure[0] != 0) printf(": %s", r->failure);
   printf("\n");
   return good;
@@ -112,8 +115,7 @@ static bool run_all(bool all, bool traced, char **names, int count) {
   int number = 0;
   bool good = true;
   for (size_t i = 0; i < model_count; i++)
-    if (is_wanted(models[i], all, names, count))
-      good = run_and_tell(models[i], traced, ++number) && good;
+    if (is_wanted(models[i], all, names, count)) good = run_and_tell(i, traced, ++number) && good;
   printf("1..%d\n", number);
   return good && number > 0;
 }
@@ -148,7 +150,6 @@ static race_site *make_site(const char *name) {
 /* Which models meet which sites, and all of them by the time they take, the least
  * first: what one of them notices a cheap one may as well. */
 static unsigned char meets[MODELS_MAX][RACE_SITES];
-static double took[MODELS_MAX];
 static size_t by_time[MODELS_MAX], ordered;
 
 static void put_in_order(size_t m) {
@@ -162,9 +163,7 @@ static bool learn(int *number) {
   bool good = true;
   for (size_t m = 0; m < model_count; m++) {
     for (size_t i = 0; i < t->count; i++) t->sites[i].seen = false;
-    double start = seconds();
-    good = run_and_tell(models[m], false, ++*number) && good;
-    took[m] = seconds() - start;
+    good = run_and_tell(m, false, ++*number) && good;
     if (m >= litmus_count) put_in_order(m);
     for (size_t i = 0; i < t->count; i++) meets[m][i] = t->sites[i].seen;
   }
