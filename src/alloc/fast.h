@@ -47,14 +47,21 @@ mia_inline void *mia_fast_take(size_t room, size_t size) {
 
 mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_guard_room(size), size); }
 
+/* Whether a page may have no block in use and still stay with its owner: lists are
+ * lent from it. */
+mia_inline bool mia_fast_keeps_empty(const mia_local *self, const mia_page *page) {
+  return page->used == 1 && self->bins[page->size_class].page == page;
+}
+
 /* False: ask mia_alloc_free_slow. */
 mia_inline bool mia_fast_free(void *p) {
   mia_page *page = mia_page_of(p);
   if (mia_unlikely(page == NULL)) return false;
-  if (mia_unlikely(!mia_local_owns(mia_local_self, page))) return false;
+  const mia_local *self = mia_local_self;
+  if (mia_unlikely(!mia_local_owns(self, page))) return false;
   if (MIA_DEBUG) mia_page_require_block(page, p);
   /* The last block in use, or more than all of them: the cold function tells. */
-  if (mia_unlikely(page->used <= 1)) return false;
+  if (mia_unlikely(page->used <= 1) && !mia_fast_keeps_empty(self, page)) return false;
   mia_block *block = p;
   if (MIA_DEBUG) mia_page_mark_freed(page, block, true);
   block->next = page->free;

@@ -13,8 +13,10 @@
 #include "page/page.h"
 #include "page/trim.h"
 
-/* Blocks are carved so many bytes at a time. */
+/* Blocks are carved so many bytes at a time, or so many blocks: a list of one is at
+ * its end with each allocation. */
 #define CARVE_BYTES MIA_OS_PAGE_MIN
+enum { CARVE_MIN = 2 };
 
 /* The map has one entry a slice: mappings as large never begin in the same. */
 #define HUGE_MIN MIA_SLICE_SIZE
@@ -182,7 +184,8 @@ static void mark_all(const mia_page *page, mia_block *list) {
 static mia_block *carve(mia_page *page) {
   uint32_t left = page->total - page->capacity;
   if (left == 0) return NULL;
-  uint32_t count = page->size < CARVE_BYTES ? (uint32_t)(CARVE_BYTES / page->size) : 1;
+  uint32_t count = (uint32_t)(CARVE_BYTES / page->size);
+  if (count < CARVE_MIN) count = CARVE_MIN;
   if (count > left) count = left;
   char *at = page->start + (size_t)page->capacity * page->size;
   mia_block *first = (void *)at;

@@ -36,7 +36,7 @@ static void begin_still(void) {
 static void refill(unsigned i) {
   stage_be(i);
   mia_local *self = stage_locals[i];
-  race_check(mia_local_refill(self, STAGE_CLASS));
+  race_check(self->head[STAGE_CLASS] != NULL || mia_local_refill(self, STAGE_CLASS));
   mia_block *block = self->head[STAGE_CLASS];
   self->head[STAGE_CLASS] = block->next;
   stage_use(block);

@@ -40,17 +40,26 @@ void stage_begin_locals(void) {
 
 void stage_be(unsigned i) { mia_local_self = stage_locals[i]; }
 
+/* A page that has been made and has no block yet, though some were carved. */
+static mia_page *bare_page(mia_local *self) {
+  if (!mia_local_refill(self, STAGE_CLASS)) race_fail("no page");
+  mia_page *page = self->bins[STAGE_CLASS].page;
+  self->head[STAGE_CLASS] = NULL;
+  page->capacity = page->used = 0;
+  return page;
+}
+
 mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **blocks) {
   mia_local *self = stage_locals[local];
-  mia_page *page = NULL;
+  mia_page *page = bare_page(self);
   for (uint32_t i = 0; i < live; i++) {
+    page->total = (uint16_t)(i + 1);
     if (!mia_local_refill(self, STAGE_CLASS)) race_fail("no block");
     blocks[i] = self->head[STAGE_CLASS];
     self->head[STAGE_CLASS] = blocks[i]->next;
-    page = self->bins[STAGE_CLASS].page;
-    page->total = (uint16_t)total;
     mia_page_guard(page, blocks[i], mia_guard_capacity(page));
   }
+  page->total = (uint16_t)total;
   return page;
 }
 

@@ -36,7 +36,7 @@ void stage_ignore(const mia_local *local);
 void stage_be(unsigned i);
 
 /* The class of the largest blocks in pages of one slice: a page has eight, and
- * carves them one by one. */
+ * carves no more than two at a time. */
 #define STAGE_CLASS (MIA_CLASS_COUNT - 17)
 
 /* Has a local allocate `live' blocks of a new page of STAGE_CLASS with room for

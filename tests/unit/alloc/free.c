@@ -63,6 +63,27 @@ START_TEST(all_memory_comes_back) {
 }
 END_TEST
 
+/* What a loop frees and takes again comes by no slow path, but for lists' ends; who
+ * frees the last block of another page has the page to see to. */
+START_TEST(the_fast_path_empties_the_page_in_use_only) {
+  static void *p[MANY];
+  const size_t size = 4096 - MIA_GUARD_SIZE;
+  void *one = allocate(size), *two = allocate(size);
+  const mia_page *page = mia_page_require_of(one);
+  ck_assert(mia_page_of(two) == page && page->used == 2);
+  ck_assert(mia_fast_free(one) && mia_fast_free(two) && page->used == 0);
+  if (!MIA_DEBUG) ck_assert(!mia_fast_free(two)); /* the cold one tells */
+  for (int i = 0; i < 17; i++) p[i] = allocate(size);
+  ck_assert(mia_page_of(p[16]) != page && page->used == 16);
+  /* It was full and has no owner: the first free brings it back, beside the one in use. */
+  mia_alloc_free(p[0]);
+  for (int i = 1; i < 15; i++) ck_assert(mia_fast_free(p[i]));
+  ck_assert(page->used == 1 && !mia_fast_free(p[15]) && page->used == 1);
+  mia_alloc_free(p[15]);
+  ck_assert_ptr_null(mia_page_of(p[15]));
+}
+END_TEST
+
 static void *free_all(void *arg) {
   void **p = arg;
   for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
@@ -180,6 +201,7 @@ SUITE("alloc/free") {
   TEST(nothing_is_freed_and_measures_nothing);
   TEST(free_keeps_errno);
   TEST(all_memory_comes_back);
+  TEST(the_fast_path_empties_the_page_in_use_only);
   LOOP(others_may_free, 0, 2);
   TEST(a_request_that_was_is_accepted);
   DIES(freeing_a_static_object_is_fatal, SIGABRT);
