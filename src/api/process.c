@@ -16,20 +16,20 @@
 #include <errno.h>
 
 /* A spare page ages, is dropped, and is then idle. */
-enum { WATCH_DELAYS = 3, WITHHOLD_MOST = 8 };
+enum { WATCH_DELAYS = 3 };
 
 /* A thread that has made memory idle sees to it that it looks again, a few times
  * in every tick of the clock, however little it does from now on: once would not
  * do, as what it does next may still be in this tick, and then nothing for long. */
 static void watch(mia_local *self, mia_tick now) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  if (now != self->looked) self->withheld = 0;
-  self->looked = now;
   self->calm = true;
   if (self->stirred) self->watch = now + (mia_tick)(delay * WATCH_DELAYS);
   self->stirred = false;
   bool wanted = delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch));
-  if (wanted && self->withheld < WITHHOLD_MOST && mia_local_withhold(self)) self->withheld++;
+  if (!wanted) return;
+  mia_local_withhold(self, now != self->withheld);
+  self->withheld = now;
 }
 
 void mia_api_look_at_clock(mia_local *self) {

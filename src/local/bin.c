@@ -22,7 +22,9 @@ enum {
   /* If a page adopted early has fewer blocks to lend when its turn comes, the next
    * so many are not. */
   EARLY_MIN = 4,
-  EARLY_WAIT = 255
+  EARLY_WAIT = 255,
+  /* A list is withheld so often before it is left alone. */
+  WITHHOLD_MOST = 8
 };
 
 /* ---- the list of other pages ---- */
@@ -107,6 +109,11 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
 
 /* ---- allocating ---- */
 
+static void expose(mia_local *self, unsigned size_class, mia_block *list) {
+  self->head[size_class] = list;
+  if (self->bins[size_class].withheld < WITHHOLD_MOST) self->exposed = true;
+}
+
 static bool lend(mia_local *self, unsigned size_class, mia_page *page) {
   mia_bin *bin = &self->bins[size_class];
   uint32_t count;
@@ -114,7 +121,7 @@ static bool lend(mia_local *self, unsigned size_class, mia_page *page) {
   if (list == NULL) return false;
   mia_count_add(&self->counts.lent[size_class], count);
   if (MIA_DEBUG) mia_page_check(page);
-  self->head[size_class] = list;
+  expose(self, size_class, list);
   bin->page = page;
   bin->warm = true;
   return true;
@@ -158,22 +165,23 @@ static mia_page *next_page(mia_local *self, unsigned size_class) {
   return page;
 }
 
-bool mia_local_withhold(mia_local *self) {
-  bool any = false;
+void mia_local_withhold(mia_local *self, bool anew) {
+  if (!self->exposed && !anew) return;
+  self->exposed = false;
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    mia_block *list = self->head[size_class];
-    if (list == NULL) continue;
+    mia_bin *bin = &self->bins[size_class];
+    if (anew) bin->withheld = 0;
+    if (self->head[size_class] == NULL || bin->withheld >= WITHHOLD_MOST) continue;
+    bin->rest = self->head[size_class];
+    bin->withheld++;
     self->head[size_class] = NULL;
-    self->bins[size_class].rest = list;
-    any = true;
   }
-  return any;
 }
 
 bool mia_local_resume(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   if (bin->rest == NULL) return false;
-  self->head[size_class] = bin->rest;
+  expose(self, size_class, bin->rest);
   bin->rest = NULL;
   self->calm = false;
   return true;

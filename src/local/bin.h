@@ -19,8 +19,11 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block);
 void mia_local_settle(mia_local *self, mia_page *page, bool keep);
 
 /* Withholds the lists in use, so that the next allocation of each class comes to
- * a slow path, which sees the time; and gives one back.  False: none. */
-bool mia_local_withhold(mia_local *self);
+ * a slow path, which sees the time.  A list that comes back again and again is, after
+ * a few times, left alone until it is called with `anew'. */
+void mia_local_withhold(mia_local *self, bool anew);
+
+/* Gives one back.  False: it is not withheld. */
 bool mia_local_resume(mia_local *self, unsigned size_class);
 
 /* Sends what is in the outbox. */

@@ -30,6 +30,7 @@ typedef struct mia_bin {
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
   bool warm;        /* [own] lists were lent since the last trim */
   uint8_t wait;     /* [own] changes of the page until pages are adopted early again */
+  uint8_t withheld; /* [own] how often a list was in the tick of the local's `withheld' */
 } mia_bin;
 
 /* Large pages of up to so many slices are kept in reserve (spare.h). */
@@ -92,9 +93,9 @@ typedef struct mia_local {
   uintptr_t lent_before[MIA_CLASS_KINDS]; /* [lock:pool] counts.lent when it came to its heap */
   bool calm;                              /* [own] nothing wants a look at the clock */
   bool stirred;                           /* [own] pages came or went since the last look */
+  bool exposed;                           /* [own] lists came that may be withheld */
   bool deferring;                         /* [own] the program is at freeing what it put off */
-  unsigned withheld;                      /* [own] how often in the tick of that look lists were */
-  mia_tick looked;                        /* [own] when the last look was */
+  mia_tick withheld;                      /* [own] when its lists last were */
   mia_tick trimmed;                       /* [own] when its own pages were */
   mia_tick watch;                         /* [own] until then what went may still be here */
   unsigned long long heartbeat;           /* [own] how often it was asked to */

@@ -160,19 +160,34 @@ END_TEST
 START_TEST(what_is_withheld_comes_back) {
   mia_block *first = alloc(alice, SMALL);
   mia_block *next = alice->head[SMALL];
-  mia_local_withhold(alice);
-  mia_local_withhold(alice); /* no more than once */
+  mia_local_withhold(alice, true);
+  mia_local_withhold(alice, true); /* no more than once */
   ck_assert_ptr_null(alice->head[SMALL]);
   ck_assert_ptr_eq(mia_local_list(alice, SMALL), next);
   mia_local_check(alice, SMALL);
   ck_assert_ptr_eq(alloc(alice, SMALL), next);
-  mia_local_withhold(alice);
+  mia_local_withhold(alice, true);
   ck_assert(mia_local_resume(alice, SMALL) && !mia_local_resume(alice, SMALL));
-  mia_local_withhold(alice);
+  mia_local_withhold(alice, true);
   release(alice, first);
   release(alice, next);
   mia_local_collect(alice);
   ck_assert_uint_eq(pages(SMALL), 0);
+}
+END_TEST
+
+START_TEST(a_list_that_comes_back_too_often_is_left_alone) {
+  enum { MANY = 100 };
+  ck_assert(alloc(alice, SMALL) != NULL && alloc(alice, FINE) != NULL);
+  mia_local_withhold(alice, true);
+  int times = 1;
+  for (; times < MANY && mia_local_resume(alice, SMALL); times++) mia_local_withhold(alice, false);
+  ck_assert(times > 2 && times < MANY && alice->head[SMALL] != NULL);
+  ck_assert(mia_local_resume(alice, FINE));
+  mia_local_withhold(alice, false);
+  ck_assert(alice->head[SMALL] != NULL && alice->head[FINE] == NULL);
+  mia_local_withhold(alice, true);
+  ck_assert(alice->head[SMALL] == NULL);
 }
 END_TEST
 
@@ -623,6 +638,7 @@ SUITE("local/bin") {
   TEST(refilled_from_what_is_nearest);
   TEST(what_the_owner_freed_is_lent_again);
   TEST(what_is_withheld_comes_back);
+  TEST(a_list_that_comes_back_too_often_is_left_alone);
   TEST(no_memory_is_an_error_that_passes);
   TEST(one_empty_page_is_kept);
   TEST(wide_empty_pages_are_not_kept);
