@@ -2,6 +2,7 @@
 
 A row is one kind of behaviour at one scale.  The sources in bench/loads say which
 programs behave so.  `cpu': one thread, measured in processor time; `wall': several.
+A scale is one kind of behaviour at many.
 """
 
 # group, name, how time is taken, MiB that a run uses at the most, in the quick run, command
@@ -43,3 +44,13 @@ ROWS = [
     ("start and end", "idle-100", "cpu", 512, True, "idle 256 100"),
     ("start and end", "idle-8000", "cpu", 512, False, "idle 256 8000"),
 ]
+
+# name: title, what grows, thousands of steps, [what there is of it, command], which prints "work SECONDS"
+SCALES = {
+    "blocks": ("One thread replaces a block of up to 256 bytes", "live blocks", 4000,
+               [(10**n, f"replace 1 {10**n} 256 4000") for n in range(1, 8)]),
+    "heap": ("One thread replaces a block of 60 to 68 KiB", "MiB of live blocks", 400,
+             [(4**n, f"replace 1 {4**n * 16} 8192 400 61440") for n in range(8)]),
+    "threads": ("Threads replace blocks of up to 1 KiB, 64,000 live ones in all", "threads", 6400,
+                [(2**n, f"replace {2**n} {64000 >> n} 1024 {6400 >> n}") for n in range(7)]),
+}

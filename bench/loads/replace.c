@@ -1,26 +1,42 @@
 /* replace.c -- a table whose entries are replaced at random, of mixed sizes and
  * lives: caches, the objects of a long-running program.  Each thread has its own.
  *
- *   replace THREADS ENTRIES TOP THOUSANDS    sizes up to about TOP bytes
+ *   replace THREADS ENTRIES TOP THOUSANDS [MORE]    sizes up to about TOP bytes, and MORE
+ *
+ * Prints what the replacing took, by the clock: "work SECONDS".
  *
  * SPDX-License-Identifier: MIT
  */
 #include "load.h"
 
+#include <time.h>
+
 enum { THREADS_MOST = 64 };
 
-static size_t entries, top, steps;
+static size_t entries, top, steps, more;
+/* All have filled their tables; all have replaced what they had to. */
+static pthread_barrier_t filled, replaced;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void *entry(uint64_t *random) { return load_take(more + load_size(random, top)); }
 
 static void *work(void *arg) {
   const load_thread *self = arg;
   uint64_t random = load_seed(self->number);
   void **table = load_take(entries * sizeof *table);
-  for (size_t i = 0; i < entries; i++) table[i] = load_take(load_size(&random, top));
+  for (size_t i = 0; i < entries; i++) table[i] = entry(&random);
+  (void)pthread_barrier_wait(&filled);
   for (size_t n = 0; n < steps; n++) {
     size_t i = (size_t)(load_random(&random) >> 20) % entries;
     free(table[i]);
-    table[i] = load_take(load_size(&random, top));
+    table[i] = entry(&random);
   }
+  (void)pthread_barrier_wait(&replaced);
   for (size_t i = 0; i < entries; i++) free(table[i]);
   free(table);
   return NULL;
@@ -32,8 +48,16 @@ int main(int argc, char **argv) {
   entries = load_argument(argc, argv, 2, 100000);
   top = load_argument(argc, argv, 3, 4096);
   steps = load_argument(argc, argv, 4, 5000) * 1000;
+  more = load_argument(argc, argv, 5, 0);
   if (count > THREADS_MOST || entries == 0) load_fail("what arguments?");
+  if (pthread_barrier_init(&filled, NULL, (unsigned)count + 1) != 0 ||
+      pthread_barrier_init(&replaced, NULL, (unsigned)count + 1) != 0)
+    load_fail("no barrier");
   load_start(threads, count, work);
+  (void)pthread_barrier_wait(&filled);
+  double start = now();
+  (void)pthread_barrier_wait(&replaced);
+  printf("work %.6f\n", now() - start);
   load_join(threads, count);
   return EXIT_SUCCESS;
 }
