@@ -60,7 +60,7 @@ static size_t some(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
 
 /* A page in reserve, for one block of `room' bytes. */
 static mia_page *reuse_single(mia_local *local, size_t room) {
-  mia_page *page = mia_local_reuse_large(local, mia_slices_of(room));
+  mia_page *page = mia_local_reuse_large(local, mia_slices_of(MIA_GUARD_LEAD + room));
   if (page != NULL) mia_page_renew_single(page, room);
   return page;
 }
@@ -76,9 +76,9 @@ static void *single(mia_local *local, const request *r) {
   bool zero = false;
   size_t room = mia_guard_room(r->size);
   mia_page *page = NULL;
-  if (r->align <= MIA_SLICE_SIZE && r->offset == 0) page = reuse_single(local, room);
+  if (r->align <= MIA_GUARD_ALIGN && r->offset == 0) page = reuse_single(local, room);
   if (page == NULL) {
-    mia_single wanted = {.size = room, .align = r->align, .offset = r->offset};
+    mia_single wanted = {.size = room, .align = r->align, .offset = r->offset, .edge = MIA_DEBUG};
     page = mia_local_make_single(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;
@@ -128,7 +128,8 @@ static void *allocate(mia_heap *heap, const request *r) {
 /* The same for a large block: the page of one that was freed is in reserve. */
 static void *again(mia_local *self, size_t size) {
   size_t room = mia_guard_room(size);
-  if (self->chosen != NULL || room > MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE) return NULL;
+  if (self->chosen != NULL || room > MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE - MIA_GUARD_LEAD)
+    return NULL;
   mia_page *page = reuse_single(self, room);
   return page != NULL ? lend_single(self, page, size) : NULL;
 }

@@ -61,7 +61,8 @@ static void *move_to_mapping(const request *r, const mia_page *page, size_t *cle
   mia_local *self = mia_local_attach();
   mia_local *local = self != NULL ? mia_local_of_heap(self, r->heap) : NULL;
   if (local == NULL) return NULL;
-  mia_single wanted = {.size = mia_guard_room(r->size), .align = 1, .huge = true};
+  mia_single wanted = {
+      .size = mia_guard_room(r->size), .align = 1, .huge = true, .edge = MIA_DEBUG};
   mia_page *to = mia_local_make_single(local, &wanted, &zero);
   if (to == NULL) return NULL;
   self->stirred = true;

@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "local/spare.h"
 #include "local/stock.h"
+#include "page/guard.h"
 
 enum { AGED = 1 };
 
@@ -18,12 +19,11 @@ static mia_page *take(mia_aword *slot) {
 }
 
 static mia_aword *slot_of(mia_local *self, const mia_page *page) {
-  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap) ||
-      page->lead > 0)
-    return NULL;
+  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap)) return NULL;
   if (page->size_class < MIA_CLASS_COUNT)
     return page->slices == 1 ? &self->spares[page->size_class] : NULL;
-  if (page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES)
+  if (page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES &&
+      page->lead == MIA_GUARD_LEAD)
     return &self->spares[MIA_CLASS_COUNT + page->slices - 1];
   return NULL;
 }

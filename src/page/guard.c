@@ -28,7 +28,8 @@ static uint64_t *seal_of(const mia_page *page, const void *block) {
 
 /* NULL: none. */
 static uint64_t *edge_of(const mia_page *page, const void *block) {
-  return block != page->start ? (uint64_t *)(uintptr_t)block - 1 : NULL;
+  bool has_edge = block != page->start || mia_guard_is_lead(page->lead);
+  return has_edge ? (uint64_t *)(uintptr_t)block - 1 : NULL;
 }
 
 void mia_page_guard(const mia_page *page, void *block, size_t size) {

@@ -8,6 +8,7 @@
 #include "map/pagemap.h"
 #include "os/lock.h"
 #include "os/os.h"
+#include "page/guard.h"
 #include "page/mark.h"
 #include "page/owner.h"
 #include "page/page.h"
@@ -40,12 +41,14 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
   mia_span span;
   if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
+  size_t lead = mia_guard_lead(size);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
-  *page = (mia_page){.total = (uint16_t)((span.slices << MIA_SLICE_SHIFT) / size),
+  *page = (mia_page){.total = (uint16_t)(((span.slices << MIA_SLICE_SHIFT) - lead) / size),
                      .size_class = (uint8_t)size_class,
                      .zero = span.zero,
+                     .lead = (uint32_t)lead,
                      .size = size,
-                     .start = span.start,
+                     .start = span.start + lead,
                      .arena = span.arena,
                      .slices = (uint16_t)span.slices};
   mia_owner_begin_claimed(page);
@@ -114,9 +117,15 @@ static mia_page *make_huge(size_t size, size_t align) {
   return page;
 }
 
-/* The span has room for the bytes before the block that make its offset right. */
-mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
+/* The bytes before the block that make its offset right, and have room for its edge. */
+static size_t lead_for(const mia_single *wanted) {
   size_t lead = -wanted->offset & (wanted->align - 1);
+  if (!wanted->edge || mia_guard_is_lead(lead) || wanted->align > MIA_SLICE_SIZE) return lead;
+  return lead + (wanted->align > MIA_GUARD_LEAD ? wanted->align : MIA_GUARD_LEAD);
+}
+
+mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
+  size_t lead = lead_for(wanted);
   size_t size = mia_align_up(lead + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
   const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
   *zero = true;
@@ -255,15 +264,16 @@ void mia_page_gather(mia_page *page) {
 /* ---- the one block of a large or huge page ---- */
 
 static bool resize_large(mia_page *page, size_t size, size_t *clean) {
-  size_t slices = mia_slices_of(size);
+  char *span = page->start - page->lead;
+  size_t slices = mia_slices_of(page->lead + size);
   if (slices > MIA_SPAN_MAX_SLICES) return false;
   if (slices < page->slices) {
-    mia_arena_give(page->arena, page->start + (slices << MIA_SLICE_SHIFT), page->slices - slices,
+    mia_arena_give(page->arena, span + (slices << MIA_SLICE_SHIFT), page->slices - slices,
                    (page->slices - slices) << MIA_SLICE_SHIFT);
   } else if (slices > page->slices) {
     bool zero;
-    if (!mia_arena_extend(page->arena, page->start, page->slices, slices, &zero)) return false;
-    if (zero) *clean = (size_t)page->slices << MIA_SLICE_SHIFT;
+    if (!mia_arena_extend(page->arena, span, page->slices, slices, &zero)) return false;
+    if (zero) *clean = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->lead;
   }
   page->slices = (uint16_t)slices;
   return true;
@@ -273,16 +283,16 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
 static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clean) {
   if (size < HUGE_MIN) return false;
   mia_page_hide(page);
-  char *start = mia_arena_huge_resize(page->start, page->size, size, may_move);
-  if (start != NULL) page->start = start;
+  char *span = mia_arena_huge_resize(page->start - page->lead, page->lead + page->size,
+                                     page->lead + size, may_move);
+  if (span != NULL) page->start = span + page->lead;
   mia_page_show(page);
   if (size > page->size) *clean = page->size;
-  return start != NULL;
+  return span != NULL;
 }
 
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean) {
-  if (page->lead > 0) return false;
-  size = mia_align_up(size, mia_os_page_size());
+  size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
   *clean = size;
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
                                                  : resize_large(page, size, clean);
@@ -316,5 +326,6 @@ static uint32_t length_in(const mia_page *page, const mia_block *list) {
 void mia_page_check(const mia_page *page) {
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
   mia_assert(page->used + length_in(page, page->free) + page->away == page->capacity); /* P1 */
-  mia_assert(page->size_class == MIA_CLASS_HUGE || mia_is_aligned(page->start, MIA_SLICE_SIZE));
+  mia_assert(page->size_class == MIA_CLASS_HUGE ||
+             mia_is_aligned(page->start - page->lead, MIA_SLICE_SIZE)); /* P2 */
 }

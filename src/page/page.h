@@ -12,8 +12,9 @@
  *   live     with the program
  * Invariants:
  *   P1  used = lent + live + remote, and used + free + away = capacity <= total
- *   P2  start is a slice boundary (of a huge page: an OS page boundary), and a
- *       block starts at a multiple of size from it
+ *   P2  the span begins at a slice boundary (of a huge page: an OS page boundary), a
+ *       page of blocks starts 0 or size bytes behind it and within its first slice,
+ *       and a block lies at a multiple of size from the start
  *   P3  owner = 0 while nobody or somebody passing has the page (owner.h)
  *   P4  listed = 1 exactly while the page is on a list of the pool
  *   P5  with `zero', every byte that has not been carved reads as zero
@@ -44,7 +45,7 @@ typedef struct mia_page {
   bool zero;             /* [const] */
   uint16_t slices;       /* [const] of the span; of a large one changed by its holder */
   uint8_t age;           /* [own], and [lock:pool] while listed: pool.h */
-  uint32_t lead;         /* [const] bytes of the span before start; 0 but for offset alignment */
+  uint32_t lead;         /* [const] bytes of the span before start: for offset alignment, guard.h */
   uint64_t gone;         /* [own] a bit for each OS page given back: trim.h */
   size_t size;           /* [const] of a block; of a large one changed by its holder */
   char *start;           /* [const] of the blocks; of a huge one changed by its holder */
@@ -73,6 +74,7 @@ typedef struct mia_single {
   size_t align;
   size_t offset;
   bool huge;       /* a mapping of its own */
+  bool edge;       /* with a lead, where guard.h wants one */
   mia_arena *only; /* NULL: any */
 } mia_single;
 

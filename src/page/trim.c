@@ -21,13 +21,15 @@ typedef struct units {
 
 static uint64_t bit(size_t unit) { return (uint64_t)1 << unit; }
 
-static size_t offset_of(const mia_page *page, const void *block) {
-  return (size_t)((const char *)block - page->start);
+/* Offsets are from the start of the span: this is one of a block, or of the end. */
+static size_t offset_of(const mia_page *page, size_t block) {
+  return page->lead + block * page->size;
 }
 
 /* The first block that begins at or behind an offset. */
 static uint32_t block_at(const mia_page *page, size_t offset) {
-  return (uint32_t)((offset + page->size - 1) / page->size);
+  if (offset <= page->lead) return 0;
+  return (uint32_t)((offset - page->lead + page->size - 1) / page->size);
 }
 
 /* The end of the blocks that begin in a unit. */
@@ -38,8 +40,9 @@ static uint32_t end_of_unit(const mia_page *page, size_t unit, unsigned shift) {
 
 /* ---- what is free ---- */
 
-/* A block's edge (guard.h) is its own, the last bytes are the next one's. */
-static size_t begin_of(size_t offset) { return offset > 0 ? offset - MIA_GUARD_EDGE : 0; }
+/* A block's edge (guard.h) is its own, the last bytes are the next one's; what
+ * leads is nobody's and stays. */
+static size_t begin_of(size_t offset) { return offset - MIA_GUARD_EDGE; }
 
 static void add_free(units *u, size_t from, size_t to) {
   while (from < to) {
@@ -54,8 +57,9 @@ static void add_free(units *u, size_t from, size_t to) {
 static void add_away(units *u, const mia_page *page) {
   for (uint64_t left = page->gone; left != 0; left &= left - 1) {
     size_t unit = (size_t)__builtin_ctzll(left);
-    size_t from = block_at(page, unit << u->shift) * page->size;
-    add_free(u, begin_of(from), begin_of(end_of_unit(page, unit, u->shift) * page->size));
+    size_t from = offset_of(page, block_at(page, unit << u->shift));
+    size_t to = offset_of(page, end_of_unit(page, unit, u->shift));
+    add_free(u, begin_of(from), begin_of(to));
   }
 }
 
@@ -63,16 +67,18 @@ static void measure(units *u, const mia_page *page) {
   size_t span = (size_t)page->slices << MIA_SLICE_SHIFT;
   *u = (units){.shift = mia_page_unit_shift()};
   u->count = (unsigned)(span >> u->shift);
-  for (const mia_block *block = page->free; block != NULL; block = block->next)
-    add_free(u, begin_of(offset_of(page, block)), begin_of(offset_of(page, block) + page->size));
+  for (const mia_block *block = page->free; block != NULL; block = block->next) {
+    size_t begin = begin_of(mia_page_offset_in_span(page, block));
+    add_free(u, begin, begin + page->size);
+  }
   add_away(u, page);
-  add_free(u, begin_of(page->capacity * page->size), span);
+  add_free(u, begin_of(offset_of(page, page->capacity)), span);
 }
 
 /* The units that can go and have not yet. */
 static uint64_t find_free(const units *u, const mia_page *page) {
   uint64_t found = 0;
-  size_t carved = page->capacity * page->size;
+  size_t carved = offset_of(page, page->capacity);
   for (size_t unit = 0; unit < u->count && unit << u->shift < carved; unit++)
     if (u->free[unit] >> u->shift == 1) found |= bit(unit);
   return found & ~page->gone;
@@ -105,7 +111,7 @@ void mia_page_restore(mia_page *page) {
 static void unlink_units(mia_page *page, uint64_t chosen, unsigned shift) {
   mia_block **link = &page->free;
   for (mia_block *block; (block = *link) != NULL;) {
-    uint64_t unit = bit(offset_of(page, block) >> shift);
+    uint64_t unit = bit(mia_page_offset_in_span(page, block) >> shift);
     if ((unit & chosen) != 0) {
       *link = block->next;
       page->gone |= unit;
@@ -118,7 +124,7 @@ static void unlink_units(mia_page *page, uint64_t chosen, unsigned shift) {
 
 static void mark_rest(const mia_page *page, uint64_t purged, unsigned shift) {
   for (mia_block *block = page->free; block != NULL; block = block->next) {
-    size_t offset = offset_of(page, block);
+    size_t offset = mia_page_offset_in_span(page, block);
     for (size_t unit = (offset >> shift) + 1; unit << shift < offset + page->size; unit++)
       if ((purged & bit(unit)) != 0) mia_page_mark(page, block);
   }
@@ -128,7 +134,8 @@ static void mark_rest(const mia_page *page, uint64_t purged, unsigned shift) {
 
 /* Purges a run of units; if that can't be had, its blocks are back on the list. */
 static size_t purge_run(mia_page *page, size_t unit, size_t count, unsigned shift) {
-  if (mia_arena_purge_part(page->arena, page->start + (unit << shift), count << shift))
+  char *span = page->start - page->lead;
+  if (mia_arena_purge_part(page->arena, span + (unit << shift), count << shift))
     return count << shift;
   for (size_t i = unit; i < unit + count; i++)
     if ((page->gone & bit(i)) != 0) link_unit(page, i, shift);

@@ -26,9 +26,13 @@ void mia_page_restore(mia_page *page);
 
 mia_inline unsigned mia_page_unit_shift(void) { return mia_high_bit(mia_os_page_size()); }
 
+mia_inline size_t mia_page_offset_in_span(const mia_page *page, const void *block) {
+  return (size_t)((const char *)block - page->start) + page->lead;
+}
+
 /* Whether a block of the page is away.  For the one who has it. */
 mia_inline bool mia_page_is_away(const mia_page *page, const void *block) {
-  size_t offset = (size_t)((const char *)block - page->start);
+  size_t offset = mia_page_offset_in_span(page, block);
   return page->gone != 0 && (page->gone >> (offset >> mia_page_unit_shift()) & 1) != 0;
 }
 

@@ -189,7 +189,7 @@ static void keep_exclusive(const char *text, void *line) {
 }
 
 START_TEST(what_is_printed_is_true) {
-  enum { NEARLY = MIB - 64 }; /* room for what debug builds put behind it */
+  enum { NEARLY = MIB - 8 * KIB }; /* room for what debug builds put around it */
   char line[LINE_SIZE];
   mia_arena *arena;
   ck_assert_int_eq(mia_reserve_memory(4 * MIB, true, false, true, &arena), 0);

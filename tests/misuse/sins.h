@@ -204,15 +204,21 @@ static void underflow_and_free(size_t size, size_t by) {
 static void underflow_1(void) { underflow_and_free(SMALL, 1); }
 static void underflow_8(void) { underflow_and_free(SMALL, 8); }
 static void underflow_tiny(void) { underflow_and_free(TINY, 8); }
-static void underflow_first(void) { /* the first block of its page */
+static void underflow_first(void) { /* the first block of a page: of a new slice */
   char *p = among(SMALL);
-  while ((uintptr_t)p % SLICE != 0) p = get(SMALL);
+  uintptr_t slice = (uintptr_t)p / SLICE;
+  while ((uintptr_t)p / SLICE == slice) p = get(SMALL);
+  blame(p);
   memset(p - TINY, 'x', TINY);
   release(p);
   churn(SMALL);
 }
 static void underflow_large(void) {
   char *p = underflow(LARGE, 8);
+  release(p);
+}
+static void underflow_huge(void) {
+  char *p = underflow(HUGE_BLOCK, 8);
   release(p);
 }
 static void underflow_elsewhere(void) {

@@ -66,6 +66,7 @@ END_TEST
 /* What a loop frees and takes again comes by no slow path, but for lists' ends; who
  * frees the last block of another page has the page to see to. */
 START_TEST(the_fast_path_empties_the_page_in_use_only) {
+  enum { PER_PAGE = 16 - MIA_DEBUG }; /* guard.h */
   static void *p[MANY];
   const size_t size = 4096 - MIA_GUARD_SIZE;
   void *one = allocate(size), *two = allocate(size);
@@ -73,14 +74,14 @@ START_TEST(the_fast_path_empties_the_page_in_use_only) {
   ck_assert(mia_page_of(two) == page && page->used == 2);
   ck_assert(mia_fast_free(one) && mia_fast_free(two) && page->used == 0);
   if (!MIA_DEBUG) ck_assert(!mia_fast_free(two)); /* the cold one tells */
-  for (int i = 0; i < 17; i++) p[i] = allocate(size);
-  ck_assert(mia_page_of(p[16]) != page && page->used == 16);
+  for (int i = 0; i <= PER_PAGE; i++) p[i] = allocate(size);
+  ck_assert(mia_page_of(p[PER_PAGE]) != page && page->used == PER_PAGE);
   /* It was full and has no owner: the first free brings it back, beside the one in use. */
   mia_alloc_free(p[0]);
-  for (int i = 1; i < 15; i++) ck_assert(mia_fast_free(p[i]));
-  ck_assert(page->used == 1 && !mia_fast_free(p[15]) && page->used == 1);
-  mia_alloc_free(p[15]);
-  ck_assert_ptr_null(mia_page_of(p[15]));
+  for (int i = 1; i < PER_PAGE - 1; i++) ck_assert(mia_fast_free(p[i]));
+  ck_assert(page->used == 1 && !mia_fast_free(p[PER_PAGE - 1]) && page->used == 1);
+  mia_alloc_free(p[PER_PAGE - 1]);
+  ck_assert_ptr_null(mia_page_of(p[PER_PAGE - 1]));
 }
 END_TEST
 

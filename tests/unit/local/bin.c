@@ -13,10 +13,15 @@
 #include <pthread.h>
 
 enum {
-  BIG = 56,  /* 8 KiB: eight blocks a page of one slice, each carved alone */
-  SMALL = 1, /* 16 bytes: 4096 blocks a page */
-  WIDE = 72, /* 32 KiB: eight blocks a page of four slices */
-  FINE = 32, /* 1 KiB: 64 blocks a page, the largest that wait in an outbox */
+  BIG = 56,        /* 8 KiB, a page of one slice */
+  SMALL = 1,       /* 16 bytes */
+  WIDE = 72,       /* 32 KiB, a page of four slices */
+  FINE = 32,       /* 1 KiB, the largest that wait in an outbox */
+  LED = MIA_DEBUG, /* a page's lead takes as many blocks (guard.h) */
+  BIGS = 8 - LED,  /* blocks a page */
+  SMALLS = 4096 - LED,
+  WIDES = 8 - LED,
+  FINES = 64 - LED,
   OUTBOX = 32,
   OTHERS = 32,
   LOCALS = 3,
@@ -112,34 +117,34 @@ START_TEST(L1_a_list_is_of_the_page_in_use) {
 END_TEST
 
 START_TEST(a_full_page_has_no_owner) {
-  mia_block *b[9];
-  fill(alice, b, 9, BIG);
+  mia_block *b[BIGS + 1];
+  fill(alice, b, BIGS + 1, BIG);
   mia_page *full = page_of(b[0]);
-  ck_assert(full != page_of(b[8]) && full->used == full->total);
+  ck_assert(full != page_of(b[BIGS]) && full->used == full->total && full->total == BIGS);
   ck_assert(owner(full) == NULL && !claimed(full));
-  ck_assert(owner(page_of(b[8])) == alice && holds(alice));
+  ck_assert(owner(page_of(b[BIGS])) == alice && holds(alice));
 }
 END_TEST
 
 /* The page in use, the others, the pool, the spare, the arena. */
 START_TEST(refilled_from_what_is_nearest) {
-  mia_block *b[32], *left = alloc(bob, BIG);
-  fill(alice, b, 26, BIG); /* three full pages, the fourth in use */
-  mia_page *in_use = page_of(b[24]), *other = page_of(b[0]), *pooled = page_of(left);
-  mia_page *kept = page_of(b[8]);
-  release(alice, b[8]);
+  mia_block *b[3 * BIGS + 2], *left = alloc(bob, BIG);
+  fill(alice, b, 3 * BIGS + 2, BIG); /* three full pages, the fourth in use */
+  mia_page *in_use = page_of(b[3 * BIGS]), *other = page_of(b[0]), *pooled = page_of(left);
+  mia_page *kept = page_of(b[BIGS]);
+  release(alice, b[BIGS]);
   mia_local_flush(alice);
-  for (int i = 9; i < 16; i++) release(alice, b[i]);
+  for (int i = BIGS + 1; i < 2 * BIGS; i++) release(alice, b[i]);
   release(alice, b[0]);
   mia_local_flush(alice);
   mia_local_abandon(bob);
   ck_assert(holds(alice) && alice->bins[BIG].others == other && spare(alice, BIG) == kept);
   ck_assert_ptr_eq(mia_local_all.main.pool[BIG], pooled);
-  for (int i = 26; i < 32; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), in_use);
+  for (int i = 2; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), in_use);
   ck_assert_ptr_eq(page_of(alloc(alice, BIG)), other);
-  for (int i = 0; i < 7; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), pooled);
+  for (int i = 1; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), pooled);
   ck_assert_uint_eq(pages(BIG), 5);
-  for (int i = 0; i < 8; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), kept);
+  for (int i = 0; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), kept);
   ck_assert_uint_eq(pages(BIG), 5);
   ck_assert(alloc(alice, BIG) != NULL && pages(BIG) == 6);
   ck_assert(owner(in_use) == NULL && owner(other) == NULL && owner(pooled) == NULL);
@@ -192,8 +197,8 @@ START_TEST(a_list_that_comes_back_too_often_is_left_alone) {
 END_TEST
 
 START_TEST(no_memory_is_an_error_that_passes) {
-  mia_block *b[8];
-  fill(alice, b, 8, BIG);
+  mia_block *b[BIGS];
+  fill(alice, b, BIGS, BIG);
   for (size_t i = 0; i < MIA_ARENA_FIRST_SLICES; i++) {
     mia_span s;
     if (mia_aword_get(&mia_arena_all.count) == 1 && used() < MIA_ARENA_FIRST_SLICES << 16)
@@ -214,29 +219,29 @@ END_TEST
 /* ---- freeing ---- */
 
 START_TEST(one_empty_page_is_kept) {
-  mia_block *b[25];
-  fill(alice, b, 25, BIG);
+  mia_block *b[3 * BIGS + 1];
+  fill(alice, b, 3 * BIGS + 1, BIG);
   for (int p = 0; p < 3; p++) { /* one block each makes them others again */
-    release(alice, b[8 * p]);
+    release(alice, b[BIGS * p]);
     mia_local_flush(alice);
   }
   ck_assert(alice->bins[BIG].count == 3 && holds(alice));
-  mia_page *first = page_of(b[0]), *second = page_of(b[8]);
-  for (int i = 1; i < 8; i++) release(alice, b[i]);
+  mia_page *first = page_of(b[0]), *second = page_of(b[BIGS]);
+  for (int i = 1; i < BIGS; i++) release(alice, b[i]);
   ck_assert(spare(alice, BIG) == first && pages(BIG) == 4 && holds(alice));
-  for (int i = 9; i < 16; i++) release(alice, b[i]);
+  for (int i = BIGS + 1; i < 2 * BIGS; i++) release(alice, b[i]);
   ck_assert(spare(alice, BIG) == second && pages(BIG) == 3 && holds(alice));
-  for (int i = 17; i < 24; i++) release(alice, b[i]);
+  for (int i = 2 * BIGS + 1; i < 3 * BIGS; i++) release(alice, b[i]);
   ck_assert(pages(BIG) == 2 && alice->bins[BIG].others == NULL && holds(alice));
 }
 END_TEST
 
 START_TEST(wide_empty_pages_are_not_kept) {
-  mia_block *b[9];
-  fill(alice, b, 9, WIDE);
+  mia_block *b[WIDES + 1];
+  fill(alice, b, WIDES + 1, WIDE);
   release(alice, b[0]);
   mia_local_flush(alice);
-  for (int i = 1; i < 8; i++) release(alice, b[i]);
+  for (int i = 1; i < WIDES; i++) release(alice, b[i]);
   ck_assert(spare(alice, WIDE) == NULL && pages(WIDE) == 1 && holds(alice));
 }
 END_TEST
@@ -254,39 +259,40 @@ END_TEST
 
 /* Of a full page a part must be free before anybody has it again. */
 START_TEST(who_frees_enough_of_a_full_page_has_it) {
-  static mia_block *b[4097];
-  fill(alice, b, 4097, SMALL);
+  static mia_block *b[SMALLS + 1];
+  fill(alice, b, SMALLS + 1, SMALL);
   (void)alloc(bob, SMALL);   /* bob uses the class, so he wants such pages */
   bob->bins[SMALL].wait = 1; /* but not early */
   mia_page *full = page_of(b[0]);
-  for (size_t i = 0; i < 255; i++) release(bob, b[i]);
+  const uint32_t due = SMALLS / 16;
+  for (size_t i = 0; i < due - 1; i++) release(bob, b[i]);
   mia_local_flush(bob);
   ck_assert(!claimed(full) && owner(full) == NULL && bob->bins[SMALL].count == 0);
-  release(bob, b[255]);
+  release(bob, b[due - 1]);
   mia_local_flush(bob);
   ck_assert(owner(full) == bob && bob->bins[SMALL].others == full);
-  ck_assert_uint_eq(full->used, 4096 - 256);
+  ck_assert_uint_eq(full->used, SMALLS - due);
   ck_assert(holds(bob) && holds(alice));
 }
 END_TEST
 
 START_TEST(who_uses_the_class_has_a_full_page_at_once) {
-  static mia_block *b[3 * 4096 + 1];
-  fill(alice, b, 3 * 4096 + 1, SMALL);
+  static mia_block *b[3 * SMALLS + 1];
+  fill(alice, b, 3 * SMALLS + 1, SMALL);
   (void)alloc(bob, SMALL);
-  for (size_t i = 0; i < 3; i++) release(bob, b[i * 4096]);
+  for (size_t i = 0; i < 3; i++) release(bob, b[i * SMALLS]);
   mia_bin *bin = &bob->bins[SMALL];
   ck_assert(bob->waiting == 0 && bin->count == 3);
-  ck_assert(bin->others == page_of(b[0]) && bin->last == page_of(b[2 * 4096]));
-  for (size_t i = 0; i < 3; i++) need_at(owner(page_of(b[i * 4096])) == bob, i);
+  ck_assert(bin->others == page_of(b[0]) && bin->last == page_of(b[2 * SMALLS]));
+  for (size_t i = 0; i < 3; i++) need_at(owner(page_of(b[i * SMALLS])) == bob, i);
   ck_assert(holds(bob) && holds(alice));
 }
 END_TEST
 
 /* When its turn comes a page has had too little time: so will the next. */
 START_TEST(pages_are_not_adopted_early_where_that_brings_few_blocks) {
-  static mia_block *b[4097];
-  fill(alice, b, 4097, SMALL);
+  static mia_block *b[SMALLS + 1];
+  fill(alice, b, SMALLS + 1, SMALL);
   mia_block *own = alloc(bob, SMALL);
   mia_page *first = page_of(own);
   release(bob, b[0]);
@@ -303,27 +309,27 @@ START_TEST(pages_are_not_adopted_early_where_that_brings_few_blocks) {
 END_TEST
 
 START_TEST(who_has_no_use_for_a_page_puts_it_into_the_pool) {
-  mia_block *b[9];
-  fill(alice, b, 9, BIG);
+  mia_block *b[BIGS + 1];
+  fill(alice, b, BIGS + 1, BIG);
   mia_page *full = page_of(b[0]);
   release(bob, b[0]);
   mia_local_flush(bob);
   ck_assert(owner(full) == NULL && !claimed(full) && mia_local_all.main.pool[BIG] == full);
   /* There it waits until all of it is free, or somebody takes it. */
-  for (int i = 1; i < 7; i++) release(bob, b[i]);
+  for (int i = 1; i < BIGS - 1; i++) release(bob, b[i]);
   mia_local_flush(bob);
   ck_assert(mia_local_all.main.pool[BIG] == full && pages(BIG) == 2);
-  release(bob, b[7]);
+  release(bob, b[BIGS - 1]);
   mia_local_flush(bob);
   ck_assert(mia_local_all.main.pool[BIG] == NULL && spare(bob, BIG) == full);
 }
 END_TEST
 
 START_TEST(a_thread_takes_no_more_than_some) {
-  static mia_block *b[8 * 40 + 1];
-  fill(alice, b, 8 * 40 + 1, BIG);
+  static mia_block *b[BIGS * 40 + 1];
+  fill(alice, b, BIGS * 40 + 1, BIG);
   for (int p = 0; p < 40; p++) {
-    release(alice, b[8 * p]);
+    release(alice, b[BIGS * p]);
     mia_local_flush(alice);
   }
   ck_assert_uint_eq(alice->bins[BIG].count, OTHERS);
@@ -364,18 +370,19 @@ START_TEST(frees_leave_in_chains) {
 END_TEST
 
 START_TEST(each_class_of_small_blocks_has_its_chain) {
-  mia_block *small[4], *kib[64];
+  const int eighth = FINES / 8;
+  mia_block *small[4], *kib[FINES];
   fill(alice, small, 4, SMALL);
-  fill(alice, kib, 64, FINE);
+  fill(alice, kib, FINES, FINE);
   for (int i = 0; i < 4; i++) {
     release(bob, small[i]);
     release(bob, kib[i]);
   }
   ck_assert(put_out(bob, SMALL) == 4 && put_out(bob, FINE) == 4);
   /* No more than an eighth of a page. */
-  for (int i = 4; i < 7; i++) release(bob, kib[i]);
-  ck_assert(put_out(bob, FINE) == 7 && !mia_owner_has_remote(page_of(kib[0])));
-  release(bob, kib[7]);
+  for (int i = 4; i < eighth - 1; i++) release(bob, kib[i]);
+  ck_assert(put_out(bob, FINE) == (uint32_t)eighth - 1 && !mia_owner_has_remote(page_of(kib[0])));
+  release(bob, kib[eighth - 1]);
   ck_assert(put_out(bob, FINE) == 0 && mia_owner_has_remote(page_of(kib[0])));
   mia_block *big = alloc(alice, BIG);
   release(bob, big);
@@ -412,19 +419,19 @@ END_TEST
 /* ---- housekeeping ---- */
 
 START_TEST(collect_gathers_and_retires) {
-  mia_block *b[18];
-  fill(alice, b, 17, BIG);
+  mia_block *b[2 * BIGS + 1];
+  fill(alice, b, 2 * BIGS + 1, BIG);
   for (int p = 0; p < 2; p++) {
-    release(alice, b[8 * p]);
+    release(alice, b[BIGS * p]);
     mia_local_flush(alice);
   }
   ck_assert_uint_eq(alice->bins[BIG].count, 2);
-  for (int i = 1; i < 8; i++) release(bob, b[i]); /* alice's page: she gathers */
+  for (int i = 1; i < BIGS; i++) release(bob, b[i]); /* alice's page: she gathers */
   mia_local_flush(bob);
   ck_assert_uint_eq(pages(BIG), 3);
   mia_local_collect(alice);
   ck_assert(pages(BIG) == 2 && spare(alice, BIG) == NULL && holds(alice));
-  for (int i = 9; i < 16; i++) release(alice, b[i]);
+  for (int i = BIGS + 1; i < 2 * BIGS; i++) release(alice, b[i]);
   ck_assert_ptr_nonnull(spare(alice, BIG));
   mia_local_collect(alice);
   ck_assert(pages(BIG) == 1 && spare(alice, BIG) == NULL && holds(alice));
@@ -473,8 +480,8 @@ END_TEST
 
 /* A full page is of no use to anybody: it waits for a free, not in the pool. */
 START_TEST(a_full_page_is_abandoned_to_its_frees) {
-  mia_block *b[8];
-  fill(alice, b, 8, BIG);
+  mia_block *b[BIGS];
+  fill(alice, b, BIGS, BIG);
   mia_page *page = page_of(b[0]);
   mia_local_abandon(alice);
   ck_assert(mia_local_all.main.pool[BIG] == NULL && owner(page) == NULL && !claimed(page));
@@ -487,10 +494,10 @@ START_TEST(a_full_page_is_abandoned_to_its_frees) {
 END_TEST
 
 START_TEST(an_abandoned_page_goes_when_its_last_block_does) {
-  mia_block *b[8];
-  fill(alice, b, 8, BIG);
+  mia_block *b[BIGS];
+  fill(alice, b, BIGS, BIG);
   mia_local_abandon(alice);
-  for (int i = 0; i < 8; i++) {
+  for (int i = 0; i < BIGS; i++) {
     ck_assert_uint_eq(pages(BIG), 1);
     release(&mia_local_all.none, b[i]);
   }
@@ -512,16 +519,16 @@ END_TEST
 
 static void *leave_spares(void *arg) {
   mia_local *self = mia_local_attach();
-  mia_block *b[9];
-  fill(self, b, 9, BIG);
+  mia_block *b[BIGS + 1];
+  fill(self, b, BIGS + 1, BIG);
   release(self, b[0]);
   mia_local_flush(self);
-  for (int i = 1; i < 8; i++) release(self, b[i]);
+  for (int i = 1; i < BIGS; i++) release(self, b[i]);
   note(spare(self, BIG) != NULL);
   pthread_barrier_wait(arg);
   pthread_barrier_wait(arg);
   note(spare(self, BIG) == NULL);
-  release(self, b[8]);
+  release(self, b[BIGS]);
   return NULL;
 }
 

@@ -5,6 +5,7 @@
 #include "local/spare.h"
 #include "local/stock.h"
 #include "local/thread.h"
+#include "page/guard.h"
 #include "page/owner.h"
 
 #include <pthread.h>
@@ -29,7 +30,10 @@ static mia_page *made(unsigned size_class) {
 static mia_page *emptied(size_t slices) {
   bool zero;
   mia_page *page = mia_local_make_single(
-      &alice, &(mia_single){.size = slices * MIA_SLICE_SIZE, .align = 1, .huge = false}, &zero);
+      &alice,
+      &(mia_single){
+          .size = slices * MIA_SLICE_SIZE - MIA_GUARD_LEAD, .align = 1, .edge = MIA_DEBUG},
+      &zero);
   ck_assert(page != NULL && mia_owner_claim(page));
   page->used = 0;
   return page;
@@ -66,7 +70,7 @@ START_TEST(large_pages_are_kept_by_their_slices) {
   for (size_t i = 0; i < MIA_LOCAL_LARGE_SPARES; i++) {
     ck_assert_ptr_eq(mia_local_reuse_large(&alice, i + 1), page[i]);
     ck_assert_ptr_null(mia_local_reuse_large(&alice, i + 1));
-    size_t size = (i + 1) * MIA_SLICE_SIZE - 5000;
+    size_t size = (i + 1) * MIA_SLICE_SIZE - MIA_GUARD_LEAD - 5000;
     mia_page_renew_single(page[i], size);
     ck_assert(page[i]->size >= size && page[i]->used == 1 && page[i]->slices == i + 1);
     ck_assert(mia_page_of(page[i]->start) == page[i] && mia_owner_claim(page[i]));

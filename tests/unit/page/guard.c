@@ -62,6 +62,43 @@ END_TEST
 START_TEST(a_byte_before_is_noticed) { change(-1 - _i); }
 END_TEST
 
+/* Of the first block, in the page's lead. */
+START_TEST(a_byte_before_the_first_is_noticed) {
+  lend_three(mia_class_of(BLOCK));
+  blocks[0][-1 - _i] = (char)(blocks[0][-1 - _i] ^ BIT);
+  mia_page_require_guard(page, blocks[0]);
+}
+END_TEST
+
+/* However it is aligned, and whether its offset needs a lead of its own. */
+static mia_page *single_of(size_t align, size_t offset, bool is_huge) {
+  bool zero;
+  mia_single wanted = {.size = MIA_MIB, .align = align, .offset = offset, .edge = true};
+  wanted.huge = is_huge;
+  mia_page *it = mia_page_make_single(&wanted, &zero);
+  ck_assert(it != NULL && mia_is_aligned(it->start + offset, align) && it->size >= MIA_MIB);
+  mia_page_guard(it, it->start, SIZE);
+  return it;
+}
+enum { SINGLES = 12 };
+static const struct {
+  size_t align, offset;
+} singles[SINGLES / 2] = {{1, 0},     {4096, 0},    {MIA_SLICE_SIZE, 0},
+                          {4096, 16}, {4096, 4092}, {MIA_SLICE_SIZE, 4096}};
+
+START_TEST(a_single_block_keeps_its_edge) {
+  mia_page *it = single_of(singles[_i / 2].align, singles[_i / 2].offset, _i % 2 != 0);
+  memset(it->start, 1, SIZE);
+  ck_assert_uint_eq(mia_page_require_guard(it, it->start), SIZE);
+}
+END_TEST
+START_TEST(a_byte_before_a_single_one_is_noticed) {
+  mia_page *it = single_of(singles[_i / 2].align, singles[_i / 2].offset, _i % 2 != 0);
+  it->start[-1] = (char)(it->start[-1] ^ BIT);
+  mia_page_require_guard(it, it->start);
+}
+END_TEST
+
 /* Nobody's bytes but the next block's. */
 START_TEST(the_next_block_watches_its_own_edge) {
   lend_three(mia_class_of(BLOCK));
@@ -80,5 +117,8 @@ SUITE("page/guard") {
     TEST(the_next_block_watches_its_own_edge);
     LOOP_DIES(a_byte_behind_is_noticed, 0, BLOCK - MIA_GUARD_EDGE - SIZE, SIGABRT);
     LOOP_DIES(a_byte_before_is_noticed, 0, MIA_GUARD_EDGE, SIGABRT);
+    LOOP_DIES(a_byte_before_the_first_is_noticed, 0, MIA_GUARD_EDGE, SIGABRT);
+    LOOP(a_single_block_keeps_its_edge, 0, SINGLES);
+    LOOP_DIES(a_byte_before_a_single_one_is_noticed, 0, SINGLES, SIGABRT);
   }
 }

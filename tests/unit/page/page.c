@@ -37,10 +37,10 @@ static bool holds(const mia_page *page, uint32_t out) {
   mia_page_check(page);
   size_t carved = page->capacity * page->size;
   if (page->zero)
-    for (size_t i = carved; i < page->slices * SLICE; i += 64)
+    for (size_t i = carved; i < page->slices * SLICE - page->lead; i += 64)
       if (page->start[i] != 0) return false;
   return page->used == out && page->used + length(page->free) == page->capacity &&
-         page->capacity <= page->total && mia_is_aligned(page->start, SLICE) &&
+         page->capacity <= page->total && mia_is_aligned(page->start - page->lead, SLICE) &&
          mia_aword_get(&page->owner) == 0;
 }
 
@@ -65,7 +65,8 @@ START_TEST(P2_every_block_of_a_class_is_lent_once) {
   unsigned c = (unsigned)_i;
   mia_page *page = made(c);
   size_t size = mia_class_size(c);
-  ck_assert_uint_eq(page->total, page->slices * SLICE / size);
+  ck_assert_uint_eq(page->lead, MIA_DEBUG ? size : 0);
+  ck_assert_uint_eq(page->total, (page->slices * SLICE - page->lead) / size);
   ck_assert_uint_eq(lend_all(page), page->total);
   ck_assert(holds(page, page->total));
   for (uint32_t i = 0; i < page->total; i++) {
@@ -75,8 +76,9 @@ START_TEST(P2_every_block_of_a_class_is_lent_once) {
     mia_page_require_block(page, all_blocks[i]);
     memset(all_blocks[i], 0xa5, size);
   }
-  ck_assert_ptr_null(mia_page_of(page->start - 1));
-  ck_assert_ptr_null(mia_page_of(page->start + page->slices * SLICE));
+  const char *span = page->start - page->lead;
+  ck_assert_ptr_null(mia_page_of(span - 1));
+  ck_assert_ptr_null(mia_page_of(span + page->slices * SLICE));
 }
 END_TEST
 
@@ -196,7 +198,7 @@ START_TEST(retired_memory_is_free_and_dirty_where_it_was_carved) {
   bool fresh;
   unsigned c = mia_class_of(20 * MIA_KIB);
   mia_page *page = made(c);
-  char *start = page->start;
+  char *start = page->start - page->lead;
   size_t slices = page->slices;
   mia_block *list = NULL;
   for (int i = 0; i < 2; i++) {
@@ -206,7 +208,7 @@ START_TEST(retired_memory_is_free_and_dirty_where_it_was_carved) {
   }
   mia_page_take_back(page, list);
   ck_assert(holds(page, 0));
-  size_t carved = page->capacity * page->size;
+  size_t carved = page->lead + page->capacity * page->size;
   mia_page_retire(page);
   const mia_arena *a = &mia_arena_all.first;
   size_t first = mia_arena_slice_of(a, start);
@@ -315,6 +317,30 @@ START_TEST(a_large_page_shrinks_by_slices) {
   ck_assert(behind->start == page->start + 3 * SLICE && !zero);
   retire_single(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 7 * SLICE);
+}
+END_TEST
+
+/* start + offset is a multiple of align before and behind. */
+START_TEST(a_block_behind_a_lead_is_resized_in_place) {
+  enum { ALIGN = 2 * SLICE, OFFSET = 100 };
+  for (int huge = 0; huge < 2; huge++) {
+    bool zero;
+    mia_page *page = mia_page_make_single(
+        &(mia_single){.size = 4 * SLICE, .align = ALIGN, .offset = OFFSET, .huge = huge}, &zero);
+    ck_assert(page != NULL && page->lead == ALIGN - OFFSET);
+    char *start = page->start;
+    size_t held = huge ? page->size : page->slices * SLICE - page->lead;
+    memset(start, 1, page->size);
+    ck_assert(mia_page_resize_single(page, 9 * SLICE, false, &clean));
+    ck_assert(page->start == start && page->size >= 9 * SLICE && clean == held);
+    ck_assert((page->lead + page->size) % 4096 == 0 && fake_is_live(start, page->size));
+    for (size_t i = clean; i < page->size; i++) need_at(start[i] == 0, i);
+    memset(start, 1, page->size);
+    ck_assert(mia_page_resize_single(page, 2 * SLICE, false, &clean));
+    ck_assert(page->start == start && page->size >= 2 * SLICE && page->size < 3 * SLICE);
+    ck_assert(mia_page_of(start) == page && clean == page->size && start[page->size - 1] == 1);
+    retire_single(page);
+  }
 }
 END_TEST
 
@@ -494,6 +520,7 @@ SUITE("page/page") {
   TEST(a_large_page_of_used_memory_is_not_zero);
   TEST(a_large_page_grows_where_there_is_room);
   TEST(a_large_page_shrinks_by_slices);
+  TEST(a_block_behind_a_lead_is_resized_in_place);
   TEST(a_huge_page_is_resized_and_may_move);
   LOOP(huge_pages_do_not_share_a_slice, 0, 2);
   TEST(huge_where_it_is_wanted);
