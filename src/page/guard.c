@@ -26,19 +26,27 @@ static uint64_t *seal_of(const mia_page *page, const void *block) {
   return (uint64_t *)(uintptr_t)((const char *)block + mia_guard_capacity(page));
 }
 
-/* NULL: none. */
-static uint64_t *edge_of(const mia_page *page, const void *block) {
-  bool has_edge = block != page->start || mia_guard_is_lead(page->lead);
-  return has_edge ? (uint64_t *)(uintptr_t)block - 1 : NULL;
+static bool has_edge(const mia_page *page, const void *block) {
+  return block != page->start || mia_guard_is_lead(page->lead);
+}
+
+/* A block that was asked for at an offset may lie at any byte, and so its edge. */
+static void put_edge(char *block) {
+  uint64_t edge = disguise(block);
+  memcpy(block - sizeof edge, &edge, sizeof edge);
+}
+
+static bool is_edge_whole(const char *block) {
+  uint64_t edge = disguise(block);
+  return memcmp(block - sizeof edge, &edge, sizeof edge) == 0;
 }
 
 void mia_page_guard(const mia_page *page, void *block, size_t size) {
   uint64_t *seal = seal_of(page, block);
-  uint64_t *edge = edge_of(page, block);
   uint32_t fill = fill_for(mia_guard_capacity(page) - size);
   memset((char *)seal - fill, FILL, fill);
   *seal = seal_for(block, fill);
-  if (edge != NULL) *edge = disguise(block);
+  if (has_edge(page, block)) put_edge(block);
 }
 
 static bool is_filled(const unsigned char *end, uint32_t length) {
@@ -49,11 +57,10 @@ static bool is_filled(const unsigned char *end, uint32_t length) {
 
 size_t mia_page_require_guard(const mia_page *page, const void *block) {
   const uint64_t *seal = seal_of(page, block);
-  const uint64_t *edge = edge_of(page, block);
   uint32_t fill = (uint32_t)(*seal ^ disguise(block));
   if (*seal != seal_for(block, fill) || !is_filled((const unsigned char *)seal, fill))
     mia_base_misuse("block written to beyond its end", block);
-  if (edge != NULL && *edge != disguise(block))
+  if (has_edge(page, block) && !is_edge_whole(block))
     mia_base_misuse("block written to before its start", block);
   return mia_guard_capacity(page) - fill;
 }
