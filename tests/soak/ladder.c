@@ -11,7 +11,7 @@
 
 #include "soak.h"
 
-enum { MIB_DEFAULT = 16, SIZE_FIRST = 16, SIZE_LAST = 32 * 1024 };
+enum { MIB_DEFAULT = 32, SIZE_FIRST = 16, SIZE_LAST = 32 * 1024 };
 
 /* What debug builds lay around blocks may cost such a part of them. */
 enum { GUARDS = 4 };
