@@ -320,8 +320,8 @@ START_TEST(a_large_page_shrinks_by_slices) {
 }
 END_TEST
 
-/* start + offset is a multiple of align before and behind. */
-START_TEST(a_block_behind_a_lead_is_resized_in_place) {
+/* A mapping moves where another is in its way. */
+START_TEST(a_block_behind_a_lead_is_resized_with_it) {
   enum { ALIGN = 2 * SLICE, OFFSET = 96 };
   for (int huge = 0; huge < 2; huge++) {
     bool zero;
@@ -331,8 +331,11 @@ START_TEST(a_block_behind_a_lead_is_resized_in_place) {
     char *start = page->start;
     size_t held = huge ? page->size : page->slices * SLICE - page->lead;
     memset(start, 1, page->size);
-    ck_assert(mia_page_resize_single(page, 9 * SLICE, false, &clean));
-    ck_assert(page->start == start && page->size >= 9 * SLICE && clean == held);
+    ck_assert(mia_page_resize_single(page, 9 * SLICE, huge, &clean));
+    ck_assert(page->lead == ALIGN - OFFSET && (huge || page->start == start));
+    start = page->start;
+    ck_assert(mia_is_aligned(start + OFFSET, huge ? 4096 : ALIGN) && mia_page_of(start) == page);
+    ck_assert(page->size >= 9 * SLICE && clean == held && start[0] == 1 && start[held - 1] == 1);
     ck_assert((page->lead + page->size) % 4096 == 0 && fake_is_live(start, page->size));
     for (size_t i = clean; i < page->size; i++) need_at(start[i] == 0, i);
     memset(start, 1, page->size);
@@ -520,7 +523,7 @@ SUITE("page/page") {
   TEST(a_large_page_of_used_memory_is_not_zero);
   TEST(a_large_page_grows_where_there_is_room);
   TEST(a_large_page_shrinks_by_slices);
-  TEST(a_block_behind_a_lead_is_resized_in_place);
+  TEST(a_block_behind_a_lead_is_resized_with_it);
   TEST(a_huge_page_is_resized_and_may_move);
   LOOP(huge_pages_do_not_share_a_slice, 0, 2);
   TEST(huge_where_it_is_wanted);
