@@ -84,7 +84,7 @@ static mia_page *pop(mia_page **list) {
 static void free_stuck(void) {
   while (mia_unlikely(huge.stuck != NULL)) {
     const mia_page *page = huge.stuck;
-    if (!mia_arena_huge_release(page->start - page->lead, page->lead + page->size)) return;
+    if (!mia_arena_huge_release(mia_page_span(page), page->lead + page->size)) return;
     push(&huge.spare, pop(&huge.stuck));
   }
 }
@@ -170,7 +170,7 @@ void mia_page_show(const mia_page *page) {
 /* ---- retiring ---- */
 
 static void retire_huge(mia_page *page) {
-  bool gone = mia_arena_huge_give(page->start - page->lead, page->lead + page->size);
+  bool gone = mia_arena_huge_give(mia_page_span(page), page->lead + page->size);
   give_huge_descriptor(page, gone);
 }
 
@@ -180,7 +180,7 @@ void mia_page_retire(mia_page *page) {
   if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
   else
-    mia_arena_give(page->arena, page->start - page->lead, page->slices,
+    mia_arena_give(page->arena, mia_page_span(page), page->slices,
                    page->lead + page->capacity * page->size);
 }
 
@@ -264,7 +264,7 @@ void mia_page_gather(mia_page *page) {
 /* ---- the one block of a large or huge page ---- */
 
 static bool resize_large(mia_page *page, size_t size, size_t *clean) {
-  char *span = page->start - page->lead;
+  char *span = mia_page_span(page);
   size_t slices = mia_slices_of(page->lead + size);
   if (slices > MIA_SPAN_MAX_SLICES) return false;
   if (slices < page->slices) {
@@ -283,7 +283,7 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
 static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clean) {
   if (size < HUGE_MIN) return false;
   mia_page_hide(page);
-  char *span = mia_arena_huge_resize(page->start - page->lead, page->lead + page->size,
+  char *span = mia_arena_huge_resize(mia_page_span(page), page->lead + page->size,
                                      page->lead + size, may_move);
   if (span != NULL) page->start = span + page->lead;
   mia_page_show(page);
@@ -327,5 +327,5 @@ void mia_page_check(const mia_page *page) {
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
   mia_assert(page->used + length_in(page, page->free) + page->away == page->capacity); /* P1 */
   mia_assert(page->size_class == MIA_CLASS_HUGE ||
-             mia_is_aligned(page->start - page->lead, MIA_SLICE_SIZE)); /* P2 */
+             mia_is_aligned(mia_page_span(page), MIA_SLICE_SIZE)); /* P2 */
 }

@@ -63,6 +63,9 @@ mia_assert_placed(mia_page, remote);
 mia_assert_placed(mia_page, listed);
 mia_assert_placed(mia_page, heap);
 
+/* Where its span begins. */
+mia_inline char *mia_page_span(const mia_page *page) { return page->start - page->lead; }
+
 /* A page for a class, nothing carved, claimed by the caller; from any arena that
  * is not exclusive if `only' is NULL.  NULL: no memory. */
 mia_page *mia_page_make(unsigned size_class, mia_arena *only);

@@ -134,8 +134,7 @@ static void mark_rest(const mia_page *page, uint64_t purged, unsigned shift) {
 
 /* Purges a run of units; if that can't be had, its blocks are back on the list. */
 static size_t purge_run(mia_page *page, size_t unit, size_t count, unsigned shift) {
-  char *span = page->start - page->lead;
-  if (mia_arena_purge_part(page->arena, span + (unit << shift), count << shift))
+  if (mia_arena_purge_part(page->arena, mia_page_span(page) + (unit << shift), count << shift))
     return count << shift;
   for (size_t i = unit; i < unit + count; i++)
     if ((page->gone & bit(i)) != 0) link_unit(page, i, shift);

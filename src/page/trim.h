@@ -27,7 +27,7 @@ void mia_page_restore(mia_page *page);
 mia_inline unsigned mia_page_unit_shift(void) { return mia_high_bit(mia_os_page_size()); }
 
 mia_inline size_t mia_page_offset_in_span(const mia_page *page, const void *block) {
-  return (size_t)((const char *)block - page->start) + page->lead;
+  return (size_t)((const char *)block - mia_page_span(page));
 }
 
 /* Whether a block of the page is away.  For the one who has it. */
