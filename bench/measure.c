@@ -14,6 +14,8 @@
  */
 #define _GNU_SOURCE 1 /* sched_setaffinity */
 
+#include "clock.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +23,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ARGUMENTS = 5, CANNOT_RUN = 127, SIGNALLED = 128, KIB = 1024 };
@@ -31,12 +32,6 @@ static pid_t child;
 static void end(int signal_number) {
   (void)signal_number;
   kill(child, SIGKILL);
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static double seconds(struct timeval t) { return (double)t.tv_sec + (double)t.tv_usec / 1e6; }
@@ -60,7 +55,7 @@ int main(int argc, char **argv) {
   }
   int status;
   struct rusage used;
-  double start = now();
+  double start = clock_seconds();
   child = fork();
   if (child == 0) run(atoi(argv[1]), argv + ARGUMENTS - 1);
   if (child < 0) return EXIT_FAILURE;
@@ -68,7 +63,7 @@ int main(int argc, char **argv) {
   alarm((unsigned)atoi(argv[2]));
   while (wait4(child, &status, 0, &used) != child)
     if (errno != EINTR) return EXIT_FAILURE;
-  double wall = now() - start;
+  double wall = clock_seconds() - start;
   FILE *result = fopen(argv[3], "w");
   if (result == NULL) return EXIT_FAILURE;
   fprintf(result, "%d %.6f %.6f %ld %ld %ld %ld %ld\n",

@@ -7,11 +7,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "clock.h"
+
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
   REPEATS = 7,
@@ -132,12 +133,6 @@ static void hand_over(size_t size) {
 
 /* ---- timing ------------------------------------------------------------------------ */
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 static int ascending(const void *a, const void *b) {
   double x = *(const double *)a;
   double y = *(const double *)b;
@@ -148,9 +143,9 @@ static void measure(const char *name, void (*pattern)(size_t), size_t size, doub
   double times[REPEATS];
   pattern(size); /* the first pass gets the memory */
   for (int i = 0; i < REPEATS; i++) {
-    double start = now();
+    double start = clock_seconds();
     pattern(size);
-    times[i] = (now() - start) / blocks;
+    times[i] = (clock_seconds() - start) * 1e9 / blocks;
   }
   qsort(times, REPEATS, sizeof times[0], ascending);
   if (size == 0) {

@@ -7,21 +7,14 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "../clock.h"
 #include "load.h"
-
-#include <time.h>
 
 enum { THREADS_MOST = 64 };
 
 static size_t entries, top, steps, more;
 /* All have filled their tables; all have replaced what they had to. */
 static pthread_barrier_t filled, replaced;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void *entry(uint64_t *random) { return load_take(more + load_size(random, top)); }
 
@@ -55,9 +48,9 @@ int main(int argc, char **argv) {
     load_fail("no barrier");
   load_start(threads, count, work);
   (void)pthread_barrier_wait(&filled);
-  double start = now();
+  double start = clock_seconds();
   (void)pthread_barrier_wait(&replaced);
-  printf("work %.6f\n", now() - start);
+  printf("work %.6f\n", clock_seconds() - start);
   load_join(threads, count);
   return EXIT_SUCCESS;
 }
