@@ -22,7 +22,27 @@
 
 #include "../api/pattern.h"
 
-#if defined(__GLIBC__)
+/* Where the unwinder ends early, as in a memcpy, glibc's backtrace for i386 follows
+ * what the register %ebp holds, and dies if that was no frame's address. */
+#if defined(__GLIBC__) && defined(__i386__)
+#include <unwind.h>
+#define HAS_BACKTRACE 1
+typedef struct frame_list {
+  void **frames;
+  int size, count;
+} frame_list;
+static _Unwind_Reason_Code note_frame(struct _Unwind_Context *context, void *arg) {
+  frame_list *list = arg;
+  if (list->count == list->size) return _URC_END_OF_STACK;
+  list->frames[list->count++] = (void *)_Unwind_GetIP(context);
+  return _URC_NO_REASON;
+}
+static int backtrace(void **frames, int size) {
+  frame_list list = {frames, size, 0};
+  (void)_Unwind_Backtrace(note_frame, &list);
+  return list.count;
+}
+#elif defined(__GLIBC__)
 #include <execinfo.h>
 #define HAS_BACKTRACE 1
 #else
