@@ -33,7 +33,7 @@ typedef struct mia_bin {
   uint8_t withheld; /* [own] how often a list was in the tick of the local's `withheld' */
 } mia_bin;
 
-/* Large pages of up to so many slices are kept in reserve (spare.h). */
+/* Large pages of up to so many slices are kept in reserve, and no more in all (spare.h). */
 enum { MIA_LOCAL_LARGE_SPARES = 16, MIA_LOCAL_SPARES = MIA_CLASS_COUNT + MIA_LOCAL_LARGE_SPARES };
 
 /* Blocks of one page of another thread, freed here and on their way home.  There is
@@ -82,6 +82,7 @@ typedef struct mia_local {
   mia_aword spares[MIA_LOCAL_SPARES];      /* [any] empty pages in reserve: spare.h */
   mia_outbox outboxes[MIA_LOCAL_OUTBOXES]; /* [own] by class */
   uint64_t waiting;                        /* [own] a bit for each that is not empty */
+  size_t large_spares;                     /* [own] slices of large ones, or more than there are */
   mia_heap *heap;                          /* [const] while in use */
   struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */
   mia_heap_entry *entries; /* [own] by the id of a heap; kept when the thread ends */

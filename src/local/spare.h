@@ -5,6 +5,8 @@
  * that a large page may have to be kept.  A slot is a word that anybody may swap
  * out; so what a sleeping thread keeps can be used up by others.  A spare that
  * was not used between two visits of the purger goes back to its arena.
+ * The large ones have no more slices together than one may have: who asks for
+ * many sizes would keep much of what would do for any.
  *
  * A word is 0 or the address of a page with used = 0 that has no owner, is
  * claimed by its slot, and is not in the page map; the lowest bit is set by the

@@ -63,17 +63,53 @@ START_TEST(the_newest_makes_the_older_go) {
 END_TEST
 
 START_TEST(large_pages_are_kept_by_their_slices) {
-  mia_page *page[MIA_LOCAL_LARGE_SPARES];
-  for (size_t i = 0; i < MIA_LOCAL_LARGE_SPARES; i++)
-    mia_local_keep(&alice, page[i] = emptied(i + 1));
   ck_assert_ptr_null(mia_local_reuse_large(&alice, MIA_LOCAL_LARGE_SPARES + 1));
-  for (size_t i = 0; i < MIA_LOCAL_LARGE_SPARES; i++) {
-    ck_assert_ptr_eq(mia_local_reuse_large(&alice, i + 1), page[i]);
-    ck_assert_ptr_null(mia_local_reuse_large(&alice, i + 1));
-    size_t size = (i + 1) * MIA_SLICE_SIZE - MIA_GUARD_LEAD - 5000;
-    mia_page_renew_single(page[i], size);
-    ck_assert(page[i]->size >= size && page[i]->used == 1 && page[i]->slices == i + 1);
-    ck_assert(mia_page_of(page[i]->start) == page[i] && mia_owner_claim(page[i]));
+  for (size_t slices = 1; slices <= MIA_LOCAL_LARGE_SPARES; slices++) {
+    mia_page *page = emptied(slices);
+    mia_local_keep(&alice, page);
+    ck_assert_ptr_eq(mia_local_reuse_large(&alice, slices), page);
+    ck_assert_ptr_null(mia_local_reuse_large(&alice, slices));
+    size_t size = slices * MIA_SLICE_SIZE - MIA_GUARD_LEAD - 5000;
+    mia_page_renew_single(page, size);
+    ck_assert(page->size >= size && page->used == 1 && page->slices == slices);
+    ck_assert(mia_page_of(page->start) == page && mia_owner_claim(page));
+  }
+}
+END_TEST
+
+/* However many sizes a program has: the newest, and small ones beside it. */
+START_TEST(large_pages_are_not_many_in_all) {
+  const size_t most = MIA_LOCAL_LARGE_SPARES;
+  mia_page *page[MIA_LOCAL_LARGE_SPARES + 1];
+  for (size_t slices = 1; slices <= most; slices++) page[slices] = emptied(slices);
+  for (size_t slices = 1; slices <= most; slices++) {
+    mia_local_keep(&alice, page[slices]);
+    size_t left = most * (most + 1) / 2 - slices * (slices + 1) / 2;
+    size_t kept = used() / MIA_SLICE_SIZE - left;
+    need_at(kept >= slices && kept <= most, slices);
+  }
+  ck_assert_ptr_eq(mia_local_reuse_large(&alice, most), page[most]);
+  for (size_t slices = 1; slices < most; slices++)
+    ck_assert_ptr_null(mia_local_reuse_large(&alice, slices));
+  mia_local_retire(&alice, page[most]);
+  mia_local_keep(&alice, emptied(2));
+  mia_local_keep(&alice, emptied(most - 5));
+  mia_local_keep(&alice, emptied(3));
+  ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
+  mia_local_keep(&alice, emptied(1)); /* one too many: the largest goes */
+  ck_assert_uint_eq(used(), 6 * MIA_SLICE_SIZE);
+}
+END_TEST
+
+/* What others took is not held against it. */
+START_TEST(large_pages_that_went_make_room) {
+  mia_local *self = mia_local_attach();
+  for (int i = 0; i < 10; i++) {
+    mia_local_keep(self, emptied(MIA_LOCAL_LARGE_SPARES - 1));
+    mia_local_keep(self, emptied(1));
+    ck_assert_uint_eq(used(), MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE);
+    mia_local_drop_spares(&alice);
+    ck_assert_uint_eq(used(), 0);
   }
 }
 END_TEST
@@ -174,6 +210,8 @@ SUITE("local/spare") {
   TEST(a_page_is_kept_for_its_class_and_used_again);
   TEST(the_newest_makes_the_older_go);
   TEST(large_pages_are_kept_by_their_slices);
+  TEST(large_pages_are_not_many_in_all);
+  TEST(large_pages_that_went_make_room);
   TEST(what_has_no_slot_is_retired);
   TEST(all_spares_of_one_are_dropped);
   TEST(spares_age);
