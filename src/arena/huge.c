@@ -6,6 +6,18 @@
 #include "map/pagemap.h"
 #include "os/os.h"
 
+/* Counted last and uncounted first: part of what is in use. */
+static bool count_used(size_t size) {
+  if (!mia_arena_count_used(size)) return false;
+  mia_aword_add(&mia_arena_all.huge, size);
+  return true;
+}
+
+static void count_unused(size_t size) {
+  mia_aword_sub(&mia_arena_all.huge, size);
+  mia_arena_count_unused(size);
+}
+
 static void *map(size_t size, size_t align) {
   void *p = mia_os_reserve_aligned(size, align);
   if (p == NULL || mia_map_cover(p, MIA_SLICE_SIZE)) return p;
@@ -14,12 +26,12 @@ static void *map(size_t size, size_t align) {
 }
 
 void *mia_arena_huge_take(size_t size, size_t align) {
-  if (!mia_arena_count_used(size)) return NULL;
+  if (!count_used(size)) return NULL;
   void *p = map(size, align);
   if (p != NULL)
     mia_aword_add(&mia_arena_all.reserved, size);
   else
-    mia_arena_count_unused(size);
+    count_unused(size);
   return p;
 }
 
@@ -30,7 +42,7 @@ bool mia_arena_huge_release(void *start, size_t size) {
 }
 
 bool mia_arena_huge_give(void *start, size_t size) {
-  mia_arena_count_unused(size);
+  count_unused(size);
   if (mia_arena_huge_release(start, size)) return true;
   (void)mia_os_purge(start, size);
   return false;
@@ -48,14 +60,14 @@ static void *move(void *start, size_t size, size_t wanted) {
 
 void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move) {
   size_t more = wanted > size ? wanted - size : 0;
-  if (!mia_arena_count_used(more)) return NULL;
+  if (!count_used(more)) return NULL;
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
   if (p == NULL && may_move && more > 0) p = move(start, size, wanted);
   if (p == NULL) {
-    mia_arena_count_unused(more);
+    count_unused(more);
     return NULL;
   }
-  mia_arena_count_unused(size + more - wanted);
+  count_unused(size + more - wanted);
   mia_aword_add(&mia_arena_all.reserved, wanted - size);
   return p;
 }

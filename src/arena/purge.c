@@ -113,11 +113,16 @@ static void be_patient(mia_arena_excess *e, mia_tick now) {
   mia_acell_set(&e->patient, after(now, (mia_tick)patience));
 }
 
+/* Bytes of arenas that are in use or idle. */
+static size_t touched(void) {
+  size_t used = mia_aword_get(&mia_arena_all.used), huge = mia_aword_get(&mia_arena_all.huge);
+  return (used > huge ? used - huge : 0) + mia_arena_idle();
+}
+
 /* Whether what the last of these purges took is in use again, or just was. */
 static bool is_regretted(const mia_arena_excess *e, mia_tick now, size_t bound) {
   mia_tick at = mia_acell_get(&e->at);
-  size_t total = mia_aword_get(&mia_arena_all.used) + mia_arena_idle();
-  return at != 0 && now - at < SOON_MS && total > mia_aword_get(&e->left) + bound / 2;
+  return at != 0 && now - at < SOON_MS && touched() > mia_aword_get(&e->left) + bound / 2;
 }
 
 /* From the high end: slices are taken at the low one. */
@@ -150,7 +155,7 @@ void mia_arena_purge_excess(mia_tick now, size_t bound) {
   } else {
     purge_down_to(bound / 2);
     mia_acell_set(&e->at, now);
-    mia_aword_set(&e->left, mia_aword_get(&mia_arena_all.used) + mia_arena_idle());
+    mia_aword_set(&e->left, touched());
   }
   mia_os_unlock(&mia_arena_all.purge);
 }

@@ -29,7 +29,12 @@ static bool marked(const char *p, size_t size) {
 }
 
 static size_t reserved(void) { return mia_aword_get(&mia_arena_all.reserved); }
-static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
+/* Nothing else is. */
+static size_t used(void) {
+  size_t used = mia_aword_get(&mia_arena_all.used);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.huge), used);
+  return used;
+}
 
 START_TEST(taken_is_zero_aligned_counted_and_gone_when_given) {
   for (size_t align = 1; align <= 64 * MIA_MIB; align *= 8) {

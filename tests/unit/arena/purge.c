@@ -1,6 +1,7 @@
 /* What is hot stays, what is cold goes, at its time. */
 #include "fake/world.h"
 
+#include "arena/huge.h"
 #include "arena/purge.h"
 #include "map/bitmap.h"
 
@@ -242,6 +243,19 @@ START_TEST(what_is_needed_much_later_is_no_regret) {
 }
 END_TEST
 
+/* They come from elsewhere. */
+START_TEST(huge_blocks_are_no_regret) {
+  mia_span live = taken(BOUND);
+  dirty_much();
+  excess_at(1000);
+  size_t purged = fake.purged;
+  ck_assert_ptr_nonnull(mia_arena_huge_take(MUCH * SLICE, 1));
+  give(&live); /* as much as before is in use or idle, and too much of it idle */
+  excess_at(1010);
+  ck_assert_uint_gt(fake.purged, purged);
+}
+END_TEST
+
 /* ---- while somebody else is at work ---- */
 
 static mia_span meanwhile;
@@ -350,6 +364,7 @@ SUITE("arena/purge") {
   TEST(what_is_too_much_goes_at_once);
   TEST(a_purge_that_is_regretted_is_not_repeated);
   TEST(what_is_needed_much_later_is_no_regret);
+  TEST(huge_blocks_are_no_regret);
   TEST(what_is_being_purged_is_not_taken);
   TEST(what_was_taken_meanwhile_is_not_purged);
   TEST(one_thread_purges_at_a_time);
