@@ -56,22 +56,47 @@ static void *move(const request *r, void *p, size_t usable) {
   return to;
 }
 
-static void *move_to_mapping(const request *r, const mia_page *page, size_t *clean) {
+/* A block as large that is a mapping of its own, with the content of another. */
+static mia_page *make_mapping(mia_heap *heap, mia_page *from, bool *moved) {
   bool zero;
   mia_local *self = mia_local_attach();
-  mia_local *local = self != NULL ? mia_local_of_heap(self, r->heap) : NULL;
+  mia_local *local = self != NULL ? mia_local_of_heap(self, heap) : NULL;
   if (local == NULL) return NULL;
-  mia_single wanted = {
-      .size = mia_guard_room(r->size), .align = 1, .huge = true, .edge = MIA_DEBUG};
-  mia_page *to = mia_local_make_single(local, &wanted, &zero);
-  if (to == NULL) return NULL;
+  mia_page *page = mia_local_detach_single(local, from);
+  *moved = page != NULL;
+  if (page == NULL) {
+    mia_single wanted = {.size = from->size, .align = 1, .huge = true, .edge = MIA_DEBUG};
+    page = mia_local_make_single(local, &wanted, &zero);
+    if (page == NULL) return NULL;
+    /* Not NULL.  NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
+    memcpy(page->start, from->start, from->size);
+  }
   self->stirred = true;
-  mia_count_add(&local->counts.lent[to->size_class], 1);
-  /* Not NULL.  NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
-  memcpy(to->start, page->start, page->size);
-  *clean = zero ? page->size : to->size;
+  mia_count_add(&local->counts.lent[page->size_class], 1);
+  return page;
+}
+
+/* What it held, its edge too, may be elsewhere. */
+static void discard(const mia_page *page) {
+  if (MIA_DEBUG) mia_page_guard(page, page->start, 0);
   mia_alloc_free(page->start);
-  return to->start;
+}
+
+/* Its OS pages can be moved to as much memory as they were in, and no more: that then
+ * grows. */
+static void *move_to_mapping(const request *r, mia_page *page, size_t *clean) {
+  bool moved;
+  size_t size = page->size;
+  mia_page *to = make_mapping(r->heap, page, &moved);
+  if (to == NULL) return NULL;
+  bool grown = mia_page_resize_single(to, mia_guard_room(r->size), true, clean);
+  if (!grown && moved) { /* a copy is sure to come back */
+    memcpy(mia_page_span(page), mia_page_span(to), page->lead + size);
+    page->size = size;
+  }
+  void *p = grown ? to->start : NULL;
+  discard(grown ? page : to);
+  return p;
 }
 
 /* The one block of a page at another size; NULL: not without copying it to

@@ -3,6 +3,7 @@
 
 #include "arena/arena.h"
 #include "arena/huge.h"
+#include "map/bitmap.h"
 #include "map/pagemap.h"
 #include "os/os.h"
 
@@ -69,5 +70,21 @@ void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_mo
   }
   count_unused(size + more - wanted);
   mia_aword_add(&mia_arena_all.reserved, wanted - size);
+  return p;
+}
+
+/* Only of arenas that are nobody else's.  What is behind the last byte in its slice
+ * stays. */
+void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size) {
+  if (arena->brought || arena->pinned || arena->commit != NULL || !count_used(size)) return NULL;
+  void *prepared = mia_map_prepare();
+  void *p = prepared != NULL ? mia_os_detach(span, size) : NULL;
+  if (prepared != NULL) mia_map_cover_prepared(p != NULL ? p : span, prepared);
+  if (p == NULL) {
+    count_unused(size);
+    return NULL;
+  }
+  mia_aword_add(&mia_arena_all.reserved, size);
+  mia_map_clear(arena->dirty, mia_arena_slice_of(arena, span), size >> MIA_SLICE_SHIFT);
   return p;
 }

@@ -2,7 +2,7 @@
 #ifndef MIA_ARENA_HUGE_H
 #define MIA_ARENA_HUGE_H
 
-#include "base/prelude.h"
+#include "arena/arena.h"
 
 /* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'. */
 void *mia_arena_huge_take(size_t size, size_t align);
@@ -16,5 +16,10 @@ bool mia_arena_huge_release(void *start, size_t size);
 /* Another size, content kept, the new tail zero; the block may move where
  * `may_move'.  NULL: nothing has changed. */
 void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move);
+
+/* Moves the first `size' bytes of a span in use, whole OS pages, to a huge block, by
+ * moving what backs them: where that is.  They then read as zero.  NULL: nothing has
+ * changed. */
+void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size);
 
 #endif

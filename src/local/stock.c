@@ -47,6 +47,11 @@ mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool 
   return note_made(self, mia_page_make_single(&single, zero));
 }
 
+mia_page *mia_local_detach_single(mia_local *self, mia_page *from) {
+  if (mia_local_heap(self->heap)->only != NULL) return NULL;
+  return note_made(self, mia_page_detach_single(from));
+}
+
 void mia_local_retire(mia_local *self, mia_page *page) {
   int error = errno;
   if (is_enlisted(page)) {

@@ -8,6 +8,9 @@
 mia_page *mia_local_make(mia_local *self, unsigned size_class);
 mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool *zero);
 
+/* As mia_page_detach_single. */
+mia_page *mia_local_detach_single(mia_local *self, mia_page *from);
+
 /* As mia_page_retire, but errno is kept, as free must. */
 void mia_local_retire(mia_local *self, mia_page *page);
 

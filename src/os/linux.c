@@ -41,6 +41,18 @@ void *mia_os_move(void *start, size_t size, size_t wanted) {
   return to != MAP_FAILED ? to : NULL;
 }
 
+/* Linux 5.7; an older one refuses.  Headers may be older than the kernel. */
+enum { DONT_UNMAP = 4 /* MREMAP_DONTUNMAP */ };
+
+/* To the kernel the second call is nothing; qemu-user 7.2 believes that the old place
+ * is gone until it is told. */
+void *mia_os_detach(void *start, size_t size) {
+  void *to = mremap(start, size, size, MREMAP_MAYMOVE | DONT_UNMAP, NULL);
+  if (to == MAP_FAILED) return NULL;
+  (void)mprotect(start, size, PROT_READ | PROT_WRITE);
+  return to;
+}
+
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
 /* "123 45 ...": OS pages in all, OS pages resident. */

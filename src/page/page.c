@@ -124,6 +124,14 @@ static size_t lead_for(const mia_single *wanted) {
   return lead + (wanted->align > MIA_GUARD_LEAD ? wanted->align : MIA_GUARD_LEAD);
 }
 
+static void begin_single(mia_page *page, size_t lead, size_t size) {
+  page->total = 1;
+  page->capacity = 1;
+  page->lead = (uint32_t)lead;
+  page->start += lead;
+  mia_page_renew_single(page, size);
+}
+
 mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   size_t lead = lead_for(wanted);
   size_t size = mia_align_up(lead + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
@@ -134,12 +142,7 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
   mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
                          : make_huge(size, wanted->align);
-  if (page == NULL) return NULL;
-  page->total = 1;
-  page->capacity = 1;
-  page->lead = (uint32_t)lead;
-  page->start += lead;
-  mia_page_renew_single(page, size - lead);
+  if (page != NULL) begin_single(page, lead, size - lead);
   return page;
 }
 
@@ -298,6 +301,22 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
                                                  : resize_large(page, size, clean);
   if (done) page->size = size;
   return done;
+}
+
+mia_page *mia_page_detach_single(mia_page *from) {
+  size_t size = from->lead + from->size;
+  if (from->size_class != MIA_CLASS_LARGE || size < from->lead + HUGE_MIN) return NULL;
+  mia_page *page = take_huge_descriptor();
+  if (page == NULL) return NULL;
+  char *start = mia_arena_huge_detach(from->arena, mia_page_span(from), size);
+  if (start == NULL) {
+    give_huge_descriptor(page, true);
+    return NULL;
+  }
+  *page = (mia_page){.size_class = MIA_CLASS_HUGE, .start = start};
+  begin_single(page, from->lead, from->size);
+  from->size = mia_align_up(from->lead + 1, mia_os_page_size()) - from->lead;
+  return page;
 }
 
 /* ---- fork ---- */

@@ -118,6 +118,11 @@ void mia_page_gather(mia_page *page);
  * at its end reads as zero from *clean on, which may be its size. */
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean);
 
+/* A huge page of one live block, which has the content of a large page's without a
+ * copy of it having been made.  `from' then is a block as small as can be, and its
+ * span reads as zero.  NULL: nothing has changed. */
+mia_page *mia_page_detach_single(mia_page *from);
+
 /* Aborts if `p', which lies in the page, is not where a block starts. */
 mia_inline void mia_page_require_block(const mia_page *page, const void *p) {
   size_t offset = (size_t)((const char *)p - page->start);

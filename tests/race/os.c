@@ -85,6 +85,10 @@ void *mia_os_move(void *start, size_t size, size_t wanted) {
   (void)start, (void)size, (void)wanted;
   return NULL;
 }
+void *mia_os_detach(void *start, size_t size) {
+  (void)start, (void)size;
+  return NULL;
+}
 void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
   (void)place, (void)size, (void)os_page, (void)node;
   return NULL;

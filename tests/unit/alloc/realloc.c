@@ -94,6 +94,37 @@ START_TEST(a_block_that_keeps_growing_is_not_copied) {
 }
 END_TEST
 
+/* Between an arena and a mapping: by moving OS pages, else by copying; and back, where
+ * there is then no room. */
+enum { MOVED, COPIED, BACK, COPIED_AND_BACK, WAYS };
+
+START_TEST(pages_are_moved_to_a_mapping) {
+  const unsigned refuse[WAYS] = {0, FAKE_DETACH, FAKE_RESIZE | FAKE_MOVE,
+                                 FAKE_DETACH | FAKE_RESIZE | FAKE_MOVE};
+  const size_t size = 5 * MIA_MIB + 1000, wanted = 9 * MIA_MIB;
+  char *p = allocate(size), *wall = allocate(MIA_CLASS_SIZE_MAX + 1);
+  pattern_fill(p, size, 8);
+  fake_refuse(refuse[_i], 1, FAKE_EVER);
+  errno = MARK;
+  char *q = mia_alloc_resize_in(mia_local_main_heap(), p, wanted, 1, 0, true);
+  size_t moves = fake_calls(FAKE_DETACH);
+  fake_allow();
+  ck_assert(q != NULL && errno == MARK && moves == 1);
+  ck_assert(pattern_holds(q, size, 8));
+  size_t usable = mia_alloc_usable(q);
+  for (size_t i = size; i < usable; i++) need_at(q[i] == 0, i);
+  bool huge = page_of(q)->size_class == MIA_CLASS_HUGE;
+  ck_assert_int_eq(huge, _i == MOVED || _i == COPIED);
+  mia_alloc_free(q);
+  q = mia_alloc_zeroed(size); /* where the block was */
+  usable = mia_alloc_usable(q);
+  for (size_t i = 0; i < usable; i++) need_at(q[i] == 0, i);
+  mia_alloc_free(q);
+  mia_alloc_free(wall);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.huge), 0);
+}
+END_TEST
+
 START_TEST(alignment_is_kept_where_it_is_asked_for) {
   for (size_t align = 32; align <= 2 * MIA_MIB; align *= 4) {
     char *p = mia_alloc_aligned(100, align, false);
@@ -187,6 +218,7 @@ SUITE("alloc/realloc") {
   TEST(every_size_from_every_size);
   TEST(large_blocks_grow_where_they_are);
   TEST(a_block_that_keeps_growing_is_not_copied);
+  LOOP(pages_are_moved_to_a_mapping, 0, WAYS);
   TEST(alignment_is_kept_where_it_is_asked_for);
   TEST(a_refused_resize_leaves_the_block);
   TEST(random_blocks_keep_their_content);

@@ -141,6 +141,56 @@ START_TEST(what_cannot_be_unmapped_is_purged) {
 }
 END_TEST
 
+/* Three slices and a half, out of a span of four that was used before. */
+START_TEST(detached_from_a_span_without_copying) {
+  const size_t whole = 4 * MIA_SLICE_SIZE, size = whole - MIA_SLICE_SIZE / 2;
+  mia_span span, again;
+  ck_assert(mia_arena_take(4, 1, &span));
+  memset(span.start, 3, whole);
+  mia_arena_give(span.arena, span.start, 4, whole);
+  ck_assert(mia_arena_take(4, 1, &again) && again.start == span.start && !again.zero);
+  size_t before = reserved();
+  char *p = mia_arena_huge_detach(span.arena, span.start, size);
+  ck_assert_ptr_nonnull(p);
+  mia_map_set_page(p, 1, &span); /* its slice is covered */
+  ck_assert(mia_map_page_at(p) == &span && reserved() == before + size);
+  mia_map_set_page(p, 1, NULL);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.huge), size);
+  for (size_t i = 0; i < size; i++) need_at(p[i] == 3 && span.start[i] == 0, i);
+  for (size_t i = size; i < whole; i++) need_at(span.start[i] == 3, i);
+  mia_arena_give(span.arena, span.start, 4, 0);
+  ck_assert_uint_eq(mia_arena_idle(), MIA_SLICE_SIZE); /* the last */
+  ck_assert(mia_arena_take(3, 1, &again) && again.start == span.start && again.zero);
+  ck_assert(mia_arena_huge_give(p, size));
+}
+END_TEST
+
+static bool commits(bool commit, void *start, size_t size, bool *zero, void *arg) {
+  (void)commit, (void)start, (void)size, (void)zero, (void)arg;
+  return true;
+}
+
+/* Nobody knows what the kernel makes of other memory than ours. */
+enum { BROUGHT, PINNED, COMMITTED, REFUSED, LIMITED, REASONS };
+
+START_TEST(what_cannot_be_detached_stays) {
+  mia_span span;
+  ck_assert(mia_arena_take(2, 1, &span));
+  memset(span.start, 3, 2 * MIA_SLICE_SIZE);
+  span.arena->brought = _i == BROUGHT;
+  span.arena->pinned = _i == PINNED;
+  span.arena->commit = _i == COMMITTED ? commits : NULL;
+  if (_i == REFUSED) fake_refuse(FAKE_DETACH, 1, 1);
+  if (_i == LIMITED) mia_aword_set(&mia_arena_all.limit, 3 * MIA_SLICE_SIZE);
+  size_t before = reserved();
+  ck_assert_ptr_null(mia_arena_huge_detach(span.arena, span.start, 2 * MIA_SLICE_SIZE));
+  ck_assert_uint_eq(fake_calls(FAKE_DETACH), _i == REFUSED);
+  for (size_t i = 0; i < 2 * MIA_SLICE_SIZE; i++) need_at(span.start[i] == 3, i);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.huge), 0);
+  ck_assert_uint_eq(reserved(), before);
+}
+END_TEST
+
 SUITE("arena/huge") {
   CASE(world_of_arenas, world_end);
   TEST(taken_is_zero_aligned_counted_and_gone_when_given);
@@ -151,4 +201,6 @@ SUITE("arena/huge") {
   TEST(what_cannot_be_mapped_goes_back);
   TEST(nothing_is_an_error_that_passes);
   TEST(what_cannot_be_unmapped_is_purged);
+  TEST(detached_from_a_span_without_copying);
+  LOOP(what_cannot_be_detached_stays, 0, REASONS);
 }

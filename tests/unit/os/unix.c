@@ -167,6 +167,27 @@ START_TEST(move_takes_content_along) {
 }
 END_TEST
 
+START_TEST(detached_memory_is_a_mapping_and_leaves_zeroes) {
+  size_t size = 9 * os_page;
+  char *p = mia_os_reserve(16 * os_page, true), *part = p + 3 * os_page;
+  memset(p, 4, 16 * os_page);
+  char *to = mia_os_detach(part, size);
+  if (to != NULL) {
+    ck_assert(all_are(to, size, 4) && all_are(part, size, 0));
+    ck_assert(readable(part) && readable(part + size - 1)); /* the kernel says so too */
+    memset(part, 5, size);
+    ck_assert(all_are(to, size, 4));
+    to = mia_os_move(to, size, 2 * size);
+    ck_assert(to != NULL && all_are(to, size, 4) && all_are(to + size, size, 0));
+    ck_assert(mia_os_release(to, 2 * size));
+    memset(part, 4, size);
+  }
+  ck_assert(all_are(p, 16 * os_page, 4)); /* of a platform that cannot, too */
+  ck_assert(mia_os_release(p, 16 * os_page));
+  ck_assert(mia_os_detach(p, size) == NULL); /* gone */
+}
+END_TEST
+
 START_TEST(the_clock_goes_on_and_is_never_0) {
   mia_tick before = mia_os_now();
   ck_assert(before != 0);
@@ -290,6 +311,7 @@ SUITE("os/unix") {
   TEST(aligned_reservations_are_aligned_and_trimmed);
   TEST(resize_keeps_content_and_zeroes_the_tail);
   TEST(move_takes_content_along);
+  TEST(detached_memory_is_a_mapping_and_leaves_zeroes);
   TEST(the_clock_goes_on_and_is_never_0);
   TEST(writing_is_complete);
   TEST(the_copy_of_stderr_is_high_and_not_inherited);
