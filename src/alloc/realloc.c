@@ -82,6 +82,14 @@ static void discard(const mia_page *page) {
   mia_alloc_free(page->start);
 }
 
+/* What is beyond a block that is to read as zero has to stay zero: there is none. */
+static bool resize_to(const request *r, mia_page *page, bool may_move, size_t *clean) {
+  size_t room = mia_guard_room(r->size);
+  size_t good = r->zero ? room : mia_page_good_resize(page, room);
+  return mia_page_resize_single(page, good, may_move, clean) ||
+         (good != room && mia_page_resize_single(page, room, may_move, clean));
+}
+
 /* Its OS pages can be moved to as much memory as they were in, and no more: that then
  * grows. */
 static void *move_to_mapping(const request *r, mia_page *page, size_t *clean) {
@@ -89,7 +97,7 @@ static void *move_to_mapping(const request *r, mia_page *page, size_t *clean) {
   size_t size = page->size;
   mia_page *to = make_mapping(r->heap, page, &moved);
   if (to == NULL) return NULL;
-  bool grown = mia_page_resize_single(to, mia_guard_room(r->size), true, clean);
+  bool grown = resize_to(r, to, true, clean);
   if (!grown && moved) { /* a copy is sure to come back */
     memcpy(mia_page_span(page), mia_page_span(to), page->lead + size);
     page->size = size;
@@ -106,7 +114,7 @@ static void *resize_single(const request *r, mia_page *page, size_t *clean) {
   if (room <= MIA_CLASS_SIZE_MAX) return NULL;
   bool may_move = r->align <= MIA_BLOCK_ALIGN && r->offset == 0;
   int error = errno;
-  void *p = mia_page_resize_single(page, room, may_move, clean) ? page->start : NULL;
+  void *p = resize_to(r, page, may_move, clean) ? page->start : NULL;
   if (p == NULL && may_move && room > page->size && room >= HUGE_BY_GROWTH)
     p = move_to_mapping(r, page, clean);
   errno = error;

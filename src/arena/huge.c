@@ -59,6 +59,13 @@ static void *move(void *start, size_t size, size_t wanted) {
   return to;
 }
 
+/* What grows is filled as it grows, so that large OS pages hold no more than what is
+ * used, and spare most page faults.  The kernel puts them where they are within the
+ * mapping as a whole. */
+static void back_well(void *start, size_t size) {
+  if (size >= MIA_ARENA_LARGE_PAGES_MIN) mia_os_large_pages(start, size);
+}
+
 void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move) {
   size_t more = wanted > size ? wanted - size : 0;
   if (!count_used(more)) return NULL;
@@ -70,6 +77,7 @@ void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_mo
   }
   count_unused(size + more - wanted);
   mia_aword_add(&mia_arena_all.reserved, wanted - size);
+  if (more > 0) back_well(p, wanted);
   return p;
 }
 

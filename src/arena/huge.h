@@ -3,6 +3,7 @@
 #define MIA_ARENA_HUGE_H
 
 #include "arena/arena.h"
+#include "os/os.h"
 
 /* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'. */
 void *mia_arena_huge_take(size_t size, size_t align);
@@ -12,6 +13,9 @@ bool mia_arena_huge_give(void *start, size_t size);
 
 /* Tries that again. */
 bool mia_arena_huge_release(void *start, size_t size);
+
+/* A block that grows to so many bytes is backed by large OS pages. */
+#define MIA_ARENA_LARGE_PAGES_MIN (4 * MIA_OS_LARGE_PAGE)
 
 /* Another size, content kept, the new tail zero; the block may move where
  * `may_move'.  NULL: nothing has changed. */

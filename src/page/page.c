@@ -297,10 +297,20 @@ static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clea
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean) {
   size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
   *clean = size;
+  if (size == page->size) return true;
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
                                                  : resize_large(page, size, clean);
   if (done) page->size = size;
   return done;
+}
+
+/* Debug builds fill what was not asked for. */
+size_t mia_page_good_resize(const mia_page *page, size_t size) {
+  size_t wanted = page->lead + size;
+  if (MIA_DEBUG || page->size_class != MIA_CLASS_HUGE || wanted < MIA_ARENA_LARGE_PAGES_MIN)
+    return size;
+  size_t rounded = mia_align_up(wanted, MIA_OS_LARGE_PAGE) - page->lead;
+  return size > page->size || page->size == rounded ? rounded : size;
 }
 
 mia_page *mia_page_detach_single(mia_page *from) {

@@ -118,6 +118,10 @@ void mia_page_gather(mia_page *page);
  * at its end reads as zero from *clean on, which may be its size. */
 bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean);
 
+/* What a block is best resized to that is to have `size' bytes: a huge one grows by
+ * large OS pages, and stays while it needs as many. */
+size_t mia_page_good_resize(const mia_page *page, size_t size);
+
 /* A huge page of one live block, which has the content of a large page's without a
  * copy of it having been made.  `from' then is a block as small as can be, and its
  * span reads as zero.  NULL: nothing has changed. */
