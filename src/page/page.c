@@ -15,7 +15,7 @@
 #include "page/trim.h"
 
 /* Blocks are carved so many bytes at a time, or so many blocks: a list of one is at
- * its end with each allocation. */
+ * its end with each allocation.  Of memory that was used before, some more. */
 #define CARVE_BYTES MIA_OS_PAGE_MIN
 enum { CARVE_MIN = 2 };
 
@@ -198,6 +198,7 @@ static mia_block *carve(mia_page *page) {
   if (left == 0) return NULL;
   uint32_t count = (uint32_t)(CARVE_BYTES / page->size);
   if (count < CARVE_MIN) count = CARVE_MIN;
+  if (!page->zero && count < page->capacity) count = page->capacity;
   if (count > left) count = left;
   char *at = page->start + (size_t)page->capacity * page->size;
   mia_block *first = (void *)at;
