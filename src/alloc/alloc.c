@@ -8,6 +8,7 @@
 #include "local/bin.h"
 #include "local/heap.h"
 #include "local/spare.h"
+#include "local/stash.h"
 #include "local/stock.h"
 #include "local/thread.h"
 #include "os/os.h"
@@ -35,8 +36,9 @@ static void *from_class(mia_local *self, unsigned size_class, size_t size, bool 
 static void *relend(mia_local *self, unsigned size_class, size_t size) {
   mia_bin *bin = &self->bins[size_class];
   if (bin->page == NULL || mia_local_list(self, size_class) != NULL) return NULL;
-  uint32_t count;
-  mia_block *block = mia_page_lend_free(bin->page, &count);
+  uint32_t count = 0;
+  mia_block *block = mia_local_use_stash(self, size_class);
+  if (block == NULL) block = mia_page_lend_free(bin->page, &count);
   if (block == NULL) return NULL;
   bin->fresh = false;
   bin->warm = true;

@@ -14,17 +14,25 @@
 #include "page/guard.h"
 #include "page/mark.h"
 
+/* The page that lent a block of the list in use. */
+mia_inline const mia_page *mia_fast_page(const mia_local *local, unsigned size_class,
+                                         const mia_block *block) {
+  const mia_bin *bin = &local->bins[size_class];
+  return bin->mixed ? mia_page_of(block) : bin->page;
+}
+
 /* Debug builds look at a block before it is handed out; its list is not moved on yet. */
 mia_inline void mia_fast_inspect(const mia_local *local, unsigned size_class, mia_block *block) {
   if (MIA_DEBUG)
-    mia_page_require_free(local->bins[size_class].page, block, local->bins[size_class].fresh);
+    mia_page_require_free(mia_fast_page(local, size_class, block), block,
+                          local->bins[size_class].fresh);
 }
 
 /* And lay a guard around one that was taken off the list, for a request of `size'
  * bytes. */
 mia_inline void *mia_fast_guard(const mia_local *local, unsigned size_class, mia_block *block,
                                 size_t size) {
-  if (MIA_DEBUG) mia_page_guard(local->bins[size_class].page, block, size);
+  if (MIA_DEBUG) mia_page_guard(mia_fast_page(local, size_class, block), block, size);
   return block;
 }
 

@@ -6,6 +6,7 @@
 #include "alloc/heap.h"
 #include "local/bin.h"
 #include "local/heap.h"
+#include "local/stash.h"
 #include "local/thread.h"
 #include "local/trim.h"
 #include "page/owner.h"
@@ -100,7 +101,8 @@ static void mark_free(const mia_page *page, free_set *set) {
   mark(page, page->free, set);
   mark(page, mia_owner_list(page, mia_aword_get(&page->remote)), set);
   const mia_local *owner = (const mia_local *)mia_aword_get(&page->owner);
-  if (owner != NULL && owner->bins[page->size_class].page == page)
+  if (owner != NULL && owner->bins[page->size_class].page == page &&
+      !owner->bins[page->size_class].mixed)
     mark(page, mia_local_list(owner, page->size_class), set);
 }
 
@@ -163,7 +165,10 @@ static bool visit_arena(const walk *w, mia_arena *arena) {
 bool mia_alloc_heap_visit(mia_heap *heap, bool blocks, mia_visitor *visit, void *arg) {
   walk w = {.heap = heap, .blocks = blocks, .visit = visit, .arg = arg};
   mia_local *self = mia_local_self;
-  if (!mia_local_is_none(self)) mia_local_flush(self);
+  if (!mia_local_is_none(self)) {
+    mia_local_flush(self);
+    mia_local_send_stashes(self);
+  }
   for (mia_page *page = heap->pages; page != NULL; page = page->heap_next)
     if (!visit_page(&w, page)) return false;
   if (heap != mia_local_main_heap()) return true;

@@ -8,6 +8,7 @@
 #include "api/stats.h"
 #include "base/fmt.h"
 #include "local/bin.h"
+#include "local/stash.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -31,7 +32,10 @@ static bool get(mia_census wanted, mia_stats *stats) {
   }
   int error = errno;
   mia_local *self = mia_local_self;
-  if (!mia_local_is_none(self)) mia_local_flush(self);
+  if (!mia_local_is_none(self)) {
+    mia_local_flush(self);
+    mia_local_send_stashes(self);
+  }
   mia_api_count(&wanted, stats);
   errno = error;
   return true;

@@ -5,6 +5,7 @@
 #include "local/bin.h"
 #include "local/pool.h"
 #include "local/spare.h"
+#include "local/stash.h"
 #include "local/stock.h"
 #include "page/owner.h"
 
@@ -189,6 +190,11 @@ bool mia_local_resume(mia_local *self, unsigned size_class) {
 
 bool mia_local_refill(mia_local *self, unsigned size_class) {
   if (mia_local_resume(self, size_class)) return true;
+  mia_block *stash = mia_local_use_stash(self, size_class);
+  if (stash != NULL) {
+    expose(self, size_class, stash);
+    return true;
+  }
   mia_assert(self->head[size_class] == NULL && !mia_local_is_none(self));
   if (MIA_DEBUG) mia_local_check(self, size_class);
   mia_local_count(self, MIA_EVENT_REFILL);
@@ -270,6 +276,7 @@ static bool put_out(mia_local *self, mia_page *page, mia_block *block) {
  * page at once, if it can: every further free costs no atomic operation.  The page
  * is used after those that it has already, and so has time to gather blocks. */
 static bool adopt_early(mia_local *self, mia_page *page) {
+  if (mia_aword_get(&page->owner) != 0) return false;
   if (self->bins[page->size_class].wait > 0 || !wants(self, page)) return false;
   if (mia_aword_get(&page->listed) != 0 || !mia_owner_claim(page)) return false;
   mia_page_gather(page);
@@ -298,6 +305,8 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     mia_local_free_own(self, page, block);
     return;
   }
+  bool others = mia_aword_get(&page->owner) != 0 || page->size_class >= MIA_LOCAL_OUTBOXES;
+  if (others && mia_local_stash(self, page, block)) return;
   /* What waits in an outbox must not outlive a heap that is destroyed. */
   if (page->size_class >= MIA_LOCAL_OUTBOXES || mia_local_is_none(self) ||
       !mia_local_is_main(page)) {
@@ -327,6 +336,7 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
 /* Takes the list in use back to its page, which is then one of the others. */
 static void end_lending(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
+  mia_local_send_stash(self, size_class);
   mia_page *page = bin->page;
   if (page == NULL) return;
   (void)mia_local_resume(self, size_class);

@@ -18,7 +18,7 @@
 /* The pages that a local owns for one class.
  * Invariants:
  *   L1  page, where not NULL, lent the list that head is the rest of; or `rest' is,
- *       and head is empty
+ *       and head is empty; if `mixed' that list was lent by any pages
  *   L2  every page of `others' has room, free or not yet carved, and its owner is
  *       the local */
 typedef struct mia_bin {
@@ -26,7 +26,11 @@ typedef struct mia_bin {
   mia_page *others; /* [own] doubly linked, in the order in which they will be used */
   mia_page *last;   /* [own] of those; NULL if there are none */
   mia_block *rest;  /* [own] the list in use while it is withheld from the fast path */
+  mia_block *stash; /* [own] blocks of anybody's pages, freed here: stash.h */
   uint32_t count;   /* [own] length of `others' */
+  uint16_t stashed; /* [own] length of `stash' */
+  bool stashes;     /* [own] there may be one */
+  bool mixed;       /* [own] the list in use was one */
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
   bool warm;        /* [own] lists were lent since the last trim */
   uint8_t wait;     /* [own] changes of the page until pages are adopted early again */

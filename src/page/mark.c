@@ -59,12 +59,15 @@ void mia_page_require_live(const mia_page *page, const mia_block *block) {
   if (mia_page_is_marked(page, block)) mia_base_misuse("block used after it was freed", block);
 }
 
-/* Also the link: it leads to a block of the page, or nowhere. */
+/* Where a list may go on: at a block of the class, as not all lists are of one page. */
+static bool is_link(const mia_page *page, const mia_block *next) {
+  const mia_page *to = mia_page_of(next);
+  return to != NULL && to->size_class == page->size_class &&
+         (size_t)((const char *)next - to->start) % to->size == 0;
+}
+
 static bool is_untouched(const mia_page *page, const mia_block *block, bool fresh) {
-  const char *next = (const char *)block->next;
-  /* There is a page.  NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-  if (next != NULL && (mia_page_of(next) != page || (size_t)(next - page->start) % page->size != 0))
-    return false;
+  if (block->next != NULL && !is_link(page, block->next)) return false;
   if (!has_room(page)) return true;
   const uintptr_t *words = (const uintptr_t *)(const void *)block;
   const unsigned char *rest = (const unsigned char *)(words + MARKED_WORDS);
