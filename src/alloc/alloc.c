@@ -37,7 +37,7 @@ static void *relend(mia_local *self, unsigned size_class, size_t size) {
   mia_bin *bin = &self->bins[size_class];
   if (bin->page == NULL || mia_local_list(self, size_class) != NULL) return NULL;
   uint32_t count = 0;
-  mia_block *block = mia_local_use_stash(self, size_class);
+  mia_block *block = mia_stash_use(self, size_class);
   if (block == NULL) block = mia_page_lend_free(bin->page, &count);
   if (block == NULL) return NULL;
   bin->fresh = false;

@@ -6,7 +6,6 @@
 #include "alloc/heap.h"
 #include "local/bin.h"
 #include "local/heap.h"
-#include "local/stash.h"
 #include "local/thread.h"
 #include "local/trim.h"
 #include "page/owner.h"

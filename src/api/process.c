@@ -10,7 +10,6 @@
 #include "api/purge.h"
 #include "api/stats.h"
 #include "local/bin.h"
-#include "local/stash.h"
 #include "local/thread.h"
 #include "os/os.h"
 

@@ -8,7 +8,6 @@
 #include "api/stats.h"
 #include "base/fmt.h"
 #include "local/bin.h"
-#include "local/stash.h"
 #include "os/os.h"
 
 #include <errno.h>

@@ -190,7 +190,7 @@ bool mia_local_resume(mia_local *self, unsigned size_class) {
 
 bool mia_local_refill(mia_local *self, unsigned size_class) {
   if (mia_local_resume(self, size_class)) return true;
-  mia_block *stash = mia_local_use_stash(self, size_class);
+  mia_block *stash = mia_stash_use(self, size_class);
   if (stash != NULL) {
     expose(self, size_class, stash);
     return true;
@@ -237,6 +237,44 @@ static void send(mia_local *self, mia_page *page, mia_block *head, mia_block *ta
   mia_local_settle(self, page, !mia_local_is_none(self));
 }
 
+/* One by one: they are of any pages. */
+static void send_each(mia_local *self, mia_block *list) {
+  while (list != NULL) {
+    mia_block *block = list;
+    list = block->next;
+    mia_page *page = mia_page_require_of(block);
+    if (mia_local_owns(self, page))
+      mia_local_free_own(self, page, block);
+    else
+      send(self, page, block, block, 1);
+  }
+}
+
+static void send_stash(mia_local *self, unsigned size_class) {
+  uintptr_t count;
+  send_each(self, mia_stash_end(&self->bins[size_class], &count));
+}
+
+/* What is left of a stash that is the list in use. */
+static void send_mixed(mia_local *self, unsigned size_class) {
+  mia_bin *bin = &self->bins[size_class];
+  if (!bin->mixed) return;
+  mia_block *list = mia_local_list(self, size_class);
+  uintptr_t count = 0;
+  for (const mia_block *block = list; block != NULL; block = block->next) count++;
+  mia_count_add(&self->counts.lent[size_class], -count);
+  self->head[size_class] = bin->rest = NULL;
+  bin->mixed = false;
+  send_each(self, list);
+}
+
+void mia_local_send_stashes(mia_local *self) {
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    send_stash(self, size_class);
+    send_mixed(self, size_class);
+  }
+}
+
 static void empty(mia_local *self, unsigned size_class) {
   mia_outbox *box = &self->outboxes[size_class];
   uint32_t count = box->count;
@@ -259,6 +297,20 @@ static void begin_box(mia_local *self, mia_page *page, mia_block *block) {
   box->most = (uint16_t)(most < OUTBOX_MAX ? most : OUTBOX_MAX);
   block->next = NULL;
   self->waiting |= (uint64_t)1 << page->size_class;
+}
+
+/* Keeps a block of a page that others own, or of a class without an outbox: a page
+ * that is nobody's is better adopted, once enough of it is free. */
+static bool stash(mia_local *self, const mia_page *page, mia_block *block) {
+  mia_bin *bin = &self->bins[page->size_class];
+  if (!bin->stashes || !mia_local_is_main(page)) return false;
+  if (mia_aword_get(&page->owner) == 0 && page->size_class < MIA_LOCAL_OUTBOXES) return false;
+  if (mia_stash_is_full(bin, page)) {
+    send_stash(self, page->size_class);
+    return false;
+  }
+  mia_stash_put(bin, block);
+  return true;
 }
 
 /* Blocks of one page go together.  False: there is no outbox for the page yet. */
@@ -305,8 +357,7 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
     mia_local_free_own(self, page, block);
     return;
   }
-  bool others = mia_aword_get(&page->owner) != 0 || page->size_class >= MIA_LOCAL_OUTBOXES;
-  if (others && mia_local_stash(self, page, block)) return;
+  if (stash(self, page, block)) return;
   /* What waits in an outbox must not outlive a heap that is destroyed. */
   if (page->size_class >= MIA_LOCAL_OUTBOXES || mia_local_is_none(self) ||
       !mia_local_is_main(page)) {
@@ -321,7 +372,7 @@ void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
 
 void mia_local_check(const mia_local *self, unsigned size_class) {
   const mia_bin *bin = &self->bins[size_class];
-  mia_assert(bin->page != NULL || (self->head[size_class] == NULL && bin->rest == NULL)); /* L1 */
+  mia_assert(bin->page != NULL || mia_local_list(self, size_class) == NULL); /* L1 */
   mia_assert(self->head[size_class] == NULL || bin->rest == NULL);
   uint32_t count = 0;
   for (const mia_page *page = bin->others; page != NULL; page = page->next, count++) {
@@ -336,7 +387,8 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
 /* Takes the list in use back to its page, which is then one of the others. */
 static void end_lending(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
-  mia_local_send_stash(self, size_class);
+  send_stash(self, size_class);
+  send_mixed(self, size_class);
   mia_page *page = bin->page;
   if (page == NULL) return;
   (void)mia_local_resume(self, size_class);

@@ -29,6 +29,9 @@ bool mia_local_resume(mia_local *self, unsigned size_class);
 /* Sends what is in the outbox. */
 void mia_local_flush(mia_local *self);
 
+/* Sends what is in stashes, and what is left of those that are lists in use. */
+void mia_local_send_stashes(mia_local *self);
+
 /* Gathers, and retires the pages that are empty. */
 void mia_local_collect(mia_local *self);
 

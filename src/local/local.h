@@ -27,9 +27,9 @@ typedef struct mia_bin {
   mia_page *last;   /* [own] of those; NULL if there are none */
   mia_block *rest;  /* [own] the list in use while it is withheld from the fast path */
   mia_block *stash; /* [own] blocks of anybody's pages, freed here: stash.h */
-  uint32_t count;   /* [own] length of `others' */
-  uint16_t stashed; /* [own] length of `stash' */
-  bool stashes;     /* [own] there may be one */
+  uint8_t count;    /* [own] length of `others' */
+  uint8_t stashed;  /* [own] length of `stash' */
+  bool stashes;     /* [own] there may be a stash */
   bool mixed;       /* [own] the list in use was one */
   bool fresh;       /* [own] head's blocks read as zero but for their first word */
   bool warm;        /* [own] lists were lent since the last trim */

@@ -170,7 +170,9 @@ int __wrap_madvise(void *start, size_t size, int advice) {
 void *__wrap_mremap(void *start, size_t size, size_t wanted, int flags, ...);
 void *__real_mremap(void *start, size_t size, size_t wanted, int flags, ...);
 
-/* What a move lands on was mapped before. */
+enum { DONT_UNMAP = 4 /* MREMAP_DONTUNMAP */ };
+
+/* What a move lands on was mapped before; what it leaves may stay. */
 void *__wrap_mremap(void *start, size_t size, size_t wanted, int flags, ...) {
   void *to = NULL;
   bool fixed = (flags & MREMAP_FIXED) != 0;
@@ -183,9 +185,8 @@ void *__wrap_mremap(void *start, size_t size, size_t wanted, int flags, ...) {
   if (refused(SYSTEM_MREMAP)) return MAP_FAILED;
   void *p = fixed ? __real_mremap(start, size, wanted, flags, to)
                   : __real_mremap(start, size, wanted, flags);
-  if (p != MAP_FAILED) {
-    count(fixed ? 0 : whole(wanted), whole(size));
-    find(start, whole(size));
-  }
+  bool stays = (flags & DONT_UNMAP) != 0;
+  if (p != MAP_FAILED) count(fixed ? 0 : whole(wanted), stays ? 0 : whole(size));
+  if (p != MAP_FAILED && !stays) find(start, whole(size));
   return p;
 }

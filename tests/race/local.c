@@ -76,6 +76,12 @@ static uint32_t length(const mia_block *list) {
   return n;
 }
 
+static uint32_t length_of(const mia_page *p, const mia_block *list) {
+  uint32_t n = 0;
+  for (; list != NULL; list = list->next) n += mia_page_of(list) == p;
+  return n;
+}
+
 static bool is_gone(const mia_page *p) { return mia_page_of(p->start) != p; }
 
 /* Nothing is lost or in two places: `live' blocks of a page are in use, and it is
@@ -83,8 +89,8 @@ static bool is_gone(const mia_page *p) { return mia_page_of(p->start) != p; }
 static void check_page(const mia_page *p, uint32_t live) {
   for (unsigned i = 0; i < RACE_THREADS; i++) {
     mia_local_check(stage_locals[i], STAGE_CLASS);
-    if (stage_locals[i]->bins[STAGE_CLASS].page == p)
-      live += length(stage_locals[i]->head[STAGE_CLASS]);
+    live += length_of(p, stage_locals[i]->head[STAGE_CLASS]);
+    live += length_of(p, stage_locals[i]->bins[STAGE_CLASS].stash);
   }
   if (is_gone(p)) {
     race_check(live == 0);
@@ -187,6 +193,43 @@ static const race_model adopt = {.name = "local/adopt",
                                  .end = pooled_end,
                                  .longer = true};
 
+/* ---- blocks that stay where they were freed ---- */
+
+static void collect_0(void) {
+  stage_be(0);
+  mia_local_collect(stage_locals[0]);
+}
+
+static void begin_stash(void) {
+  begin_still();
+  give_page(1);
+  page = stage_page(0, 4, 3, blocks);
+  stage_locals[1]->bins[STAGE_CLASS].stashes = true;
+}
+static void free_and_use(void) {
+  free_0();
+  refill(1);
+  race_check(got[1] == blocks[0]);
+}
+static void free_and_leave(void) {
+  free_0();
+  stage_free(1, blocks[2]);
+  refill(1);
+  mia_local_abandon(stage_locals[1]);
+}
+static void stash_used_end(void) { check_page(page, 2); }
+static const race_model stash = {.name = "local/stash",
+                                 .subject = "a block is used where it was freed, others go home",
+                                 .begin = begin_stash,
+                                 .threads = {collect_0, free_and_use, free_1},
+                                 .end = stash_used_end};
+static void stash_left_end(void) { check_page(page, 1); }
+static const race_model stash_left = {.name = "local/stash-left",
+                                      .subject = "the same, and what is left goes home",
+                                      .begin = begin_stash,
+                                      .threads = {collect_0, free_and_leave, free_1},
+                                      .end = stash_left_end};
+
 /* ---- trimming ---- */
 
 static void trim_0(void) {
@@ -217,10 +260,6 @@ static const race_model trimming_taken = {.name = "local/trim-taken",
 
 /* ---- an owner that sees to what others freed ---- */
 
-static void collect_0(void) {
-  stage_be(0);
-  mia_local_collect(stage_locals[0]);
-}
 static void begin_collect(void) {
   begin_still();
   page = stage_page(0, 4, 2, blocks);
@@ -408,6 +447,7 @@ static const race_model visiting = {.name = "heap/visit",
                                     .threads = {free_and_tell, visit}};
 
 const race_model *const race_models_local[] = {
-    &full,           &full_one,   &early,  &abandon,         &pooled,   &adopt,    &trimming,
-    &trimming_taken, &collecting, &spares, &leaving,         &joining,  &counting, &asking,
-    &deleting,       &deleting_3, &ending, &deleting_single, &visiting, NULL};
+    &full,     &full_one,       &early,      &abandon,    &pooled,  &adopt,
+    &trimming, &trimming_taken, &collecting, &spares,     &leaving, &joining,
+    &counting, &asking,         &deleting,   &deleting_3, &ending,  &deleting_single,
+    &visiting, &stash,          &stash_left, NULL};

@@ -40,11 +40,13 @@ void stage_begin_locals(void) {
 
 void stage_be(unsigned i) { mia_local_self = stage_locals[i]; }
 
-/* A page that has been made and has no block yet, though some were carved. */
+/* A page that has been made and has no block yet, though some were carved.  What its
+ * owner frees goes home. */
 static mia_page *bare_page(mia_local *self) {
   if (!mia_local_refill(self, STAGE_CLASS)) race_fail("no page");
   mia_page *page = self->bins[STAGE_CLASS].page;
   self->head[STAGE_CLASS] = NULL;
+  self->bins[STAGE_CLASS].stashes = false;
   page->capacity = page->used = 0;
   return page;
 }
@@ -60,6 +62,7 @@ mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **
     mia_page_guard(page, blocks[i], mia_guard_capacity(page));
   }
   page->total = (uint16_t)total;
+  self->bins[STAGE_CLASS].stashes = false;
   return page;
 }
 

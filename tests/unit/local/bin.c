@@ -5,6 +5,7 @@
 #include "local/bin.h"
 #include "local/pool.h"
 #include "local/spare.h"
+#include "local/stash.h"
 #include "local/stock.h"
 #include "local/thread.h"
 #include "map/bitmap.h"
@@ -80,7 +81,7 @@ static bool bin_holds(const mia_local *self, unsigned c) {
   const mia_bin *bin = &self->bins[c];
   uint32_t n = 0;
   for (const mia_block *b = self->head[c]; b != NULL; b = b->next)
-    if (bin->page == NULL || page_of(b) != bin->page) return false;
+    if (bin->page == NULL || (page_of(b) != bin->page && !bin->mixed)) return false;
   if (bin->page != NULL && owner(bin->page) != self) return false;
   for (const mia_page *p = bin->others; p != NULL; p = p->next, n++) {
     mia_page_check(p);
@@ -392,6 +393,112 @@ START_TEST(each_class_of_small_blocks_has_its_chain) {
 }
 END_TEST
 
+/* Bob allocates 16 bytes, and frees `n' such blocks of a page that is alice's. */
+static void free_as_bob(mia_block **b, size_t n) {
+  (void)alloc(bob, SMALL);
+  fill(alice, b, n, SMALL);
+  for (size_t i = 0; i < n; i++) release(bob, b[i]);
+}
+
+START_TEST(who_allocates_the_class_keeps_what_others_own) {
+  mia_block *b[3];
+  free_as_bob(b, 3);
+  mia_bin *bin = &bob->bins[SMALL];
+  ck_assert(bin->stash == b[2] && bin->stashed == 3 && bob->waiting == 0);
+  ck_assert(!mia_owner_has_remote(page_of(b[0])));
+  uintptr_t lent = mia_aword_get(&bob->counts.lent[SMALL]);
+  while (bob->head[SMALL] != NULL) (void)alloc(bob, SMALL);
+  for (int i = 2; i >= 0; i--) ck_assert_ptr_eq(alloc(bob, SMALL), b[i]);
+  ck_assert(bin->mixed && !bin->fresh && bin->stashed == 0);
+  ck_assert_uint_eq(mia_aword_get(&bob->counts.lent[SMALL]), lent + 3);
+  ck_assert(alloc(bob, SMALL) != NULL && !bin->mixed && holds(bob) && holds(alice));
+}
+END_TEST
+
+START_TEST(who_only_frees_keeps_nothing) {
+  mia_block *b[2];
+  fill(alice, b, 2, SMALL);
+  release(bob, b[0]);
+  ck_assert(bob->bins[SMALL].stash == NULL && put_out(bob, SMALL) == 1);
+}
+END_TEST
+
+START_TEST(a_stash_that_is_too_long_goes_home) {
+  static mia_block *b[MIA_STASH_BLOCKS + 1];
+  free_as_bob(b, MIA_STASH_BLOCKS);
+  mia_bin *bin = &bob->bins[SMALL];
+  ck_assert_uint_eq(bin->stashed, MIA_STASH_BLOCKS);
+  b[MIA_STASH_BLOCKS] = alloc(alice, SMALL);
+  release(bob, b[MIA_STASH_BLOCKS]);
+  ck_assert(bin->stash == NULL && bin->stashed == 0 && put_out(bob, SMALL) == 1);
+  mia_page *page = page_of(b[0]);
+  uint32_t used = page->used;
+  mia_page_gather(page);
+  ck_assert_uint_eq(page->used, used - MIA_STASH_BLOCKS);
+  release(bob, alloc(alice, SMALL)); /* and no more are kept, before bob needs some */
+  ck_assert(bin->stash == NULL && !bin->stashes);
+  while (bob->head[SMALL] != NULL) (void)alloc(bob, SMALL);
+  (void)alloc(bob, SMALL);
+  ck_assert(bin->stashes);
+}
+END_TEST
+
+START_TEST(a_stash_has_no_more_than_some_bytes) {
+  enum { FIT = MIA_STASH_BYTES / 8192 };
+  mia_block *b[FIT + 1];
+  (void)alloc(bob, BIG);
+  fill(alice, b, FIT + 1, BIG);
+  for (int i = 0; i < FIT; i++) release(bob, b[i]);
+  ck_assert_uint_eq(bob->bins[BIG].stashed, FIT);
+  release(bob, b[FIT]);
+  ck_assert(bob->bins[BIG].stash == NULL && mia_owner_has_remote(page_of(b[0])));
+}
+END_TEST
+
+/* Also what is left of one that is in use, withheld or not. */
+START_TEST(stashes_go_home_when_they_are_told_to) {
+  for (int withheld = 0; withheld < 2; withheld++) {
+    mia_block *b[4];
+    free_as_bob(b, 3);
+    while (!bob->bins[SMALL].mixed) (void)alloc(bob, SMALL);
+    if (withheld != 0) mia_local_withhold(bob, true);
+    b[3] = alloc(alice, SMALL);
+    release(bob, b[3]);
+    ck_assert_uint_eq(bob->bins[SMALL].stashed, 1);
+    uintptr_t lent = mia_aword_get(&bob->counts.lent[SMALL]);
+    mia_local_send_stashes(bob);
+    ck_assert(bob->head[SMALL] == NULL && bob->bins[SMALL].rest == NULL && !bob->bins[SMALL].mixed);
+    ck_assert_uint_eq(mia_aword_get(&bob->counts.lent[SMALL]), lent - 2);
+    mia_page *page = page_of(b[0]);
+    uint32_t used = page->used;
+    mia_page_gather(page);
+    ck_assert_uint_eq(page->used, used - 3);
+  }
+  mia_block *b[2];
+  free_as_bob(b, 2);
+  mia_local_abandon(bob);
+  ck_assert(bob->bins[SMALL].stash == NULL && mia_owner_has_remote(page_of(b[0])));
+}
+END_TEST
+
+START_TEST(what_is_not_the_main_heaps_goes_home) {
+  mia_block *b = alloc(alice, BIG);
+  (void)alloc(bob, BIG);
+  static mia_heap other;
+  mia_local_set_heap(page_of(b), &other);
+  release(bob, b);
+  mia_local_set_heap(page_of(b), mia_local_main_heap());
+  ck_assert(bob->bins[BIG].stash == NULL && mia_owner_has_remote(page_of(b)));
+}
+END_TEST
+
+START_TEST(freeing_what_was_just_kept_is_fatal) {
+  mia_block *b[2];
+  free_as_bob(b, 2);
+  release(bob, b[1]);
+}
+END_TEST
+
 START_TEST(single_pages_are_had_by_who_frees_them) {
   bool zero;
   for (int i = 0; i < 4; i++) {
@@ -604,7 +711,7 @@ static void *exchange(void *arg) {
     mia_block *b = NULL;
     if (random_below(&random, 2) == 0) {
       b = alloc(self, c);
-      note(b != NULL && owner(page_of(b)) == self);
+      note(b != NULL && (owner(page_of(b)) == self || self->bins[c].mixed));
       stamp(b, mia_class_size(c), (unsigned char)k);
     }
     b = (void *)mia_aword_swap_acq_rel(&slots[k], (uintptr_t)b);
@@ -657,6 +764,12 @@ SUITE("local/bin") {
   TEST(a_thread_takes_no_more_than_some);
   TEST(frees_leave_in_chains);
   TEST(each_class_of_small_blocks_has_its_chain);
+  TEST(who_allocates_the_class_keeps_what_others_own);
+  TEST(who_only_frees_keeps_nothing);
+  TEST(a_stash_that_is_too_long_goes_home);
+  TEST(a_stash_has_no_more_than_some_bytes);
+  TEST(stashes_go_home_when_they_are_told_to);
+  TEST(what_is_not_the_main_heaps_goes_home);
   TEST(single_pages_are_had_by_who_frees_them);
   TEST(collect_gathers_and_retires);
   TEST(collect_ends_what_is_in_use);
@@ -668,6 +781,7 @@ SUITE("local/bin") {
   TEST(three_locals_lose_nothing);
   TEST(three_threads_lose_nothing);
   DIES(freeing_a_single_page_twice_is_fatal, SIGABRT);
+  DIES(freeing_what_was_just_kept_is_fatal, SIGABRT);
   DIES(the_inside_of_anothers_block_is_fatal, SIGABRT);
   TIMEOUT(60);
 }
