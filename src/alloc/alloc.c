@@ -127,6 +127,10 @@ static void *allocate(mia_heap *heap, const request *r) {
   return p;
 }
 
+void *mia_alloc_again(size_t room, size_t size) {
+  return room <= MIA_CLASS_SIZE_MAX ? relend(mia_local_self, mia_class_of(room), size) : NULL;
+}
+
 /* The same for a large block: the page of one that was freed is in reserve. */
 static void *again(mia_local *self, size_t size) {
   size_t room = mia_guard_room(size);
@@ -140,8 +144,7 @@ void *mia_alloc_slow(size_t size, bool zero) {
   if (!zero) {
     mia_local *self = mia_local_self;
     size_t room = mia_guard_room(size);
-    void *p = room <= MIA_CLASS_SIZE_MAX ? relend(self, mia_class_of(room), size)
-                                         : again(self, size);
+    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_again(room, size) : again(self, size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),
@@ -176,7 +179,9 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
   if (mia_is_power_of_two(align) && align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX &&
       !zero) {
-    void *p = mia_fast_take(mia_align_up(mia_guard_room(some(size)), align), size);
+    size_t room = mia_align_up(mia_guard_room(some(size)), align);
+    void *p = mia_fast_take(room, size);
+    if (mia_unlikely(p == NULL)) p = mia_alloc_again(room, size);
     if (mia_likely(p != NULL)) return p;
   }
   return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);

@@ -11,6 +11,10 @@
 mia_cold void *mia_alloc_slow(size_t size, bool zero);
 void *mia_alloc_zeroed(size_t size);
 
+/* A block that has `room' bytes for a request of `size', of those that were freed
+ * where the list came from that is at its end.  NULL: there is none. */
+void *mia_alloc_again(size_t room, size_t size);
+
 /* A block at a multiple of `align'; EINVAL if that is no power of two. */
 void *mia_alloc_aligned(size_t size, size_t align, bool zero);
 

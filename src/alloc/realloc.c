@@ -16,6 +16,8 @@
  * a mapping of its own: growing goes on, and then costs no copying. */
 #define HUGE_BY_GROWTH (8 * MIA_MIB)
 
+enum { SLACK_MIN = 256 };
+
 enum { CAPACITY_MIN = MIA_DEBUG ? MIA_GUARD_SIZE : MIA_BLOCK_MIN };
 
 /* Worth keeping at a smaller size: at least half of it would be used, or there
@@ -154,6 +156,14 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
   return resize(&(request){heap, size, align, offset, zero}, p);
 }
 
+/* What grows little by little moves half as often with room for the next time.  That
+ * of small blocks would not be worth the memory. */
+static size_t with_slack(const mia_page *page, size_t size) {
+  size_t capacity = page->size, more = capacity + capacity / 4;
+  if (capacity < SLACK_MIN || size <= capacity || size >= more) return size;
+  return more <= MIA_CLASS_SIZE_MAX ? more : size;
+}
+
 /* The most frequent cases: a new block, by programs that have no other function for
  * it; a block of a class that stays, or goes to one of another, of which a list is at
  * hand.  NULL: it is another case. */
@@ -163,7 +173,9 @@ static void *resize_small(void *p, size_t size, size_t align) {
   if (page == NULL || page->size_class >= MIA_CLASS_COUNT || !mia_is_aligned(p, align)) return NULL;
   mia_page_require_block(page, p);
   if (fits(page->size, size)) return p;
-  void *to = mia_fast_take(mia_align_up(size, align), size);
+  size_t room = mia_align_up(with_slack(page, size), align);
+  void *to = mia_fast_take(room, size);
+  if (to == NULL) to = mia_alloc_slow(room, false);
   if (to == NULL) return NULL;
   memcpy(to, p, kept(page->size, size));
   mia_alloc_free(p);
