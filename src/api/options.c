@@ -241,11 +241,18 @@ static void report(const char *variable, const mia_option_info *o, const char *v
 
 /* ---- the environment ---- */
 
+/* What follows the prefix; NULL: it is another's variable.  By hand, as each part of
+ * the C library that is used at the start of a process takes room in all of them. */
+static const char *name_of(const char *variable) {
+  for (const char *at = prefix; *at != 0; at++, variable++)
+    if (*variable != *at) return NULL;
+  return variable;
+}
+
 static void read_variable(const char *variable) {
-  const char *name;
+  const char *name = name_of(variable);
   const char *value;
-  if (strncmp(variable, prefix, sizeof prefix - 1) != 0) return;
-  name = variable + sizeof prefix - 1;
+  if (name == NULL) return;
   for (size_t i = 0; i < MIA_OPTION_COUNT; i++) {
     if (!begins(name, options[i].name, &value) || *value != '=') continue;
     long n;

@@ -87,8 +87,10 @@ static void visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay) {
   mia_acell_set(&arena->purge_expire, stale ? after(now, more ? 0 : delay) : 0);
 }
 
+/* Where nothing is idle not even the lock is looked at: a small process then has less
+ * of the C library in its memory. */
 void mia_arena_purge_due(mia_tick now, mia_tick delay) {
-  if (!mia_os_try_lock(&mia_arena_all.purge)) return;
+  if (mia_arena_idle() == 0 || !mia_os_try_lock(&mia_arena_all.purge)) return;
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) visit_if_due(mia_arena_nth(i), now, delay);
   mia_os_unlock(&mia_arena_all.purge);
