@@ -34,29 +34,29 @@
 /* Who frees a block of another thread's page reads what is on the first cache line,
  * and does not wait for what the owner writes to the second. */
 typedef struct mia_page {
-  mia_aword owner;   /* [any] the mia_local that owns the page, or 0; written by that one */
-  size_t size;       /* [const] of a block; of a large one changed by its holder */
-  char *start;       /* [const] of the blocks; of a huge one changed by its holder */
-  mia_arena *arena;  /* [const] NULL for a huge page */
-  mia_aword heap;    /* [any] the mia_heap of the blocks, 0: the main one; written by who has it */
-  uint32_t lead;     /* [const] bytes of the span before start: for offset alignment, guard.h */
-  uint16_t total;    /* [const] blocks that fit */
+  mia_aword owner;    /* [any] the mia_local that owns the page, or 0; written by that one */
+  size_t size;        /* [const] of a block; of a large one changed by its holder */
+  char *start;        /* [const] of the blocks; of a huge one changed by its holder */
+  mia_arena *arena;   /* [const] NULL for a huge page */
+  mia_aword heap;     /* [any] the mia_heap of the blocks, 0: the main one; written by who has it */
+  uint32_t lead;      /* [const] bytes of the span before start: for offset alignment, guard.h */
+  uint16_t total;     /* [const] blocks that fit */
   uint8_t size_class; /* [const] */
-  bool zero;         /* [const] */
+  bool zero;          /* [const] */
   struct mia_page *heap_next; /* [lock:pool] other pages of the heap */
   struct mia_page *heap_prev; /* [lock:pool] */
-  mia_block *free;       /* [own] */
-  uint32_t used;         /* [own] */
-  uint32_t capacity;     /* [own] blocks carved so far */
-  mia_aword remote;      /* [any] list, countdown and claim: owner.h */
-  mia_aword listed;      /* [lock:pool] */
-  uint16_t slices;       /* [const] of the span; of a large one changed by its holder */
-  uint16_t due;          /* [own] the countdown's start: owner.h */
-  uint16_t away;         /* [own] trim.h */
-  uint8_t age;           /* [own], and [lock:pool] while listed: pool.h */
-  uint64_t gone;         /* [own] a bit for each OS page given back: trim.h */
-  struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
-  struct mia_page *prev; /* likewise */
+  mia_block *free;            /* [own] */
+  uint32_t used;              /* [own] */
+  uint32_t capacity;          /* [own] blocks carved so far */
+  mia_aword remote;           /* [any] list, countdown and claim: owner.h */
+  mia_aword listed;           /* [lock:pool] */
+  uint16_t slices;            /* [const] of the span; of a large one changed by its holder */
+  uint16_t due;               /* [own] the countdown's start: owner.h */
+  uint16_t away;              /* [own] trim.h */
+  uint8_t age;                /* [own], and [lock:pool] while listed: pool.h */
+  uint64_t gone;              /* [own] a bit for each OS page given back: trim.h */
+  struct mia_page *next;      /* [own] in the owner's bin, [lock:pool] in the pool */
+  struct mia_page *prev;      /* likewise */
 } mia_page;
 
 mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");

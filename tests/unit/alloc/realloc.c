@@ -4,6 +4,7 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "base/bits.h"
+#include "os/os.h"
 
 #include <errno.h>
 
@@ -89,8 +90,47 @@ START_TEST(a_block_that_keeps_growing_is_not_copied) {
   }
   ck_assert_uint_eq(page_of(p)->size_class, MIA_CLASS_HUGE);
   ck_assert_uint_le(moves, 9);
-  ck_assert_uint_ge(fake_calls(FAKE_RESIZE), 2 * SPAN_MAX / MIA_MIB - 1); /* the first is new */
+  const size_t step = MIA_DEBUG ? MIA_MIB : MIA_OS_LARGE_PAGE;
+  ck_assert_uint_ge(fake_calls(FAKE_RESIZE), 2 * SPAN_MAX / step - 1); /* the first is new */
   ck_assert(p[0] == 3 && p[MIA_MIB - 1] == 3);
+}
+END_TEST
+
+/* Debug builds have no room that was not asked for. */
+START_TEST(what_grows_little_by_little_has_room) {
+  if (MIA_DEBUG) return;
+  char *p = resize(allocate(1000), 1000, 1030);
+  ck_assert_uint_eq(mia_alloc_usable(p), 1280);
+  ck_assert_ptr_eq(resize(p, 1030, 1280), p);
+  p = resize(p, 1280, 2000); /* more than little */
+  ck_assert_uint_eq(mia_alloc_usable(p), 2048);
+  p = resize(allocate(240), 240, 250); /* of little */
+  ck_assert_uint_eq(mia_alloc_usable(p), 256);
+  p = resize(allocate(28000), 28000, 30000); /* beyond the largest class */
+  ck_assert_uint_eq(mia_alloc_usable(p), 30720);
+  p = mia_alloc_aligned(1000, 512, false);
+  p = mia_alloc_resize(p, 1100, 512);
+  ck_assert(mia_is_aligned(p, 512) && mia_alloc_usable(p) == 1536);
+}
+END_TEST
+
+START_TEST(huge_blocks_grow_by_large_os_pages) {
+  if (MIA_DEBUG) return;
+  const size_t size = SPAN_MAX + MIA_MIB, step = MIA_OS_LARGE_PAGE;
+  char *p = resize(allocate(size), size, size + 1);
+  ck_assert_uint_eq(mia_alloc_usable(p), mia_align_up(size, step));
+  ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
+  size_t calls = fake_calls(FAKE_RESIZE | FAKE_MOVE);
+  ck_assert_ptr_eq(resize(p, size, mia_align_up(size, step)), p);
+  ck_assert_ptr_eq(resize(p, size, size - MIA_MIB + 1), p);
+  ck_assert(fake_calls(FAKE_RESIZE | FAKE_MOVE) == calls);
+  p = resize(p, size, size - MIA_MIB);
+  ck_assert_uint_eq(mia_alloc_usable(p), size - MIA_MIB);
+  p = mia_alloc_resize_in(mia_local_main_heap(), p, size, 1, 0, true); /* no room to keep zero */
+  ck_assert_uint_eq(mia_alloc_usable(p), size);
+  fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, 2);
+  p = mia_alloc_resize(p, size + 1, 1);
+  ck_assert_uint_eq(mia_alloc_usable(p), mia_align_up(size + 1, mia_os_page_size()));
 }
 END_TEST
 
@@ -218,6 +258,8 @@ SUITE("alloc/realloc") {
   TEST(every_size_from_every_size);
   TEST(large_blocks_grow_where_they_are);
   TEST(a_block_that_keeps_growing_is_not_copied);
+  TEST(what_grows_little_by_little_has_room);
+  TEST(huge_blocks_grow_by_large_os_pages);
   LOOP(pages_are_moved_to_a_mapping, 0, WAYS);
   TEST(alignment_is_kept_where_it_is_asked_for);
   TEST(a_refused_resize_leaves_the_block);

@@ -66,6 +66,19 @@ START_TEST(resized_keeps_content_and_gets_a_zero_tail) {
 }
 END_TEST
 
+START_TEST(what_grows_is_backed_by_large_os_pages) {
+  const size_t least = MIA_ARENA_LARGE_PAGES_MIN;
+  char *p = taken(least / 2, 1);
+  p = mia_arena_huge_resize(p, least / 2, least - 4096, true);
+  ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 0);
+  p = mia_arena_huge_resize(p, least - 4096, least, true);
+  ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
+  p = mia_arena_huge_resize(p, least, least - 4096, true);
+  ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
+  ck_assert(mia_arena_huge_give(p, least - 4096));
+}
+END_TEST
+
 START_TEST(where_it_is_or_not_at_all) {
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
@@ -195,6 +208,7 @@ SUITE("arena/huge") {
   CASE(world_of_arenas, world_end);
   TEST(taken_is_zero_aligned_counted_and_gone_when_given);
   TEST(resized_keeps_content_and_gets_a_zero_tail);
+  TEST(what_grows_is_backed_by_large_os_pages);
   TEST(where_it_is_or_not_at_all);
   TEST(moved_where_there_is_no_room);
   LOOP(a_refused_resize_changes_nothing, 0, 2);

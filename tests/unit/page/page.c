@@ -115,6 +115,26 @@ START_TEST(P5_used_memory_is_not_called_fresh) {
 }
 END_TEST
 
+/* As much again as there is, as long as nothing is touched for the first time. */
+START_TEST(of_used_memory_more_is_carved_at_a_time) {
+  enum { CLASS = 32, FEW = 4 }; /* 1 KiB */
+  bool fresh;
+  mia_page *page = made(CLASS);
+  while (mia_page_lend(page, &fresh) != NULL)
+    need_at(page->used % FEW == 0 || page->used == page->total, page->used);
+  page->used = 0; /* all is free: */
+  mia_page_retire(page);
+  page = made(CLASS);
+  ck_assert(!page->zero);
+  for (uint32_t used = FEW; used < page->total; used *= 2) {
+    ck_assert_ptr_nonnull(mia_page_lend(page, &fresh));
+    ck_assert_uint_eq(page->used, used);
+  }
+  while (mia_page_lend(page, &fresh) != NULL) continue;
+  ck_assert_uint_eq(page->used, page->total);
+}
+END_TEST
+
 START_TEST(P1_lent_is_free_then_remote_then_carved) {
   bool fresh;
   mia_page *page = made(mia_class_of(3 * MIA_KIB));
@@ -515,6 +535,7 @@ SUITE("page/page") {
   LOOP(P2_every_block_of_a_class_is_lent_once, 0, MIA_CLASS_COUNT);
   TEST(P5_blocks_are_carved_no_earlier_than_needed);
   TEST(P5_used_memory_is_not_called_fresh);
+  TEST(of_used_memory_more_is_carved_at_a_time);
   TEST(P1_lent_is_free_then_remote_then_carved);
   TEST(P1_gathered_joins_what_is_free);
   LOOP(P1_holds_after_any_change, 0, 4);
