@@ -307,9 +307,9 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
 
 /* Debug builds fill what was not asked for. */
 size_t mia_page_good_resize(const mia_page *page, size_t size) {
+  if (MIA_DEBUG || page->size_class != MIA_CLASS_HUGE) return size;
   size_t wanted = page->lead + size;
-  if (MIA_DEBUG || page->size_class != MIA_CLASS_HUGE || wanted < MIA_ARENA_LARGE_PAGES_MIN)
-    return size;
+  if (wanted < MIA_ARENA_LARGE_PAGES_MIN) return size;
   size_t rounded = mia_align_up(wanted, MIA_OS_LARGE_PAGE) - page->lead;
   return size > page->size || page->size == rounded ? rounded : size;
 }
