@@ -8,7 +8,6 @@
 #include "local/bin.h"
 #include "local/heap.h"
 #include "local/spare.h"
-#include "local/stash.h"
 #include "local/stock.h"
 #include "local/thread.h"
 #include "os/os.h"
@@ -28,23 +27,6 @@ static void *from_class(mia_local *self, unsigned size_class, size_t size, bool 
     bool fresh = self->bins[size_class].fresh;
     memset(block, 0, fresh ? sizeof(mia_block) : mia_class_size(size_class) - MIA_GUARD_EDGE);
   }
-  return mia_fast_guard(self, size_class, block, size);
-}
-
-/* The most frequent reason to come here: the list is at its end, and the owner
- * has freed blocks of the same page in the meantime. */
-static void *relend(mia_local *self, unsigned size_class, size_t size) {
-  mia_bin *bin = &self->bins[size_class];
-  if (bin->page == NULL || mia_local_list(self, size_class) != NULL) return NULL;
-  uint32_t count = 0;
-  mia_block *block = mia_stash_use(self, size_class);
-  if (block == NULL) block = mia_page_lend_free(bin->page, &count);
-  if (block == NULL) return NULL;
-  bin->fresh = false;
-  bin->warm = true;
-  mia_fast_inspect(self, size_class, block);
-  self->head[size_class] = block->next;
-  mia_count_add(&self->counts.lent[size_class], count);
   return mia_fast_guard(self, size_class, block, size);
 }
 
@@ -127,12 +109,8 @@ static void *allocate(mia_heap *heap, const request *r) {
   return p;
 }
 
-void *mia_alloc_again(size_t room, size_t size) {
-  return room <= MIA_CLASS_SIZE_MAX ? relend(mia_local_self, mia_class_of(room), size) : NULL;
-}
-
-/* The same for a large block: the page of one that was freed is in reserve. */
-static void *again(mia_local *self, size_t size) {
+void *mia_alloc_large_again(size_t size) {
+  mia_local *self = mia_local_self;
   size_t room = mia_guard_room(size);
   if (self->chosen != NULL || room > MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE - MIA_GUARD_LEAD)
     return NULL;
@@ -144,7 +122,8 @@ void *mia_alloc_slow(size_t size, bool zero) {
   if (!zero) {
     mia_local *self = mia_local_self;
     size_t room = mia_guard_room(size);
-    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_again(room, size) : again(self, size);
+    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_fast_again(self, room, size)
+                                         : mia_alloc_large_again(size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),
@@ -177,11 +156,9 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
 }
 
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
-  if (mia_is_power_of_two(align) && align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX &&
-      !zero) {
-    size_t room = mia_align_up(mia_guard_room(some(size)), align);
-    void *p = mia_fast_take(room, size);
-    if (mia_unlikely(p == NULL)) p = mia_alloc_again(room, size);
+  if (!zero && mia_fast_is_aligned_class(size, align)) {
+    void *p = mia_fast_aligned(size, align);
+    if (p == NULL) p = mia_fast_again(mia_local_self, mia_fast_aligned_room(size, align), size);
     if (mia_likely(p != NULL)) return p;
   }
   return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);

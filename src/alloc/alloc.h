@@ -11,9 +11,8 @@
 mia_cold void *mia_alloc_slow(size_t size, bool zero);
 void *mia_alloc_zeroed(size_t size);
 
-/* A block that has `room' bytes for a request of `size', of those that were freed
- * where the list came from that is at its end.  NULL: there is none. */
-void *mia_alloc_again(size_t room, size_t size);
+/* One beyond the classes, where the page of one that was freed is in reserve; else NULL. */
+void *mia_alloc_large_again(size_t size);
 
 /* A block at a multiple of `align'; EINVAL if that is no power of two. */
 void *mia_alloc_aligned(size_t size, size_t align, bool zero);

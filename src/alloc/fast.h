@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "local/local.h"
+#include "local/stash.h"
 #include "page/guard.h"
 #include "page/mark.h"
 
@@ -54,6 +55,42 @@ mia_inline void *mia_fast_take(size_t room, size_t size) {
 }
 
 mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_guard_room(size), size); }
+
+/* What blocks at multiples of `align', which is at most a slice, need for a request:
+ * then their class has no others (class.h). */
+mia_inline size_t mia_fast_aligned_room(size_t size, size_t align) {
+  return mia_align_up(mia_guard_room(size + (size == 0)), align);
+}
+
+mia_inline bool mia_fast_is_aligned_class(size_t size, size_t align) {
+  return mia_is_power_of_two(align) && align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX &&
+         mia_fast_aligned_room(size, align) <= MIA_CLASS_SIZE_MAX;
+}
+
+/* NULL: ask mia_alloc_aligned. */
+mia_inline void *mia_fast_aligned(size_t size, size_t align) {
+  if (mia_unlikely(!mia_fast_is_aligned_class(size, align))) return NULL;
+  return mia_fast_take(mia_fast_aligned_room(size, align), size);
+}
+
+/* The most frequent reason why a list is at its end is that what was freed meanwhile
+ * is not on it: the stash, or blocks of the same page.  `room' is a class's.
+ * NULL: ask mia_alloc_slow. */
+mia_inline void *mia_fast_again(mia_local *self, size_t room, size_t size) {
+  unsigned size_class = mia_class_of(room);
+  mia_bin *bin = &self->bins[size_class];
+  if (mia_unlikely(bin->page == NULL) || mia_local_list(self, size_class) != NULL) return NULL;
+  uint32_t count = 0;
+  mia_block *block = mia_stash_use(self, size_class);
+  if (mia_likely(block == NULL)) block = mia_page_lend_free(bin->page, &count);
+  if (mia_unlikely(block == NULL)) return NULL;
+  bin->fresh = false;
+  bin->warm = true;
+  mia_fast_inspect(self, size_class, block);
+  self->head[size_class] = block->next;
+  mia_count_add(&self->counts.lent[size_class], count);
+  return mia_fast_guard(self, size_class, block, size);
+}
 
 /* Whether a page may have no block in use and still stay with its owner: lists are
  * lent from it. */

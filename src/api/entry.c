@@ -77,11 +77,22 @@ mia_inline void *finish(void *p, request r) {
   return p;
 }
 
-void *mia_api_malloc_slow(size_t size) {
+mia_cold static void *malloc_slower(size_t size) {
   int error = error_to_keep();
   if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_let_free(mia_local_self, false);
   void *p = mia_alloc_slow(size, false);
   return finish(p, (request){.size = size, .align = 1, .error = error});
+}
+
+void *mia_api_malloc_slow(size_t size) {
+  void *p = NULL;
+  size_t room = mia_guard_room(size);
+  if (mia_likely(!mia_api_has_deferred()))
+    p = room <= MIA_CLASS_SIZE_MAX ? mia_fast_again(mia_local_self, room, size)
+                                   : mia_alloc_large_again(size);
+  if (mia_unlikely(p == NULL)) return malloc_slower(size);
+  mia_api_tick();
+  return p;
 }
 
 void mia_api_free_slow(void *p) {
@@ -96,6 +107,8 @@ void *mia_api_zalloc(size_t size) {
 }
 
 void *mia_api_aligned(size_t size, size_t align, bool zero) {
+  void *fast = zero ? NULL : mia_fast_aligned(size, align);
+  if (mia_likely(fast != NULL)) return fast;
   int error = error_to_keep();
   void *p = mia_alloc_aligned(size, align, zero);
   return finish(p, (request){.size = size, .align = align, .zero = zero, .error = error});
@@ -137,11 +150,17 @@ void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, 
 
 /* ---- the C library's rules ---- */
 
-int mia_api_posix_memalign(void **result, size_t align, size_t size) {
-  if (!mia_is_power_of_two(align) || align % sizeof(void *) != 0) return EINVAL;
+mia_cold static void *aligned_or_no_error(size_t size, size_t align) {
   int error = errno;
   void *p = mia_api_aligned(size, align, false);
   errno = error;
+  return p;
+}
+
+int mia_api_posix_memalign(void **result, size_t align, size_t size) {
+  if (!mia_is_power_of_two(align) || align % sizeof(void *) != 0) return EINVAL;
+  void *p = mia_fast_aligned(size, align);
+  if (mia_unlikely(p == NULL)) p = aligned_or_no_error(size, align);
   if (p == NULL) return ENOMEM;
   *result = p;
   return 0;

@@ -76,12 +76,6 @@ void mia_map_cover_prepared(const void *p, void *prepared) {
 #endif
 
 void mia_map_set_page(const void *start, size_t slices, const void *page) {
-  uintptr_t at = (uintptr_t)start;
-  for (size_t i = 0; i < slices; i++, at += MIA_SLICE_SIZE) {
-    mia_aword *leaf = mia_map_leaf((const void *)at);
-    mia_assert(leaf != NULL);
-    mia_aword *entry = &leaf[(at >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1)];
-    mia_assert(page == NULL || mia_aword_get(entry) == 0);
-    mia_aword_set(entry, (uintptr_t)page);
-  }
+  for (size_t i = 0; i < slices; i++)
+    mia_map_set_slice((const char *)start + (i << MIA_SLICE_SHIFT), page);
 }

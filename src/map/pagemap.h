@@ -13,6 +13,7 @@
 #ifndef MIA_MAP_PAGEMAP_H
 #define MIA_MAP_PAGEMAP_H
 
+#include "base/fail.h"
 #include "base/layout.h"
 
 #define MIA_MAP_LEAF_SHIFT 16
@@ -59,6 +60,15 @@ mia_inline void *mia_map_page_at(const void *p) {
   return (void *)mia_aword_get(&leaf[index]);
 }
 
+/* Sets the page of a covered slice, which belongs to the caller; NULL clears. */
+mia_inline void mia_map_set_slice(const void *p, const void *page) {
+  mia_aword *leaf = mia_map_leaf(p);
+  mia_assert(leaf != NULL);
+  mia_aword *entry = &leaf[((uintptr_t)p >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1)];
+  mia_assert(page == NULL || mia_aword_get(entry) == 0);
+  mia_aword_set(entry, (uintptr_t)page);
+}
+
 /* Makes sure that the slices of [start, start + size) can be set.  False: out
  * of memory. */
 bool mia_map_cover(const void *start, size_t size);
@@ -68,8 +78,7 @@ bool mia_map_cover(const void *start, size_t size);
 void *mia_map_prepare(void);
 void mia_map_cover_prepared(const void *p, void *prepared);
 
-/* Sets the page of `slices' covered slices from the one of `start' on; NULL
- * clears.  The slices belong to the caller. */
+/* The same of `slices' from the one of `start' on. */
 void mia_map_set_page(const void *start, size_t slices, const void *page);
 
 #endif

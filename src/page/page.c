@@ -154,21 +154,20 @@ void mia_page_renew_single(mia_page *page, size_t size) {
   page->used = 1;
   page->free = NULL;
   mia_owner_begin_full(page, 1);
-  mia_page_show(page);
+  mia_map_set_slice(page->start, page);
 }
 
 /* A block of a page of its own is known by its start only. */
-static size_t slices_in_map(const mia_page *page) {
-  return page->size_class < MIA_CLASS_COUNT ? page->slices : 1;
+static void set_map(const mia_page *page, const mia_page *to) {
+  if (page->slices == 1 || page->size_class >= MIA_CLASS_COUNT)
+    mia_map_set_slice(page->start, to);
+  else
+    mia_map_set_page(page->start, page->slices, to);
 }
 
-void mia_page_hide(const mia_page *page) {
-  mia_map_set_page(page->start, slices_in_map(page), NULL);
-}
+void mia_page_hide(const mia_page *page) { set_map(page, NULL); }
 
-void mia_page_show(const mia_page *page) {
-  mia_map_set_page(page->start, slices_in_map(page), page);
-}
+void mia_page_show(const mia_page *page) { set_map(page, page); }
 
 /* ---- retiring ---- */
 
