@@ -87,10 +87,15 @@ static void visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay) {
   mia_acell_set(&arena->purge_expire, stale ? after(now, more ? 0 : delay) : 0);
 }
 
-/* Where nothing is idle not even the lock is looked at: a small process then has less
- * of the C library in its memory. */
+/* Once in a tick, unless what is idle goes at once.  Where nothing is, not even the
+ * lock is looked at: a small process then has less of the C library in its memory. */
+static bool is_time_to_look(mia_tick now, mia_tick delay) {
+  return mia_arena_idle() > 0 && (delay == 0 || mia_acell_get(&mia_arena_all.looked) != now);
+}
+
 void mia_arena_purge_due(mia_tick now, mia_tick delay) {
-  if (mia_arena_idle() == 0 || !mia_os_try_lock(&mia_arena_all.purge)) return;
+  if (!is_time_to_look(now, delay) || !mia_os_try_lock(&mia_arena_all.purge)) return;
+  mia_acell_set(&mia_arena_all.looked, now);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) visit_if_due(mia_arena_nth(i), now, delay);
   mia_os_unlock(&mia_arena_all.purge);

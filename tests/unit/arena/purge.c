@@ -126,7 +126,7 @@ END_TEST
 
 /* Ticks of 32 bits wrap; a deadline is never 0, which says that none is set. */
 START_TEST(deadlines_wrap) {
-  mia_tick start = (mia_tick)0 - (mia_tick)(_i * DELAY / 2);
+  mia_tick start = (mia_tick)1 - (mia_tick)(_i * DELAY / 2); /* no tick is 0 */
   (void)dirty(4);
   due_at(start);
   ck_assert(mia_acell_get(&mia_arena_all.first.purge_expire) != 0);
@@ -137,6 +137,22 @@ START_TEST(deadlines_wrap) {
   due_at(start + 2 * DELAY);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
   due_at(start + 2 * DELAY + 2);
+  ck_assert_uint_eq(fake.purged, 4 * SLICE);
+}
+END_TEST
+
+START_TEST(once_in_a_tick_unless_it_goes_at_once) {
+  due_at(5); /* nothing is idle: that does not count */
+  (void)dirty(4);
+  mia_aword_set(&mia_arena_all.first.stale, 1);
+  due_at(5);
+  mia_acell_set(&mia_arena_all.first.purge_expire, 4);
+  due_at(5);
+  ck_assert(!mia_map_any(mia_arena_all.first.aged, 0, 4));
+  due_at(6);
+  ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4));
+  mia_acell_set(&mia_arena_all.first.purge_expire, 0);
+  mia_arena_purge_due(6, 0);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
 }
 END_TEST
@@ -176,7 +192,7 @@ START_TEST(a_visit_has_a_budget) {
   for (size_t i = 0; i < SPANS; i++) give(&spans[i]);
   for (mia_tick visit = 0; visit < 2; visit++) due_at(1000 + visit * DELAY);
   size_t visits = 0;
-  for (; fake.purged < size && visits < 20; visits++) due_at(1000 + 2 * DELAY);
+  for (; fake.purged < size && visits < 20; visits++) due_at(1000 + 2 * DELAY + (mia_tick)visits);
   ck_assert_uint_eq(fake.purged, size);
   ck_assert_uint_ge(visits, 3);
 }
@@ -358,6 +374,7 @@ SUITE("arena/purge") {
   TEST(hot_stays);
   TEST(no_delay_is_at_once);
   LOOP(deadlines_wrap, 0, 5);
+  TEST(once_in_a_tick_unless_it_goes_at_once);
   TEST(a_refused_purge_changes_nothing);
   TEST(a_refused_purge_is_tried_again);
   TEST(a_visit_has_a_budget);
