@@ -81,10 +81,22 @@ void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_mo
   return p;
 }
 
+enum { CANNOT = 1, CAN };
+
+static bool can_detach(void) {
+  uintptr_t known = mia_aword_get(&mia_arena_all.detach);
+  if (known == 0) {
+    known = mia_os_can_detach() ? CAN : CANNOT;
+    mia_aword_set(&mia_arena_all.detach, known);
+  }
+  return known == CAN;
+}
+
 /* Only of arenas that are nobody else's.  What is behind the last byte in its slice
  * stays. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size) {
-  if (arena->brought || arena->pinned || arena->commit != NULL || !count_used(size)) return NULL;
+  if (arena->brought || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
+  if (!count_used(size)) return NULL;
   void *prepared = mia_map_prepare();
   void *p = prepared != NULL ? mia_os_detach(span, size) : NULL;
   if (prepared != NULL) mia_map_cover_prepared(p != NULL ? p : span, prepared);

@@ -53,6 +53,19 @@ void *mia_os_detach(void *start, size_t size) {
   return to;
 }
 
+/* qemu-user 7.2 never purges again what was detached, and says that it did. */
+bool mia_os_can_detach(void) {
+  size_t size = mia_os_page_size();
+  volatile char *p = mia_os_reserve(size, true);
+  if (p == NULL) return false;
+  char *start = (char *)(uintptr_t)p, *to = mia_os_detach(start, size);
+  *p = 1;
+  bool can = to != NULL && mia_os_purge(start, size) && *p == 0;
+  if (to != NULL) (void)mia_os_release(to, size);
+  (void)mia_os_release(start, size);
+  return can;
+}
+
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
 /* "123 45 ...": OS pages in all, OS pages resident. */

@@ -85,6 +85,7 @@ void *mia_os_move(void *start, size_t size, size_t wanted) {
   (void)start, (void)size, (void)wanted;
   return NULL;
 }
+bool mia_os_can_detach(void) { return false; }
 void *mia_os_detach(void *start, size_t size) {
   (void)start, (void)size;
   return NULL;

@@ -184,7 +184,7 @@ static bool commits(bool commit, void *start, size_t size, bool *zero, void *arg
 }
 
 /* Nobody knows what the kernel makes of other memory than ours. */
-enum { BROUGHT, PINNED, COMMITTED, REFUSED, LIMITED, REASONS };
+enum { BROUGHT, PINNED, COMMITTED, UNABLE, REFUSED, LIMITED, REASONS };
 
 START_TEST(what_cannot_be_detached_stays) {
   mia_span span;
@@ -193,6 +193,7 @@ START_TEST(what_cannot_be_detached_stays) {
   span.arena->brought = _i == BROUGHT;
   span.arena->pinned = _i == PINNED;
   span.arena->commit = _i == COMMITTED ? commits : NULL;
+  fake.no_detach = _i == UNABLE;
   if (_i == REFUSED) fake_refuse(FAKE_DETACH, 1, 1);
   if (_i == LIMITED) mia_aword_set(&mia_arena_all.limit, 3 * MIA_SLICE_SIZE);
   size_t before = reserved();

@@ -180,6 +180,7 @@ START_TEST(detached_memory_is_a_mapping_and_leaves_zeroes) {
     to = mia_os_move(to, size, 2 * size);
     ck_assert(to != NULL && all_are(to, size, 4) && all_are(to + size, size, 0));
     ck_assert(mia_os_release(to, 2 * size));
+    ck_assert(!mia_os_can_detach() || (mia_os_purge(part, size) && all_are(part, size, 0)));
     memset(part, 4, size);
   }
   ck_assert(all_are(p, 16 * os_page, 4)); /* of a platform that cannot, too */
