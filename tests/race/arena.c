@@ -89,10 +89,12 @@ static const race_model aging = {.name = "arena/purge-due",
                                  .threads = {one_slice, purge_later, purge_later},
                                  .end = all_free,
                                  .longer = true};
-/* All slices are held, none is idle; where to search is advice only. */
+/* All slices are held, none is idle, but elsewhere, so that the purger comes; where to
+ * search is advice only. */
 static void begin_held(void) {
   begin_scarce();
   (void)mia_arena_purge_now();
+  mia_aword_set(&mia_arena_all.idle, MIA_SLICE_SIZE);
   for (unsigned i = 0; i < FREE; i++)
     if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
   race_ignore(&arena->hint, sizeof arena->hint);
