@@ -164,10 +164,7 @@ static bool visit_arena(const walk *w, mia_arena *arena) {
 bool mia_alloc_heap_visit(mia_heap *heap, bool blocks, mia_visitor *visit, void *arg) {
   walk w = {.heap = heap, .blocks = blocks, .visit = visit, .arg = arg};
   mia_local *self = mia_local_self;
-  if (!mia_local_is_none(self)) {
-    mia_local_flush(self);
-    mia_local_send_stashes(self);
-  }
+  if (!mia_local_is_none(self)) mia_local_send_home(self);
   for (mia_page *page = heap->pages; page != NULL; page = page->heap_next)
     if (!visit_page(&w, page)) return false;
   if (heap != mia_local_main_heap()) return true;

@@ -16,6 +16,7 @@
  * a mapping of its own: growing goes on, and then costs no copying. */
 #define HUGE_BY_GROWTH (8 * MIA_MIB)
 
+/* Blocks that grow have room for the next time from this size on. */
 enum { SLACK_MIN = 256 };
 
 enum { CAPACITY_MIN = MIA_DEBUG ? MIA_GUARD_SIZE : MIA_BLOCK_MIN };

@@ -31,10 +31,7 @@ static bool get(mia_census wanted, mia_stats *stats) {
   }
   int error = errno;
   mia_local *self = mia_local_self;
-  if (!mia_local_is_none(self)) {
-    mia_local_flush(self);
-    mia_local_send_stashes(self);
-  }
+  if (!mia_local_is_none(self)) mia_local_send_home(self);
   mia_api_count(&wanted, stats);
   errno = error;
   return true;

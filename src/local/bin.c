@@ -251,8 +251,7 @@ static void send_each(mia_local *self, mia_block *list) {
 }
 
 static void send_stash(mia_local *self, unsigned size_class) {
-  uintptr_t count;
-  send_each(self, mia_stash_end(&self->bins[size_class], &count));
+  send_each(self, mia_stash_end(&self->bins[size_class]));
 }
 
 /* What is left of a stash that is the list in use. */
@@ -268,11 +267,14 @@ static void send_mixed(mia_local *self, unsigned size_class) {
   send_each(self, list);
 }
 
+static void send_kept(mia_local *self, unsigned size_class) {
+  send_stash(self, size_class);
+  send_mixed(self, size_class);
+}
+
 void mia_local_send_stashes(mia_local *self) {
-  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    send_stash(self, size_class);
-    send_mixed(self, size_class);
-  }
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
+    send_kept(self, size_class);
 }
 
 static void empty(mia_local *self, unsigned size_class) {
@@ -286,6 +288,11 @@ static void empty(mia_local *self, unsigned size_class) {
 
 void mia_local_flush(mia_local *self) {
   while (self->waiting != 0) empty(self, (unsigned)__builtin_ctzll(self->waiting));
+}
+
+void mia_local_send_home(mia_local *self) {
+  mia_local_flush(self);
+  mia_local_send_stashes(self);
 }
 
 static void begin_box(mia_local *self, mia_page *page, mia_block *block) {
@@ -387,8 +394,7 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
 /* Takes the list in use back to its page, which is then one of the others. */
 static void end_lending(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
-  send_stash(self, size_class);
-  send_mixed(self, size_class);
+  send_kept(self, size_class);
   mia_page *page = bin->page;
   if (page == NULL) return;
   (void)mia_local_resume(self, size_class);

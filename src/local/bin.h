@@ -32,6 +32,9 @@ void mia_local_flush(mia_local *self);
 /* Sends what is in stashes, and what is left of those that are lists in use. */
 void mia_local_send_stashes(mia_local *self);
 
+/* Sends both: of what the thread has freed, nothing is then seen as in use. */
+void mia_local_send_home(mia_local *self);
+
 /* Gathers, and retires the pages that are empty. */
 void mia_local_collect(mia_local *self);
 

@@ -27,10 +27,9 @@ mia_inline void mia_stash_put(mia_bin *bin, mia_block *block) {
   bin->stashed++;
 }
 
-/* Takes the stash, and ends it; *count is its length. */
-mia_inline mia_block *mia_stash_end(mia_bin *bin, uintptr_t *count) {
+/* Takes the stash, and ends it. */
+mia_inline mia_block *mia_stash_end(mia_bin *bin) {
   mia_block *list = bin->stash;
-  *count = bin->stashed;
   bin->stash = NULL;
   bin->stashed = 0;
   bin->stashes = false;
@@ -42,8 +41,8 @@ mia_inline mia_block *mia_stash_end(mia_bin *bin, uintptr_t *count) {
  * from now on are kept. */
 mia_inline mia_block *mia_stash_use(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
-  uintptr_t count;
-  mia_block *list = mia_stash_end(bin, &count);
+  uintptr_t count = bin->stashed;
+  mia_block *list = mia_stash_end(bin);
   bin->stashes = true;
   bin->mixed = list != NULL;
   if (list == NULL) return NULL;

@@ -32,7 +32,7 @@
 #include "page/class.h"
 
 /* Who frees a block of another thread's page reads what is on the first cache line,
- * and does not wait for what the owner writes to the second. */
+ * and does not wait for what the owner writes to the second (with 64-bit pointers). */
 typedef struct mia_page {
   mia_aword owner;    /* [any] the mia_local that owns the page, or 0; written by that one */
   size_t size;        /* [const] of a block; of a large one changed by its holder */
