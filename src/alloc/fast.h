@@ -10,6 +10,7 @@
 #define MIA_ALLOC_FAST_H
 
 #include "base/fail.h"
+#include "local/hot.h"
 #include "local/local.h"
 #include "local/stash.h"
 #include "page/guard.h"
@@ -90,6 +91,22 @@ mia_inline void *mia_fast_again(mia_local *self, size_t room, size_t size) {
   self->head[size_class] = block->next;
   mia_count_add(&self->counts.lent[size_class], count);
   return mia_fast_guard(self, size_class, block, size);
+}
+
+/* A large block, or NULL: ask mia_alloc_slow.  Debug builds guard it there. */
+mia_inline void *mia_fast_large(mia_local *self, size_t size) {
+  if (MIA_DEBUG || self->chosen != NULL) return NULL;
+  mia_page *page = mia_hot_take(self, size);
+  if (mia_unlikely(page == NULL)) return NULL;
+  mia_count_add(&self->counts.lent[MIA_CLASS_LARGE], 1);
+  return page->start;
+}
+
+/* False: ask mia_alloc_free_slow, if it was refused by mia_fast_free. */
+mia_inline bool mia_fast_free_large(void *p) {
+  mia_page *page = mia_page_of(p);
+  if (MIA_DEBUG || mia_unlikely(page == NULL) || page->start != p) return false;
+  return mia_hot_free(mia_local_self, page);
 }
 
 /* Whether a page may have no block in use and still stay with its owner: lists are

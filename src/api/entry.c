@@ -84,18 +84,23 @@ mia_cold static void *malloc_slower(size_t size) {
   return finish(p, (request){.size = size, .align = 1, .error = error});
 }
 
+mia_cold static void *malloc_large(size_t size) {
+  void *p = mia_likely(!mia_api_has_deferred()) ? mia_fast_large(mia_local_self, size) : NULL;
+  return mia_likely(p != NULL) ? p : malloc_slower(size);
+}
+
 void *mia_api_malloc_slow(size_t size) {
-  void *p = NULL;
   size_t room = mia_guard_room(size);
-  if (mia_likely(!mia_api_has_deferred()))
-    p = room <= MIA_CLASS_SIZE_MAX ? mia_fast_again(mia_local_self, room, size)
-                                   : mia_alloc_large_again(size);
+  if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
+  void *p = NULL;
+  if (mia_likely(!mia_api_has_deferred())) p = mia_fast_again(mia_local_self, room, size);
   if (mia_unlikely(p == NULL)) return malloc_slower(size);
   mia_api_tick();
   return p;
 }
 
 void mia_api_free_slow(void *p) {
+  if (mia_fast_free_large(p)) return;
   mia_alloc_free_slow(p);
   mia_api_tick();
 }

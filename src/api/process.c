@@ -10,6 +10,7 @@
 #include "api/purge.h"
 #include "api/stats.h"
 #include "local/bin.h"
+#include "local/spare.h"
 #include "local/thread.h"
 #include "os/os.h"
 
@@ -29,7 +30,10 @@ static void watch(mia_local *self, mia_tick now) {
   bool wanted = delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch));
   if (!wanted) return;
   bool anew = now != self->withheld;
-  if (anew) mia_local_send_stashes(self);
+  if (anew) {
+    mia_local_send_stashes(self);
+    mia_local_cool(self);
+  }
   mia_local_withhold(self, anew);
   self->withheld = now;
 }

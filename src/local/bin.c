@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "local/bin.h"
+#include "local/hot.h"
 #include "local/pool.h"
 #include "local/spare.h"
 #include "local/stash.h"
@@ -346,6 +347,8 @@ static bool adopt_early(mia_local *self, mia_page *page) {
 /* The one block of a page.  Somebody else may have the page at this moment, to
  * end its heap: he then sees to it. */
 static void free_single(mia_local *self, mia_page *page, const mia_block *block) {
+  if (mia_hot_fits(page)) mia_local_cool(self);
+  if (mia_hot_free(self, page)) return;
   mia_single_freed freed = mia_owner_free_single(page);
   if (freed == MIA_SINGLE_TWICE) mia_base_misuse("block freed twice", block);
   if (freed == MIA_SINGLE_LEFT) return;

@@ -87,6 +87,7 @@ typedef struct mia_local {
   mia_outbox outboxes[MIA_LOCAL_OUTBOXES]; /* [own] by class */
   uint64_t waiting;                        /* [own] a bit for each that is not empty */
   size_t large_spares;                     /* [own] slices of large ones, or more than there are */
+  mia_page *hot;                           /* [own] a large page at hand: hot.h */
   mia_heap *heap;                          /* [const] while in use */
   struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */
   mia_heap_entry *entries; /* [own] by the id of a heap; kept when the thread ends */
@@ -172,9 +173,13 @@ mia_inline mia_heap *mia_local_heap_of(const mia_page *page) {
   return mia_local_heap((mia_heap *)mia_aword_get(&page->heap));
 }
 mia_inline void mia_local_set_heap(mia_page *page, mia_heap *heap) {
-  mia_aword_set(&page->heap, (uintptr_t)mia_local_heap_field(heap));
+  mia_aword_set_rel(&page->heap, (uintptr_t)mia_local_heap_field(heap));
 }
 mia_inline bool mia_local_is_main(const mia_page *page) { return mia_aword_get(&page->heap) == 0; }
+/* The same, and no other heap has a claim to it that is not seen. */
+mia_inline bool mia_local_is_main_for_good(const mia_page *page) {
+  return mia_aword_get_acq(&page->heap) == 0;
+}
 /* Where blocks come from that name no heap. */
 mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {
   return mia_local_heap(self->chosen);

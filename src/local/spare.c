@@ -2,9 +2,9 @@
 #include "base/prelude.h"
 
 #include "base/fail.h"
+#include "local/hot.h"
 #include "local/spare.h"
 #include "local/stock.h"
-#include "page/guard.h"
 
 enum { AGED = 1 };
 
@@ -65,6 +65,13 @@ void mia_local_keep(mia_local *self, mia_page *page) {
   if (slot != NULL && self->large_spares > MIA_LOCAL_LARGE_SPARES) drop_large(self, large);
 }
 
+void mia_local_cool(mia_local *self) {
+  mia_page *page = self->hot;
+  if (page == NULL) return;
+  self->hot = NULL;
+  mia_local_keep(self, page);
+}
+
 mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
   mia_page *page = take(&self->spares[size_class]);
   if (page == NULL) return NULL;
@@ -75,6 +82,7 @@ mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
 
 mia_page *mia_local_reuse_large(mia_local *self, size_t slices) {
   if (slices > MIA_LOCAL_LARGE_SPARES) return NULL;
+  if (self->hot != NULL && self->hot->slices == slices) mia_local_cool(self);
   mia_page *page = take(large_slot(self, slices));
   if (page == NULL) return NULL;
   self->large_spares -= slices;
@@ -91,6 +99,7 @@ static void drop_or_age(mia_local *self, mia_aword *slot) {
 }
 
 void mia_local_drop_own_spares(mia_local *self) {
+  mia_local_cool(self);
   for (size_t i = 0; i < MIA_LOCAL_SPARES; i++) drop(self, &self->spares[i]);
 }
 

@@ -31,6 +31,9 @@ void mia_local_drop_own_spares(mia_local *self);
 void mia_local_drop_spares(mia_local *self);
 void mia_local_age_spares(mia_local *self);
 
+/* Makes the page that is hot a spare. */
+void mia_local_cool(mia_local *self);
+
 /* Whether any local has a spare. */
 bool mia_local_has_spares(void);
 

@@ -112,6 +112,23 @@ mia_inline mia_single_freed mia_owner_free_single(mia_page *page) {
   return (was & MIA_OWNER_CLAIMED) != 0 ? MIA_SINGLE_LEFT : MIA_SINGLE_MINE;
 }
 
+/* The same for a page that nobody can get meanwhile.  False: nothing was done, somebody
+ * still has it, or the block is free. */
+mia_inline bool mia_owner_free_alone(mia_page *page) {
+  uintptr_t live = mia_owner_word(MIA_OWNER_LIST_NONE, 1, 0);
+  if (mia_aword_get_acq(&page->remote) != live) return false;
+  mia_aword_set(&page->remote, mia_owner_word(0, 0, MIA_OWNER_CLAIMED));
+  page->used = 0;
+  return true;
+}
+
+/* Makes the one block of a page that the caller has, and which is hidden, live. */
+mia_inline void mia_owner_begin_single(mia_page *page) {
+  page->used = 1;
+  mia_owner_begin_full(page, 1);
+  mia_map_set_slice(page->start, page);
+}
+
 /* Takes the list off a page that the caller has; *count is its length.  Nothing
  * is released: who gets the page next gets it by a drop. */
 mia_inline mia_block *mia_owner_gather(mia_page *page, uint32_t *count) {

@@ -151,10 +151,8 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
 void mia_page_renew_single(mia_page *page, size_t size) {
   if (size > page->size || page->size - size >= MIA_OS_PAGE_MIN)
     page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
-  page->used = 1;
   page->free = NULL;
-  mia_owner_begin_full(page, 1);
-  mia_map_set_slice(page->start, page);
+  mia_owner_begin_single(page);
 }
 
 /* A block of a page of its own is known by its start only. */
