@@ -109,6 +109,17 @@ static void *allocate(mia_heap *heap, const request *r) {
   return p;
 }
 
+void *mia_alloc_refilled(size_t room, size_t size) {
+  mia_local *self = mia_local_self;
+  void *p = mia_fast_again(self, room, size);
+  if (p != NULL || mia_local_is_none(self) || self->chosen != NULL) return p;
+  int error = errno;
+  mia_local_flush(self);
+  p = from_class(self, mia_class_of(room), size, false);
+  errno = error;
+  return p;
+}
+
 void *mia_alloc_large_again(size_t size) {
   mia_local *self = mia_local_self;
   size_t room = mia_guard_room(size);
@@ -120,10 +131,9 @@ void *mia_alloc_large_again(size_t size) {
 
 void *mia_alloc_slow(size_t size, bool zero) {
   if (!zero) {
-    mia_local *self = mia_local_self;
     size_t room = mia_guard_room(size);
-    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_fast_again(self, room, size)
-                                         : mia_alloc_large_again(size);
+    void *p =
+        room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refilled(room, size) : mia_alloc_large_again(size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),
@@ -158,7 +168,7 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
   if (!zero && mia_fast_is_aligned_class(size, align)) {
     void *p = mia_fast_aligned(size, align);
-    if (p == NULL) p = mia_fast_again(mia_local_self, mia_fast_aligned_room(size, align), size);
+    if (p == NULL) p = mia_alloc_refilled(mia_fast_aligned_room(size, align), size);
     if (mia_likely(p != NULL)) return p;
   }
   return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);

@@ -11,6 +11,10 @@
 mia_cold void *mia_alloc_slow(size_t size, bool zero);
 void *mia_alloc_zeroed(size_t size);
 
+/* A block of `room' bytes, a class's, for a request of `size', where the list of the
+ * thread's own heap is at its end.  NULL: errno is as before, ask mia_alloc_slow. */
+mia_cold void *mia_alloc_refilled(size_t room, size_t size);
+
 /* One beyond the classes, where the page of one that was freed is in reserve; else NULL. */
 void *mia_alloc_large_again(size_t size);
 

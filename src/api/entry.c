@@ -77,6 +77,16 @@ mia_inline void *finish(void *p, request r) {
   return p;
 }
 
+/* A class's block where its list is at its end, and nothing else is out of the
+ * ordinary; else NULL. */
+mia_inline void *again(size_t room, size_t size) {
+  if (mia_unlikely(mia_api_has_deferred())) return NULL;
+  void *p = mia_fast_again(mia_local_self, room, size);
+  if (mia_unlikely(p == NULL)) p = mia_alloc_refilled(room, size);
+  if (mia_likely(p != NULL)) mia_api_tick();
+  return p;
+}
+
 mia_cold static void *malloc_slower(size_t size) {
   int error = error_to_keep();
   if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_let_free(mia_local_self, false);
@@ -92,11 +102,8 @@ mia_cold static void *malloc_large(size_t size) {
 void *mia_api_malloc_slow(size_t size) {
   size_t room = mia_guard_room(size);
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
-  void *p = NULL;
-  if (mia_likely(!mia_api_has_deferred())) p = mia_fast_again(mia_local_self, room, size);
-  if (mia_unlikely(p == NULL)) return malloc_slower(size);
-  mia_api_tick();
-  return p;
+  void *p = again(room, size);
+  return mia_likely(p != NULL) ? p : malloc_slower(size);
 }
 
 void mia_api_free_slow(void *p) {
@@ -111,8 +118,14 @@ void *mia_api_zalloc(size_t size) {
   return finish(p, (request){.size = size, .align = 1, .zero = true, .error = error});
 }
 
+mia_cold static void *aligned_again(size_t size, size_t align) {
+  if (!mia_fast_is_aligned_class(size, align)) return NULL;
+  return again(mia_fast_aligned_room(size, align), size);
+}
+
 void *mia_api_aligned(size_t size, size_t align, bool zero) {
   void *fast = zero ? NULL : mia_fast_aligned(size, align);
+  if (mia_unlikely(fast == NULL) && !zero) fast = aligned_again(size, align);
   if (mia_likely(fast != NULL)) return fast;
   int error = error_to_keep();
   void *p = mia_alloc_aligned(size, align, zero);
@@ -165,6 +178,7 @@ mia_cold static void *aligned_or_no_error(size_t size, size_t align) {
 int mia_api_posix_memalign(void **result, size_t align, size_t size) {
   if (!mia_is_power_of_two(align) || align % sizeof(void *) != 0) return EINVAL;
   void *p = mia_fast_aligned(size, align);
+  if (mia_unlikely(p == NULL)) p = aligned_again(size, align);
   if (mia_unlikely(p == NULL)) p = aligned_or_no_error(size, align);
   if (p == NULL) return ENOMEM;
   *result = p;
