@@ -40,6 +40,9 @@ typedef struct mia_bin {
 /* Large pages of up to so many slices are kept in reserve, and no more in all (spare.h). */
 enum { MIA_LOCAL_LARGE_SPARES = 16, MIA_LOCAL_SPARES = MIA_CLASS_COUNT + MIA_LOCAL_LARGE_SPARES };
 
+/* Empty pages of one slice that are kept beside the first of each class, in all. */
+enum { MIA_LOCAL_MORE_SPARES = 16 };
+
 /* Blocks of one page of another thread, freed here and on their way home.  There is
  * one for each class of small blocks: who frees what another thread made gets the
  * blocks of a class page by page, however the classes are mixed. */
@@ -87,6 +90,8 @@ typedef struct mia_local {
   mia_outbox outboxes[MIA_LOCAL_OUTBOXES]; /* [own] by class */
   uint64_t waiting;                        /* [own] a bit for each that is not empty */
   size_t large_spares;                     /* [own] slices of large ones, or more than there are */
+  size_t more_spares;                      /* [own] sum of kept - 1, where that is positive */
+  uint8_t kept[MIA_CLASS_COUNT];           /* [own] pages of a class, or more than there are */
   mia_page *hot;                           /* [own] a large page at hand: hot.h */
   mia_heap *heap;                          /* [const] while in use */
   struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */

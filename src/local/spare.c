@@ -14,28 +14,30 @@ static mia_page *page_in(uintptr_t word) { return (mia_page *)(word & ~(uintptr_
 
 /* Nothing is swapped where nothing can be had: a swap costs as much as the rest
  * of an allocation. */
-static mia_page *take(mia_aword *slot) {
-  return mia_aword_get(slot) != 0 ? page_in(mia_aword_swap_acq(slot, 0)) : NULL;
+static uintptr_t take(mia_aword *slot) {
+  return mia_aword_get(slot) != 0 ? mia_aword_swap_acq(slot, 0) : 0;
 }
 
 static mia_aword *large_slot(mia_local *self, size_t slices) {
   return &self->spares[MIA_CLASS_COUNT + slices - 1];
 }
 
-static mia_aword *slot_of(mia_local *self, const mia_page *page) {
-  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap)) return NULL;
-  if (page->size_class < MIA_CLASS_COUNT)
-    return page->slices == 1 ? &self->spares[page->size_class] : NULL;
-  if (page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES &&
-      page->lead == MIA_GUARD_LEAD)
-    return large_slot(self, page->slices);
-  return NULL;
+static bool can_keep(const mia_local *self, const mia_page *page) {
+  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap)) return false;
+  if (page->size_class < MIA_CLASS_COUNT) return page->slices == 1;
+  return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES &&
+         page->lead == MIA_GUARD_LEAD;
 }
 
-static void drop(mia_local *self, mia_aword *slot) {
-  mia_page *page = take(slot);
-  if (page != NULL) mia_local_retire(self, page);
+static void retire_all(mia_local *self, mia_page *page) {
+  while (page != NULL) {
+    mia_page *next = page->next;
+    mia_local_retire(self, page);
+    page = next;
+  }
 }
+
+static void drop(mia_local *self, mia_aword *slot) { retire_all(self, page_in(take(slot))); }
 
 /* The newest stays, and of the others the smaller ones. */
 static void drop_large(mia_local *self, size_t newest) {
@@ -51,18 +53,60 @@ static void drop_large(mia_local *self, size_t newest) {
   self->large_spares = kept;
 }
 
+static void keep_large(mia_local *self, mia_page *page) {
+  size_t slices = page->slices;
+  page->next = NULL;
+  /* Not acquired: only the owner puts pages here, so what comes back is his. */
+  mia_page *before = page_in(mia_aword_swap_rel(large_slot(self, slices), (uintptr_t)page));
+  if (before == NULL)
+    self->large_spares += slices;
+  else
+    mia_local_retire(self, before);
+  if (self->large_spares > MIA_LOCAL_LARGE_SPARES) drop_large(self, slices);
+}
+
+static void set_kept(mia_local *self, unsigned size_class, size_t count) {
+  size_t before = self->kept[size_class];
+  self->more_spares -= before > 1 ? before - 1 : 0;
+  self->more_spares += count > 1 ? count - 1 : 0;
+  self->kept[size_class] = (uint8_t)count;
+}
+
+/* What follows a page that becomes a spare; what is old, or too much, goes. */
+static mia_page *others_kept(mia_local *self, unsigned size_class, uintptr_t word) {
+  mia_page *others = page_in(word);
+  if (others == NULL || (word & AGED) != 0) {
+    retire_all(self, others);
+    set_kept(self, size_class, 1);
+    return NULL;
+  }
+  if (self->more_spares < MIA_LOCAL_MORE_SPARES) {
+    set_kept(self, size_class, self->kept[size_class] + 1u);
+    return others;
+  }
+  mia_page *next = others->next;
+  mia_local_retire(self, others);
+  return next;
+}
+
+/* Between the taking and the putting the slot is empty to all: nobody else puts. */
+static void keep_one(mia_local *self, mia_page *page) {
+  mia_aword *slot = &self->spares[page->size_class];
+  page->next = others_kept(self, page->size_class, take(slot));
+  mia_aword_set_rel(slot, (uintptr_t)page);
+}
+
 void mia_local_keep(mia_local *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
-  mia_aword *slot = slot_of(self, page);
-  size_t large = page->size_class == MIA_CLASS_LARGE ? page->slices : 0;
-  if (slot != NULL) {
-    mia_page_hide(page);
-    /* Not acquired: only the owner puts pages here, so what comes back is his. */
-    page = page_in(mia_aword_swap_rel(slot, (uintptr_t)page));
-    if (page == NULL) self->large_spares += large;
+  if (!can_keep(self, page)) {
+    mia_local_retire(self, page);
+    return;
   }
-  if (page != NULL) mia_local_retire(self, page);
-  if (slot != NULL && self->large_spares > MIA_LOCAL_LARGE_SPARES) drop_large(self, large);
+  mia_page_hide(page);
+  if (page->size_class < MIA_CLASS_COUNT)
+    keep_one(self, page);
+  else
+    keep_large(self, page);
 }
 
 void mia_local_cool(mia_local *self) {
@@ -73,8 +117,12 @@ void mia_local_cool(mia_local *self) {
 }
 
 mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
-  mia_page *page = take(&self->spares[size_class]);
+  mia_aword *slot = &self->spares[size_class];
+  uintptr_t word = take(slot);
+  mia_page *page = page_in(word);
   if (page == NULL) return NULL;
+  set_kept(self, size_class, page->next != NULL ? self->kept[size_class] - 1u : 0);
+  if (page->next != NULL) mia_aword_set_rel(slot, (uintptr_t)page->next | (word & AGED));
   mia_page_show(page);
   mia_local_count(self, MIA_EVENT_REUSED);
   return page;
@@ -83,7 +131,7 @@ mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
 mia_page *mia_local_reuse_large(mia_local *self, size_t slices) {
   if (slices > MIA_LOCAL_LARGE_SPARES) return NULL;
   if (self->hot != NULL && self->hot->slices == slices) mia_local_cool(self);
-  mia_page *page = take(large_slot(self, slices));
+  mia_page *page = page_in(take(large_slot(self, slices)));
   if (page == NULL) return NULL;
   self->large_spares -= slices;
   mia_local_count(self, MIA_EVENT_REUSED);
