@@ -13,7 +13,7 @@ void *mia_alloc_zeroed(size_t size);
 
 /* A block of `room' bytes, a class's, for a request of `size', where the list of the
  * thread's own heap is at its end.  NULL: errno is as before, ask mia_alloc_slow. */
-mia_cold void *mia_alloc_refilled(size_t room, size_t size);
+mia_apart void *mia_alloc_refilled(size_t room, size_t size);
 
 /* One beyond the classes, where the page of one that was freed is in reserve; else NULL. */
 void *mia_alloc_large_again(size_t size);
@@ -25,11 +25,16 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero);
 void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero);
 
 /* Frees anything; keeps errno. */
-mia_cold void mia_alloc_free_slow(void *p);
+mia_apart void mia_alloc_free_slow(void *p);
 void mia_alloc_free(void *p);
 
 /* Another size, contents kept, at a multiple of `align'. */
 void *mia_alloc_resize(void *p, size_t size, size_t align);
+
+/* The most frequent cases without an alignment: a new block, by programs that have no
+ * other function for it; a block of a class that stays, or goes to one of another, of
+ * which there are free ones.  NULL: it is another case, ask mia_alloc_resize. */
+void *mia_alloc_resize_small(void *p, size_t size);
 
 /* The same with p + offset at that multiple, and in a heap if it has to move; with
  * `zero' all of its usable size behind what was kept is zero. */

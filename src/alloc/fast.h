@@ -115,11 +115,8 @@ mia_inline bool mia_fast_keeps_empty(const mia_local *self, const mia_page *page
   return page->used == 1 && self->bins[page->size_class].page == page;
 }
 
-/* False: ask mia_alloc_free_slow. */
-mia_inline bool mia_fast_free(void *p) {
-  mia_page *page = mia_page_of(p);
-  if (mia_unlikely(page == NULL)) return false;
-  const mia_local *self = mia_local_self;
+/* Of a page that is known.  False: ask mia_alloc_free_slow. */
+mia_inline bool mia_fast_free_of(const mia_local *self, mia_page *page, void *p) {
   if (mia_unlikely(!mia_local_owns(self, page))) return false;
   if (MIA_DEBUG) mia_page_require_block(page, p);
   /* The last block in use, or more than all of them: the cold function tells. */
@@ -130,6 +127,12 @@ mia_inline bool mia_fast_free(void *p) {
   page->free = block;
   page->used--;
   return true;
+}
+
+/* False: ask mia_alloc_free_slow. */
+mia_inline bool mia_fast_free(void *p) {
+  mia_page *page = mia_page_of(p);
+  return mia_likely(page != NULL) && mia_fast_free_of(mia_local_self, page, p);
 }
 
 #endif

@@ -165,30 +165,23 @@ static size_t with_slack(const mia_page *page, size_t size) {
   return more <= MIA_CLASS_SIZE_MAX ? more : size;
 }
 
-/* The most frequent cases: a new block, by programs that have no other function for
- * it; a block of a class that stays, or goes to one of another, of which a list is at
- * hand.  NULL: it is another case. */
-static void *resize_small(void *p, size_t size, size_t align) {
-  if (p == NULL) return mia_fast_take(mia_align_up(size, align), size);
+void *mia_alloc_resize_small(void *p, size_t size) {
+  if (MIA_DEBUG || size - 1 >= MIA_CLASS_SIZE_MAX) return NULL;
+  if (p == NULL) return mia_fast_take(size, size);
   mia_page *page = mia_page_of(p);
-  if (page == NULL || page->size_class >= MIA_CLASS_COUNT || !mia_is_aligned(p, align)) return NULL;
+  if (page == NULL || page->size_class >= MIA_CLASS_COUNT) return NULL;
   mia_page_require_block(page, p);
   if (fits(page->size, size)) return p;
-  size_t room = mia_align_up(with_slack(page, size), align);
+  size_t room = with_slack(page, size);
   void *to = mia_fast_take(room, size);
-  if (to == NULL) to = mia_alloc_slow(room, false);
-  if (to == NULL) return NULL;
+  if (mia_unlikely(to == NULL)) to = mia_alloc_refilled(room, size);
+  if (mia_unlikely(to == NULL)) return NULL;
   memcpy(to, p, kept(page->size, size));
-  mia_alloc_free(p);
+  if (mia_unlikely(!mia_fast_free_of(mia_local_self, page, p))) mia_alloc_free_slow(p);
   return to;
 }
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
-  if (!MIA_DEBUG && size > 0 && size <= MIA_CLASS_SIZE_MAX && mia_is_power_of_two(align) &&
-      align <= MIA_SLICE_SIZE) {
-    void *q = resize_small(p, size, align);
-    if (mia_likely(q != NULL)) return q;
-  }
   return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0, false);
 }
 

@@ -83,18 +83,19 @@ mia_inline void *again(size_t room, size_t size) {
   if (mia_unlikely(mia_api_has_deferred())) return NULL;
   void *p = mia_fast_again(mia_local_self, room, size);
   if (mia_unlikely(p == NULL)) p = mia_alloc_refilled(room, size);
-  if (mia_likely(p != NULL)) mia_api_tick();
+  if (mia_unlikely(p == NULL)) return NULL;
+  mia_api_tick();
   return p;
 }
 
-mia_cold static void *malloc_slower(size_t size) {
+mia_apart static void *malloc_slower(size_t size) {
   int error = error_to_keep();
   if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_let_free(mia_local_self, false);
   void *p = mia_alloc_slow(size, false);
   return finish(p, (request){.size = size, .align = 1, .error = error});
 }
 
-mia_cold static void *malloc_large(size_t size) {
+mia_apart static void *malloc_large(size_t size) {
   void *p = mia_likely(!mia_api_has_deferred()) ? mia_fast_large(mia_local_self, size) : NULL;
   return mia_likely(p != NULL) ? p : malloc_slower(size);
 }
@@ -118,7 +119,7 @@ void *mia_api_zalloc(size_t size) {
   return finish(p, (request){.size = size, .align = 1, .zero = true, .error = error});
 }
 
-mia_cold static void *aligned_again(size_t size, size_t align) {
+mia_apart static void *aligned_again(size_t size, size_t align) {
   if (!mia_fast_is_aligned_class(size, align)) return NULL;
   return again(mia_fast_aligned_room(size, align), size);
 }
@@ -132,10 +133,21 @@ void *mia_api_aligned(size_t size, size_t align, bool zero) {
   return finish(p, (request){.size = size, .align = align, .zero = zero, .error = error});
 }
 
-void *mia_api_realloc(void *p, size_t size, size_t align) {
+mia_apart static void *realloc_slow(void *p, size_t size, size_t align) {
   int error = error_to_keep();
   void *q = mia_alloc_resize(p, size, align);
   return finish(q, (request){.p = p, .size = size, .align = align, .error = error});
+}
+
+void *mia_api_realloc(void *p, size_t size, size_t align) {
+  if (mia_likely(align == 1 && !mia_api_has_deferred())) {
+    void *q = mia_alloc_resize_small(p, size);
+    if (mia_likely(q != NULL)) {
+      mia_api_tick();
+      return q;
+    }
+  }
+  return realloc_slow(p, size, align);
 }
 
 /* ---- the same of a heap ---- */

@@ -10,8 +10,8 @@
 #include "alloc/heap.h"
 #include "base/bits.h"
 
-mia_cold void *mia_api_malloc_slow(size_t size);
-mia_cold void mia_api_free_slow(void *p);
+mia_apart void *mia_api_malloc_slow(size_t size);
+mia_apart void mia_api_free_slow(void *p);
 mia_cold void *mia_api_overflow(void);
 
 mia_inline void *mia_enter_malloc(size_t size) {

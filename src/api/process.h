@@ -5,7 +5,7 @@
 #include "local/local.h"
 
 /* Looks at the clock, and purges what is due. */
-mia_cold void mia_api_look_at_clock(mia_local *self);
+mia_apart void mia_api_look_at_clock(mia_local *self);
 
 /* The same if pages came or went in this thread and may not all be back with the
  * OS: the only thing that makes it worth while. */
