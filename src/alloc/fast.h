@@ -102,22 +102,14 @@ mia_inline void *mia_fast_large(mia_local *self, size_t size) {
   return page->start;
 }
 
-/* False: ask mia_alloc_free_slow, if it was refused by mia_fast_free. */
-mia_inline bool mia_fast_free_large(void *p) {
-  mia_page *page = mia_page_of(p);
-  if (MIA_DEBUG || mia_unlikely(page == NULL) || page->start != p) return false;
-  return mia_hot_free(mia_local_self, page);
-}
-
 /* Whether a page may have no block in use and still stay with its owner: lists are
  * lent from it. */
 mia_inline bool mia_fast_keeps_empty(const mia_local *self, const mia_page *page) {
   return page->used == 1 && self->bins[page->size_class].page == page;
 }
 
-/* Of a page that is known.  False: ask mia_alloc_free_slow. */
-mia_inline bool mia_fast_free_of(const mia_local *self, mia_page *page, void *p) {
-  if (mia_unlikely(!mia_local_owns(self, page))) return false;
+/* Of a page of one's own.  False: ask mia_alloc_free_slow. */
+mia_inline bool mia_fast_free_own(const mia_local *self, mia_page *page, void *p) {
   if (MIA_DEBUG) mia_page_require_block(page, p);
   /* The last block in use, or more than all of them: the cold function tells. */
   if (mia_unlikely(page->used <= 1) && !mia_fast_keeps_empty(self, page)) return false;
@@ -129,10 +121,26 @@ mia_inline bool mia_fast_free_of(const mia_local *self, mia_page *page, void *p)
   return true;
 }
 
-/* False: ask mia_alloc_free_slow. */
+/* Of a page that is known.  False: ask mia_fast_free_other. */
+mia_inline bool mia_fast_free_of(const mia_local *self, mia_page *page, void *p) {
+  return mia_likely(mia_local_owns_plainly(self, page)) && mia_fast_free_own(self, page, p);
+}
+
 mia_inline bool mia_fast_free(void *p) {
   mia_page *page = mia_page_of(p);
   return mia_likely(page != NULL) && mia_fast_free_of(mia_local_self, page, p);
+}
+
+/* What is frequent of the rest.  Debug builds look at the block first, as the function
+ * does that is to be asked if this is false: mia_alloc_free_slow. */
+mia_inline bool mia_fast_free_other(void *p) {
+  mia_page *page = mia_page_of(p);
+  mia_local *self = mia_local_self;
+  if (MIA_DEBUG || mia_unlikely(page == NULL)) return false;
+  if (page->size_class >= MIA_CLASS_COUNT) return page->start == p && mia_hot_free(self, page);
+  if (self->exchanges == 0) return false;
+  return mia_stash_exchange(self, page, p) ||
+         (mia_local_owns(self, page) && mia_fast_free_own(self, page, p));
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include "alloc/fast.h"
 #include "base/bits.h"
 #include "local/bin.h"
+#include "local/stash.h"
 #include "local/thread.h"
 
 void mia_alloc_free_slow(void *p) {
@@ -18,6 +19,7 @@ void mia_alloc_free_slow(void *p) {
     else
       (void)mia_page_require_guard(page, p);
   }
+  if (page->size_class < MIA_CLASS_COUNT && mia_stash_exchange(self, page, p)) return;
   if (mia_local_owns(self, page))
     mia_local_free_own(self, page, p);
   else
@@ -25,7 +27,7 @@ void mia_alloc_free_slow(void *p) {
 }
 
 void mia_alloc_free(void *p) {
-  if (!mia_fast_free(p)) mia_alloc_free_slow(p);
+  if (!mia_fast_free(p) && !mia_fast_free_other(p)) mia_alloc_free_slow(p);
 }
 
 size_t mia_alloc_usable(const void *p) {

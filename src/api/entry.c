@@ -108,7 +108,7 @@ void *mia_api_malloc_slow(size_t size) {
 }
 
 void mia_api_free_slow(void *p) {
-  if (mia_fast_free_large(p)) return;
+  if (mia_fast_free_other(p)) return;
   mia_alloc_free_slow(p);
   mia_api_tick();
 }

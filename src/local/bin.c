@@ -397,6 +397,7 @@ void mia_local_check(const mia_local *self, unsigned size_class) {
 /* Takes the list in use back to its page, which is then one of the others. */
 static void end_lending(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
+  mia_stash_end_exchange(self, size_class);
   send_kept(self, size_class);
   mia_page *page = bin->page;
   if (page == NULL) return;

@@ -85,6 +85,7 @@ typedef struct mia_heap_entry {
 
 typedef struct mia_local {
   alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
+  size_t exchanges; /* [own] classes that are exchanged: stash.h */
   mia_bin bins[MIA_CLASS_COUNT];
   mia_aword spares[MIA_LOCAL_SPARES];      /* [any] empty pages in reserve: spare.h */
   mia_outbox outboxes[MIA_LOCAL_OUTBOXES]; /* [own] by class */
@@ -92,6 +93,7 @@ typedef struct mia_local {
   size_t large_spares;                     /* [own] slices of large ones, or more than there are */
   size_t more_spares;                      /* [own] sum of kept - 1, where that is positive */
   uint8_t kept[MIA_CLASS_COUNT];           /* [own] pages of a class, or more than there are */
+  uint8_t exchange[MIA_CLASS_COUNT];       /* [own] of each class, how far it is: stash.h */
   mia_page *hot;                           /* [own] a large page at hand: hot.h */
   mia_heap *heap;                          /* [const] while in use */
   struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */
@@ -208,6 +210,10 @@ mia_inline void mia_local_count(mia_local *self, mia_event event) {
 }
 mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;
+}
+/* The same, but for a thread that exchanges a class: then of no page. */
+mia_inline bool mia_local_owns_plainly(const mia_local *self, const mia_page *page) {
+  return mia_aword_get(&page->owner) == (uintptr_t)self + self->exchanges;
 }
 
 #endif

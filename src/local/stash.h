@@ -6,6 +6,12 @@
  * stash that gets too long goes home, all of it, and there is no other before the
  * thread needs a list: who only frees has none.
  *
+ * Where a thread frees about as many blocks of others' pages as of its own, which of
+ * them one is cannot be foreseen, and a branch on it costs more than the rest.  So a
+ * class of which stashes came list after list is exchanged for a while: what is freed
+ * is kept whosever it is.  As long as the thread does that with any class, the fast
+ * path does not free (`exchanges' makes that no test of its own).
+ *
  * Only what is of the main heap is kept so, and by locals that serve it. */
 #ifndef MIA_LOCAL_STASH_H
 #define MIA_LOCAL_STASH_H
@@ -15,6 +21,16 @@
 
 /* What a stash may hold: so many blocks, so many bytes. */
 enum { MIA_STASH_BLOCKS = 255, MIA_STASH_BYTES = 32 * 1024 };
+
+/* When a class is exchanged: after so many stashes of so many blocks, for so many more
+ * lists.  Own blocks leave a quarter of the stash to others'. */
+enum {
+  MIA_EXCHANGE_BEGIN = 8,
+  MIA_EXCHANGE_LEAST = 16,
+  MIA_EXCHANGE_LISTS = 120,
+  MIA_EXCHANGE_BLOCKS = MIA_STASH_BLOCKS - MIA_STASH_BLOCKS / 4,
+  MIA_EXCHANGE_BYTES = MIA_STASH_BYTES - MIA_STASH_BYTES / 4
+};
 
 mia_inline bool mia_stash_is_full(const mia_bin *bin, const mia_page *page) {
   return bin->stashed == MIA_STASH_BLOCKS || (bin->stashed + 1u) * page->size > MIA_STASH_BYTES;
@@ -26,6 +42,41 @@ mia_inline void mia_stash_put(mia_bin *bin, mia_block *block) {
   bin->stash = block;
   bin->stashed++;
 }
+
+/* ---- a class that is exchanged ---- */
+
+mia_inline bool mia_stash_is_exchanged(const mia_local *self, unsigned size_class) {
+  return self->exchange[size_class] >= MIA_EXCHANGE_BEGIN;
+}
+
+mia_inline void mia_stash_end_exchange(mia_local *self, unsigned size_class) {
+  if (mia_stash_is_exchanged(self, size_class)) self->exchanges--;
+  self->exchange[size_class] = 0;
+}
+
+/* A list comes that was a stash of so many blocks, or none. */
+mia_inline void mia_stash_note(mia_local *self, unsigned size_class, uintptr_t count) {
+  uint8_t *exchange = &self->exchange[size_class];
+  if (mia_stash_is_exchanged(self, size_class)) {
+    if (++*exchange == MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS)
+      mia_stash_end_exchange(self, size_class);
+  } else if (count >= MIA_EXCHANGE_LEAST && ++*exchange == MIA_EXCHANGE_BEGIN) {
+    self->exchanges++;
+  }
+}
+
+/* Keeps a block of a class that is exchanged.  False: it is not, or there is enough. */
+mia_inline bool mia_stash_exchange(mia_local *self, const mia_page *page, mia_block *block) {
+  mia_bin *bin = &self->bins[page->size_class];
+  if (!mia_stash_is_exchanged(self, page->size_class) || !bin->stashes ||
+      bin->stashed >= MIA_EXCHANGE_BLOCKS || bin->stashed * page->size >= MIA_EXCHANGE_BYTES ||
+      !mia_local_is_main(page))
+    return false;
+  mia_stash_put(bin, block);
+  return true;
+}
+
+/* ---- using it ---- */
 
 /* Takes the stash, and ends it. */
 mia_inline mia_block *mia_stash_end(mia_bin *bin) {
@@ -42,6 +93,7 @@ mia_inline mia_block *mia_stash_end(mia_bin *bin) {
 mia_inline mia_block *mia_stash_use(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   uintptr_t count = bin->stashed;
+  mia_stash_note(self, size_class, count);
   mia_block *list = mia_stash_end(bin);
   bin->stashes = true;
   bin->mixed = list != NULL;
