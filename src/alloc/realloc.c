@@ -182,6 +182,8 @@ void *mia_alloc_resize_small(void *p, size_t size) {
 }
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
+  void *q = align == 1 ? mia_alloc_resize_small(p, size) : NULL;
+  if (q != NULL) return q;
   return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0, false);
 }
 

@@ -33,6 +33,7 @@ static void watch(mia_local *self, mia_tick now) {
   if (anew) {
     mia_local_send_stashes(self);
     mia_local_cool(self);
+    mia_local_recount_spares(self);
   }
   mia_local_withhold(self, anew);
   self->withheld = now;

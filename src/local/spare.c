@@ -72,6 +72,11 @@ static void set_kept(mia_local *self, unsigned size_class, size_t count) {
   self->kept[size_class] = (uint8_t)count;
 }
 
+void mia_local_recount_spares(mia_local *self) {
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
+    if (mia_aword_get(&self->spares[size_class]) == 0) set_kept(self, size_class, 0);
+}
+
 /* What follows a page that becomes a spare; what is old, or too much, goes. */
 static mia_page *others_kept(mia_local *self, unsigned size_class, uintptr_t word) {
   mia_page *others = page_in(word);

@@ -5,12 +5,16 @@
  * that a large page may have to be kept.  A slot is a word that anybody may swap
  * out; so what a sleeping thread keeps can be used up by others.  A spare that
  * was not used between two visits of the purger goes back to its arena.
+ * The slot of a class has a list of pages, the newest first: a batch of blocks that
+ * comes again and again finds its pages as it left them.  Beside the first ones no
+ * more than MIA_LOCAL_MORE_SPARES are kept in all.
  * The large ones have no more slices together than one may have: who asks for
  * many sizes would keep much of what would do for any.
  *
  * A word is 0 or the address of a page with used = 0 that has no owner, is
  * claimed by its slot, and is not in the page map; the lowest bit is set by the
- * purger. */
+ * purger.  So are those that follow it (`next'), which are as old as it is.  Only
+ * the owner puts a word where none is; all others put 0. */
 #ifndef MIA_LOCAL_SPARE_H
 #define MIA_LOCAL_SPARE_H
 
@@ -33,6 +37,9 @@ void mia_local_age_spares(mia_local *self);
 
 /* Makes the page that is hot a spare. */
 void mia_local_cool(mia_local *self);
+
+/* Others may have taken spares: from time to time the owner looks how many are left. */
+void mia_local_recount_spares(mia_local *self);
 
 /* Whether any local has a spare. */
 bool mia_local_has_spares(void);

@@ -290,18 +290,39 @@ static void drop_spares(void) {
   stage_be(2);
   mia_local_drop_spares(stage_locals[2]);
 }
-static void begin_spare(void) {
+static void begin_no_spare(void) {
   begin_still();
   for (unsigned i = 0; i < RACE_THREADS; i++)
     if (i != 0) race_ignore(stage_locals[i]->spares, sizeof stage_locals[i]->spares);
+}
+static void begin_spare(void) {
+  begin_no_spare();
   give_spare(0);
 }
+static void begin_spares(void) {
+  begin_no_spare();
+  mia_page *first = make_spare(0), *second = make_spare(0);
+  keep_spare(0, first);
+  keep_spare(0, second);
+}
 static void spare_end(void) { race_check(stage_retired() <= 1); }
+static void spares_end(void) {
+  uintptr_t word = mia_aword_get(&stage_locals[0]->spares[STAGE_CLASS]);
+  size_t left = 0;
+  for (const mia_page *spare = (void *)(word & ~(uintptr_t)1); spare != NULL; spare = spare->next)
+    left++;
+  race_check(stage_retired() + left == 2);
+}
 static const race_model spares = {.name = "local/spare",
                                   .subject = "a spare page is used again, grows old and is dropped",
                                   .begin = begin_spare,
                                   .threads = {keep_and_reuse, age_spares, drop_spares},
                                   .end = spare_end};
+static const race_model two_spares = {.name = "local/spares",
+                                      .subject = "the same of two pages of a class",
+                                      .begin = begin_spares,
+                                      .threads = {keep_and_reuse, age_spares, drop_spares},
+                                      .end = spares_end};
 
 /* ---- threads come and go ---- */
 
@@ -420,7 +441,10 @@ static void delete_and_drop(void) {
   delete_heap();
   mia_local_drop_own_spares(stage_locals[0]);
 }
-static void free_single(void) { stage_free(1, blocks[2]); }
+static void free_single(void) {
+  stage_free(1, blocks[2]);
+  mia_local_drop_own_spares(stage_locals[1]);
+}
 static void single_end(void) { race_check(is_gone(page)); }
 static const race_model deleting_single = {.name = "heap/delete-single",
                                            .subject = "its large block is freed meanwhile",
@@ -452,6 +476,6 @@ static const race_model visiting = {.name = "heap/visit",
 
 const race_model *const race_models_local[] = {
     &full,     &full_one,       &early,      &abandon,    &pooled,  &adopt,
-    &trimming, &trimming_taken, &collecting, &spares,     &leaving, &joining,
+    &trimming, &trimming_taken, &collecting, &spares,  &two_spares,     &leaving, &joining,
     &counting, &asking,         &deleting,   &deleting_3, &ending,  &deleting_single,
     &visiting, &stash,          &stash_left, NULL};

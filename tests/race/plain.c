@@ -11,7 +11,7 @@
 
 enum {
   GRAIN = 8,
-  RECORDS = 22,
+  RECORDS = 32,
   STRETCHES = 2,
   CELLS = 1 << 20,
   UNDO_MAX = 1 << 16,

@@ -79,13 +79,13 @@ void stage_free(unsigned local, mia_block *block) {
 
 /* ---- retiring, seen by the linker's --wrap ---- */
 
-static unsigned retired;
+static mia_aword retired; /* by any, which orders nothing */
 void __real_mia_page_retire(mia_page *page);
 void __wrap_mia_page_retire(mia_page *page);
 
 /* From here on its memory is somebody else's: nobody may be at it. */
 void __wrap_mia_page_retire(mia_page *page) {
-  retired++;
+  mia_aword_add(&retired, 1);
   for (uint32_t i = 0; i < page->capacity; i++)
     race_write(page->start + i * page->size, 2 * sizeof(mia_block));
   mia_page copy = *page;
@@ -94,4 +94,4 @@ void __wrap_mia_page_retire(mia_page *page) {
   __real_mia_page_retire(page);
 }
 
-unsigned stage_retired(void) { return retired; }
+size_t stage_retired(void) { return mia_aword_get(&retired); }

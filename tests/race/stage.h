@@ -53,6 +53,6 @@ void stage_free(unsigned local, mia_block *block);
 void stage_use(mia_block *block);
 
 /* Pages that were retired so far. */
-unsigned stage_retired(void);
+size_t stage_retired(void);
 
 #endif

@@ -89,8 +89,8 @@ static bool bin_holds(const mia_local *self, unsigned c) {
     if (p->next != NULL && p->next->prev != p) return false;
     if (mia_aword_get(&p->listed) != 0 || !claimed(p)) return false;
   }
-  const mia_page *s = spare(self, c);
-  if (s != NULL && (s->used != 0 || owner(s) != NULL || !claimed(s))) return false;
+  for (const mia_page *s = spare(self, c); s != NULL; s = s->next)
+    if (s->used != 0 || owner(s) != NULL || !claimed(s)) return false;
   return n == bin->count;
 }
 
@@ -219,7 +219,7 @@ END_TEST
 
 /* ---- freeing ---- */
 
-START_TEST(one_empty_page_is_kept) {
+START_TEST(empty_pages_are_kept) {
   mia_block *b[3 * BIGS + 1];
   fill(alice, b, 3 * BIGS + 1, BIG);
   for (int p = 0; p < 3; p++) { /* one block each makes them others again */
@@ -231,9 +231,10 @@ START_TEST(one_empty_page_is_kept) {
   for (int i = 1; i < BIGS; i++) release(alice, b[i]);
   ck_assert(spare(alice, BIG) == first && pages(BIG) == 4 && holds(alice));
   for (int i = BIGS + 1; i < 2 * BIGS; i++) release(alice, b[i]);
-  ck_assert(spare(alice, BIG) == second && pages(BIG) == 3 && holds(alice));
+  ck_assert(spare(alice, BIG) == second && second->next == first && pages(BIG) == 4);
+  ck_assert(holds(alice));
   for (int i = 2 * BIGS + 1; i < 3 * BIGS; i++) release(alice, b[i]);
-  ck_assert(pages(BIG) == 2 && alice->bins[BIG].others == NULL && holds(alice));
+  ck_assert(pages(BIG) == 4 && alice->bins[BIG].others == NULL && holds(alice));
 }
 END_TEST
 
@@ -412,6 +413,55 @@ START_TEST(who_allocates_the_class_keeps_what_others_own) {
   ck_assert(bin->mixed && !bin->fresh && bin->stashed == 0);
   ck_assert_uint_eq(mia_aword_get(&bob->counts.lent[SMALL]), lent + 3);
   ck_assert(alloc(bob, SMALL) != NULL && !bin->mixed && holds(bob) && holds(alice));
+}
+END_TEST
+
+/* Stashes list after list, of as many blocks as it takes. */
+static void use_stashes(unsigned lists, unsigned count) {
+  mia_block *b[MIA_EXCHANGE_LEAST];
+  for (unsigned n = 0; n < lists; n++) {
+    free_as_bob(b, count);
+    while (bob->head[SMALL] != NULL) (void)alloc(bob, SMALL);
+    for (unsigned i = 0; i < count; i++) (void)alloc(bob, SMALL);
+  }
+}
+
+START_TEST(what_is_exchanged_is_kept_whosever_it_is) {
+  use_stashes(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST - 1);
+  use_stashes(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_LEAST);
+  ck_assert(!mia_stash_is_exchanged(bob, SMALL) && bob->exchanges == 0);
+  mia_block *own = alloc(bob, SMALL);
+  mia_page *page = page_of(own);
+  ck_assert(!mia_stash_exchange(bob, page, own) && mia_local_owns_plainly(bob, page));
+  use_stashes(1, MIA_EXCHANGE_LEAST);
+  ck_assert(mia_stash_is_exchanged(bob, SMALL) && bob->exchanges == 1);
+  uint32_t used = page->used;
+  ck_assert(mia_local_owns(bob, page) && !mia_local_owns_plainly(bob, page));
+  ck_assert(mia_stash_exchange(bob, page, own) && page->used == used);
+  mia_block *others = alloc(alice, SMALL);
+  ck_assert(mia_stash_exchange(bob, page_of(others), others));
+  mia_block *big = alloc(bob, BIG);
+  ck_assert(!mia_stash_exchange(bob, page_of(big), big));
+  int left = MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS - bob->exchange[SMALL];
+  while (bob->bins[SMALL].stashed > 0 || bob->head[SMALL] != NULL) (void)alloc(bob, SMALL);
+  for (left -= 1; left > 1; left--) ck_assert_ptr_null(mia_stash_use(bob, SMALL));
+  ck_assert(mia_stash_is_exchanged(bob, SMALL));
+  ck_assert_ptr_null(mia_stash_use(bob, SMALL));
+  ck_assert(!mia_stash_is_exchanged(bob, SMALL) && bob->exchanges == 0);
+  ck_assert(mia_local_owns_plainly(bob, page) && holds(bob) && holds(alice));
+}
+END_TEST
+
+START_TEST(what_is_exchanged_leaves_room_for_others) {
+  static mia_block *b[MIA_STASH_BLOCKS];
+  use_stashes(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  fill(bob, b, MIA_STASH_BLOCKS, SMALL);
+  unsigned kept = 0;
+  while (mia_stash_exchange(bob, page_of(b[kept]), b[kept])) kept++;
+  ck_assert(kept == MIA_EXCHANGE_BLOCKS && bob->bins[SMALL].stashed == kept);
+  mia_local_end_lists(bob); /* which ends that too: all are where they belong */
+  ck_assert(bob->exchanges == 0 && bob->bins[SMALL].stashed == 0 && holds(bob));
+  ck_assert(!mia_stash_is_exchanged(bob, SMALL));
 }
 END_TEST
 
@@ -754,7 +804,7 @@ SUITE("local/bin") {
   TEST(what_is_withheld_comes_back);
   TEST(a_list_that_comes_back_too_often_is_left_alone);
   TEST(no_memory_is_an_error_that_passes);
-  TEST(one_empty_page_is_kept);
+  TEST(empty_pages_are_kept);
   TEST(wide_empty_pages_are_not_kept);
   TEST(the_page_in_use_stays_when_it_is_empty);
   TEST(who_frees_enough_of_a_full_page_has_it);
@@ -765,6 +815,8 @@ SUITE("local/bin") {
   TEST(frees_leave_in_chains);
   TEST(each_class_of_small_blocks_has_its_chain);
   TEST(who_allocates_the_class_keeps_what_others_own);
+  TEST(what_is_exchanged_is_kept_whosever_it_is);
+  TEST(what_is_exchanged_leaves_room_for_others);
   TEST(who_only_frees_keeps_nothing);
   TEST(a_stash_that_is_too_long_goes_home);
   TEST(a_stash_has_no_more_than_some_bytes);

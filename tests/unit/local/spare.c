@@ -2,6 +2,7 @@
 #include "fake/world.h"
 
 #include "local/bin.h"
+#include "local/hot.h"
 #include "local/spare.h"
 #include "local/stock.h"
 #include "local/thread.h"
@@ -10,7 +11,7 @@
 
 #include <pthread.h>
 
-enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000 };
+enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000, MOST = MIA_LOCAL_MORE_SPARES + 1 };
 
 static mia_local alice;
 static void begin(void) {
@@ -26,15 +27,22 @@ static mia_page *made(unsigned size_class) {
   return page;
 }
 
-/* An empty large page, as its last free leaves it. */
-static mia_page *emptied(size_t slices) {
+/* A large page of a block in use. */
+static mia_page *live(size_t slices) {
   bool zero;
   mia_page *page = mia_local_make_single(
       &alice,
       &(mia_single){
           .size = slices * MIA_SLICE_SIZE - MIA_GUARD_LEAD, .align = 1, .edge = MIA_DEBUG},
       &zero);
-  ck_assert(page != NULL && mia_owner_claim(page));
+  ck_assert_ptr_nonnull(page);
+  return page;
+}
+
+/* An empty one, as its last free leaves it. */
+static mia_page *emptied(size_t slices) {
+  mia_page *page = live(slices);
+  ck_assert(mia_owner_claim(page));
   page->used = 0;
   return page;
 }
@@ -51,14 +59,80 @@ START_TEST(a_page_is_kept_for_its_class_and_used_again) {
 }
 END_TEST
 
-START_TEST(the_newest_makes_the_older_go) {
-  mia_page *old = made(SMALL), *new = made(SMALL);
-  size_t before = used();
-  mia_local_keep(&alice, old);
-  mia_local_age_spares(&alice); /* not registered: no visit */
-  mia_local_keep(&alice, new);
-  ck_assert_uint_eq(used(), before - MIA_SLICE_SIZE);
-  ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), new);
+/* The newest first, and where there are too many it is the one before it that goes. */
+START_TEST(several_pages_of_a_class_are_kept) {
+  mia_page *page[MOST + 1];
+  for (int i = 0; i <= MOST; i++) page[i] = made(SMALL);
+  mia_page *other[2] = {made(SMALL + 1), made(SMALL + 1)};
+  for (int i = 0; i < MOST; i++) mia_local_keep(&alice, page[i]);
+  ck_assert_uint_eq(used(), (MOST + 3) * MIA_SLICE_SIZE);
+  mia_local_keep(&alice, page[MOST]);
+  ck_assert_uint_eq(used(), (MOST + 2) * MIA_SLICE_SIZE);
+  mia_local_keep(&alice, other[0]); /* the first of a class always is */
+  mia_local_keep(&alice, other[1]);
+  ck_assert_uint_eq(used(), (MOST + 1) * MIA_SLICE_SIZE);
+  ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL + 1), other[1]);
+  ck_assert_ptr_null(mia_local_reuse(&alice, SMALL + 1));
+  ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), page[MOST]);
+  for (int i = MOST - 2; i >= 0; i--)
+    ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), page[i]);
+  ck_assert_ptr_null(mia_local_reuse(&alice, SMALL));
+}
+END_TEST
+
+/* Those that were not used again since the last visit go when another comes. */
+START_TEST(old_pages_of_a_class_go_first) {
+  mia_local *self = mia_local_attach();
+  mia_page *page[4];
+  for (int i = 0; i < 4; i++) page[i] = made(SMALL);
+  for (int i = 0; i < 3; i++) mia_local_keep(self, page[i]);
+  mia_local_age_spares(self);
+  ck_assert_ptr_eq(mia_local_reuse(self, SMALL), page[2]);
+  ck_assert_uint_eq(used(), 4 * MIA_SLICE_SIZE);
+  mia_local_keep(self, page[3]);
+  ck_assert_uint_eq(used(), 2 * MIA_SLICE_SIZE);
+  mia_local_keep(self, page[2]);
+  ck_assert_ptr_eq(mia_local_reuse(self, SMALL), page[2]);
+  ck_assert_ptr_eq(mia_local_reuse(self, SMALL), page[3]);
+  ck_assert_ptr_null(mia_local_reuse(self, SMALL));
+}
+END_TEST
+
+START_TEST(pages_of_a_class_that_went_make_room) {
+  mia_local *self = mia_local_attach();
+  for (unsigned i = 0; i < 10; i++) {
+    for (int k = 0; k < MOST; k++) mia_local_keep(self, made(SMALL + i));
+    ck_assert_uint_eq(used(), MOST * MIA_SLICE_SIZE);
+    mia_local_drop_spares(&alice);
+    mia_local_recount_spares(self);
+    ck_assert_uint_eq(used(), 0);
+  }
+}
+END_TEST
+
+/* The large page freed last is the owner's, until it is a spare again. */
+START_TEST(a_hot_page_becomes_a_spare) {
+  mia_local *self = mia_local_attach();
+  mia_page *page = live(1), *wide = live(MIA_HOT_SLICES + 1), *other = live(2);
+  ck_assert(!mia_hot_free(self, wide) && !mia_hot_free(&mia_local_all.none, page));
+  ck_assert(mia_hot_free(self, page) && self->hot == page && !mia_hot_free(self, other));
+  ck_assert_ptr_null(mia_page_of(page->start)); /* a late free of a block is noticed */
+  ck_assert_ptr_null(mia_hot_take(self, page->size + 1));
+  ck_assert_ptr_null(mia_hot_take(self, page->size - MIA_OS_PAGE_MIN));
+  ck_assert(mia_hot_take(self, page->size - 1) == page && self->hot == NULL);
+  ck_assert(mia_page_of(page->start) == page && page->used == 1);
+  ck_assert(mia_hot_free(self, page));
+  mia_local_drop_spares(&alice); /* by another: it is no spare */
+  ck_assert(self->hot == page);
+  mia_local_cool(self);
+  ck_assert(self->hot == NULL && mia_local_reuse_large(self, 1) == page);
+  mia_page_renew_single(page, page->size);
+  ck_assert(mia_hot_free(self, page) && mia_local_reuse_large(self, 2) == NULL);
+  ck_assert(mia_local_reuse_large(self, 1) == page && self->hot == NULL);
+  mia_page_renew_single(page, page->size);
+  ck_assert(mia_hot_free(self, page));
+  mia_local_drop_own_spares(self);
+  ck_assert_uint_eq(used(), (2 + MIA_HOT_SLICES + 1) * MIA_SLICE_SIZE);
 }
 END_TEST
 
@@ -208,7 +282,10 @@ END_TEST
 SUITE("local/spare") {
   CASE(begin, world_end);
   TEST(a_page_is_kept_for_its_class_and_used_again);
-  TEST(the_newest_makes_the_older_go);
+  TEST(several_pages_of_a_class_are_kept);
+  TEST(old_pages_of_a_class_go_first);
+  TEST(pages_of_a_class_that_went_make_room);
+  TEST(a_hot_page_becomes_a_spare);
   TEST(large_pages_are_kept_by_their_slices);
   TEST(large_pages_are_not_many_in_all);
   TEST(large_pages_that_went_make_room);
