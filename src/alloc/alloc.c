@@ -132,8 +132,8 @@ void *mia_alloc_large_again(size_t size) {
 void *mia_alloc_slow(size_t size, bool zero) {
   if (!zero) {
     size_t room = mia_guard_room(size);
-    void *p =
-        room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refilled(room, size) : mia_alloc_large_again(size);
+    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refilled(room, size)
+                                         : mia_alloc_large_again(size);
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_local_default_heap(mia_local_self),

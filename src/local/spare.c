@@ -23,7 +23,8 @@ static mia_aword *large_slot(mia_local *self, size_t slices) {
 }
 
 static bool can_keep(const mia_local *self, const mia_page *page) {
-  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap)) return false;
+  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap))
+    return false;
   if (page->size_class < MIA_CLASS_COUNT) return page->slices == 1;
   return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES &&
          page->lead == MIA_GUARD_LEAD;

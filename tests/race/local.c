@@ -281,6 +281,22 @@ static void keep_and_reuse(void) {
   spare->capacity = 0;
   mia_local_keep(self, spare);
 }
+/* What was used is the one that others get. */
+static void keep_two(void) {
+  keep_and_reuse();
+  mia_local *self = stage_locals[0];
+  mia_page *first = mia_local_reuse(self, STAGE_CLASS), *second = NULL;
+  if (first != NULL) second = mia_local_reuse(self, STAGE_CLASS);
+  if (second == NULL) {
+    if (first != NULL) mia_local_keep(self, first);
+    return;
+  }
+  second->capacity = 0;
+  mia_local_keep(self, second);
+  mia_local_keep(self, first);
+  first = mia_local_reuse(self, STAGE_CLASS);
+  if (first != NULL) mia_local_keep(self, first);
+}
 static void age_spares(void) {
   stage_be(1);
   mia_local_age_spares(stage_locals[1]);
@@ -321,7 +337,7 @@ static const race_model spares = {.name = "local/spare",
 static const race_model two_spares = {.name = "local/spares",
                                       .subject = "the same of two pages of a class",
                                       .begin = begin_spares,
-                                      .threads = {keep_and_reuse, age_spares, drop_spares},
+                                      .threads = {keep_two, age_spares},
                                       .end = spares_end};
 
 /* ---- threads come and go ---- */
@@ -427,16 +443,36 @@ static const race_model ending = {.name = "heap/exit",
                                   .end = heap_kept_end,
                                   .longer = true};
 
-/* The one block of a page of a heap is freed while the heap goes. */
-static void begin_single(void) {
-  begin_heap_left();
+/* The one block of a page. */
+static void make_single(mia_local *local) {
   bool zero;
-  mia_local *local = mia_local_of_heap(stage_locals[0], heap);
-  page = mia_local_make_single(local, &(mia_single){.size = MIA_SLICE_SIZE, .align = 1}, &zero);
+  page = mia_local_make_single(
+      local, &(mia_single){.size = MIA_SLICE_SIZE, .align = 1, .edge = MIA_DEBUG}, &zero);
   if (page == NULL) race_fail("no page");
   blocks[2] = (void *)page->start;
   mia_page_guard(page, blocks[2], MIA_SLICE_SIZE - MIA_GUARD_SIZE);
 }
+/* It is freed while the heap goes. */
+static void begin_single(void) {
+  begin_heap_left();
+  make_single(mia_local_of_heap(stage_locals[0], heap));
+}
+/* It is freed, and kept by who freed it until others may have it. */
+static void begin_hot(void) {
+  begin_still();
+  make_single(stage_locals[0]);
+}
+static void free_and_cool(void) {
+  stage_free(0, blocks[2]);
+  mia_local_cool(stage_locals[0]);
+}
+static void hot_end(void) { race_check(is_gone(page) || page->used == 0); }
+static const race_model cooling = {
+    .name = "local/hot",
+    .subject = "a large page that was at hand grows old and is dropped",
+    .begin = begin_hot,
+    .threads = {free_and_cool, age_spares},
+    .end = hot_end};
 static void delete_and_drop(void) {
   delete_heap();
   mia_local_drop_own_spares(stage_locals[0]);
@@ -475,7 +511,7 @@ static const race_model visiting = {.name = "heap/visit",
                                     .threads = {free_and_tell, visit}};
 
 const race_model *const race_models_local[] = {
-    &full,     &full_one,       &early,      &abandon,    &pooled,  &adopt,
-    &trimming, &trimming_taken, &collecting, &spares,  &two_spares,     &leaving, &joining,
-    &counting, &asking,         &deleting,   &deleting_3, &ending,  &deleting_single,
-    &visiting, &stash,          &stash_left, NULL};
+    &full,           &full_one,   &early,      &abandon,    &pooled,          &adopt,    &trimming,
+    &trimming_taken, &collecting, &spares,     &two_spares, &leaving,         &joining,  &counting,
+    &asking,         &deleting,   &deleting_3, &ending,     &deleting_single, &visiting, &cooling,
+    &stash,          &stash_left, NULL};

@@ -74,8 +74,7 @@ START_TEST(several_pages_of_a_class_are_kept) {
   ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL + 1), other[1]);
   ck_assert_ptr_null(mia_local_reuse(&alice, SMALL + 1));
   ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), page[MOST]);
-  for (int i = MOST - 2; i >= 0; i--)
-    ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), page[i]);
+  for (int i = MOST - 2; i >= 0; i--) ck_assert_ptr_eq(mia_local_reuse(&alice, SMALL), page[i]);
   ck_assert_ptr_null(mia_local_reuse(&alice, SMALL));
 }
 END_TEST
