@@ -21,7 +21,7 @@
 
 #include <mialloc/stats.h>
 
-enum { BLOCKS = 4 };
+enum { BLOCKS = 4, SINGLE = MIA_SLICE_SIZE - MIA_GUARD_LEAD };
 
 static mia_page *page;
 static mia_block *blocks[BLOCKS];
@@ -446,11 +446,11 @@ static const race_model ending = {.name = "heap/exit",
 /* The one block of a page. */
 static void make_single(mia_local *local) {
   bool zero;
-  page = mia_local_make_single(
-      local, &(mia_single){.size = MIA_SLICE_SIZE, .align = 1, .edge = MIA_DEBUG}, &zero);
+  page = mia_local_make_single(local, &(mia_single){.size = SINGLE, .align = 1, .edge = MIA_DEBUG},
+                               &zero);
   if (page == NULL) race_fail("no page");
   blocks[2] = (void *)page->start;
-  mia_page_guard(page, blocks[2], MIA_SLICE_SIZE - MIA_GUARD_SIZE);
+  mia_page_guard(page, blocks[2], SINGLE - MIA_GUARD_SIZE);
 }
 /* It is freed while the heap goes. */
 static void begin_single(void) {

@@ -13,11 +13,16 @@ mia_local *stage_locals[RACE_THREADS];
 
 mia_static_assert(MIA_LOCAL_SPARES > STAGE_CLASS + 1, "there are slots behind that class's");
 
+static void ignore_spares(const mia_local *local, size_t from, size_t to) {
+  race_ignore(&local->spares[from], (to - from) * sizeof local->spares[0]);
+}
+
+/* Watched are the spares of the stage's class, and large ones of a slice. */
 void stage_ignore(const mia_local *local) {
   race_ignore(&local->counts, sizeof local->counts);
-  race_ignore(local->spares, STAGE_CLASS * sizeof local->spares[0]);
-  race_ignore(&local->spares[STAGE_CLASS + 1],
-              (MIA_LOCAL_SPARES - STAGE_CLASS - 1) * sizeof local->spares[0]);
+  ignore_spares(local, 0, STAGE_CLASS);
+  ignore_spares(local, STAGE_CLASS + 1, MIA_CLASS_COUNT);
+  ignore_spares(local, MIA_CLASS_COUNT + 1, MIA_LOCAL_SPARES);
 }
 
 void stage_begin_threads(void) {
