@@ -134,9 +134,10 @@ mia_inline bool mia_fast_free(void *p) {
 /* What is frequent of the rest.  Debug builds look at the block first, as the function
  * does that is to be asked if this is false: mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_other(void *p) {
+  if (MIA_DEBUG) return false;
   mia_page *page = mia_page_of(p);
   mia_local *self = mia_local_self;
-  if (MIA_DEBUG || mia_unlikely(page == NULL)) return false;
+  if (mia_unlikely(page == NULL)) return false;
   if (page->size_class >= MIA_CLASS_COUNT) return page->start == p && mia_hot_free(self, page);
   if (self->exchanges == 0) return false;
   return mia_stash_exchange(self, page, p) ||
