@@ -72,6 +72,7 @@ mia_inline bool mia_stash_exchange(mia_local *self, const mia_page *page, mia_bl
       bin->stashed >= MIA_EXCHANGE_BLOCKS || bin->stashed * page->size >= MIA_EXCHANGE_BYTES ||
       !mia_local_is_main(page))
     return false;
+  mia_page_require_block(page, block);
   mia_stash_put(bin, block);
   return true;
 }
