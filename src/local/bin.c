@@ -251,6 +251,11 @@ static void send_each(mia_local *self, mia_block *list) {
   }
 }
 
+void mia_local_end_exchanges(mia_local *self) {
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
+    mia_stash_end_exchange(self, size_class);
+}
+
 static void send_stash(mia_local *self, unsigned size_class) {
   send_each(self, mia_stash_end(&self->bins[size_class]));
 }

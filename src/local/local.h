@@ -94,6 +94,7 @@ typedef struct mia_local {
   size_t more_spares;                      /* [own] sum of kept - 1, where that is positive */
   uint8_t kept[MIA_CLASS_COUNT];           /* [own] pages of a class, or more than there are */
   uint8_t exchange[MIA_CLASS_COUNT];       /* [own] of each class, how far it is: stash.h */
+  uint32_t strays;                         /* [own] frees of others meanwhile */
   mia_page *hot;                           /* [own] a large page at hand: hot.h */
   mia_heap *heap;                          /* [const] while in use */
   struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */

@@ -10,7 +10,8 @@
  * them one is cannot be foreseen, and a branch on it costs more than the rest.  So a
  * class of which stashes came list after list is exchanged for a while: what is freed
  * is kept whosever it is.  As long as the thread does that with any class, the fast
- * path does not free (`exchanges' makes that no test of its own).
+ * path does not free (`exchanges' makes that no test of its own); so it ends as well
+ * when the thread frees much of other classes.
  *
  * Only what is of the main heap is kept so, and by locals that serve it. */
 #ifndef MIA_LOCAL_STASH_H
@@ -28,6 +29,7 @@ enum {
   MIA_EXCHANGE_BEGIN = 8,
   MIA_EXCHANGE_LEAST = 16,
   MIA_EXCHANGE_LISTS = 120,
+  MIA_EXCHANGE_STRAYS = 4096, /* frees of other classes meanwhile, which it slows down */
   MIA_EXCHANGE_BLOCKS = MIA_STASH_BLOCKS - MIA_STASH_BLOCKS / 4,
   MIA_EXCHANGE_BYTES = MIA_STASH_BYTES - MIA_STASH_BYTES / 4
 };
@@ -54,7 +56,10 @@ mia_inline void mia_stash_end_exchange(mia_local *self, unsigned size_class) {
   self->exchange[size_class] = 0;
 }
 
-/* A list comes that was a stash of so many blocks, or none. */
+/* No class is exchanged from now on. */
+mia_cold void mia_local_end_exchanges(mia_local *self);
+
+/* A list comes that was a stash of so many blocks. */
 mia_inline void mia_stash_note(mia_local *self, unsigned size_class, uintptr_t count) {
   uint8_t *exchange = &self->exchange[size_class];
   if (mia_stash_is_exchanged(self, size_class)) {
@@ -62,15 +67,20 @@ mia_inline void mia_stash_note(mia_local *self, unsigned size_class, uintptr_t c
       mia_stash_end_exchange(self, size_class);
   } else if (count >= MIA_EXCHANGE_LEAST && ++*exchange == MIA_EXCHANGE_BEGIN) {
     self->exchanges++;
+    self->strays = 0;
   }
 }
 
 /* Keeps a block of a class that is exchanged.  False: it is not, or there is enough. */
 mia_inline bool mia_stash_exchange(mia_local *self, const mia_page *page, mia_block *block) {
   mia_bin *bin = &self->bins[page->size_class];
-  if (!mia_stash_is_exchanged(self, page->size_class) || !bin->stashes ||
-      bin->stashed >= MIA_EXCHANGE_BLOCKS || bin->stashed * page->size >= MIA_EXCHANGE_BYTES ||
-      !mia_local_is_main(page))
+  if (!mia_stash_is_exchanged(self, page->size_class)) {
+    if (self->exchanges != 0 && ++self->strays == MIA_EXCHANGE_STRAYS)
+      mia_local_end_exchanges(self);
+    return false;
+  }
+  if (!bin->stashes || bin->stashed >= MIA_EXCHANGE_BLOCKS ||
+      bin->stashed * page->size >= MIA_EXCHANGE_BYTES || !mia_local_is_main(page))
     return false;
   mia_page_require_block(page, block);
   mia_stash_put(bin, block);
@@ -93,12 +103,14 @@ mia_inline mia_block *mia_stash_end(mia_bin *bin) {
  * from now on are kept. */
 mia_inline mia_block *mia_stash_use(mia_local *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
+  bool stashed = bin->stash != NULL;
+  bin->mixed = stashed;
+  bin->stashes = true;
+  if (mia_likely(!stashed)) return NULL;
   uintptr_t count = bin->stashed;
   mia_stash_note(self, size_class, count);
   mia_block *list = mia_stash_end(bin);
   bin->stashes = true;
-  bin->mixed = list != NULL;
-  if (list == NULL) return NULL;
   mia_count_add(&self->counts.lent[size_class], count);
   bin->fresh = false;
   return list;

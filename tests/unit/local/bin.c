@@ -443,10 +443,12 @@ START_TEST(what_is_exchanged_is_kept_whosever_it_is) {
   mia_block *big = alloc(bob, BIG);
   ck_assert(!mia_stash_exchange(bob, page_of(big), big));
   int left = MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS - bob->exchange[SMALL];
-  while (bob->bins[SMALL].stashed > 0 || bob->head[SMALL] != NULL) (void)alloc(bob, SMALL);
-  for (left -= 1; left > 1; left--) ck_assert_ptr_null(mia_stash_use(bob, SMALL));
-  ck_assert(mia_stash_is_exchanged(bob, SMALL));
-  ck_assert_ptr_null(mia_stash_use(bob, SMALL));
+  for (; left > 0; left--) {
+    ck_assert(mia_stash_is_exchanged(bob, SMALL));
+    while (bob->head[SMALL] != NULL) own = alloc(bob, SMALL);
+    if (bob->bins[SMALL].stashed == 0) ck_assert(mia_stash_exchange(bob, page_of(own), own));
+    own = alloc(bob, SMALL);
+  }
   ck_assert(!mia_stash_is_exchanged(bob, SMALL) && bob->exchanges == 0);
   ck_assert(mia_local_owns_plainly(bob, page) && holds(bob) && holds(alice));
 }
@@ -462,6 +464,17 @@ START_TEST(what_is_exchanged_leaves_room_for_others) {
   mia_local_end_lists(bob); /* which ends that too: all are where they belong */
   ck_assert(bob->exchanges == 0 && bob->bins[SMALL].stashed == 0 && holds(bob));
   ck_assert(!mia_stash_is_exchanged(bob, SMALL));
+}
+END_TEST
+
+START_TEST(frees_of_other_classes_end_an_exchange) {
+  use_stashes(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  mia_block *big = alloc(bob, BIG);
+  for (int i = 1; i < MIA_EXCHANGE_STRAYS; i++)
+    ck_assert(!mia_stash_exchange(bob, page_of(big), big));
+  ck_assert(mia_stash_is_exchanged(bob, SMALL));
+  ck_assert(!mia_stash_exchange(bob, page_of(big), big));
+  ck_assert(!mia_stash_is_exchanged(bob, SMALL) && bob->exchanges == 0);
 }
 END_TEST
 
@@ -817,6 +830,7 @@ SUITE("local/bin") {
   TEST(who_allocates_the_class_keeps_what_others_own);
   TEST(what_is_exchanged_is_kept_whosever_it_is);
   TEST(what_is_exchanged_leaves_room_for_others);
+  TEST(frees_of_other_classes_end_an_exchange);
   TEST(who_only_frees_keeps_nothing);
   TEST(a_stash_that_is_too_long_goes_home);
   TEST(a_stash_has_no_more_than_some_bytes);
