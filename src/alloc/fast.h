@@ -10,6 +10,7 @@
 #define MIA_ALLOC_FAST_H
 
 #include "base/fail.h"
+#include "local/bin.h"
 #include "local/hot.h"
 #include "local/local.h"
 #include "local/stash.h"
@@ -138,7 +139,8 @@ mia_inline bool mia_fast_free_other(void *p) {
   mia_page *page = mia_page_of(p);
   mia_local *self = mia_local_self;
   if (mia_unlikely(page == NULL)) return false;
-  if (page->size_class >= MIA_CLASS_COUNT) return page->start == p && mia_hot_free(self, page);
+  if (page->size_class >= MIA_CLASS_COUNT)
+    return page->start == p && (mia_hot_free(self, page) || mia_local_free_single(self, page));
   if (self->exchanges == 0) return false;
   return mia_stash_exchange(self, page, p) ||
          (mia_local_owns(self, page) && mia_fast_free_own(self, page, p));

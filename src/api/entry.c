@@ -96,8 +96,13 @@ mia_apart static void *malloc_slower(size_t size) {
 }
 
 mia_apart static void *malloc_large(size_t size) {
-  void *p = mia_likely(!mia_api_has_deferred()) ? mia_fast_large(mia_local_self, size) : NULL;
-  return mia_likely(p != NULL) ? p : malloc_slower(size);
+  if (mia_unlikely(mia_api_has_deferred())) return malloc_slower(size);
+  void *p = mia_fast_large(mia_local_self, size);
+  if (mia_likely(p != NULL)) return p;
+  p = mia_alloc_large_again(size);
+  if (mia_unlikely(p == NULL)) return malloc_slower(size);
+  mia_api_tick();
+  return p;
 }
 
 void *mia_api_malloc_slow(size_t size) {
@@ -108,8 +113,7 @@ void *mia_api_malloc_slow(size_t size) {
 }
 
 void mia_api_free_slow(void *p) {
-  if (mia_fast_free_other(p)) return;
-  mia_alloc_free_slow(p);
+  if (mia_unlikely(!mia_fast_free_other(p))) mia_alloc_free_slow(p);
   mia_api_tick();
 }
 

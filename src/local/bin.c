@@ -352,8 +352,6 @@ static bool adopt_early(mia_local *self, mia_page *page) {
 /* The one block of a page.  Somebody else may have the page at this moment, to
  * end its heap: he then sees to it. */
 static void free_single(mia_local *self, mia_page *page, const mia_block *block) {
-  if (mia_hot_fits(page)) mia_local_cool(self);
-  if (mia_hot_free(self, page)) return;
   mia_single_freed freed = mia_owner_free_single(page);
   if (freed == MIA_SINGLE_TWICE) mia_base_misuse("block freed twice", block);
   if (freed == MIA_SINGLE_LEFT) return;
@@ -361,11 +359,22 @@ static void free_single(mia_local *self, mia_page *page, const mia_block *block)
   mia_local_keep(self, page);
 }
 
+bool mia_local_free_single(mia_local *self, mia_page *page) {
+  if (mia_local_is_none(self) || !mia_local_is_main_for_good(page)) return false;
+  if (mia_hot_fits(page)) {
+    mia_local_cool(self);
+    return mia_hot_free(self, page);
+  }
+  if (!mia_owner_free_alone(page)) return false;
+  mia_local_keep(self, page);
+  return true;
+}
+
 void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
   if (put_out(self, page, block)) return;
   if (page->size_class >= MIA_CLASS_COUNT) {
-    free_single(self, page, block);
+    if (!mia_local_free_single(self, page)) free_single(self, page, block);
     return;
   }
   if (adopt_early(self, page)) {

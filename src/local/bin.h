@@ -11,6 +11,10 @@ bool mia_local_refill(mia_local *self, unsigned size_class);
 /* Frees a block of a page that `self' owns, whatever that leads to. */
 void mia_local_free_own(mia_local *self, mia_page *page, mia_block *block);
 
+/* Frees the one block of a large page, if that is nobody else's affair: false, and
+ * nothing was done. */
+bool mia_local_free_single(mia_local *self, mia_page *page);
+
 /* Frees a block of a page that `self' does not own. */
 void mia_local_free_remote(mia_local *self, mia_page *page, mia_block *block);
 

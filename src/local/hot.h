@@ -28,7 +28,7 @@ mia_inline bool mia_hot_free(mia_local *self, mia_page *page) {
   if (self->hot != NULL || !mia_hot_fits(page)) return false;
   if (!mia_local_is_main_for_good(page) || mia_local_is_none(self)) return false;
   if (!mia_owner_free_alone(page)) return false;
-  mia_map_set_slice(page->start, NULL);
+  mia_page_hide_single(page);
   self->hot = page;
   return true;
 }

@@ -54,11 +54,14 @@ static void drop_large(mia_local *self, size_t newest) {
   self->large_spares = kept;
 }
 
+/* Between the taking and the putting the slot is empty to all: nobody else puts. */
 static void keep_large(mia_local *self, mia_page *page) {
   size_t slices = page->slices;
+  mia_page_hide_single(page);
+  mia_aword *slot = large_slot(self, slices);
+  mia_page *before = page_in(take(slot));
   page->next = NULL;
-  /* Not acquired: only the owner puts pages here, so what comes back is his. */
-  mia_page *before = page_in(mia_aword_swap_rel(large_slot(self, slices), (uintptr_t)page));
+  mia_aword_set_rel(slot, (uintptr_t)page);
   if (before == NULL)
     self->large_spares += slices;
   else
@@ -95,9 +98,9 @@ static mia_page *others_kept(mia_local *self, unsigned size_class, uintptr_t wor
   return next;
 }
 
-/* Between the taking and the putting the slot is empty to all: nobody else puts. */
 static void keep_one(mia_local *self, mia_page *page) {
   mia_aword *slot = &self->spares[page->size_class];
+  mia_page_hide(page);
   page->next = others_kept(self, page->size_class, take(slot));
   mia_aword_set_rel(slot, (uintptr_t)page);
 }
@@ -108,7 +111,6 @@ void mia_local_keep(mia_local *self, mia_page *page) {
     mia_local_retire(self, page);
     return;
   }
-  mia_page_hide(page);
   if (page->size_class < MIA_CLASS_COUNT)
     keep_one(self, page);
   else

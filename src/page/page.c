@@ -155,7 +155,6 @@ void mia_page_renew_single(mia_page *page, size_t size) {
   mia_owner_begin_single(page);
 }
 
-/* A block of a page of its own is known by its start only. */
 static void set_map(const mia_page *page, const mia_page *to) {
   if (page->slices == 1 || page->size_class >= MIA_CLASS_COUNT)
     mia_map_set_slice(page->start, to);

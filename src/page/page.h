@@ -97,6 +97,9 @@ void mia_page_renew_single(mia_page *page, size_t size);
 void mia_page_hide(const mia_page *page);
 void mia_page_show(const mia_page *page);
 
+/* A block of a page of its own is known by its start only. */
+mia_inline void mia_page_hide_single(const mia_page *page) { mia_map_set_slice(page->start, NULL); }
+
 /* Gives an empty page's memory back.  The descriptor is gone with it. */
 void mia_page_retire(mia_page *page);
 
