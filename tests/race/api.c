@@ -102,9 +102,14 @@ static const race_model forking = {.name = "fork/threads",
                                    .subject = "fork while threads come, go and leave pages",
                                    .begin = begin_fork,
                                    .threads = {leave_0, fork_now, enter_and_leave}};
+/* The purger comes only where something is idle. */
+static void begin_fork_purge(void) {
+  begin_fork();
+  mia_aword_set(&mia_arena_all.idle, MIA_SLICE_SIZE);
+}
 static const race_model forking_purge = {.name = "fork/purge",
                                          .subject = "fork while the purger is at work",
-                                         .begin = begin_fork,
+                                         .begin = begin_fork_purge,
                                          .threads = {purge, fork_now, purge}};
 
 /* ---- the background thread ---- */
