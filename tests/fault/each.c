@@ -28,7 +28,8 @@ enum {
   STRIDE = 12,
   CALLS = 120,
   CALLS_MAX = 100000,
-  SOME = 8, /* refusals in a row */
+  SOME = 8,      /* refusals in a row */
+  LATE_PART = 8, /* of the calls that came in the first run, so many may not come in another */
   SECONDS_ALLOWED = 60
 };
 
@@ -289,6 +290,10 @@ static void add(figures *sum, const figures *one) {
   sum->lost += one->lost;
 }
 
+/* How many calls come depends a little on how the threads meet: what is given back
+ * side by side is one call. */
+static bool may_be_too_late(size_t nth, size_t limit) { return nth > limit - limit / LATE_PART; }
+
 /* Every stride-th call of some kinds, the first and the last among them. */
 static void each(const char *what, unsigned kinds, size_t limit, size_t count, bool strict,
                  size_t stride) {
@@ -302,9 +307,13 @@ static void each(const char *what, unsigned kinds, size_t limit, size_t count, b
       printf("# the %zuth %s\n", n, what);
       good = false;
     }
+    if (one.refused == 0 && !may_be_too_late(n, limit)) {
+      printf("# the %zuth %s did not come\n", n, what);
+      good = false;
+    }
     add(&sum, &one);
   }
-  tell(good && sum.refused >= runs, what, &sum, runs);
+  tell(good && sum.refused > 0, what, &sum, runs);
 }
 
 static void each_kind(bool strict, size_t stride) {
