@@ -95,6 +95,7 @@ static void come_and_go(unsigned long count) {
   size_t rss[5];
   for (int quarter = 0; quarter <= 4; quarter++) {
     if (quarter > 0) some((unsigned long)quarter * count, count / 4);
+    (void)mia_purge(); /* what is kept for later is not lost */
     rss[quarter] = soak_rss();
   }
   printf("# KiB after each quarter of %lu threads: %zu %zu %zu %zu\n", count, rss[1] / KIB,
