@@ -31,15 +31,15 @@ void mia_alloc_free(void *p);
 /* Another size, contents kept, at a multiple of `align'. */
 void *mia_alloc_resize(void *p, size_t size, size_t align);
 
-/* The most frequent cases without an alignment: a new block, by programs that have no
- * other function for it; a block of a class that stays, or goes to one of another, of
- * which there are free ones.  NULL: it is another case, ask mia_alloc_resize. */
-void *mia_alloc_resize_small(void *p, size_t size);
-
 /* The same with p + offset at that multiple, and in a heap if it has to move; with
  * `zero' all of its usable size behind what was kept is zero. */
 void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset,
                           bool zero);
+
+/* The most frequent cases without an alignment: a new block, by programs that have no
+ * other function for it; a block of a class that stays, or goes to one of another, of
+ * which there are free ones.  NULL: it is another case, ask mia_alloc_resize. */
+void *mia_alloc_resize_small(void *p, size_t size);
 
 /* Makes a block's usable size at least `size', where it is.  False: not possible. */
 bool mia_alloc_extend(void *p, size_t size);
