@@ -85,7 +85,7 @@ static void *attempt(mia_local *local, const request *r) {
 static void *last_attempt(mia_local *self, mia_local *local, const request *r) {
   mia_local_collect(self);
   if (local != self) mia_local_collect(local);
-  mia_local_drop_spares(self);
+  mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
   (void)mia_arena_purge_now();
   return attempt(local, r);
 }

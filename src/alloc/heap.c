@@ -57,13 +57,14 @@ void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
 }
 
 void mia_alloc_heap_collect(mia_heap *heap, bool trim) {
+  mia_budget budget = MIA_BUDGET_ALL;
   mia_local *self = mia_local_self;
   if (!mia_local_is_none(self)) {
     mia_local *local = mia_local_of_heap(self, heap);
     if (local != NULL) mia_local_collect(local);
-    if (local != NULL && trim) mia_local_trim_own(local, true);
+    if (local != NULL && trim) mia_local_trim_own(local, true, &budget);
   }
-  if (trim) mia_local_trim_pool(self, heap, MIA_TRIM_ALL);
+  if (trim) (void)mia_local_trim_pool(self, heap, MIA_TRIM_ALL, &budget);
 }
 
 /* ---- walking ---- */

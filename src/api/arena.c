@@ -20,7 +20,7 @@ bool mia_arena_unload(mia_arena *arena) {
   mia_local *self = mia_local_self;
   int error = errno;
   if (!mia_local_is_none(self)) mia_local_collect(self);
-  mia_local_drop_spares(self);
+  mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
   bool done = mia_arena_take_down(arena);
   errno = done ? error : EBUSY;
   return done;

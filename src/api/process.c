@@ -42,7 +42,7 @@ static void watch(mia_local *self, mia_tick now) {
 void mia_api_look_at_clock(mia_local *self) {
   int error = errno;
   mia_tick now = mia_os_now();
-  mia_api_give_back(self, now);
+  mia_api_give_back(self, now, (mia_budget)MIA_API_LOOK);
   mia_api_stir_background();
   if (!mia_local_is_none(self)) watch(self, now);
   errno = error;

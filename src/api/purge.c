@@ -34,56 +34,68 @@ static size_t idle_bound(void) {
 }
 
 /* A thread's own pages are trimmed by itself. */
-static void trim_own(mia_local *self, mia_tick now, mia_tick delay) {
-  if (mia_local_is_none(self) || now - self->trimmed < delay) return;
-  self->trimmed = now;
-  mia_local_trim_own(self, false);
-}
-
-static void trim_excess(mia_local *self) {
-  if (mia_local_loose() <= idle_bound()) return;
-  if (!mia_local_is_none(self)) mia_local_trim_own(self, false);
-  mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_LOOSE);
-}
-
-static void give_back(mia_local *self, mia_tick now, mia_tick delay) {
-  if (delay == 0) {
-    mia_local_drop_spares(self);
-  } else if (is_time_to_age(now, delay)) {
-    mia_local_age_spares(self);
-    mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_DUE);
+static void trim_own(mia_local *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+  if (mia_local_is_none(self)) return;
+  if (self->trimming == 0) {
+    if (now - self->trimmed < delay) return;
+    self->trimmed = now;
   }
-  trim_own(self, now, delay);
-  trim_excess(self);
-  mia_arena_purge_due(now, delay);
-  mia_arena_purge_excess(now, idle_bound());
+  mia_local_trim_own(self, false, budget);
+}
+
+/* The pool's pages grow older once in a delay, however many looks that takes. */
+static void trim_due(mia_local *self, mia_budget *budget) {
+  if (mia_aword_get(&mia_local_all.ageing) == 0) return;
+  if (mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_DUE, budget))
+    mia_aword_set(&mia_local_all.ageing, 0);
+}
+
+static void trim_excess(mia_local *self, mia_budget *budget) {
+  if (mia_local_loose() <= idle_bound()) return;
+  if (!mia_local_is_none(self)) mia_local_trim_own(self, false, budget);
+  (void)mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_LOOSE, budget);
+}
+
+static void give_back(mia_local *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+  if (delay == 0) {
+    mia_local_drop_spares(self, budget);
+  } else if (is_time_to_age(now, delay)) {
+    mia_local_age_spares(self, budget);
+    mia_aword_set(&mia_local_all.ageing, 1);
+  }
+  trim_due(self, budget);
+  trim_own(self, now, delay, budget);
+  trim_excess(self, budget);
+  mia_arena_purge_due(now, delay, budget);
+  mia_arena_purge_excess(now, idle_bound(), budget);
 }
 
 /* Near the limit nothing is kept for later: what is used and what is idle stay
  * below it together as long as they can. */
-static void keep_limit(mia_local *self) {
+static void keep_limit(mia_local *self, mia_budget *budget) {
   size_t limit = mia_aword_get(&mia_arena_all.limit);
   if (limit == 0) return;
   size_t near = limit - limit / NEAR_PART;
-  if (mia_aword_get(&mia_arena_all.used) > near) mia_local_drop_spares(self);
+  if (mia_aword_get(&mia_arena_all.used) > near) mia_local_drop_spares(self, budget);
   size_t used = mia_aword_get(&mia_arena_all.used);
-  mia_arena_purge_down_to(used < near ? near - used : 0);
+  mia_arena_purge_down_to(used < near ? near - used : 0, budget);
   if (used > near && mia_aword_or(&mia_api_all.limit_near, 1) == 0)
     mia_api_warn("MIALLOC_LIMIT: seven eighths of it are in use");
 }
 
-void mia_api_give_back(mia_local *self, mia_tick now) {
+void mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  if (delay >= 0) give_back(self, now, (mia_tick)delay);
-  keep_limit(self);
+  if (delay >= 0) give_back(self, now, (mia_tick)delay, &budget);
+  keep_limit(self, &budget);
 }
 
 bool mia_api_purge(void) {
   mia_local *self = mia_local_self;
   int error = errno;
+  mia_budget budget = MIA_BUDGET_ALL;
   size_t before = mia_aword_get(&mia_arena_all.purged);
   mia_alloc_heap_collect(mia_local_main_heap(), true);
-  mia_local_drop_spares(self);
+  mia_local_drop_spares(self, &budget);
   (void)mia_arena_purge_now();
   bool purged = mia_aword_get(&mia_arena_all.purged) != before;
   errno = error;

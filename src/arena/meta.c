@@ -17,8 +17,16 @@ static bool refill(void) {
   return true;
 }
 
+/* More than a slice has slices of its own. */
+static void *take_whole(size_t size) {
+  mia_span span;
+  size_t slices = mia_slices_of(size);
+  if (slices > MIA_SPAN_MAX_SLICES || !mia_arena_take(slices, MIA_SLICE_SIZE, &span)) return NULL;
+  return span.zero ? span.start : memset(span.start, 0, size);
+}
+
 void *mia_arena_meta(size_t size) {
-  mia_assert(size > 0 && size <= MIA_SLICE_SIZE);
+  if (size > MIA_SLICE_SIZE) return size <= MIA_SIZE_MAX ? take_whole(size) : NULL;
   size = mia_align_up(size, MIA_DESCRIPTOR_SIZE);
   char *p = NULL;
   mia_os_lock(&mia_arena_all.meta);

@@ -4,8 +4,8 @@
 
 #include "base/prelude.h"
 
-/* Zeroed memory of at most a slice, aligned to a descriptor; NULL when there is
- * none.  It is never given back: its users keep their own lists of spares. */
+/* Zeroed memory, aligned to a descriptor; NULL when there is none, and for more than
+ * the largest span.  It is never given back: its users keep their own lists of spares. */
 void *mia_arena_meta(size_t size);
 
 #endif

@@ -2,12 +2,10 @@
 #include "base/prelude.h"
 
 #include "arena/purge.h"
+#include "arena/runs.h"
 #include "base/fail.h"
 #include "map/bitmap.h"
 #include "os/os.h"
-
-/* What one visit purges at the most: some tens of milliseconds' work. */
-#define BUDGET (256 * MIA_MIB)
 
 /* A deadline is never 0. */
 static mia_tick after(mia_tick now, mia_tick ms) {
@@ -35,56 +33,102 @@ static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
   return purged ? size : 0;
 }
 
-/* Purges runs of the bits `cold' of one cell. */
-static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits cold) {
+/* Purges runs of the bits `cold' of one cell, as far as the budget goes, and takes off
+ * those that it has been to. */
+static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits *cold, mia_budget *budget) {
   size_t purged = 0;
-  size_t base = cell << MIA_CELL_SHIFT;
-  while (cold != 0) {
-    size_t low = (size_t)__builtin_ctzll(cold);
-    mia_bits run = cold >> low;
+  while (*cold != 0 && !mia_budget_is_spent(budget)) {
+    size_t low = (size_t)__builtin_ctzll(*cold);
+    mia_bits run = *cold >> low;
     size_t slices = ~run == 0 ? MIA_CELL_BITS : (size_t)__builtin_ctzll(~run);
-    purged += purge_run(arena, base + low, slices);
-    if (low + slices >= MIA_CELL_BITS) break;
-    cold = cold >> (low + slices) << (low + slices);
+    size_t most = (budget->left >> MIA_SLICE_SHIFT) + 1;
+    if (slices > most) slices = most;
+    purged += purge_run(arena, (cell << MIA_CELL_SHIFT) + low, slices);
+    mia_budget_spend(budget, slices << MIA_SLICE_SHIFT);
+    bool last = low + slices >= MIA_CELL_BITS;
+    *cold = last ? 0 : *cold >> (low + slices) << (low + slices);
   }
-  return purged;
-}
-
-/* One visit to an arena; `all' takes the hot slices too.  Afterwards the arena
- * is stale if free dirty slices are left. */
-static size_t visit(mia_arena *arena, bool all, size_t budget) {
-  size_t purged = 0;
-  bool left = false;
-  /* Acquired from who gave: what is not seen now is marked after this. */
-  (void)mia_aword_swap_acq(&arena->stale, 0);
-  size_t cells = (arena->slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
-  for (size_t i = 0; i < cells; i++) {
-    mia_bits idle = mia_acell_get(&arena->free[i]) & mia_acell_get(&arena->dirty[i]);
-    if (idle == 0) continue;
-    mia_bits cold = all ? idle : idle & mia_acell_get(&arena->aged[i]);
-    if (purged >= budget) cold = 0;
-    if (idle != cold) {
-      mia_acell_or(&arena->aged[i], idle & ~cold);
-      left = true;
-    }
-    size_t done = purge_cell(arena, i, cold);
-    /* Somebody took a slice of a run, or the OS refused: not the last visit. */
-    if (done < (size_t)__builtin_popcountll(cold) << MIA_SLICE_SHIFT) left = true;
-    purged += done;
-  }
-  if (left) (void)mia_aword_or(&arena->stale, 1); /* a mere store would hide who gave */
   mia_aword_add(&mia_arena_all.purged, purged);
   return purged;
 }
 
-static void visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay) {
-  if (arena->pinned || mia_aword_get(&arena->stale) == 0) return;
+static mia_bits idle_in(const mia_arena *arena, size_t cell) {
+  return mia_acell_get(&arena->free[cell]) & mia_acell_get(&arena->dirty[cell]);
+}
+
+/* ---- visits ---- */
+
+enum { REGION_CELLS = MIA_REGION_SLICES >> MIA_CELL_SHIFT };
+
+/* A visit to one arena. */
+typedef struct visit {
+  mia_arena *arena;
+  bool all;  /* hot slices go, too */
+  bool left; /* something idle stays */
+  mia_budget *budget;
+} visit;
+
+/* Purges what is cold, or all that is idle; what is idle and stays is aged.  False: the
+ * budget did not suffice. */
+static bool visit_cell(visit *v, size_t cell) {
+  mia_bits idle = idle_in(v->arena, cell);
+  if (idle == 0) return true;
+  mia_bits cold = v->all ? idle : idle & mia_acell_get(&v->arena->aged[cell]);
+  mia_bits warm = idle & ~cold;
+  size_t wanted = (size_t)__builtin_popcountll(cold) << MIA_SLICE_SHIFT;
+  size_t purged = purge_cell(v->arena, cell, &cold, v->budget);
+  /* Somebody took a slice of a run, or the OS refused: not the last visit. */
+  v->left |= warm != 0 || purged < wanted;
+  if (cold != 0) return false;
+  if (warm != 0) mia_acell_or(&v->arena->aged[cell], warm);
+  return true;
+}
+
+/* Behind the last cell with a free slice that was used. */
+static size_t cells_to_visit(const mia_arena *arena) {
+  return (mia_aword_get(&arena->top) + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
+}
+
+/* Whether the region of a cell has no free slice, as far as is known. */
+static bool is_full(const mia_arena *arena, size_t cell) {
+  return mia_run_length(mia_aword_get(&arena->runs[0][cell / REGION_CELLS])) == 0;
+}
+
+/* From a cell to the one that the visit goes on with. */
+static size_t visit_region(visit *v, size_t cell) {
+  size_t end = (cell / REGION_CELLS + 1) * REGION_CELLS, all = cells_to_visit(v->arena);
+  mia_budget_spend(v->budget, MIA_BUDGET_REGION);
+  if (end > all) end = all;
+  if (is_full(v->arena, cell)) return end;
+  while (cell < end && visit_cell(v, cell)) cell++;
+  return cell;
+}
+
+/* A visit, or as much of one as the budget lets.  Afterwards the arena is stale if free
+ * dirty slices are left.  False: the budget did not suffice. */
+static bool visit_arena(mia_arena *arena, bool all, mia_budget *budget) {
+  visit v = {.arena = arena, .all = all, .budget = budget};
+  /* Acquired from who gave: what is not seen now is marked after this. */
+  if (arena->visited == 0) (void)mia_aword_swap_acq(&arena->stale, 0);
+  while (arena->visited < cells_to_visit(arena) && !mia_budget_is_spent(budget))
+    arena->visited = visit_region(&v, arena->visited);
+  bool done = arena->visited >= cells_to_visit(arena);
+  if (done) arena->visited = 0;
+  /* A mere store would hide who gave. */
+  if (v.left || !done) (void)mia_aword_or(&arena->stale, 1);
+  return done;
+}
+
+/* False: the budget did not suffice. */
+static bool visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay, mia_budget *budget) {
+  if (arena->pinned || mia_aword_get(&arena->stale) == 0) return true;
   mia_tick expire = mia_acell_get(&arena->purge_expire);
-  if (expire != 0 && !mia_tick_reached(now, expire)) return;
-  size_t purged = expire != 0 || delay == 0 ? visit(arena, delay == 0, BUDGET) : 0;
-  bool more = purged >= BUDGET;
+  if (expire != 0 && !mia_tick_reached(now, expire)) return true;
+  bool done = true;
+  if (expire != 0 || delay == 0) done = visit_arena(arena, delay == 0, budget);
   bool stale = mia_aword_get(&arena->stale) != 0;
-  mia_acell_set(&arena->purge_expire, stale ? after(now, more ? 0 : delay) : 0);
+  mia_acell_set(&arena->purge_expire, stale ? after(now, done ? delay : 0) : 0);
+  return done;
 }
 
 /* Once in a tick, unless what is idle goes at once.  Where nothing is, not even the
@@ -93,11 +137,19 @@ static bool is_time_to_look(mia_tick now, mia_tick delay) {
   return mia_arena_idle() > 0 && (delay == 0 || mia_acell_get(&mia_arena_all.looked) != now);
 }
 
-void mia_arena_purge_due(mia_tick now, mia_tick delay) {
+/* So many arenas are looked at in turn. */
+enum { ARENAS_IN_TURN = 64 };
+
+void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget) {
   if (!is_time_to_look(now, delay) || !mia_os_try_lock(&mia_arena_all.purge)) return;
   mia_acell_set(&mia_arena_all.looked, now);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
-  for (size_t i = 0; i < count; i++) visit_if_due(mia_arena_nth(i), now, delay);
+  size_t turn = count < ARENAS_IN_TURN ? count : ARENAS_IN_TURN;
+  for (; turn > 0 && !mia_budget_is_spent(budget); turn--) {
+    if (mia_arena_all.turn >= count) mia_arena_all.turn = 0;
+    if (!visit_if_due(mia_arena_nth(mia_arena_all.turn), now, delay, budget)) break;
+    mia_arena_all.turn++;
+  }
   mia_os_unlock(&mia_arena_all.purge);
 }
 
@@ -132,35 +184,62 @@ static bool is_regretted(const mia_arena_excess *e, mia_tick now, size_t bound) 
   return at != 0 && now - at < SOON_MS && touched() > mia_aword_get(&e->left) + bound / 2;
 }
 
-/* From the high end: slices are taken at the low one. */
-static void purge_most(mia_arena *arena, size_t rest) {
-  for (size_t i = (arena->slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
-       i-- > 0 && mia_arena_idle() > rest;) {
-    size_t purged = purge_cell(arena, i,
-                               mia_acell_get(&arena->free[i]) & mia_acell_get(&arena->dirty[i]));
-    mia_aword_add(&mia_arena_all.purged, purged);
+/* The next cell to purge: one after the other, from the high end of the last arena, as
+ * slices are taken at the low end of the first; NULL: the next is in another arena. */
+static mia_arena *next_cell(mia_arena_excess *e) {
+  mia_arena *arena = mia_arena_nth(e->arena);
+  size_t end = arena->pinned ? 0 : cells_to_visit(arena);
+  if (e->cell > end) e->cell = end;
+  while (e->cell > 0 && is_full(arena, e->cell - 1))
+    e->cell = (e->cell - 1) / REGION_CELLS * REGION_CELLS;
+  if (e->cell == 0) return NULL;
+  e->cell--;
+  return arena;
+}
+
+static void purge_all_in(mia_arena *arena, size_t cell, mia_budget *budget) {
+  mia_bits idle = idle_in(arena, cell);
+  mia_budget_spend(budget, MIA_BUDGET_REGION / REGION_CELLS);
+  (void)purge_cell(arena, cell, &idle, budget);
+}
+
+/* One round at the most. */
+static void purge_down_to(size_t rest, mia_budget *budget) {
+  mia_arena_excess *e = &mia_arena_all.excess;
+  size_t count = mia_aword_get_acq(&mia_arena_all.count);
+  for (size_t arenas = count; mia_arena_idle() > rest && !mia_budget_is_spent(budget);) {
+    mia_arena *arena = next_cell(e);
+    if (arena != NULL) {
+      purge_all_in(arena, e->cell, budget);
+    } else {
+      if (arenas-- == 0) break;
+      e->arena = (e->arena > 0 ? e->arena : count) - 1;
+      e->cell = SIZE_MAX;
+    }
   }
+  if (mia_arena_idle() <= rest) e->arena = e->cell = 0;
 }
 
-static void purge_down_to(size_t rest) {
-  for (size_t i = mia_aword_get_acq(&mia_arena_all.count); i-- > 0 && mia_arena_idle() > rest;)
-    if (!mia_arena_nth(i)->pinned) purge_most(mia_arena_nth(i), rest);
-}
-
-void mia_arena_purge_down_to(size_t rest) {
+void mia_arena_purge_down_to(size_t rest, mia_budget *budget) {
   if (mia_arena_idle() <= rest || !mia_os_try_lock(&mia_arena_all.purge)) return;
-  purge_down_to(rest);
+  purge_down_to(rest, budget);
   mia_os_unlock(&mia_arena_all.purge);
 }
 
-void mia_arena_purge_excess(mia_tick now, size_t bound) {
+/* Half of the bound is left, however many looks it takes.  That there is too much is said
+ * before anything is done about it, so that those who give meanwhile give no more. */
+void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   mia_arena_excess *e = &mia_arena_all.excess;
-  if (mia_arena_idle() <= bound || is_patient(e, now)) return;
+  bool going_on = mia_aword_get(&e->going_on) != 0;
+  if (mia_arena_idle() <= (going_on ? bound / 2 : bound) || is_patient(e, now)) return;
+  bool regretted = !going_on && is_regretted(e, now, bound);
+  if (!regretted) mia_aword_set(&e->going_on, 1);
   if (!mia_os_try_lock(&mia_arena_all.purge)) return;
-  if (is_regretted(e, now, bound)) {
+  if (regretted) {
     be_patient(e, now);
   } else {
-    purge_down_to(bound / 2);
+    purge_down_to(bound / 2, budget);
+    mia_aword_set(&e->going_on, mia_arena_idle() > bound / 2);
     mia_acell_set(&e->at, now);
     mia_aword_set(&e->left, touched());
   }
@@ -168,13 +247,18 @@ void mia_arena_purge_excess(mia_tick now, size_t bound) {
 }
 
 size_t mia_arena_purge_now(void) {
-  size_t purged = 0;
+  mia_budget budget = MIA_BUDGET_ALL;
+  size_t before = mia_aword_get(&mia_arena_all.purged);
   mia_os_lock(&mia_arena_all.purge);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
-  for (size_t i = 0; i < count; i++)
-    if (!mia_arena_nth(i)->pinned) purged += visit(mia_arena_nth(i), true, SIZE_MAX);
+  for (size_t i = 0; i < count; i++) {
+    mia_arena *arena = mia_arena_nth(i);
+    if (arena->pinned) continue;
+    arena->visited = 0;
+    (void)visit_arena(arena, true, &budget);
+  }
   mia_os_unlock(&mia_arena_all.purge);
-  return purged;
+  return mia_aword_get(&mia_arena_all.purged) - before;
 }
 
 bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size) {

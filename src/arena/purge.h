@@ -10,17 +10,20 @@
 #define MIA_ARENA_PURGE_H
 
 #include "arena/arena.h"
+#include "arena/budget.h"
 
 /* Visits the arenas whose time has come, and no more often than `delay' ms
- * each.  One thread at a time does so; others return at once. */
-void mia_arena_purge_due(mia_tick now, mia_tick delay);
+ * each, as far as the budget goes: the next look goes on.  One thread at a time does
+ * so; others return at once. */
+void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget);
 
-/* Purges half of what is idle, or more, if that is more than `bound' bytes and the
- * last such purge did not lead to as many page faults at once. */
-void mia_arena_purge_excess(mia_tick now, size_t bound);
+/* Where more than `bound' bytes are idle purges until half of that is left, unless the
+ * last such purge led to as many page faults at once.  What the budget leaves is purged
+ * by the next looks. */
+void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget);
 
-/* Purges until no more than `rest' bytes are idle. */
-void mia_arena_purge_down_to(size_t rest);
+/* Purges until no more than `rest' bytes are idle, as far as the budget goes. */
+void mia_arena_purge_down_to(size_t rest, mia_budget *budget);
 
 /* Purges every slice that is free and dirty, now.  Bytes purged. */
 size_t mia_arena_purge_now(void);

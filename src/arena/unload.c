@@ -1,6 +1,7 @@
 /* unload.c -- taking an exclusive arena back. */
 #include "base/prelude.h"
 
+#include "arena/runs.h"
 #include "arena/unload.h"
 #include "map/bitmap.h"
 #include "os/os.h"
@@ -27,7 +28,7 @@ static bool wait_for_readers(void) {
 
 /* The first slices that ever were free: those behind the head. */
 static size_t head_slices(const mia_arena *arena) {
-  const char *end = (const char *)(arena->aged + (arena->aged - arena->dirty));
+  const char *end = (const char *)(arena->runs[0] + mia_runs_words(arena->slices));
   return mia_slices_of((size_t)(end - arena->start));
 }
 

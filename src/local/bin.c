@@ -68,7 +68,7 @@ static void disown(mia_page *page) { mia_aword_set(&page->owner, 0); }
 static bool wants(const mia_local *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];
   return mia_local_heap_of(page) == mia_local_heap(self->heap) && bin->page != NULL &&
-         bin->count < OTHERS_MAX;
+         bin->count < OTHERS_MAX && mia_local_is_lendable(page);
 }
 
 static bool is_full(const mia_page *page) { return page->used == page->total; }
@@ -96,7 +96,9 @@ void mia_local_settle(mia_local *self, mia_page *page, bool keep) {
       mia_local_keep(self, page);
       return;
     }
-    if (is_full(page)) {
+    if (!mia_local_is_lendable(page)) {
+      if (mia_owner_drop(page, page->used)) return;
+    } else if (is_full(page)) {
       if (mia_owner_drop(page, full_due(page))) return;
     } else if (keep && wants(self, page)) {
       adopt(self, page, add_first);
@@ -316,7 +318,7 @@ static void begin_box(mia_local *self, mia_page *page, mia_block *block) {
  * that is nobody's is better adopted, once enough of it is free. */
 static bool stash(mia_local *self, const mia_page *page, mia_block *block) {
   mia_bin *bin = &self->bins[page->size_class];
-  if (!bin->stashes || !mia_local_is_main(page)) return false;
+  if (!bin->stashes || !mia_local_is_main(page) || page->exclusive) return false;
   if (mia_aword_get(&page->owner) == 0 && page->size_class < MIA_LOCAL_OUTBOXES) return false;
   if (mia_stash_is_full(bin, page)) {
     send_stash(self, page->size_class);

@@ -59,7 +59,9 @@ static mia_local *join(mia_heap *heap, mia_heap_entry *entry) {
   mia_os_lock(&mia_local_all.pool_lock);
   for (size_t i = 0; i < MIA_CLASS_KINDS; i++)
     local->lent_before[i] = mia_aword_get(&local->counts.lent[i]);
+  local->sibling_before = NULL;
   local->sibling = heap->locals;
+  if (local->sibling != NULL) local->sibling->sibling_before = local;
   heap->locals = local;
   *entry = (mia_heap_entry){.local = local, .heap = heap, .generation = heap->generation};
   mia_os_unlock(&mia_local_all.pool_lock);
@@ -108,23 +110,26 @@ void mia_local_heap_count(mia_heap *heap, unsigned long long sums[MIA_CLASS_KIND
 
 /* ---- leaving ---- */
 
-/* A thread that ends and another that ends the heap may both want a local: it is
- * whose hands it is in when it leaves the heap's list. */
+static void unlink_sibling(mia_heap *heap, const mia_local *local) {
+  if (local->sibling_before != NULL)
+    local->sibling_before->sibling = local->sibling;
+  else
+    heap->locals = local->sibling;
+  if (local->sibling != NULL) local->sibling->sibling_before = local->sibling_before;
+}
+
+/* A thread that ends and another that ends the heap may both want a local: the heap's
+ * generation tells who comes first. */
 static bool leave(const mia_heap_entry *entry) {
-  bool left = false;
   mia_os_lock(&mia_local_all.pool_lock);
   mia_heap *heap = entry->heap;
-  if (heap->generation == entry->generation) {
-    mia_local **link = &heap->locals;
-    while (*link != NULL && *link != entry->local) link = &(*link)->sibling;
-    left = *link != NULL;
-    if (left) {
-      *link = entry->local->sibling;
-      inherit_local(heap, entry->local);
-    }
+  bool leaves = heap->generation == entry->generation;
+  if (leaves) {
+    unlink_sibling(heap, entry->local);
+    inherit_local(heap, entry->local);
   }
   mia_os_unlock(&mia_local_all.pool_lock);
-  return left;
+  return leaves;
 }
 
 void mia_local_leave_heaps(mia_local *self) {

@@ -19,7 +19,7 @@ enum { MIA_HOT_SLICES = 2 };
 
 mia_inline bool mia_hot_fits(const mia_page *page) {
   return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_HOT_SLICES &&
-         page->lead == MIA_GUARD_LEAD;
+         page->lead == MIA_GUARD_LEAD && !page->exclusive;
 }
 
 /* Frees the one block of a page, which the calling thread then has at hand.  False:

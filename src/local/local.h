@@ -63,6 +63,9 @@ struct mia_local;
 typedef struct mia_heap {
   mia_page *pool[MIA_CLASS_COUNT];   /* [lock:pool] pages with room and without owner */
   mia_aword pooled[MIA_CLASS_COUNT]; /* [any] their number: advice */
+  mia_page
+      *trim_next[MIA_CLASS_COUNT]; /* [lock:pool] where trimming goes on; NULL: with the first */
+  mia_aword trimming;              /* [any] the class that trimming goes on with: advice */
   mia_page *pages;          /* [lock:pool] linked by heap_next: all, or the main heap's huge ones */
   struct mia_local *locals; /* [lock:pool] linked by sibling; not the main heap's */
   mia_arena *only;          /* [const] where its memory comes from; NULL: anywhere */
@@ -98,6 +101,7 @@ typedef struct mia_local {
   mia_page *hot;                           /* [own] a large page at hand: hot.h */
   mia_heap *heap;                          /* [const] while in use */
   struct mia_local *sibling;               /* [lock:pool] next in the list of the heap's locals */
+  struct mia_local *sibling_before;        /* [lock:pool] the one before; NULL: none */
   mia_heap_entry *entries; /* [own] by the id of a heap; kept when the thread ends */
   size_t entry_count;      /* [own] */
   mia_heap
@@ -111,6 +115,7 @@ typedef struct mia_local {
   bool deferring;                         /* [own] the program is at freeing what it put off */
   mia_tick withheld;                      /* [own] when its lists last were */
   mia_tick trimmed;                       /* [own] when its own pages were */
+  size_t trimming;                        /* [own] the class that this goes on with */
   mia_tick watch;                         /* [own] until then what went may still be here */
   unsigned long long heartbeat;           /* [own] how often it was asked to */
   struct mia_local *all;                  /* [const] next in the list of all locals */
@@ -130,6 +135,8 @@ typedef struct mia_local_world {
   mia_local *idle;    /* [lock:threads] */
   bool first_made;    /* [lock:threads] */
   mia_aword all;      /* [any] head of the list of all locals; only grows */
+  mia_local *turn;    /* [lock:pool] of that list, whose spares age next; NULL: the first one's */
+  mia_aword ageing;   /* [any] 1: pages of the main heap's pool are due to be looked at */
   mia_tally attached; /* [any] threads */
   mia_aword deserted; /* [any] a function to be told when no thread is left; 0: none */
   mia_lock pool_lock;
@@ -148,9 +155,11 @@ mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, ended);
 mia_assert_placed(mia_local_world, first);
 mia_assert_placed(mia_local_world, all);
+mia_assert_placed(mia_local_world, ageing);
 mia_assert_placed(mia_local_world, attached);
 mia_assert_placed(mia_local_world, deserted);
 mia_assert_placed(mia_heap, pooled);
+mia_assert_placed(mia_heap, trimming);
 mia_assert_placed(mia_local_world, loose);
 mia_assert_placed(mia_local_world, main);
 mia_assert_placed(mia_local_world, pages);
@@ -187,6 +196,11 @@ mia_inline bool mia_local_is_main(const mia_page *page) { return mia_aword_get(&
 /* The same, and no other heap has a claim to it that is not seen. */
 mia_inline bool mia_local_is_main_for_good(const mia_page *page) {
   return mia_aword_get_acq(&page->heap) == 0;
+}
+/* Whether blocks of a page may be allocated again: those of a heap that was made for an
+ * exclusive arena, and deleted, are another's, and their memory is nobody's. */
+mia_inline bool mia_local_is_lendable(const mia_page *page) {
+  return mia_likely(!page->exclusive) || mia_local_heap_of(page)->only == page->arena;
 }
 /* Where blocks come from that name no heap. */
 mia_inline mia_heap *mia_local_default_heap(const mia_local *self) {

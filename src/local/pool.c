@@ -24,12 +24,14 @@ static void link_page(mia_page *page) {
 }
 
 static void unlink_page(mia_page *page) {
+  mia_heap *heap = mia_local_heap_of(page);
   if (page->prev != NULL)
     page->prev->next = page->next;
   else
-    mia_local_heap_of(page)->pool[page->size_class] = page->next;
+    heap->pool[page->size_class] = page->next;
   if (page->next != NULL) page->next->prev = page->prev;
-  mia_aword_sub(&mia_local_heap_of(page)->pooled[page->size_class], 1);
+  if (heap->trim_next[page->size_class] == page) heap->trim_next[page->size_class] = page->next;
+  mia_aword_sub(&heap->pooled[page->size_class], 1);
   if (is_loose(page)) mia_aword_sub(&mia_local_all.loose, page->slices);
   /* Last: who has the page and sees this may retire it without the lock. */
   mia_aword_set_rel(&page->listed, 0);
@@ -84,18 +86,26 @@ static bool is_wanted(mia_page *page, mia_trim which) {
   return which == MIA_TRIM_ALL || is_loose(page);
 }
 
-mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which) {
+mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
+                                       mia_budget *budget, bool *more) {
   mia_page *taken = NULL, *next;
+  *more = false;
   if (mia_aword_get(&heap->pooled[size_class]) == 0) return NULL;
   mia_os_lock(&mia_local_all.pool_lock);
-  for (mia_page *page = heap->pool[size_class]; page != NULL; page = next) {
+  mia_page *page = which != MIA_TRIM_ALL ? heap->trim_next[size_class] : NULL;
+  if (page == NULL) page = heap->pool[size_class];
+  for (; page != NULL && !mia_budget_is_spent(budget); page = next) {
     next = page->next;
+    mia_budget_spend(budget, MIA_BUDGET_PAGE);
     if (!is_wanted(page, which) || !mia_owner_claim(page)) continue;
+    mia_budget_spend(budget, MIA_BUDGET_BLOCKS);
     unlink_page(page);
     if (page->age < DUE_AGE) page->age = DUE_AGE;
     page->next = taken;
     taken = page;
   }
+  heap->trim_next[size_class] = page;
+  *more = page != NULL;
   mia_os_unlock(&mia_local_all.pool_lock);
   return taken;
 }

@@ -8,6 +8,7 @@
 #ifndef MIA_LOCAL_POOL_H
 #define MIA_LOCAL_POOL_H
 
+#include "arena/budget.h"
 #include "local/local.h"
 
 /* Puts a page that the caller has and drops it until all of it is free.  False:
@@ -29,8 +30,10 @@ typedef enum mia_trim { MIA_TRIM_DUE, MIA_TRIM_LOOSE, MIA_TRIM_ALL } mia_trim;
 /* A visit to a page that is not in the pool.  True: it is due. */
 bool mia_local_grow_older(mia_page *page);
 
-/* Takes them out; the caller has them, linked by next. */
-mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which);
+/* Takes them out, as many as the budget lets; the caller has them, linked by next.  *more:
+ * there may be others, with which the next call goes on, but for all it begins anew. */
+mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
+                                       mia_budget *budget, bool *more);
 
 /* With the pool's lock held: puts a page on the list of all of a heap; takes it
  * off; takes one that the caller has out of the pool. */

@@ -8,6 +8,9 @@
 
 enum { AGED = 1 };
 
+/* Looking at so many bytes of slots takes as long as giving that many times more back. */
+enum { SLOT_COST = 16 };
+
 mia_static_assert(alignof(mia_descriptor) > AGED, "an address of a page has room for a bit");
 
 static mia_page *page_in(uintptr_t word) { return (mia_page *)(word & ~(uintptr_t)AGED); }
@@ -23,7 +26,8 @@ static mia_aword *large_slot(mia_local *self, size_t slices) {
 }
 
 static bool can_keep(const mia_local *self, const mia_page *page) {
-  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap))
+  if (mia_local_is_none(self) || mia_local_heap_of(page) != mia_local_heap(self->heap) ||
+      !mia_local_is_lendable(page))
     return false;
   if (page->size_class < MIA_CLASS_COUNT) return page->slices == 1;
   return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_LOCAL_LARGE_SPARES &&
@@ -159,14 +163,34 @@ void mia_local_drop_own_spares(mia_local *self) {
   for (size_t i = 0; i < MIA_LOCAL_SPARES; i++) drop(self, &self->spares[i]);
 }
 
-static void each_spare(mia_local *self, void (*action)(mia_local *, mia_aword *)) {
-  mia_local *other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
-  for (; other != NULL; other = other->all)
-    for (size_t i = 0; i < MIA_LOCAL_SPARES; i++) action(self, &other->spares[i]);
+static void each_of(mia_local *self, mia_local *other, void (*action)(mia_local *, mia_aword *)) {
+  for (size_t i = 0; i < MIA_LOCAL_SPARES; i++) action(self, &other->spares[i]);
 }
 
-void mia_local_drop_spares(mia_local *self) { each_spare(self, drop); }
-void mia_local_age_spares(mia_local *self) { each_spare(self, drop_or_age); }
+static mia_local *swap_turn(mia_local *turn) {
+  mia_os_lock(&mia_local_all.pool_lock);
+  mia_local *was = mia_local_all.turn;
+  mia_local_all.turn = turn;
+  mia_os_unlock(&mia_local_all.pool_lock);
+  return was != NULL ? was : (mia_local *)mia_aword_get_acq(&mia_local_all.all);
+}
+
+/* Two threads that do so at once go through the same locals: harmless. */
+static void each_spare(mia_local *self, void (*action)(mia_local *, mia_aword *),
+                       mia_budget *budget) {
+  mia_local *other = swap_turn(NULL);
+  if (budget->left == SIZE_MAX) other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  for (; other != NULL && !mia_budget_is_spent(budget); other = other->all) {
+    each_of(self, other, action);
+    mia_budget_spend(budget, MIA_LOCAL_SPARES * sizeof(mia_aword) * SLOT_COST);
+  }
+  if (other != NULL) (void)swap_turn(other);
+}
+
+void mia_local_drop_spares(mia_local *self, mia_budget *budget) { each_spare(self, drop, budget); }
+void mia_local_age_spares(mia_local *self, mia_budget *budget) {
+  each_spare(self, drop_or_age, budget);
+}
 
 bool mia_local_has_spares(void) {
   const mia_local *local = (const mia_local *)mia_aword_get_acq(&mia_local_all.all);

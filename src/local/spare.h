@@ -18,6 +18,7 @@
 #ifndef MIA_LOCAL_SPARE_H
 #define MIA_LOCAL_SPARE_H
 
+#include "arena/budget.h"
 #include "local/local.h"
 
 /* Keeps an empty page that the caller has, or retires it; another may have to
@@ -30,10 +31,13 @@ mia_page *mia_local_reuse(mia_local *self, unsigned size_class);
 /* A large one of that many slices, to be renewed (mia_page_renew_single). */
 mia_page *mia_local_reuse_large(mia_local *self, size_t slices);
 
-/* Retires the spares of a local: all, or those that are old; the others age. */
+/* Retires the spares of the thread's local. */
 void mia_local_drop_own_spares(mia_local *self);
-void mia_local_drop_spares(mia_local *self);
-void mia_local_age_spares(mia_local *self);
+
+/* Retires the spares of all locals: all, or those that are old; the others age.  A
+ * budget that is not MIA_BUDGET_ALL is for some of the locals: the next call goes on. */
+void mia_local_drop_spares(mia_local *self, mia_budget *budget);
+void mia_local_age_spares(mia_local *self, mia_budget *budget);
 
 /* Makes the page that is hot a spare. */
 void mia_local_cool(mia_local *self);

@@ -80,7 +80,8 @@ mia_inline bool mia_stash_exchange(mia_local *self, const mia_page *page, mia_bl
     return false;
   }
   if (!bin->stashes || bin->stashed >= MIA_EXCHANGE_BLOCKS ||
-      bin->stashed * page->size >= MIA_EXCHANGE_BYTES || !mia_local_is_main(page))
+      bin->stashed * page->size >= MIA_EXCHANGE_BYTES || !mia_local_is_main(page) ||
+      page->exclusive)
     return false;
   mia_page_require_block(page, block);
   mia_stash_put(bin, block);

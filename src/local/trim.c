@@ -1,37 +1,59 @@
 /* trim.c -- giving back OS pages in pages that nobody allocates from. */
 #include "base/prelude.h"
 
+#include "arena/budget.h"
 #include "local/bin.h"
 #include "local/pool.h"
 #include "local/trim.h"
 #include "page/trim.h"
 
-void mia_local_trim_own(mia_local *self, bool all) {
-  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    mia_bin *bin = &self->bins[size_class];
-    for (mia_page *page = bin->others; page != NULL && (all || !bin->warm); page = page->next)
-      if (mia_local_grow_older(page) || all) (void)mia_page_trim(page);
-    bin->warm = false;
-  }
+static void trim_page(mia_page *page, mia_budget *budget) {
+  mia_budget_spend(budget, MIA_BUDGET_BLOCKS + mia_page_trim(page));
+}
+
+static void trim_bin(mia_bin *bin, bool all, mia_budget *budget) {
+  for (mia_page *page = bin->others; page != NULL && (all || !bin->warm); page = page->next)
+    if (mia_local_grow_older(page) || all) trim_page(page, budget);
+  bin->warm = false;
+}
+
+void mia_local_trim_own(mia_local *self, bool all, mia_budget *budget) {
+  size_t size_class = all ? 0 : self->trimming;
+  for (; size_class < MIA_CLASS_COUNT && !mia_budget_is_spent(budget); size_class++)
+    trim_bin(&self->bins[size_class], all, budget);
+  self->trimming = size_class < MIA_CLASS_COUNT ? size_class : 0;
 }
 
 static bool is_worth_it(const mia_page *page, mia_trim which) {
   return page->used > 0 && (which != MIA_TRIM_LOOSE || page->used < page->total / 2u);
 }
 
-static void trim(mia_local *self, mia_page *page, mia_trim which) {
+static void trim(mia_local *self, mia_page *page, mia_trim which, mia_budget *budget) {
   mia_page_gather(page);
-  if (is_worth_it(page, which)) (void)mia_page_trim(page);
+  if (is_worth_it(page, which)) trim_page(page, budget);
   mia_local_settle(self, page, false);
 }
 
-void mia_local_trim_pool(mia_local *self, mia_heap *heap, mia_trim which) {
-  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    mia_page *next;
-    for (mia_page *page = mia_local_pool_take_for_trim(heap, size_class, which); page != NULL;
-         page = next) {
-      next = page->next;
-      trim(self, page, which);
-    }
+/* Whoever comes first goes through a class from where the last one stopped.  False: there
+ * is more. */
+static bool trim_class(mia_local *self, mia_heap *heap, unsigned size_class, mia_trim which,
+                       mia_budget *budget) {
+  mia_page *next;
+  bool more;
+  mia_page *page = mia_local_pool_take_for_trim(heap, size_class, which, budget, &more);
+  for (; page != NULL; page = next) {
+    next = page->next;
+    trim(self, page, which, budget);
   }
+  return !more;
+}
+
+bool mia_local_trim_pool(mia_local *self, mia_heap *heap, mia_trim which, mia_budget *budget) {
+  size_t size_class = which == MIA_TRIM_ALL ? 0 : mia_aword_get(&heap->trimming);
+  while (size_class < MIA_CLASS_COUNT && !mia_budget_is_spent(budget) &&
+         trim_class(self, heap, (unsigned)size_class, which, budget))
+    size_class++;
+  bool done = size_class == MIA_CLASS_COUNT;
+  if (which != MIA_TRIM_ALL) mia_aword_set(&heap->trimming, done ? 0 : size_class);
+  return done;
 }

@@ -46,6 +46,7 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
   *page = (mia_page){.total = (uint16_t)(((span.slices << MIA_SLICE_SHIFT) - lead) / size),
                      .size_class = (uint8_t)size_class,
                      .zero = span.zero,
+                     .exclusive = span.arena->exclusive,
                      .lead = (uint32_t)lead,
                      .size = size,
                      .start = span.start + lead,
@@ -61,6 +62,7 @@ static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *ze
   if (!take_span(only, mia_slices_of(size), align, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
+                     .exclusive = span.arena->exclusive,
                      .start = span.start,
                      .arena = span.arena,
                      .slices = (uint16_t)span.slices};

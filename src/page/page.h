@@ -42,7 +42,8 @@ typedef struct mia_page {
   uint32_t lead;      /* [const] bytes of the span before start: for offset alignment, guard.h */
   uint16_t total;     /* [const] blocks that fit */
   uint8_t size_class; /* [const] */
-  bool zero;          /* [const] */
+  bool zero : 1;      /* [const] */
+  bool exclusive : 1; /* [const] the arena is: nobody but a heap made for it allocates here */
   struct mia_page *heap_next; /* [lock:pool] other pages of the heap */
   struct mia_page *heap_prev; /* [lock:pool] */
   mia_block *free;            /* [own] */

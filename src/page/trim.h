@@ -12,6 +12,7 @@
 #ifndef MIA_PAGE_TRIM_H
 #define MIA_PAGE_TRIM_H
 
+#include "arena/budget.h"
 #include "base/bits.h"
 #include "os/os.h"
 #include "page/page.h"

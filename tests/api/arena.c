@@ -32,6 +32,42 @@ static void empty(void) {
   }
 }
 
+/* What a deleted heap leaves there is nobody's to allocate from, whatever its size and
+ * whoever frees it. */
+static void *free_block(void *p) {
+  mia_free(p);
+  return NULL;
+}
+START_TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena) {
+  const size_t size[] = {24, 64, 1000, 5000, 40000, 100000};
+  enum { EACH = 40, SIZES = 6 };
+  static void *left[SIZES][EACH];
+  mia_arena *arena = NULL;
+  ck_assert_int_eq(mia_reserve_memory(16 * MIB, false, false, true, &arena), 0);
+  mia_heap *h = mia_heap_new_in_arena(arena);
+  for (int s = 0; s < SIZES; s++)
+    for (int i = 0; i < EACH; i++) {
+      left[s][i] = mia_heap_malloc(h, size[s]);
+      mia_free(mia_malloc(size[s]));
+    }
+  mia_heap_delete(h);
+  for (int s = 0; s < SIZES; s++) {
+    for (int i = 0; i < EACH; i++) {
+      pthread_t thread;
+      if (i % 10 == 0) ck_assert_int_eq(pthread_create(&thread, NULL, free_block, left[s][i]), 0);
+      if (i % 10 == 0) ck_assert_int_eq(pthread_join(thread, NULL), 0);
+      if (i % 10 != 0) mia_free(left[s][i]);
+      void *p = mia_malloc(size[s]), *q = mia_calloc(1, size[s]);
+      need_at(!mia_arena_contains(arena, p) && !mia_arena_contains(arena, q), s * EACH + i);
+      mia_free(p);
+      mia_free(q);
+    }
+    for (int i = 0; i < 3000; i++) need_at(!mia_arena_contains(arena, mia_malloc(size[s])), s);
+  }
+  ck_assert(mia_arena_unload(arena));
+}
+END_TEST
+
 START_TEST(exclusive_arenas_serve_their_heaps) {
   mia_arena *arena = NULL;
   size_t size = 0;
@@ -331,6 +367,7 @@ END_TEST
 
 SUITE("api/arena") {
   CASE(NULL, NULL);
+  TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena);
   TEST(exclusive_arenas_serve_their_heaps);
   TEST(what_cannot_be_is_refused);
   LOOP(memory_that_a_program_brings, 0, 8);

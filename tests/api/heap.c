@@ -635,8 +635,36 @@ START_TEST(the_caller_leaves_what_it_destroys) {
 }
 END_TEST
 
+/* Any number of heaps, until memory ends: no block is another's. */
+START_TEST(there_may_be_thousands_of_heaps) {
+  enum { HEAPS = 3000, SIZE = 100 };
+  static mia_heap *heap[HEAPS];
+  static char *block[HEAPS], *of_main[HEAPS];
+  for (int i = 0; i < HEAPS; i++) {
+    heap[i] = mia_heap_new();
+    block[i] = mia_heap_malloc(heap[i], SIZE);
+    of_main[i] = mia_malloc(SIZE);
+    need_at(heap[i] != NULL && block[i] != NULL && of_main[i] != NULL, i);
+    memset(block[i], i, SIZE);
+    memset(of_main[i], i + 1, SIZE);
+  }
+  for (int i = 0; i < HEAPS; i++) {
+    for (int b = 0; b < SIZE; b++)
+      need_at(block[i][b] == (char)i && of_main[i][b] == (char)(i + 1), i);
+    need_at(mia_heap_of(block[i]) == heap[i], i);
+    if (i % 2 == 0)
+      mia_heap_destroy(heap[i]);
+    else
+      mia_heap_delete(heap[i]);
+    mia_free(of_main[i]);
+    if (i % 2 != 0) mia_free(block[i]);
+  }
+}
+END_TEST
+
 SUITE("api/heap") {
   CASE(NULL, NULL);
+  TEST(there_may_be_thousands_of_heaps);
   LOOP(every_form_allocates_from_its_heap, 0, SIZES);
   LOOP(every_form_resizes, 0, SIZES);
   LOOP(offsets_stay_aligned, 0, SIZES);

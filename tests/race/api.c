@@ -96,7 +96,7 @@ static void enter_and_leave(void) {
   race_check(mia_local_attach() != NULL);
   mia_local_detach();
 }
-static void purge(void) { mia_arena_purge_due(1, 1); }
+static void purge(void) { mia_arena_purge_due(1, 1, &(mia_budget)MIA_BUDGET_ALL); }
 
 static const race_model forking = {.name = "fork/threads",
                                    .subject = "fork while threads come, go and leave pages",

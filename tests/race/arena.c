@@ -35,11 +35,18 @@ static void begin_scarce(void) {
   for (unsigned i = 0; i < FREE; i++) *(uintptr_t *)(void *)held[i].start = 1;
 }
 
+/* Without what says where to search, which has models of its own. */
+static void ignore_runs(void) {
+  race_ignore(arena->runs[0], sizeof *arena->runs[0]);
+  race_ignore(arena->root, sizeof *arena->root);
+  race_ignore(&arena->top, sizeof arena->top);
+}
+
 /* Without what is advice only: where to search, whether to visit. */
 static void begin_spans(void) {
   begin_scarce();
   race_ignore(&arena->stale, sizeof arena->stale);
-  race_ignore(&arena->hint, sizeof arena->hint);
+  ignore_runs();
 }
 
 static void use(const mia_span *span) {
@@ -59,9 +66,9 @@ static void one_slice(void) { take_and_give(1); }
 static void two_slices(void) { take_and_give(2); }
 static void purge_now(void) { (void)mia_arena_purge_now(); }
 static void purge_later(void) {
-  mia_arena_purge_due(1, 1);
-  mia_arena_purge_due(2, 1);
-  mia_arena_purge_due(3, 1);
+  mia_arena_purge_due(1, 1, &(mia_budget)MIA_BUDGET_ALL);
+  mia_arena_purge_due(2, 1, &(mia_budget)MIA_BUDGET_ALL);
+  mia_arena_purge_due(3, 1, &(mia_budget)MIA_BUDGET_ALL);
 }
 
 /* Whatever happened: all is there, and what is said to be zero is. */
@@ -97,7 +104,7 @@ static void begin_held(void) {
   mia_aword_set(&mia_arena_all.idle, MIA_SLICE_SIZE);
   for (unsigned i = 0; i < FREE; i++)
     if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
-  race_ignore(&arena->hint, sizeof arena->hint);
+  ignore_runs();
 }
 static void give_held(unsigned i) { mia_arena_give(arena, held[i].start, 1, MIA_SLICE_SIZE); }
 static void give_first(void) { give_held(0); }
@@ -114,6 +121,32 @@ static const race_model forgetting = {.name = "arena/purge-again",
                                       .begin = begin_held,
                                       .threads = {give_first, give_second, purge_later},
                                       .end = none_forgotten};
+/* No slice is free, and the words of runs say so or say too much. */
+static void begin_full(void) {
+  begin_scarce();
+  for (unsigned i = 0; i < FREE; i++)
+    if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
+  race_ignore(&arena->stale, sizeof arena->stale);
+  race_ignore(&arena->top, sizeof arena->top);
+}
+
+static bool found;
+static void search_two(void) {
+  mia_span span;
+  found = mia_arena_take_in(arena, 2, MIA_SLICE_SIZE, &span);
+}
+
+/* R1: what was given is found, whatever was lowered meanwhile. */
+static void found_again(void) {
+  mia_span span;
+  race_check(found || mia_arena_take_in(arena, 2, MIA_SLICE_SIZE, &span));
+}
+
+static const race_model searching = {.name = "arena/runs",
+                                     .subject = "what is given during a search in vain is found",
+                                     .begin = begin_full,
+                                     .threads = {give_first, give_second, search_two},
+                                     .end = found_again};
 static const race_model taking = {.name = "arena/take",
                                   .subject = "two slices for three threads",
                                   .begin = begin_spans,
@@ -133,9 +166,9 @@ static void take_any(void) {
   race_check(mia_arena_take(1, MIA_SLICE_SIZE, &span));
   use(&span);
 }
-static void purge_excess(void) { mia_arena_purge_excess(1, 0); }
+static void purge_excess(void) { mia_arena_purge_excess(1, 0, &(mia_budget)MIA_BUDGET_ALL); }
 static void find_page(void) { race_check(mia_api_page_around(&held) == NULL); }
-static void purge_due(void) { mia_arena_purge_due(1, 1); }
+static void purge_due(void) { mia_arena_purge_due(1, 1, &(mia_budget)MIA_BUDGET_ALL); }
 static void ask_region(void) { race_check(!mia_is_in_heap_region(&held)); }
 static void print_arenas(void) { mia_arenas_print(NULL, NULL); }
 static bool count_area(mia_heap *heap, const mia_area *area, void *block, size_t size, void *arg) {
@@ -242,22 +275,8 @@ static const race_model unloading_heap = {.name = "arena/unload-heap",
                                           .begin = begin_unload_heap,
                                           .threads = {use_heap, try_to_unload}};
 
-const race_model *const race_models_arena[] = {&purging,
-                                               &purging_two,
-                                               &aging,
-                                               &forgetting,
-                                               &taking,
-                                               &publish_take,
-                                               &publish_excess,
-                                               &publish_find,
-                                               &publish_purge,
-                                               &publish_purge_due,
-                                               &publish_region,
-                                               &publish_print,
-                                               &publish_visit,
-                                               &publish_census,
-                                               &unloading,
-                                               &replacing,
-                                               &impatient,
-                                               &unloading_heap,
-                                               NULL};
+const race_model *const race_models_arena[] = {
+    &purging,      &purging_two,    &aging,         &forgetting,     &taking,
+    &publish_take, &publish_excess, &publish_find,  &publish_purge,  &publish_purge_due,
+    &searching,    &publish_region, &publish_print, &publish_visit,  &publish_census,
+    &unloading,    &replacing,      &impatient,     &unloading_heap, NULL};

@@ -234,7 +234,8 @@ static const race_model stash_left = {.name = "local/stash-left",
 
 static void trim_0(void) {
   stage_be(0);
-  mia_local_trim_pool(stage_locals[0], mia_local_main_heap(), MIA_TRIM_ALL);
+  (void)mia_local_trim_pool(stage_locals[0], mia_local_main_heap(), MIA_TRIM_ALL,
+                            &(mia_budget)MIA_BUDGET_ALL);
 }
 static void begin_trim(void) {
   begin_still();
@@ -299,12 +300,12 @@ static void keep_two(void) {
 }
 static void age_spares(void) {
   stage_be(1);
-  mia_local_age_spares(stage_locals[1]);
-  mia_local_age_spares(stage_locals[1]);
+  mia_local_age_spares(stage_locals[1], &(mia_budget)MIA_BUDGET_ALL);
+  mia_local_age_spares(stage_locals[1], &(mia_budget)MIA_BUDGET_ALL);
 }
 static void drop_spares(void) {
   stage_be(2);
-  mia_local_drop_spares(stage_locals[2]);
+  mia_local_drop_spares(stage_locals[2], &(mia_budget)MIA_BUDGET_ALL);
 }
 static void begin_no_spare(void) {
   begin_still();

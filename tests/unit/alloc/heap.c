@@ -238,7 +238,7 @@ START_TEST(blocks_are_freed_while_their_heap_is_deleted) {
   }
   pthread_join(thread, NULL);
   pthread_barrier_destroy(&l.barrier);
-  mia_local_drop_spares(mia_local_self);
+  mia_local_drop_spares(mia_local_self, &(mia_budget)MIA_BUDGET_ALL);
   need(pages_now() <= before + MIA_CLASS_COUNT);
 }
 END_TEST
@@ -247,7 +247,7 @@ END_TEST
  * Loop test: a large block, a huge one. */
 START_TEST(a_block_is_freed_while_somebody_has_its_page) {
   mia_heap *heap = mia_alloc_heap_new(NULL);
-  mia_local_drop_spares(mia_local_self);
+  mia_local_drop_spares(mia_local_self, &(mia_budget)MIA_BUDGET_ALL);
   size_t before = pages_now();
   for (unsigned round = 0; round < 2; round++) {
     void *p = mia_alloc_heap_malloc(heap, _i == 0 ? LARGE : HUGE_SIZE, false);

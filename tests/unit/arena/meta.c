@@ -37,6 +37,18 @@ START_TEST(small_pieces_share_a_slice) {
 }
 END_TEST
 
+/* As much as a table of many heaps wants. */
+START_TEST(a_piece_may_be_as_large_as_a_span) {
+  const size_t most = MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE;
+  char *p = mia_arena_meta(MIA_SLICE_SIZE + 1), *next = mia_arena_meta(100);
+  ck_assert(p != NULL && is_zero(p, MIA_SLICE_SIZE + 1));
+  ck_assert(next + 100 <= p || next >= p + MIA_SLICE_SIZE + 1);
+  ck_assert_ptr_nonnull(mia_arena_meta(most));
+  ck_assert_ptr_null(mia_arena_meta(most + 1));
+  ck_assert_ptr_null(mia_arena_meta(SIZE_MAX));
+}
+END_TEST
+
 START_TEST(a_used_slice_is_zeroed) {
   mia_span s;
   ck_assert(mia_arena_take(1, 1, &s));
@@ -84,6 +96,7 @@ SUITE("arena/meta") {
   CASE(world_of_arenas, world_end);
   TEST(pieces_are_zero_aligned_and_apart);
   TEST(small_pieces_share_a_slice);
+  TEST(a_piece_may_be_as_large_as_a_span);
   TEST(a_used_slice_is_zeroed);
   TEST(nothing_is_an_error_that_passes);
   TEST(threads_get_pieces_of_their_own);

@@ -34,7 +34,7 @@ static bool is_zero(const char *p, size_t size) {
   return true;
 }
 
-static void due_at(mia_tick now) { mia_arena_purge_due(now, DELAY); }
+static void due_at(mia_tick now) { mia_arena_purge_due(now, DELAY, &(mia_budget)MIA_BUDGET_ALL); }
 static size_t counted(void) { return mia_aword_get(&mia_arena_all.purged); }
 static bool stale(void) { return mia_aword_get(&mia_arena_all.first.stale) != 0; }
 
@@ -116,10 +116,10 @@ END_TEST
 
 START_TEST(no_delay_is_at_once) {
   (void)dirty(4);
-  mia_arena_purge_due(1000, 0);
+  mia_arena_purge_due(1000, 0, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
   (void)dirty(2);
-  mia_arena_purge_due(1000, 0);
+  mia_arena_purge_due(1000, 0, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(fake.purged, 6 * SLICE);
 }
 END_TEST
@@ -152,7 +152,7 @@ START_TEST(once_in_a_tick_unless_it_goes_at_once) {
   due_at(6);
   ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4));
   mia_acell_set(&mia_arena_all.first.purge_expire, 0);
-  mia_arena_purge_due(6, 0);
+  mia_arena_purge_due(6, 0, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
 }
 END_TEST
@@ -181,20 +181,35 @@ START_TEST(a_refused_purge_is_tried_again) {
 }
 END_TEST
 
-/* No visit to an arena takes much longer than its budget; the rest is due at
- * once.  It takes an arena that is larger: 64-bit hosts have such. */
+/* No look gives back more than its budget; the rest is due at once. */
 START_TEST(a_visit_has_a_budget) {
-  enum { SPANS = 64 };
-  static mia_span spans[SPANS];
-  const size_t each = MIA_SPAN_MAX_SLICES * SLICE, size = SPANS * each;
-  if (each * 16 < 512 * MIA_MIB) return;
-  for (size_t i = 0; i < SPANS; i++) spans[i] = taken(MIA_SPAN_MAX_SLICES);
-  for (size_t i = 0; i < SPANS; i++) give(&spans[i]);
-  for (mia_tick visit = 0; visit < 2; visit++) due_at(1000 + visit * DELAY);
-  size_t visits = 0;
-  for (; fake.purged < size && visits < 20; visits++) due_at(1000 + 2 * DELAY + (mia_tick)visits);
-  ck_assert_uint_eq(fake.purged, size);
-  ck_assert_uint_ge(visits, 3);
+  (void)dirty(40);
+  due_at(1000);
+  due_at(1000 + DELAY);
+  size_t looks = 0, before;
+  do {
+    mia_budget budget = {.left = 8 * SLICE};
+    before = fake.purged;
+    mia_arena_purge_due(1000 + 2 * DELAY + (mia_tick)looks++, DELAY, &budget);
+    need_at(fake.purged - before <= 8 * SLICE, looks);
+  } while (fake.purged > before);
+  ck_assert_uint_eq(fake.purged, 40 * SLICE);
+  ck_assert_uint_ge(looks, 5);
+}
+END_TEST
+
+/* However many arenas there are, each has its turn. */
+START_TEST(every_arena_is_visited) {
+  for (size_t i = 0; i < 100; i++)
+    ck_assert_ptr_nonnull(mia_arena_reserve_os(&(mia_arena_wish){.size = 4 * SLICE}));
+  for (size_t i = 0; i < 100; i++) {
+    mia_span span;
+    ck_assert(mia_arena_take_in(mia_arena_nth(i), 2, 1, &span));
+    give(&span);
+  }
+  mia_tick now = 1000;
+  for (int i = 0; i < 10; i++) due_at(now += DELAY);
+  ck_assert_uint_eq(fake.purged, 200 * SLICE);
 }
 END_TEST
 
@@ -202,7 +217,9 @@ END_TEST
 
 enum { BOUND = 2 * 64, MUCH = 5 * 64, SOON = 1000 };
 
-static void excess_at(mia_tick now) { mia_arena_purge_excess(now, BOUND * SLICE); }
+static void excess_at(mia_tick now) {
+  mia_arena_purge_excess(now, BOUND * SLICE, &(mia_budget)MIA_BUDGET_ALL);
+}
 
 /* As dirty(), of as many spans as this host needs. */
 static void dirty_much(void) {
@@ -226,6 +243,20 @@ START_TEST(what_is_too_much_goes_at_once) {
   ck_assert_uint_eq(counted(), fake.purged);
   mia_span low = taken(1); /* what is taken next is still there */
   ck_assert(!low.zero);
+}
+END_TEST
+
+/* However many looks it takes, half of the bound is left, and no more. */
+START_TEST(what_is_too_much_goes_bit_by_bit) {
+  dirty_much();
+  for (mia_tick look = 0; look < 100; look++) {
+    mia_budget budget = {.left = 16 * SLICE};
+    size_t before = fake.purged;
+    mia_arena_purge_excess(1000 + look, BOUND * SLICE, &budget);
+    need_at(fake.purged - before <= 16 * SLICE, look);
+  }
+  ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
+  ck_assert_uint_ge(mia_arena_idle(), (BOUND / 2 - 16) * SLICE);
 }
 END_TEST
 
@@ -312,7 +343,7 @@ END_TEST
 
 static void *come_too(void *unused) {
   size_t calls = fake_calls(FAKE_PURGE);
-  mia_arena_purge_due(5000, 0);
+  mia_arena_purge_due(5000, 0, &(mia_budget)MIA_BUDGET_ALL);
   note(fake_calls(FAKE_PURGE) == calls);
   return unused;
 }
@@ -327,7 +358,7 @@ START_TEST(one_thread_purges_at_a_time) {
   (void)dirty(4);
   fake.during = another_comes;
   fake.during_calls = FAKE_PURGE;
-  mia_arena_purge_due(5000, 0);
+  mia_arena_purge_due(5000, 0, &(mia_budget)MIA_BUDGET_ALL);
   need_nothing_noted();
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
 }
@@ -378,6 +409,8 @@ SUITE("arena/purge") {
   TEST(a_refused_purge_changes_nothing);
   TEST(a_refused_purge_is_tried_again);
   TEST(a_visit_has_a_budget);
+  TEST(every_arena_is_visited);
+  TEST(what_is_too_much_goes_bit_by_bit);
   TEST(what_is_too_much_goes_at_once);
   TEST(a_purge_that_is_regretted_is_not_repeated);
   TEST(what_is_needed_much_later_is_no_regret);

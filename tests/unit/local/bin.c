@@ -709,7 +709,7 @@ START_TEST(spares_of_sleeping_threads_are_dropped) {
   for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, leave_spares, &barrier);
   pthread_barrier_wait(&barrier);
   ck_assert_uint_eq(pages(BIG), 4);
-  mia_local_drop_spares(bob);
+  mia_local_drop_spares(bob, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(pages(BIG), 2);
   pthread_barrier_wait(&barrier);
   for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
@@ -783,8 +783,8 @@ static void *exchange(void *arg) {
       release(self, b);
     }
     if (i % 6000 == 0) mia_local_collect(self);
-    if (i % 7000 == 0) mia_local_drop_spares(self);
-    if (i % 500 == 0) mia_local_age_spares(self);
+    if (i % 7000 == 0) mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
+    if (i % 500 == 0) mia_local_age_spares(self, &(mia_budget)MIA_BUDGET_ALL);
     if (i % 9000 == 0) {
       mia_local_detach();
       self = mia_local_attach();

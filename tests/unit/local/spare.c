@@ -85,7 +85,7 @@ START_TEST(old_pages_of_a_class_go_first) {
   mia_page *page[4];
   for (int i = 0; i < 4; i++) page[i] = made(SMALL);
   for (int i = 0; i < 3; i++) mia_local_keep(self, page[i]);
-  mia_local_age_spares(self);
+  mia_local_age_spares(self, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_ptr_eq(mia_local_reuse(self, SMALL), page[2]);
   ck_assert_uint_eq(used(), 4 * MIA_SLICE_SIZE);
   mia_local_keep(self, page[3]);
@@ -102,7 +102,7 @@ START_TEST(pages_of_a_class_that_went_make_room) {
   for (unsigned i = 0; i < 10; i++) {
     for (int k = 0; k < MOST; k++) mia_local_keep(self, made(SMALL + i));
     ck_assert_uint_eq(used(), MOST * MIA_SLICE_SIZE);
-    mia_local_drop_spares(&alice);
+    mia_local_drop_spares(&alice, &(mia_budget)MIA_BUDGET_ALL);
     mia_local_recount_spares(self);
     ck_assert_uint_eq(used(), 0);
   }
@@ -121,7 +121,7 @@ START_TEST(a_hot_page_becomes_a_spare) {
   ck_assert(mia_hot_take(self, page->size - 1) == page && self->hot == NULL);
   ck_assert(mia_page_of(page->start) == page && page->used == 1);
   ck_assert(mia_hot_free(self, page));
-  mia_local_drop_spares(&alice); /* by another: it is no spare */
+  mia_local_drop_spares(&alice, &(mia_budget)MIA_BUDGET_ALL); /* by another: it is no spare */
   ck_assert(self->hot == page);
   mia_local_cool(self);
   ck_assert(self->hot == NULL && mia_local_reuse_large(self, 1) == page);
@@ -181,7 +181,7 @@ START_TEST(large_pages_that_went_make_room) {
     mia_local_keep(self, emptied(MIA_LOCAL_LARGE_SPARES - 1));
     mia_local_keep(self, emptied(1));
     ck_assert_uint_eq(used(), MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE);
-    mia_local_drop_spares(&alice);
+    mia_local_drop_spares(&alice, &(mia_budget)MIA_BUDGET_ALL);
     ck_assert_uint_eq(used(), 0);
   }
 }
@@ -213,13 +213,13 @@ START_TEST(spares_age) {
   mia_local_keep(self, cold);
   mia_local_keep(self, hot);
   mia_local_keep(self, emptied(3));
-  mia_local_age_spares(&alice);
+  mia_local_age_spares(&alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used(), 5 * MIA_SLICE_SIZE);
   ck_assert_ptr_eq(mia_local_reuse(self, SMALL + 1), hot); /* its address, not its age */
   mia_local_keep(self, hot);
-  mia_local_age_spares(&alice);
+  mia_local_age_spares(&alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used(), MIA_SLICE_SIZE);
-  mia_local_age_spares(&alice);
+  mia_local_age_spares(&alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used(), 0);
 }
 END_TEST
@@ -228,11 +228,11 @@ START_TEST(old_spares_are_as_good) {
   mia_local *self = mia_local_attach();
   mia_page *page = made(SMALL);
   mia_local_keep(self, page);
-  mia_local_age_spares(self);
+  mia_local_age_spares(self, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_ptr_eq(mia_local_reuse(self, SMALL), page);
   mia_local_keep(self, page);
-  mia_local_age_spares(self);
-  mia_local_drop_spares(self);
+  mia_local_age_spares(self, &(mia_budget)MIA_BUDGET_ALL);
+  mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used(), 0);
 }
 END_TEST
@@ -260,8 +260,8 @@ static void *keep_and_take(void *arg) {
       have = NULL;
     }
     size_t dice = random_below(&random, 100);
-    if (dice == 0) mia_local_drop_spares(self);
-    if (dice == 1) mia_local_age_spares(self);
+    if (dice == 0) mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
+    if (dice == 1) mia_local_age_spares(self, &(mia_budget)MIA_BUDGET_ALL);
   }
   if (have != NULL) mia_local_retire(self, have);
   return NULL;
@@ -273,7 +273,7 @@ START_TEST(a_spare_is_had_by_one) {
     pthread_create(&thread[i], NULL, keep_and_take, (void *)i);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
   need_nothing_noted();
-  mia_local_drop_spares(&alice);
+  mia_local_drop_spares(&alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(mia_aword_get(&mia_local_all.pages[SMALL].now), 0);
 }
 END_TEST

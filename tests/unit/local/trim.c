@@ -53,7 +53,9 @@ static mia_page *pooled_page(void) {
   return page;
 }
 
-static void visit(mia_trim which) { mia_local_trim_pool(&alice, mia_local_main_heap(), which); }
+static void visit(mia_trim which) {
+  (void)mia_local_trim_pool(&alice, mia_local_main_heap(), which, &(mia_budget)MIA_BUDGET_ALL);
+}
 
 static size_t loose(void) { return mia_aword_get(&mia_local_all.loose); }
 
@@ -72,7 +74,9 @@ START_TEST(then_again_after_twice_as_many_visits_each_time) {
   mia_page *page = pooled_page();
   size_t trims = 0;
   for (size_t i = 1; i <= VISITS; i++) {
-    mia_page *taken = mia_local_pool_take_for_trim(mia_local_main_heap(), CLASS, MIA_TRIM_DUE);
+    bool more;
+    mia_page *taken = mia_local_pool_take_for_trim(mia_local_main_heap(), CLASS, MIA_TRIM_DUE,
+                                                   &(mia_budget)MIA_BUDGET_ALL, &more);
     need_at((taken == page) == (i > 1 && (i & (i - 1)) == 0) && page->age == i, i);
     if (taken == NULL) continue;
     trims++;
@@ -138,10 +142,10 @@ START_TEST(own_pages_of_a_cold_class) {
   mia_local_flush(&alice);
   ck_assert(in_use != page && mia_local_owns(&alice, page));
   mia_page_gather(page);
-  mia_local_trim_own(&alice, false); /* warm */
-  mia_local_trim_own(&alice, false);
+  mia_local_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL); /* warm */
+  mia_local_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert(page->gone == 0);
-  mia_local_trim_own(&alice, false);
+  mia_local_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert(page->gone != 0);
   while (page->gone != 0) (void)alloc(&alice, CLASS);
   ck_assert(alice.bins[CLASS].warm && page->age == 0);
@@ -154,7 +158,7 @@ START_TEST(own_pages_all_at_once) {
   for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
   mia_local_flush(&alice);
   mia_page_gather(page);
-  mia_local_trim_own(&alice, true);
+  mia_local_trim_own(&alice, true, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert(page->gone != 0);
 }
 END_TEST
@@ -164,7 +168,7 @@ START_TEST(other_heaps_are_not_counted_as_loose) {
   alice.heap = mia_local_heap_field(heap);
   mia_page *page = pooled_page();
   ck_assert_uint_eq(loose(), 0);
-  mia_local_trim_pool(&alice, heap, MIA_TRIM_ALL);
+  (void)mia_local_trim_pool(&alice, heap, MIA_TRIM_ALL, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert(page->gone != 0 && loose() == 0);
 }
 END_TEST

@@ -1,0 +1,31 @@
+/* budget.h -- how much of giving back one call may do.
+ *
+ * What a program waits for when it frees a block must not grow with what the process
+ * has to give back.  So each look at what is due has a budget, and the next look goes on
+ * where this one stopped.  A budget is counted in bytes given back to the OS; what else
+ * takes time is counted as the bytes that would take as long. */
+#ifndef MIA_ARENA_BUDGET_H
+#define MIA_ARENA_BUDGET_H
+
+#include "base/layout.h"
+
+typedef struct mia_budget {
+  size_t left;
+} mia_budget;
+
+#define MIA_BUDGET_ALL \
+  { .left = SIZE_MAX }
+
+/* What takes as long: to look at a region's bits; to look at a page's descriptor; to
+ * go through the blocks of a page. */
+#define MIA_BUDGET_REGION ((size_t)4 * 1024)
+#define MIA_BUDGET_PAGE ((size_t)1024)
+#define MIA_BUDGET_BLOCKS MIA_SLICE_SIZE
+
+mia_inline bool mia_budget_is_spent(const mia_budget *b) { return b->left == 0; }
+
+mia_inline void mia_budget_spend(mia_budget *b, size_t bytes) {
+  if (b->left != SIZE_MAX) b->left -= bytes < b->left ? bytes : b->left;
+}
+
+#endif

@@ -1,0 +1,153 @@
+/* runs.c -- where in an arena there may be how many free slices in a row. */
+#include "base/prelude.h"
+
+#include "arena/runs.h"
+#include "base/bits.h"
+#include "base/fail.h"
+#include "map/bitmap.h"
+
+enum { FAN_SHIFT = 6, FAN = 1 << FAN_SHIFT, ONE_VERSION = 1 << MIA_RUN_BITS };
+
+static size_t regions_of(size_t slices) {
+  return (slices + MIA_REGION_SLICES - 1) >> MIA_REGION_SHIFT;
+}
+
+/* Words of the level above one of `words'. */
+static size_t above(size_t words) { return (words + FAN - 1) >> FAN_SHIFT; }
+
+static size_t words_at(const mia_arena *arena, unsigned level) {
+  size_t words = regions_of(arena->slices);
+  while (level-- > 0) words = above(words);
+  return words;
+}
+
+size_t mia_runs_words(size_t slices) {
+  size_t words = regions_of(slices), sum = words;
+  while (words > FAN) sum += words = above(words);
+  return sum;
+}
+
+void mia_runs_begin(mia_arena *arena, mia_aword *words) {
+  size_t count = regions_of(arena->slices);
+  arena->runs_top = 0;
+  arena->runs[0] = words;
+  while (count > FAN) {
+    mia_assert(arena->runs_top + 1u < MIA_RUNS_LEVELS);
+    arena->runs[arena->runs_top + 1] = arena->runs[arena->runs_top] + count;
+    arena->runs_top++;
+    count = above(count);
+  }
+}
+
+/* ---- raising ---- */
+
+/* False: the word has said as much. */
+static bool raise_word(mia_aword *word, size_t length) {
+  uintptr_t was = mia_aword_get(word), now;
+  do {
+    size_t most = mia_run_length(was) < length ? length : mia_run_length(was);
+    now = ((was & ~(uintptr_t)MIA_RUN_MAX) + ONE_VERSION) | most;
+  } while (!mia_aword_cas_rel(word, &was, now));
+  return mia_run_length(was) < length;
+}
+
+/* Where a word has said as much, those above it do. */
+static void raise_region(mia_arena *arena, size_t region, size_t length) {
+  for (unsigned level = 0; level <= arena->runs_top; level++)
+    if (!raise_word(&arena->runs[level][region >> level * FAN_SHIFT], length)) return;
+  (void)raise_word(arena->root, length);
+}
+
+/* The end of a run that goes on at `at'. */
+static size_t end_of_run(const mia_arena *arena, size_t at) {
+  size_t limit = arena->slices - at > MIA_RUN_MAX ? at + MIA_RUN_MAX : arena->slices;
+  return mia_map_next_clear(arena->free, at, limit);
+}
+
+static size_t begin_of_run(const mia_arena *arena, size_t at) {
+  return mia_map_first_of_run(arena->free, at > MIA_RUN_MAX ? at - MIA_RUN_MAX : 0, at);
+}
+
+static size_t end_of_region(size_t region) { return (region + 1) << MIA_REGION_SHIFT; }
+
+/* A run that begins in one region and goes on through others counts in each. */
+void mia_runs_raise(mia_arena *arena, size_t first, size_t count) {
+  size_t end = end_of_run(arena, first + count);
+  for (size_t at = begin_of_run(arena, first); at < end;) {
+    size_t region = at >> MIA_REGION_SHIFT;
+    raise_region(arena, region, end - at < MIA_RUN_MAX ? end - at : MIA_RUN_MAX);
+    at = end_of_region(region);
+  }
+}
+
+/* ---- lowering ---- */
+
+static void lower_word(mia_aword *word, uintptr_t before, size_t length) {
+  if (length >= mia_run_length(before)) return;
+  uintptr_t was = before;
+  while (was == before && !mia_aword_cas(word, &was, (before & ~(uintptr_t)MIA_RUN_MAX) | length)) {
+  }
+}
+
+static size_t longest_in(const mia_arena *arena, size_t region) {
+  size_t longest = 0, limit = end_of_region(region);
+  if (limit > arena->slices) limit = arena->slices;
+  for (size_t at = region << MIA_REGION_SHIFT, end; at < limit; at = end) {
+    at = mia_map_next_set(arena->free, at, limit);
+    if (at == limit) break;
+    end = end_of_run(arena, at);
+    if (end - at > longest) longest = end - at;
+  }
+  return longest;
+}
+
+void mia_runs_lower(mia_arena *arena, size_t region, uintptr_t before) {
+  lower_word(&arena->runs[0][region], before, longest_in(arena, region));
+}
+
+/* The largest that words [first, first + FAN) of a level say. */
+static size_t largest_of(const mia_arena *arena, unsigned level, size_t first) {
+  size_t largest = 0, end = words_at(arena, level);
+  if (end - first > FAN) end = first + FAN;
+  for (; first < end; first++) {
+    size_t length = mia_run_length(mia_aword_get(&arena->runs[level][first]));
+    if (length > largest) largest = length;
+  }
+  return largest;
+}
+
+void mia_runs_lower_root(mia_arena *arena, uintptr_t before) {
+  lower_word(arena->root, before, largest_of(arena, arena->runs_top, 0));
+}
+
+/* ---- searching ---- */
+
+/* The first of the words below one that says enough; MIA_MAP_NONE: none, and the word
+ * is lowered. */
+static size_t down(mia_arena *arena, unsigned level, size_t node, size_t length) {
+  mia_aword *word = &arena->runs[level][node];
+  uintptr_t before = mia_aword_get_acq(word);
+  size_t first = node << FAN_SHIFT, end = words_at(arena, level - 1);
+  if (end - first > FAN) end = first + FAN;
+  for (size_t i = first; i < end; i++)
+    if (mia_run_length(mia_aword_get(&arena->runs[level - 1][i])) >= length) return i;
+  lower_word(word, before, largest_of(arena, level - 1, first));
+  return MIA_MAP_NONE;
+}
+
+size_t mia_runs_next(mia_arena *arena, size_t from, size_t length) {
+  unsigned level = 0;
+  size_t node = from;
+  for (;;) {
+    for (; level < arena->runs_top && (node & (FAN - 1)) == 0; level++) node >>= FAN_SHIFT;
+    if (node >= words_at(arena, level)) return MIA_MAP_NONE;
+    while (mia_run_length(mia_aword_get(&arena->runs[level][node])) >= length) {
+      if (level == 0) return node;
+      size_t below = down(arena, level, node, length);
+      if (below == MIA_MAP_NONE) break;
+      node = below;
+      level--;
+    }
+    node++;
+  }
+}
