@@ -45,7 +45,8 @@ ROWS = [
     ("start and end", "idle-8000", "cpu", 512, False, "idle 256 8000"),
 ]
 
-# name: title, what grows, thousands of steps, [what there is of it, command], which prints "work SECONDS"
+# name: title, what grows, thousands of steps, [what there is of it, command], which prints "work SECONDS",
+# or "none" where the allocator has no such thing
 SCALES = {
     "blocks": ("One thread replaces a block of up to 256 bytes", "live blocks", 4000,
                [(10**n, f"replace 1 {10**n} 256 4000") for n in range(1, 8)]),
@@ -53,4 +54,12 @@ SCALES = {
              [(4**n, f"replace 1 {4**n * 16} 8192 400 61440") for n in range(8)]),
     "threads": ("Threads replace blocks of up to 1 KiB, 64,000 live ones in all", "threads", 6400,
                 [(2**n, f"replace {2**n} {64000 >> n} 1024 {6400 >> n}") for n in range(7)]),
+    "space": ("Blocks of 8 KiB and of 1.1 MB beside untouched ones", "GiB of address space in use", 20,
+              [(4**n, f"space {4**n} 20") for n in range(6)]),
+    "pool": ("One thread replaces small blocks beside what another left half free", "MiB left", 2000,
+             [(4**n, f"pool {4**n} 2000") for n in range(7)]),
+    "heaps": ("A heap comes and goes, and another is used", "live heaps", 20,
+              [(10**n, f"heaps {10**n} 20") for n in range(6)]),
+    "arenas": ("A heap comes and goes beside heaps in arenas of their own", "arenas", 20,
+               [(4**n, f"heaps {4**n} 20 16") for n in range(6)]),
 }
