@@ -19,16 +19,16 @@ static void count_unused(size_t size) {
   mia_arena_count_unused(size);
 }
 
-static void *map(size_t size, size_t align) {
-  void *p = mia_os_reserve_aligned(size, align);
-  if (p == NULL || mia_map_cover(p, MIA_SLICE_SIZE)) return p;
+static void *map(size_t size, size_t align, size_t lead) {
+  char *p = mia_os_reserve_aligned(size, align);
+  if (p == NULL || mia_map_cover(p + lead, 1)) return p;
   (void)mia_os_release(p, size);
   return NULL;
 }
 
-void *mia_arena_huge_take(size_t size, size_t align) {
+void *mia_arena_huge_take(size_t size, size_t align, size_t lead) {
   if (!count_used(size)) return NULL;
-  void *p = map(size, align);
+  void *p = map(size, align, lead);
   if (p != NULL)
     mia_aword_add(&mia_arena_all.reserved, size);
   else
@@ -51,11 +51,11 @@ bool mia_arena_huge_give(void *start, size_t size) {
 
 /* Once it has moved there is no way back: what its new place may need in the page
  * map is had before. */
-static void *move(void *start, size_t size, size_t wanted) {
+static void *move(char *start, size_t size, size_t lead, size_t wanted) {
   void *prepared = mia_map_prepare();
   if (prepared == NULL) return NULL;
-  void *to = mia_os_move(start, size, wanted);
-  mia_map_cover_prepared(to != NULL ? to : start, prepared);
+  char *to = mia_os_move(start, size, wanted);
+  mia_map_cover_prepared((to != NULL ? to : start) + lead, prepared);
   return to;
 }
 
@@ -66,11 +66,11 @@ static void back_well(void *start, size_t size) {
   if (size >= MIA_ARENA_LARGE_PAGES_MIN) mia_os_large_pages(start, size);
 }
 
-void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move) {
+void *mia_arena_huge_resize(void *start, size_t size, size_t lead, size_t wanted, bool may_move) {
   size_t more = wanted > size ? wanted - size : 0;
   if (!count_used(more)) return NULL;
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
-  if (p == NULL && may_move && more > 0) p = move(start, size, wanted);
+  if (p == NULL && may_move && more > 0) p = move(start, size, lead, wanted);
   if (p == NULL) {
     count_unused(more);
     return NULL;
@@ -92,14 +92,21 @@ static bool can_detach(void) {
   return known == CAN;
 }
 
+/* As for a move. */
+static char *detach(char *span, size_t size, size_t lead) {
+  void *prepared = mia_map_prepare();
+  if (prepared == NULL) return NULL;
+  char *to = mia_os_detach(span, size);
+  mia_map_cover_prepared((to != NULL ? to : span) + lead, prepared);
+  return to;
+}
+
 /* Only of arenas that are nobody else's.  What is behind the last byte in its slice
  * stays. */
-void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size) {
+void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t lead) {
   if (arena->brought || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
   if (!count_used(size)) return NULL;
-  void *prepared = mia_map_prepare();
-  void *p = prepared != NULL ? mia_os_detach(span, size) : NULL;
-  if (prepared != NULL) mia_map_cover_prepared(p != NULL ? p : span, prepared);
+  void *p = detach(span, size, lead);
   if (p == NULL) {
     count_unused(size);
     return NULL;

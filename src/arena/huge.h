@@ -5,8 +5,11 @@
 #include "arena/arena.h"
 #include "os/os.h"
 
-/* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'. */
-void *mia_arena_huge_take(size_t size, size_t align);
+/* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'.
+ *
+ * Here and below, the block begins `lead' bytes behind the start, as much as 1 GiB:
+ * the page map can be set for that place, and for no other of the mapping. */
+void *mia_arena_huge_take(size_t size, size_t align, size_t lead);
 
 /* False: the kernel could not unmap it, for now; what it held is then purged. */
 bool mia_arena_huge_give(void *start, size_t size);
@@ -19,11 +22,11 @@ bool mia_arena_huge_release(void *start, size_t size);
 
 /* Another size, content kept, the new tail zero; the block may move where
  * `may_move'.  NULL: nothing has changed. */
-void *mia_arena_huge_resize(void *start, size_t size, size_t wanted, bool may_move);
+void *mia_arena_huge_resize(void *start, size_t size, size_t lead, size_t wanted, bool may_move);
 
 /* Moves the first `size' bytes of a span in use, whole OS pages, to a huge block, by
  * moving what backs them: where that is.  They then read as zero.  NULL: nothing has
  * changed. */
-void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size);
+void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t lead);
 
 #endif

@@ -107,10 +107,10 @@ static void give_huge_descriptor(mia_page *page, bool gone) {
   mia_os_unlock(&huge.lock);
 }
 
-static mia_page *make_huge(size_t size, size_t align) {
+static mia_page *make_huge(size_t size, size_t align, size_t lead) {
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
-  char *start = mia_arena_huge_take(size, align);
+  char *start = mia_arena_huge_take(size, align, lead);
   if (start == NULL) {
     give_huge_descriptor(page, true);
     return NULL;
@@ -143,7 +143,7 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   if (!large && wanted->only != NULL) return NULL;
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
   mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
-                         : make_huge(size, wanted->align);
+                         : make_huge(size, wanted->align, lead);
   if (page != NULL) begin_single(page, lead, size - lead);
   return page;
 }
@@ -285,7 +285,7 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
 static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clean) {
   if (size < HUGE_MIN) return false;
   mia_page_hide(page);
-  char *span = mia_arena_huge_resize(mia_page_span(page), page->lead + page->size,
+  char *span = mia_arena_huge_resize(mia_page_span(page), page->lead + page->size, page->lead,
                                      page->lead + size, may_move);
   if (span != NULL) page->start = span + page->lead;
   mia_page_show(page);
@@ -317,7 +317,7 @@ mia_page *mia_page_detach_single(mia_page *from) {
   if (from->size_class != MIA_CLASS_LARGE || size < from->lead + HUGE_MIN) return NULL;
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
-  char *start = mia_arena_huge_detach(from->arena, mia_page_span(from), size);
+  char *start = mia_arena_huge_detach(from->arena, mia_page_span(from), size, from->lead);
   if (start == NULL) {
     give_huge_descriptor(page, true);
     return NULL;

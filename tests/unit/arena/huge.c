@@ -13,7 +13,7 @@ static bool is_zero(const char *p, size_t size) {
 }
 
 static char *taken(size_t size, size_t align) {
-  char *p = mia_arena_huge_take(size, align);
+  char *p = mia_arena_huge_take(size, align, 0);
   ck_assert_ptr_nonnull(p);
   return p;
 }
@@ -56,7 +56,7 @@ START_TEST(resized_keeps_content_and_gets_a_zero_tail) {
   const size_t wanted[] = {SIZE + 4096, SIZE / 2, SIZE / 2 + MIA_MIB, 2 * SIZE, MIA_MIB, SIZE};
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
     size_t kept = size < wanted[i] ? size : wanted[i];
-    p = mia_arena_huge_resize(p, size, wanted[i], true);
+    p = mia_arena_huge_resize(p, size, 0, wanted[i], true);
     need_at(p != NULL && marked(p, kept) && is_zero(p + kept, wanted[i] - kept), i);
     size = wanted[i];
     mark(p, size);
@@ -69,11 +69,11 @@ END_TEST
 START_TEST(what_grows_is_backed_by_large_os_pages) {
   const size_t least = MIA_ARENA_LARGE_PAGES_MIN;
   char *p = taken(least / 2, 1);
-  p = mia_arena_huge_resize(p, least / 2, least - 4096, true);
+  p = mia_arena_huge_resize(p, least / 2, 0, least - 4096, true);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 0);
-  p = mia_arena_huge_resize(p, least - 4096, least, true);
+  p = mia_arena_huge_resize(p, least - 4096, 0, least, true);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
-  p = mia_arena_huge_resize(p, least, least - 4096, true);
+  p = mia_arena_huge_resize(p, least, 0, least - 4096, true);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
   ck_assert(mia_arena_huge_give(p, least - 4096));
 }
@@ -83,7 +83,7 @@ START_TEST(where_it_is_or_not_at_all) {
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
   fake_refuse(FAKE_RESIZE, 1, 1);
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 2 * SIZE, false));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, false));
   ck_assert_uint_eq(fake_calls(FAKE_RESERVE_ALIGNED | FAKE_MOVE), 0);
   ck_assert(used() == SIZE && reserved() == SIZE && marked(p, SIZE));
 }
@@ -93,7 +93,7 @@ START_TEST(moved_where_there_is_no_room) {
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
   fake_refuse(FAKE_RESIZE, 1, 1);
-  char *q = mia_arena_huge_resize(p, SIZE, 2 * SIZE, true);
+  char *q = mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, true);
   ck_assert(q != NULL && q != p && marked(q, SIZE) && is_zero(q + SIZE, SIZE));
   ck_assert(used() == 2 * SIZE && fake.mapped == 2 * SIZE);
 }
@@ -106,8 +106,8 @@ START_TEST(a_refused_resize_changes_nothing) {
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
   fake_refuse(refuse[_i], 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 2 * SIZE, true));
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, SIZE / 2, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, SIZE / 2, true));
   fake_allow();
   ck_assert(marked(p, SIZE) && fake_is_live(p, SIZE));
   ck_assert(used() == SIZE && reserved() == SIZE && fake.mapped == SIZE);
@@ -124,11 +124,11 @@ START_TEST(what_cannot_be_mapped_goes_back) {
   void *elsewhere = (void *)((uintptr_t)p - ((uintptr_t)1 << (MIA_POINTER_64 ? 34 : 0)));
   fake.place = elsewhere;
   fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 4096));
+  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 4096, 0));
   ck_assert_uint_eq(fake.mapped, mapped);
   fake.place = elsewhere;
   fake_refuse(FAKE_RESIZE | FAKE_RESERVE_LIVE, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 2 * SIZE, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, true));
   ck_assert_uint_eq(fake.mapped, mapped);
   ck_assert(used() == SIZE && reserved() == SIZE && marked(p, SIZE));
 }
@@ -136,7 +136,7 @@ END_TEST
 
 START_TEST(nothing_is_an_error_that_passes) {
   fake_refuse(FAKE_RESERVE_ALIGNED, 1, 1);
-  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 1));
+  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 1, 0));
   ck_assert(used() == 0 && reserved() == 0);
   (void)taken(SIZE, 1);
 }
@@ -163,7 +163,7 @@ START_TEST(detached_from_a_span_without_copying) {
   mia_arena_give(span.arena, span.start, 4, whole);
   ck_assert(mia_arena_take(4, 1, &again) && again.start == span.start && !again.zero);
   size_t before = reserved();
-  char *p = mia_arena_huge_detach(span.arena, span.start, size);
+  char *p = mia_arena_huge_detach(span.arena, span.start, size, 0);
   ck_assert_ptr_nonnull(p);
   mia_map_set_page(p, 1, &span); /* its slice is covered */
   ck_assert(mia_map_page_at(p) == &span && reserved() == before + size);
@@ -197,7 +197,7 @@ START_TEST(what_cannot_be_detached_stays) {
   if (_i == REFUSED) fake_refuse(FAKE_DETACH, 1, 1);
   if (_i == LIMITED) mia_aword_set(&mia_arena_all.limit, 3 * MIA_SLICE_SIZE);
   size_t before = reserved();
-  ck_assert_ptr_null(mia_arena_huge_detach(span.arena, span.start, 2 * MIA_SLICE_SIZE));
+  ck_assert_ptr_null(mia_arena_huge_detach(span.arena, span.start, 2 * MIA_SLICE_SIZE, 0));
   ck_assert_uint_eq(fake_calls(FAKE_DETACH), _i == REFUSED);
   for (size_t i = 0; i < 2 * MIA_SLICE_SIZE; i++) need_at(span.start[i] == 3, i);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.huge), 0);

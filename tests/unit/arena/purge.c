@@ -296,7 +296,7 @@ START_TEST(huge_blocks_are_no_regret) {
   dirty_much();
   excess_at(1000);
   size_t purged = fake.purged;
-  ck_assert_ptr_nonnull(mia_arena_huge_take(MUCH * SLICE, 1));
+  ck_assert_ptr_nonnull(mia_arena_huge_take(MUCH * SLICE, 1, 0));
   give(&live); /* as much as before is in use or idle, and too much of it idle */
   excess_at(1010);
   ck_assert_uint_gt(fake.purged, purged);

@@ -392,6 +392,57 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
 }
 END_TEST
 
+/* ---- a start in other 4 GiB than its mapping ---- */
+
+/* Just below a line between two leaves of the page map that are not there yet. */
+static void go_to_the_line(fake_call call) {
+  const uintptr_t leaf = (uintptr_t)MIA_MAP_LEAF_ENTRIES << MIA_SLICE_SHIFT;
+  (void)call;
+  fake.place = (void *)((uintptr_t)mia_arena_all.first.start / leaf * leaf + 4 * leaf - MIA_MIB);
+}
+
+static bool lies_across(const mia_page *page) {
+  uintptr_t leaf = (uintptr_t)MIA_MAP_LEAF_ENTRIES << MIA_SLICE_SHIFT;
+  return (uintptr_t)mia_page_span(page) / leaf != (uintptr_t)page->start / leaf;
+}
+
+START_TEST(a_block_that_moves_is_in_the_map_where_it_begins) {
+  enum { OFFSET = 16 };
+  if (!MIA_POINTER_64) return; /* one table has all */
+  bool zero;
+  mia_page *page = mia_page_make_single(
+      &(mia_single){.size = HUGE, .align = MIA_ALIGN_MAX, .offset = OFFSET}, &zero);
+  ck_assert(page != NULL && page->lead == MIA_ALIGN_MAX - OFFSET && zero);
+  memset(page->start, 1, HUGE);
+  char *was = page->start;
+  fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
+  fake.during = go_to_the_line;
+  fake.during_calls = FAKE_MOVE;
+  ck_assert(mia_page_resize_single(page, 2 * HUGE, true, &clean));
+  ck_assert(lies_across(page) && mia_page_of(page->start) == page && mia_page_of(was) == NULL);
+  ck_assert(page->start[0] == 1 && page->start[HUGE - 1] == 1);
+  retire_single(page);
+}
+END_TEST
+
+START_TEST(a_block_that_is_detached_is_in_the_map_where_it_begins) {
+  enum { OFFSET = 16 };
+  if (!MIA_POINTER_64) return;
+  bool zero;
+  mia_page *page = mia_page_make_single(
+      &(mia_single){.size = 9 * SLICE, .align = 4 * MIA_MIB, .offset = OFFSET}, &zero);
+  ck_assert(page != NULL && page->size_class == MIA_CLASS_LARGE);
+  memset(page->start, 1, page->size);
+  fake.during = go_to_the_line;
+  fake.during_calls = FAKE_DETACH;
+  mia_page *to = mia_page_detach_single(page);
+  ck_assert(to != NULL && lies_across(to) && mia_page_of(to->start) == to);
+  ck_assert(to->start[0] == 1 && to->start[9 * SLICE - 1] == 1 && page->start[0] == 0);
+  retire_single(page);
+  retire_single(to);
+}
+END_TEST
+
 /* The map has one entry for each slice: no two mappings begin in the same. */
 START_TEST(huge_pages_do_not_share_a_slice) {
   bool zero;
@@ -546,6 +597,8 @@ SUITE("page/page") {
   TEST(a_large_page_shrinks_by_slices);
   TEST(a_block_behind_a_lead_is_resized_with_it);
   TEST(a_huge_page_is_resized_and_may_move);
+  TEST(a_block_that_moves_is_in_the_map_where_it_begins);
+  TEST(a_block_that_is_detached_is_in_the_map_where_it_begins);
   LOOP(huge_pages_do_not_share_a_slice, 0, 2);
   TEST(huge_where_it_is_wanted);
   TEST(descriptors_of_huge_pages_are_used_again);
