@@ -5,6 +5,7 @@
 #include "alloc/fast.h"
 #include "arena/purge.h"
 #include "base/bits.h"
+#include "base/zero.h"
 #include "local/bin.h"
 #include "local/heap.h"
 #include "local/spare.h"
@@ -25,7 +26,9 @@ static void *from_class(mia_local *self, unsigned size_class, size_t size, bool 
   self->head[size_class] = block->next;
   if (zero) {
     bool fresh = self->bins[size_class].fresh;
-    memset(block, 0, fresh ? sizeof(mia_block) : mia_class_size(size_class) - MIA_GUARD_EDGE);
+    size_t own = mia_class_size(size_class) - MIA_GUARD_EDGE;
+    memset(block, 0, fresh ? sizeof(mia_block) : own);
+    mia_assert(mia_base_is_zero(block, own));
   }
   return mia_fast_guard(self, size_class, block, size);
 }
@@ -67,6 +70,7 @@ static void *single(mia_local *local, const request *r) {
   }
   if (page == NULL) return NULL;
   if (r->zero && !zero) memset(page->start, 0, page->size);
+  mia_assert(!r->zero || mia_base_is_zero(page->start, page->size));
   return lend_single(local, page, r->size);
 }
 

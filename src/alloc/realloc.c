@@ -4,6 +4,7 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "base/bits.h"
+#include "base/zero.h"
 #include "local/heap.h"
 #include "local/stock.h"
 #include "local/thread.h"
@@ -154,7 +155,10 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
                           bool zero) {
   if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
     return mia_alloc_in(heap, size, align, offset, zero); /* which says what is wrong */
-  return resize(&(request){heap, size, align, offset, zero}, p);
+  size_t keep = MIA_DEBUG && zero ? kept(mia_alloc_usable(p), size) : 0;
+  char *q = resize(&(request){heap, size, align, offset, zero}, p);
+  mia_assert(!zero || q == NULL || mia_base_is_zero(q + keep, mia_alloc_usable(q) - keep));
+  return q;
 }
 
 /* What grows little by little moves half as often with room for the next time.  That

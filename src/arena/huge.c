@@ -2,8 +2,10 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
+#include "arena/dirt.h"
 #include "arena/huge.h"
-#include "map/bitmap.h"
+#include "base/fail.h"
+#include "base/zero.h"
 #include "map/pagemap.h"
 #include "os/os.h"
 
@@ -33,6 +35,7 @@ void *mia_arena_huge_take(size_t size, size_t align, size_t lead) {
     mia_aword_add(&mia_arena_all.reserved, size);
   else
     count_unused(size);
+  mia_assert(p == NULL || mia_base_is_zero(p, size));
   return p;
 }
 
@@ -101,8 +104,7 @@ static char *detach(char *span, size_t size, size_t lead) {
   return to;
 }
 
-/* Only of arenas that are nobody else's.  What is behind the last byte in its slice
- * stays. */
+/* Only of arenas that are nobody else's. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t lead) {
   if (arena->brought || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
   if (!count_used(size)) return NULL;
@@ -112,6 +114,7 @@ void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t le
     return NULL;
   }
   mia_aword_add(&mia_arena_all.reserved, size);
-  mia_map_clear(arena->dirty, mia_arena_slice_of(arena, span), size >> MIA_SLICE_SHIFT);
+  mia_arena_cleanse(arena, mia_arena_slice_of(arena, span), size);
+  mia_assert(mia_base_is_zero(span, size));
   return p;
 }

@@ -25,8 +25,9 @@ bool mia_arena_huge_release(void *start, size_t size);
 void *mia_arena_huge_resize(void *start, size_t size, size_t lead, size_t wanted, bool may_move);
 
 /* Moves the first `size' bytes of a span in use, whole OS pages, to a huge block, by
- * moving what backs them: where that is.  They then read as zero.  NULL: nothing has
- * changed. */
+ * moving what backs them: where that is.  They then read as zero, and what is behind
+ * them in their last slice is known to be dirty: the holder of the span begins anew to
+ * note what is written.  NULL: nothing has changed. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t lead);
 
 #endif

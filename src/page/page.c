@@ -5,6 +5,7 @@
 #include "arena/meta.h"
 #include "base/bits.h"
 #include "base/fail.h"
+#include "base/zero.h"
 #include "map/pagemap.h"
 #include "os/lock.h"
 #include "os/os.h"
@@ -201,6 +202,7 @@ static mia_block *carve(mia_page *page) {
   char *at = page->start + (size_t)page->capacity * page->size;
   mia_block *first = (void *)at;
   mia_block *block = first;
+  mia_assert(!page->zero || mia_base_is_zero(at, count * page->size));
   for (uint32_t i = 1; i < count; i++) {
     at += page->size;
     block->next = (void *)at;
@@ -300,6 +302,7 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
                                                  : resize_large(page, size, clean);
   if (done) page->size = size;
+  mia_assert(!done || mia_base_is_zero(page->start + *clean, size - *clean));
   return done;
 }
 

@@ -18,6 +18,9 @@
  *   P3  owner = 0 while nobody or somebody passing has the page (owner.h)
  *   P4  listed = 1 exactly while the page is on a list of the pool
  *   P5  with `zero', every byte that has not been carved reads as zero
+ *   P6  what was written since the span was taken lies in its first lead + capacity *
+ *       size bytes, or in the slice where these end: so much is said when it is given
+ *       back (arena/dirt.h)
  * A large or huge page is one block: total = capacity = 1.
  *
  * Functions here touch [own] fields: their caller has claimed the page. */
@@ -129,8 +132,9 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
 size_t mia_page_good_resize(const mia_page *page, size_t size);
 
 /* A huge page of one live block, which has the content of a large page's without a
- * copy of it having been made.  `from' then is a block as small as can be, and its
- * span reads as zero.  NULL: nothing has changed. */
+ * copy of it having been made.  `from' then is a block as small as can be that reads as
+ * zero, in a span of as many slices as before; P6 begins anew.  NULL: nothing has
+ * changed. */
 mia_page *mia_page_detach_single(mia_page *from);
 
 /* Aborts if `p', which lies in the page, is not where a block starts. */

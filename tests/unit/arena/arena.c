@@ -304,8 +304,9 @@ START_TEST(every_os_page_size_is_served) {
   if (_i >= 3) world_without_overcommit();
   while (arenas() < 3) {
     mia_span s = taken(9, 1), one = taken(1, 1);
-    s.start[bytes(&s) - 1] = 1;
-    give(&s, _i % 2 == 0 ? bytes(&s) : 0);
+    bool written = _i % 2 == 0;
+    if (written) s.start[bytes(&s) - 1] = 1;
+    give(&s, written ? bytes(&s) : 0);
     (void)one;
     (void)taken(9, 1);
   }
@@ -327,7 +328,7 @@ static void *take_and_give(void *arg) {
       mia_span *s = &held[me][random_below(&random, TURNS)];
       if (s->arena != NULL) {
         note(s->start[0] == (char)(me + 1));
-        give(s, MIA_SLICE_SIZE);
+        give(s, bytes(s));
         s->arena = NULL;
       } else if (mia_arena_take(random_below(&random, 8) == 0 ? 3 : 1, 1, s)) {
         for (size_t i = 0; i < s->slices; i++) s->start[i * MIA_SLICE_SIZE] = (char)(me + 1);

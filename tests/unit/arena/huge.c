@@ -178,6 +178,24 @@ START_TEST(detached_from_a_span_without_copying) {
 }
 END_TEST
 
+/* The same of one that was not used before: nothing but the detaching knows that the
+ * rest of the last slice was written.  Loop test: how much of that slice goes. */
+START_TEST(what_stays_behind_in_the_last_slice_is_dirty) {
+  const size_t whole = 4 * MIA_SLICE_SIZE, size = whole - MIA_SLICE_SIZE + (size_t)_i * 4096;
+  mia_span span, again, last;
+  ck_assert(mia_arena_take(4, 1, &span) && span.zero);
+  memset(span.start, 3, whole);
+  char *p = mia_arena_huge_detach(span.arena, span.start, size, 0);
+  ck_assert(p != NULL && span.start[size - 1] == 0 && span.start[size] == 3);
+  mia_arena_give(span.arena, span.start, 4, 0);
+  ck_assert_uint_eq(mia_arena_idle(), MIA_SLICE_SIZE);
+  ck_assert(mia_arena_take(3, 1, &again) && again.start == span.start && again.zero);
+  ck_assert(mia_arena_take(1, 1, &last) && last.start == again.start + 3 * MIA_SLICE_SIZE);
+  ck_assert(!last.zero);
+  ck_assert(mia_arena_huge_give(p, size));
+}
+END_TEST
+
 static bool commits(bool commit, void *start, size_t size, bool *zero, void *arg) {
   (void)commit, (void)start, (void)size, (void)zero, (void)arg;
   return true;
@@ -217,5 +235,6 @@ SUITE("arena/huge") {
   TEST(nothing_is_an_error_that_passes);
   TEST(what_cannot_be_unmapped_is_purged);
   TEST(detached_from_a_span_without_copying);
+  LOOP(what_stays_behind_in_the_last_slice_is_dirty, 1, 16);
   LOOP(what_cannot_be_detached_stays, 0, REASONS);
 }

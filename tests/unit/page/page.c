@@ -1,4 +1,4 @@
-/* Pages: P1 to P5 of page.h, and the single blocks that are resized in place. */
+/* Pages: P1 to P6 of page.h, and the single blocks that are resized in place. */
 #include "fake/world.h"
 
 #include "base/bits.h"

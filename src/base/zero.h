@@ -1,0 +1,32 @@
+/* zero.h -- whether memory reads as zero, for assertions: who says that it does is
+ * held to it by looking. */
+#ifndef MIA_BASE_ZERO_H
+#define MIA_BASE_ZERO_H
+
+#include "base/prelude.h"
+
+#include <string.h>
+
+/* What is read of a large range: both its ends, and between them a byte here and
+ * there, of each OS page if these are not too many. */
+#define MIA_ZERO_END ((size_t)1 << 20)
+#define MIA_ZERO_STEP ((size_t)4096)
+#define MIA_ZERO_STEPS ((size_t)8192)
+
+mia_inline bool mia_base_is_zero_all(const char *p, size_t size) {
+  return size == 0 || (*p == 0 && memcmp(p, p + 1, size - 1) == 0);
+}
+
+mia_inline bool mia_base_is_zero(const void *start, size_t size) {
+  const char *p = start;
+  if (size <= 2 * MIA_ZERO_END) return mia_base_is_zero_all(p, size);
+  size_t middle = size - 2 * MIA_ZERO_END;
+  size_t step = MIA_ZERO_STEP;
+  if (middle / step > MIA_ZERO_STEPS) step = middle / MIA_ZERO_STEPS;
+  for (size_t i = 0; i < middle; i += step)
+    if (p[MIA_ZERO_END + i] != 0) return false;
+  return mia_base_is_zero_all(p, MIA_ZERO_END) &&
+         mia_base_is_zero_all(p + size - MIA_ZERO_END, MIA_ZERO_END);
+}
+
+#endif
