@@ -1,6 +1,7 @@
 /* purge.c -- returning the memory of free slices to the OS. */
 #include "base/prelude.h"
 
+#include "arena/dirt.h"
 #include "arena/purge.h"
 #include "arena/runs.h"
 #include "base/fail.h"
@@ -19,15 +20,18 @@ static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
   return arena->commit(false, start, size, &zero, arena->commit_arg);
 }
 
+/* Slices may have become clean since they were seen: somebody took them, and had what
+ * was in them moved to elsewhere. */
 static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
   if (!mia_map_claim(arena->free, first, slices)) return 0;
-  size_t size = slices << MIA_SLICE_SHIFT;
+  size_t size = slices << MIA_SLICE_SHIFT, idle = mia_arena_dirt(arena, first, slices)
+                                                  << MIA_SLICE_SHIFT;
   bool purged = purge_memory(arena, arena->start + (first << MIA_SLICE_SHIFT), size);
   if (purged) {
     if (arena->commit != NULL) mia_map_clear(arena->committed, first, slices);
-    mia_map_clear(arena->dirty, first, slices);
+    mia_arena_cleanse(arena, first, size);
     mia_map_clear(arena->aged, first, slices);
-    mia_aword_sub(&mia_arena_all.idle, size);
+    mia_aword_sub(&mia_arena_all.idle, idle);
   }
   mia_arena_free_again(arena, first, slices);
   return purged ? size : 0;

@@ -354,6 +354,29 @@ static void another_comes(fake_call call) {
   pthread_join(thread, NULL);
 }
 
+/* While the first run is purged, what is in the second goes elsewhere. */
+static void take_two_and_detach(fake_call call) {
+  (void)call;
+  meanwhile = taken(2);
+  ck_assert_ptr_nonnull(mia_arena_huge_detach(meanwhile.arena, meanwhile.start, 2 * SLICE, 0));
+  mia_arena_give(meanwhile.arena, meanwhile.start, 2, 0);
+}
+
+START_TEST(what_became_clean_meanwhile_is_not_idle) {
+  mia_span first = taken(2);
+  (void)taken(1);
+  mia_span second = taken(2);
+  give(&first);
+  give(&second);
+  ck_assert_uint_eq(mia_arena_idle(), 4 * SLICE);
+  fake.during = take_two_and_detach;
+  fake.during_calls = FAKE_PURGE;
+  (void)mia_arena_purge_now();
+  ck_assert_ptr_eq(meanwhile.start, second.start);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+}
+END_TEST
+
 START_TEST(one_thread_purges_at_a_time) {
   (void)dirty(4);
   fake.during = another_comes;
@@ -417,6 +440,7 @@ SUITE("arena/purge") {
   TEST(huge_blocks_are_no_regret);
   TEST(what_is_being_purged_is_not_taken);
   TEST(what_was_taken_meanwhile_is_not_purged);
+  TEST(what_became_clean_meanwhile_is_not_idle);
   TEST(one_thread_purges_at_a_time);
   TEST(purging_beside_users);
   TIMEOUT(60);
