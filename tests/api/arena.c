@@ -106,6 +106,7 @@ START_TEST(what_cannot_be_is_refused) {
   ck_assert(!mia_manage_memory(NULL, 1 << 20, true, true, true, -1, true, NULL, NULL, &arena));
   static char small[1000];
   ck_assert(!mia_manage_memory(small, sizeof small, true, true, true, -1, true, NULL, NULL, NULL));
+  ck_assert(!mia_manage_memory(small, SIZE_MAX, true, true, true, -1, true, NULL, NULL, NULL));
   int error = mia_reserve_huge_pages(1, -1, 10, true, &arena); /* few systems have one */
   ck_assert((error == 0) == (arena != NULL));
   ck_assert(error == 0 || error == ENOMEM || error == ETIMEDOUT);
