@@ -394,16 +394,18 @@ END_TEST
 
 /* ---- a start in other 4 GiB than its mapping ---- */
 
-/* Just below a line between two leaves of the page map that are not there yet. */
+#define LEAF_SPAN ((uintptr_t)1 << (MIA_POINTER_64 ? 32 : 0))
+
+/* Just below a line between two leaves of the page map that are not there yet; below all
+ * else, where there is room. */
 static void go_to_the_line(fake_call call) {
-  const uintptr_t leaf = (uintptr_t)MIA_MAP_LEAF_ENTRIES << MIA_SLICE_SHIFT;
+  uintptr_t line = ((uintptr_t)mia_arena_all.first.start / LEAF_SPAN - 4) * LEAF_SPAN;
   (void)call;
-  fake.place = (void *)((uintptr_t)mia_arena_all.first.start / leaf * leaf + 4 * leaf - MIA_MIB);
+  fake.place = (void *)(line - MIA_MIB);
 }
 
 static bool lies_across(const mia_page *page) {
-  uintptr_t leaf = (uintptr_t)MIA_MAP_LEAF_ENTRIES << MIA_SLICE_SHIFT;
-  return (uintptr_t)mia_page_span(page) / leaf != (uintptr_t)page->start / leaf;
+  return (uintptr_t)mia_page_span(page) / LEAF_SPAN != (uintptr_t)page->start / LEAF_SPAN;
 }
 
 START_TEST(a_block_that_moves_is_in_the_map_where_it_begins) {
