@@ -9,8 +9,9 @@
 
 /* What the thread and those who stir it tell each other, in one word that both
  * swap: the thread, when it begins to work, sees what was done before it was stirred;
- * and who finds it asleep sees the bell. */
-enum { NONE = 0, CALM, STIRRED, ASLEEP };
+ * and who finds it asleep sees the bell.  NONE: it is not wanted; ENDED: it is, but no
+ * thread was left.  Who finds that starts it again. */
+enum { NONE = 0, CALM, STIRRED, ASLEEP, ENDED };
 
 /* At the longest, it is noticed so late that no thread is left. */
 enum { REST_MIN_MS = 10, REST_MAX_MS = 250 };
@@ -49,30 +50,44 @@ static void work(void) {
   } while (is_anything_left() && vain / VAIN_DELAYS <= delay && !is_alone());
 }
 
+/* Not if it was stirred meanwhile: who did that may be about to use memory. */
+static bool end(void) {
+  uintptr_t was = CALM;
+  while (was == CALM && !mia_aword_cas_rel(&mia_api_all.background, &was, ENDED)) {}
+  return was == CALM;
+}
+
 static void *run(void *unused) {
   do {
     sleep_until_stirred();
     work();
-  } while (!is_alone());
-  mia_aword_set(&mia_api_all.background, NONE);
+  } while (!is_alone() || !end());
   return unused;
+}
+
+static bool start(void) {
+  if (mia_os_start_thread(run)) return true;
+  mia_aword_set(&mia_api_all.background, NONE);
+  return false;
 }
 
 bool mia_api_start_background(void) {
   mia_os_make_bell(&mia_api_all.bell);
   mia_aword_set(&mia_api_all.background, CALM);
   mia_aword_set(&mia_local_all.deserted, (uintptr_t)mia_api_stir_background);
-  if (mia_os_start_thread(run)) return true;
-  mia_aword_set(&mia_api_all.background, NONE);
-  return false;
+  return start();
 }
 
 void mia_api_renew_background(void) {
-  if (mia_aword_get(&mia_api_all.background) != NONE) (void)mia_api_start_background();
+  if (mia_aword_get(&mia_api_all.background) == NONE) return;
+  mia_os_make_bell(&mia_api_all.bell);
+  mia_aword_set(&mia_api_all.background, ENDED);
 }
 
 void mia_api_stir_background(void) {
-  if (mia_aword_get(&mia_api_all.background) == NONE) return;
-  if (mia_aword_swap_acq_rel(&mia_api_all.background, STIRRED) == ASLEEP)
-    mia_os_ring_bell(&mia_api_all.bell);
+  uintptr_t was = mia_aword_get(&mia_api_all.background);
+  if (was == NONE || (was == ENDED && is_alone())) return;
+  was = mia_aword_swap_acq_rel(&mia_api_all.background, STIRRED);
+  if (was == ASLEEP) mia_os_ring_bell(&mia_api_all.bell);
+  if (was == ENDED) (void)start();
 }

@@ -3,7 +3,8 @@
  * It sleeps until pages have come or gone somewhere, works at intervals until
  * nothing is left to give back, and sleeps again: an idle process is not woken.
  * It takes no signals and allocates nothing, and does not keep the process: when
- * no thread that has allocated is left, it ends. */
+ * no thread that has allocated is left, it ends, and when there is one again it is
+ * started again. */
 #ifndef MIA_API_BACKGROUND_H
 #define MIA_API_BACKGROUND_H
 
@@ -12,7 +13,9 @@
 /* Starts it.  False: the system has no thread. */
 bool mia_api_start_background(void);
 
-/* In the child of a fork: starts one there if the parent had one. */
+/* In the child of a fork, which has none: it is started there, if the parent had one,
+ * as soon as there is something to do.  Not before: the child may become another
+ * program at once, or be in a signal handler. */
 void mia_api_renew_background(void);
 
 /* Pages came or went. */

@@ -38,6 +38,20 @@ static uintptr_t get(const mia_hook *hook, void **arg) {
   }
 }
 
+/* Function and argument need not belong together: then there is none. */
+static void renew(mia_hook *hook) {
+  uintptr_t version = mia_aword_get(&hook->version);
+  if ((version & BUSY) == 0) return;
+  mia_aword_set(&hook->function, 0);
+  mia_aword_set(&hook->version, version + 1);
+}
+
+void mia_api_renew_hooks(void) {
+  renew(&mia_api_all.output);
+  renew(&mia_api_all.error);
+  renew(&mia_api_all.deferred);
+}
+
 /* ---- output ---- */
 
 void mia_api_say(mia_output_function *out, void *arg, const char *text) {

@@ -21,6 +21,9 @@ bool mia_api_tell(int error);
  * is at it in this thread. */
 bool mia_api_let_free(mia_local *self, bool force);
 
+/* In the child of a fork: a function that another thread was registering is not. */
+void mia_api_renew_hooks(void);
+
 /* Whether the program has asked for that: cheap. */
 mia_inline bool mia_api_has_deferred(void) {
   return mia_aword_get(&mia_api_all.deferred.function) != 0;

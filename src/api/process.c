@@ -5,6 +5,7 @@
 #include "base/prelude.h"
 
 #include "api/background.h"
+#include "api/hook.h"
 #include "api/options.h"
 #include "api/process.h"
 #include "api/purge.h"
@@ -50,25 +51,36 @@ void mia_api_look_at_clock(mia_local *self) {
 
 /* In descending rank of the locks. */
 static void before_fork(void) {
-  mia_os_lock(&mia_api_all.subprocs);
-  mia_local_before_fork();
-  mia_page_before_fork();
-  mia_arena_before_fork();
+  mia_tick until = mia_os_begin_fork();
+  if (until == 0) return;
+  mia_os_hold(&mia_api_all.subprocs, until);
+  mia_local_before_fork(until);
+  mia_page_before_fork(until);
+  mia_arena_before_fork(until);
 }
 
-static void after_fork_parent(void) {
-  mia_arena_after_fork(false);
-  mia_page_after_fork(false);
-  mia_local_after_fork(false);
-  mia_os_unlock(&mia_api_all.subprocs);
+static void after_fork(bool child) {
+  if (!mia_os_end_fork()) return;
+  mia_arena_after_fork(child);
+  mia_page_after_fork(child);
+  mia_local_after_fork(child);
+  mia_os_let_go(&mia_api_all.subprocs, child);
 }
+
+static void after_fork_parent(void) { after_fork(false); }
 
 static void after_fork_child(void) {
-  mia_arena_after_fork(true);
-  mia_page_after_fork(true);
-  mia_local_after_fork(true);
-  mia_os_renew_lock(&mia_api_all.subprocs);
+  mia_api_renew_hooks();
   mia_api_renew_background();
+  after_fork(true);
+}
+
+/* Handlers that are registered first are the last ones before the fork and the first
+ * ones after it: those of others then find us as at any other time.  A second call
+ * does nothing, one within the first included. */
+void mia_api_register_fork(void) {
+  if (mia_aword_or(&mia_api_all.at_fork, 1) != 0) return;
+  (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
 }
 
 /* What the user wants to have from the start. */
@@ -83,12 +95,18 @@ static void reserve(void) {
     mia_api_warn("MIALLOC_RESERVE_HUGE_PAGES: the system has none set aside");
 }
 
+/* Before all constructors that name no priority: of a static program, of everybody's. */
+enum { FIRST_PRIORITY = 101 };
+
+__attribute__((constructor(FIRST_PRIORITY))) static void begin_first(void) {
+  mia_api_register_fork();
+}
+
 __attribute__((constructor)) static void begin(void) {
   mia_api_begin_options();
   if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
   if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
   reserve();
-  (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
   if (mia_api_is_on(MIA_OPTION_BACKGROUND_PURGE) && !mia_api_start_background())
     mia_api_warn("MIALLOC_BACKGROUND_PURGE: there is no thread to be had");
 }

@@ -4,6 +4,9 @@
 
 #include "local/local.h"
 
+/* Registers what is done around fork, once. */
+void mia_api_register_fork(void);
+
 /* Looks at the clock, and purges what is due. */
 mia_apart void mia_api_look_at_clock(mia_local *self);
 

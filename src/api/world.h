@@ -44,6 +44,7 @@ typedef struct mia_api_world {
   mia_aword limit_near;  /* [any] 1: the user was told */
   mia_aword background;  /* [any] what the background thread does: background.c */
   mia_bell bell;         /* [any] that wakes it */
+  mia_aword at_fork;     /* [any] 1: the handlers of fork are registered, or are about to be */
 } mia_api_world;
 
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");
@@ -61,6 +62,7 @@ mia_assert_placed(mia_api_world, age_due);
 mia_assert_placed(mia_api_world, stderr_copy);
 mia_assert_placed(mia_api_world, limit_near);
 mia_assert_placed(mia_api_world, background);
+mia_assert_placed(mia_api_world, at_fork);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
 mia_assert_holds(mia_api_all, mia_acell);

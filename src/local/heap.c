@@ -165,16 +165,19 @@ static void abandon_locals(mia_heap *heap, mia_heap *to) {
   }
 }
 
-typedef enum { NO_PAGE, BUSY_PAGE, HAVE_PAGE } found;
+typedef enum { NO_PAGE, BUSY_PAGE, HAVE_PAGE, LEFT_PAGE } found;
 
 /* Gets one page of a heap whose locals have gone.  It is busy while a thread
- * that freed into it makes up its mind, which takes some instructions. */
-static found take_page(mia_heap *heap, mia_heap *to, mia_page **page) {
+ * that freed into it makes up its mind, which takes some instructions.  `left': that
+ * thread may not be there.  Then the page changes heaps as it is: nobody touches what
+ * is [own], and blocks in it are in use until they are freed; only that nobody takes
+ * any from it again.  Who claimed it, if he is there after all, finds it in order. */
+static found take_page(mia_heap *heap, mia_heap *to, bool left, mia_page **page) {
   found result = NO_PAGE;
   mia_os_lock(&mia_local_all.pool_lock);
   *page = heap->pages;
-  if (*page != NULL) result = mia_owner_claim(*page) ? HAVE_PAGE : BUSY_PAGE;
-  if (result == HAVE_PAGE) {
+  if (*page != NULL) result = mia_owner_claim(*page) ? HAVE_PAGE : left ? LEFT_PAGE : BUSY_PAGE;
+  if (result == HAVE_PAGE || result == LEFT_PAGE) {
     mia_local_pool_unlink(*page);
     mia_local_delist(*page);
     mia_local_set_heap(*page, to);
@@ -183,6 +186,17 @@ static found take_page(mia_heap *heap, mia_heap *to, mia_page **page) {
   }
   mia_os_unlock(&mia_local_all.pool_lock);
   return result;
+}
+
+/* In the child of a fork, how long a page is waited for; others wait for ever. */
+enum { PATIENCE_MS = 100 };
+
+/* Whether pages that were busy at *since, which is 0 at first, are to be waited for. */
+static bool is_patient(mia_tick *since) {
+  if (mia_aword_get(&mia_local_all.forked) == 0) return true;
+  mia_tick now = mia_os_now();
+  if (*since == 0) *since = now;
+  return now - *since < PATIENCE_MS;
 }
 
 static void keep_blocks(mia_local *self, mia_page *page) { mia_local_settle(self, page, false); }
@@ -197,14 +211,14 @@ static void end(mia_local *self, mia_heap *heap, mia_heap *to,
                 void (*action)(mia_local *, mia_page *)) {
   mia_assert(heap != mia_local_main_heap() && heap != to);
   abandon_locals(heap, to);
-  for (;;) {
-    mia_page *page;
-    found result = take_page(heap, to, &page);
-    if (result == NO_PAGE) break;
-    if (result == HAVE_PAGE)
-      action(self, page);
-    else
-      mia_os_yield();
+  mia_tick busy_since = 0;
+  bool left = false;
+  mia_page *page;
+  for (found result; (result = take_page(heap, to, left, &page)) != NO_PAGE;) {
+    if (result == HAVE_PAGE) action(self, page);
+    if (result != BUSY_PAGE) continue;
+    left = !is_patient(&busy_since);
+    mia_os_yield();
   }
   give_heap(heap);
 }

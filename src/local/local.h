@@ -71,12 +71,11 @@ typedef struct mia_heap {
   mia_arena *only;          /* [const] where its memory comes from; NULL: anywhere */
   size_t id;                /* [const] index in every thread's table of heaps */
   uintptr_t generation;     /* [lock:pool] changed when the heap goes; who allocates reads it */
-  uintptr_t
-      lent[MIA_CLASS_KINDS];   /* [lock:pool] to locals that left, in all; not the main heap's */
-  struct mia_heap *idle;       /* [lock:threads] next in the list of unused ones */
-  struct mia_subproc *subproc; /* [const] while in use; NULL: the main one */
-  struct mia_heap *next;       /* [lock:subprocs] other heaps of the sub-process */
-  struct mia_heap *prev;       /* [lock:subprocs] */
+  uintptr_t lent[MIA_CLASS_KINDS]; /* [lock:pool] to locals that left; not the main heap's */
+  struct mia_heap *idle;           /* [lock:threads] next in the list of unused ones */
+  struct mia_subproc *subproc;     /* [const] while in use; NULL: the main one */
+  struct mia_heap *next;           /* [lock:subprocs] other heaps of the sub-process */
+  struct mia_heap *prev;           /* [lock:subprocs] */
 } mia_heap;
 
 /* What a thread has of a heap other than the main one. */
@@ -104,8 +103,7 @@ typedef struct mia_local {
   struct mia_local *sibling_before;        /* [lock:pool] the one before; NULL: none */
   mia_heap_entry *entries; /* [own] by the id of a heap; kept when the thread ends */
   size_t entry_count;      /* [own] */
-  mia_heap
-      *chosen; /* [own] the heap of who names none; NULL: the main one.  If set, `head' is empty */
+  mia_heap *chosen; /* [own] of who names none; NULL: the main one.  If set, `head' is empty */
   struct mia_subproc *subproc;            /* [own] where the thread is (api); NULL: the main one */
   mia_counts counts;                      /* [any] written by the owner */
   uintptr_t lent_before[MIA_CLASS_KINDS]; /* [lock:pool] counts.lent when it came to its heap */
@@ -139,6 +137,7 @@ typedef struct mia_local_world {
   mia_aword ageing;   /* [any] 1: pages of the main heap's pool are due to be looked at */
   mia_tally attached; /* [any] threads */
   mia_aword deserted; /* [any] a function to be told when no thread is left; 0: none */
+  mia_aword forked;   /* [any] 1: a child; pages may be claimed by who is not there */
   mia_lock pool_lock;
   mia_aword loose; /* [any] slices of pages in the main heap's pool not due to be trimmed yet */
   mia_heap main;
@@ -158,6 +157,7 @@ mia_assert_placed(mia_local_world, all);
 mia_assert_placed(mia_local_world, ageing);
 mia_assert_placed(mia_local_world, attached);
 mia_assert_placed(mia_local_world, deserted);
+mia_assert_placed(mia_local_world, forked);
 mia_assert_placed(mia_heap, pooled);
 mia_assert_placed(mia_heap, trimming);
 mia_assert_placed(mia_local_world, loose);

@@ -28,9 +28,9 @@ mia_local *mia_local_attach(void) {
   if (!mia_local_is_none(self)) return self;
   self = mia_local_take(mia_local_main_heap());
   if (self == NULL) return NULL;
-  mia_local_tally_up(&mia_local_all.attached);
   /* In this order: the hook may allocate, and is served. */
   mia_local_self = self;
+  mia_local_tally_up(&mia_local_all.attached);
   /* Without a hook what the thread holds stays with it: nothing worse. */
   (void)mia_os_at_thread_exit(at_thread_exit, self);
   return self;
@@ -57,13 +57,25 @@ void mia_local_detach(void) {
   if (mia_aword_get(&mia_local_all.attached.now) == 0) tell_deserted();
 }
 
-void mia_local_before_fork(void) {
-  mia_os_lock(&mia_local_all.threads);
-  mia_os_lock(&mia_local_all.pool_lock);
+/* ---- fork ---- */
+
+void mia_local_before_fork(mia_tick until) {
+  mia_os_hold(&mia_local_all.threads, until);
+  mia_os_hold(&mia_local_all.pool_lock, until);
+}
+
+/* Of the threads that were attached the child has one at the most. */
+static void count_again(void) {
+  uintptr_t attached = mia_local_is_none(mia_local_self) ? 0 : 1;
+  mia_aword_set(&mia_local_all.attached.now, attached);
+  mia_aword_set(&mia_local_all.attached.peak, attached);
 }
 
 void mia_local_after_fork(bool child) {
-  void (*open)(mia_lock *) = child ? mia_os_renew_lock : mia_os_unlock;
-  open(&mia_local_all.pool_lock);
-  open(&mia_local_all.threads);
+  if (child) {
+    count_again();
+    mia_aword_set(&mia_local_all.forked, 1);
+  }
+  mia_os_let_go(&mia_local_all.pool_lock, child);
+  mia_os_let_go(&mia_local_all.threads, child);
 }

@@ -20,8 +20,9 @@ mia_inline mia_local *mia_local_attach_to_free(void) {
 /* Gives the calling thread's local back, if there is one. */
 void mia_local_detach(void);
 
-/* Around fork: the layer's locks are held while the child is made. */
-void mia_local_before_fork(void);
+/* Around fork: the layer's locks are held while the child is made, which then counts
+ * the threads that it has. */
+void mia_local_before_fork(mia_tick until);
 void mia_local_after_fork(bool child);
 
 #endif

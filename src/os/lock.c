@@ -1,45 +1,115 @@
-/* lock.c -- ranked locks over the libc's mutex. */
+/* lock.c -- ranked locks over the libc's mutex, and who has them while it forks. */
 #include "base/prelude.h"
 
 #include "base/fail.h"
 #include "os/lock.h"
+#include "os/os.h"
 #include "os/tls.h"
 
-#if MIA_DEBUG
-/* A bit for each rank that the thread holds. */
-static mia_thread_local uintptr_t held;
+/* How long a fork waits for locks that others have.  A thread that has one gives it
+ * back within microseconds, if it runs; but a signal handler may have interrupted it
+ * and wait in there, for the fork of all things.  The second is for who forks in such
+ * a handler: a lock that it has itself looks like another's for an instant. */
+enum { PATIENCE_MS = 2000, PATIENCE_IN_LOCKS_MS = 100 };
+
+/* What a thread does with locks.  Its address stands for the thread; it is even. */
+static mia_thread_local struct {
+  uint16_t depth; /* locks that it has or is about to have; not those of a fork */
+  uint16_t forks; /* forks that have begun, one in the handlers of the other */
+  uint16_t ranks; /* a bit for each rank that it holds; debug builds only */
+} own;
+
+enum { BY_FORK = 1 };
+
+static uintptr_t me(void) { return (uintptr_t)&own; }
+
+/* Only the thread itself writes what this looks for. */
+static bool is_had_by_fork(const mia_lock *lock) {
+  return mia_unlikely(mia_aword_get(&lock->holder) == (me() | BY_FORK));
+}
+
 static void note_taken(const mia_lock *lock) {
-  mia_assert((held & (((uintptr_t)2 << lock->rank) - 1)) == 0);
-  held |= (uintptr_t)1 << lock->rank;
-}
-static void note_given(const mia_lock *lock) { held &= ~((uintptr_t)1 << lock->rank); }
-#else
-static void note_taken(const mia_lock *lock) { (void)lock; }
-static void note_given(const mia_lock *lock) { (void)lock; }
-#endif
-
-void mia_os_lock(mia_lock *lock) {
-  note_taken(lock);
-  int error = pthread_mutex_lock(&lock->mutex);
-  mia_assert(error == 0);
-  (void)error;
+  if (!MIA_DEBUG) return;
+  mia_assert((own.ranks & (((unsigned)2 << lock->rank) - 1)) == 0);
+  own.ranks = (uint16_t)(own.ranks | 1u << lock->rank);
 }
 
-bool mia_os_try_lock(mia_lock *lock) {
-  if (pthread_mutex_trylock(&lock->mutex) != 0) return false;
-  note_taken(lock);
-  return true;
+static void note_given(const mia_lock *lock) {
+  if (MIA_DEBUG) own.ranks = (uint16_t)(own.ranks & ~(1u << lock->rank));
 }
 
-void mia_os_unlock(mia_lock *lock) {
-  note_given(lock);
+static void open_mutex(mia_lock *lock) {
+  mia_aword_set(&lock->holder, 0);
   int error = pthread_mutex_unlock(&lock->mutex);
   mia_assert(error == 0);
   (void)error;
 }
 
-void mia_os_renew_lock(mia_lock *lock) {
-  const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+/* A handler that interrupts this finds the depth raised as long as it is not certain
+ * that the thread does not have the lock. */
+void mia_os_lock(mia_lock *lock) {
+  if (is_had_by_fork(lock)) return;
+  own.depth++;
+  note_taken(lock);
+  int error = pthread_mutex_lock(&lock->mutex);
+  mia_assert(error == 0);
+  (void)error;
+  mia_aword_set(&lock->holder, me());
+}
+
+bool mia_os_try_lock(mia_lock *lock) {
+  if (is_had_by_fork(lock)) return true;
+  own.depth++;
+  if (pthread_mutex_trylock(&lock->mutex) != 0) {
+    own.depth--;
+    return false;
+  }
+  note_taken(lock);
+  mia_aword_set(&lock->holder, me());
+  return true;
+}
+
+void mia_os_unlock(mia_lock *lock) {
+  if (is_had_by_fork(lock)) return;
   note_given(lock);
-  lock->mutex = fresh;
+  open_mutex(lock);
+  own.depth--;
+}
+
+/* ---- fork ---- */
+
+mia_tick mia_os_begin_fork(void) {
+  if (own.forks++ > 0) return 0;
+  mia_tick until = mia_os_now() + (own.depth > 0 ? PATIENCE_IN_LOCKS_MS : PATIENCE_MS);
+  return until != 0 ? until : 1;
+}
+
+bool mia_os_end_fork(void) { return own.forks > 0 && --own.forks == 0; }
+
+void mia_os_hold(mia_lock *lock, mia_tick until) {
+  while (pthread_mutex_trylock(&lock->mutex) != 0) {
+    if (mia_aword_get(&lock->holder) == me()) return;
+    if (mia_tick_reached(mia_os_now(), until)) return;
+    mia_os_yield();
+  }
+  mia_aword_set(&lock->holder, me() | BY_FORK);
+}
+
+/* Nobody's name on a lock that is not free is that of who was interrupted between
+ * having the lock and saying so. */
+static bool is_of_interrupted(const mia_lock *lock) {
+  uintptr_t holder = mia_aword_get(&lock->holder);
+  return own.depth > 0 && (holder == me() || holder == 0);
+}
+
+/* Unlocked, where that can be, rather than made anew: a thread that the child has
+ * already may wait for it. */
+void mia_os_let_go(mia_lock *lock, bool child) {
+  const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+  if (is_had_by_fork(lock)) {
+    open_mutex(lock);
+  } else if (child && !is_of_interrupted(lock)) {
+    lock->mutex = fresh;
+    mia_aword_set(&lock->holder, 0);
+  }
 }

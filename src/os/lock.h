@@ -5,6 +5,8 @@
 #ifndef MIA_OS_LOCK_H
 #define MIA_OS_LOCK_H
 
+#include "base/atomic.h"
+#include "base/layout.h"
 #include "base/prelude.h"
 
 #include <pthread.h>
@@ -28,8 +30,10 @@ typedef enum mia_rank {
 
 typedef struct mia_lock {
   alignas(pthread_mutex_t) alignas(MIA_OS_FUTEX_ALIGN) pthread_mutex_t mutex;
+  mia_aword holder; /* [any] written by who has the mutex: a word of the thread's own; or 0 */
   mia_rank rank;
 } mia_lock;
+mia_assert_placed(mia_lock, holder);
 mia_static_assert(alignof(mia_lock) >= MIA_OS_FUTEX_ALIGN, "the kernel takes any lock's address");
 
 /* All zero in a release build, so that structures with locks stay in .bss. */
@@ -40,7 +44,26 @@ void mia_os_lock(mia_lock *lock);
 bool mia_os_try_lock(mia_lock *lock);
 void mia_os_unlock(mia_lock *lock);
 
-/* In the child of a fork whose parent held the lock: free again. */
-void mia_os_renew_lock(mia_lock *lock);
+/* ---- fork ----
+ *
+ * From the first of the program's own handlers that runs behind ours to the last one
+ * the thread that forks has all locks, and taking one that it has so is nothing: those
+ * handlers may allocate.  A fork in a signal handler may find that the code which it
+ * interrupted has some locks, and waits in vain for those: it goes on without, and
+ * nobody but that code gives them back, in the parent and in the child. */
+
+/* Until when locks are to be waited for; 0: the thread forks within the handlers of
+ * another fork, which has the locks. */
+mia_tick mia_os_begin_fork(void);
+
+/* The locks are to be let go; false: it was one within the other, or had not begun. */
+bool mia_os_end_fork(void);
+
+/* Takes a lock, if it can be had. */
+void mia_os_hold(mia_lock *lock, mia_tick until);
+
+/* Gives it back.  In the child one that was not to be had is free as well, as the
+ * thread that has it is not there. */
+void mia_os_let_go(mia_lock *lock, bool child);
 
 #endif

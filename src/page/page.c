@@ -333,14 +333,9 @@ mia_page *mia_page_detach_single(mia_page *from) {
 
 /* ---- fork ---- */
 
-void mia_page_before_fork(void) { mia_os_lock(&huge.lock); }
+void mia_page_before_fork(mia_tick until) { mia_os_hold(&huge.lock, until); }
 
-void mia_page_after_fork(bool child) {
-  if (child)
-    mia_os_renew_lock(&huge.lock);
-  else
-    mia_os_unlock(&huge.lock);
-}
+void mia_page_after_fork(bool child) { mia_os_let_go(&huge.lock, child); }
 
 /* ---- checking ---- */
 

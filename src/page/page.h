@@ -171,7 +171,7 @@ mia_inline mia_block *mia_page_lend_free(mia_page *page, uint32_t *count) {
 }
 
 /* Around fork: the layer's lock is held while the child is made. */
-void mia_page_before_fork(void);
+void mia_page_before_fork(mia_tick until);
 void mia_page_after_fork(bool child);
 
 /* Asserts P1 to P5 (debug builds). */

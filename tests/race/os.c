@@ -124,7 +124,17 @@ bool mia_os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(v
 void mia_os_lock(mia_lock *lock) { race_lock(lock); }
 bool mia_os_try_lock(mia_lock *lock) { return race_try_lock(lock); }
 void mia_os_unlock(mia_lock *lock) { race_unlock(lock); }
-void mia_os_renew_lock(mia_lock *lock) { race_unlock(lock); }
+
+mia_tick mia_os_begin_fork(void) { return 1; }
+bool mia_os_end_fork(void) { return true; }
+void mia_os_hold(mia_lock *lock, mia_tick until) {
+  (void)until;
+  race_lock(lock);
+}
+void mia_os_let_go(mia_lock *lock, bool child) {
+  (void)child;
+  race_unlock(lock);
+}
 
 /* ---- the background thread ---- */
 

@@ -371,8 +371,9 @@ END_TEST
 
 START_TEST(fork_leaves_both_sides_at_work) {
   (void)taken(1, 1);
-  mia_arena_before_fork();
+  mia_arena_before_fork(mia_os_begin_fork());
   pid_t pid = fork();
+  ck_assert(mia_os_end_fork());
   mia_arena_after_fork(pid == 0);
   mia_span s;
   bool good = mia_arena_take(MIA_SPAN_MAX_SLICES, 1, &s);

@@ -199,10 +199,12 @@ static void *go_on(void *unused) {
 
 START_TEST(fork_leaves_both_sides_at_work) {
   mia_block *b = alloc(CLASS);
-  mia_local_before_fork();
-  mia_page_before_fork();
-  mia_arena_before_fork();
+  mia_tick until = mia_os_begin_fork();
+  mia_local_before_fork(until);
+  mia_page_before_fork(until);
+  mia_arena_before_fork(until);
   pid_t pid = fork();
+  ck_assert(mia_os_end_fork());
   mia_arena_after_fork(pid == 0);
   mia_page_after_fork(pid == 0);
   mia_local_after_fork(pid == 0);

@@ -2,6 +2,7 @@
 #include "unit/suite.h"
 
 #include "os/lock.h"
+#include "os/os.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -84,18 +85,118 @@ START_TEST(ascending_by_trying_is_fatal) {
 }
 END_TEST
 
-START_TEST(a_child_renews_what_was_held) {
-  mia_os_lock(&high);
-  pid_t pid = fork();
-  if (pid == 0) {
-    mia_os_renew_lock(&high);
-    mia_os_lock(&high);
-    _exit(0);
-  }
+static bool ends_well(pid_t pid) {
   int status = 1;
-  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+  return waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static pid_t fork_holding(mia_lock *lock) {
+  mia_os_hold(lock, mia_os_begin_fork());
+  pid_t pid = fork();
+  need(mia_os_end_fork());
+  mia_os_let_go(lock, pid == 0);
+  return pid;
+}
+
+static bool is_free(mia_lock *lock) {
+  bool free = mia_os_try_lock(lock);
+  if (free) mia_os_unlock(lock);
+  return free;
+}
+
+START_TEST(both_sides_have_what_a_fork_held) {
+  pid_t pid = fork_holding(&high);
+  bool free = is_free(&high);
+  if (pid == 0) _exit(free ? 0 : 1);
+  ck_assert(free && ends_well(pid));
+}
+END_TEST
+
+static pthread_barrier_t barrier;
+static void *have_high(void *unused) {
+  mia_os_lock(&high);
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
   mia_os_unlock(&high);
-  ck_assert_int_eq(status, 0);
+  return unused;
+}
+
+/* It is not given up at once. */
+START_TEST(a_child_frees_what_another_thread_has) {
+  pthread_t thread;
+  pthread_barrier_init(&barrier, NULL, 2);
+  pthread_create(&thread, NULL, have_high, NULL);
+  pthread_barrier_wait(&barrier);
+  mia_tick before = mia_os_now();
+  pid_t pid = fork_holding(&high);
+  mia_tick waited = mia_os_now() - before;
+  bool free = is_free(&high);
+  if (pid == 0) _exit(free ? 0 : 1);
+  pthread_barrier_wait(&barrier);
+  pthread_join(thread, NULL);
+  ck_assert(!free && ends_well(pid) && is_free(&high));
+  ck_assert(waited >= 1000);
+  pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+/* Here a signal handler would have interrupted who has it. */
+START_TEST(what_the_thread_has_it_gives_back_itself) {
+  mia_os_lock(&low);
+  pid_t pid = fork_holding(&low);
+  bool free = pthread_mutex_trylock(&low.mutex) == 0;
+  mia_os_unlock(&low);
+  free = free || !is_free(&low);
+  if (pid == 0) _exit(free ? 1 : 0);
+  ck_assert(!free && ends_well(pid));
+}
+END_TEST
+
+static void *take_high(void *unused) {
+  mia_os_lock(&high);
+  counter++;
+  mia_os_unlock(&high);
+  return unused;
+}
+
+/* A handler may start a thread in the child before ours runs. */
+START_TEST(who_waits_in_a_child_is_woken) {
+  mia_os_hold(&high, mia_os_begin_fork());
+  pid_t pid = fork();
+  pthread_t thread;
+  counter = 0;
+  if (pid == 0) {
+    alarm(20);
+    pthread_create(&thread, NULL, take_high, NULL);
+    usleep(100000); /* it waits by now; if it does not, this cannot fail */
+  }
+  bool waits = counter == 0;
+  need(mia_os_end_fork());
+  mia_os_let_go(&high, pid == 0);
+  if (pid == 0) {
+    pthread_join(thread, NULL);
+    _exit(waits && counter == 1 ? 0 : 1);
+  }
+  ck_assert(ends_well(pid));
+}
+END_TEST
+
+START_TEST(what_a_fork_holds_is_taken_for_nothing) {
+  mia_os_hold(&high, mia_os_begin_fork());
+  mia_os_lock(&high);
+  need(mia_os_try_lock(&high));
+  mia_os_lock(&same); /* of the same rank, but that is nothing to a fork */
+  mia_os_unlock(&same);
+  mia_os_unlock(&high);
+  mia_os_unlock(&high);
+  pthread_t thread;
+  pthread_create(&thread, NULL, fail_to_lock, NULL);
+  pthread_join(thread, NULL);
+  need_nothing_noted();
+  need(mia_os_begin_fork() == 0 && !mia_os_end_fork());
+  need(mia_os_end_fork());
+  mia_os_let_go(&high, false);
+  need(!mia_os_end_fork() && is_free(&high));
 }
 END_TEST
 
@@ -104,7 +205,12 @@ SUITE("os/lock") {
   TEST(a_lock_excludes_others);
   TEST(try_lock_does_not_wait);
   TEST(descending_ranks_nest);
-  TEST(a_child_renews_what_was_held);
+  TIMEOUT(60);
+  TEST(both_sides_have_what_a_fork_held);
+  TEST(a_child_frees_what_another_thread_has);
+  TEST(what_the_thread_has_it_gives_back_itself);
+  TEST(who_waits_in_a_child_is_woken);
+  TEST(what_a_fork_holds_is_taken_for_nothing);
   DIES_IN_DEBUG(ascending_ranks_are_fatal, SIGABRT);
   DIES_IN_DEBUG(equal_ranks_are_fatal, SIGABRT);
   DIES_IN_DEBUG(ascending_by_trying_is_fatal, SIGABRT);

@@ -567,9 +567,11 @@ START_TEST(P1_a_wrong_count_is_fatal) {
 END_TEST
 
 START_TEST(fork_leaves_both_sides_at_work) {
-  mia_page_before_fork();
-  mia_arena_before_fork();
+  mia_tick until = mia_os_begin_fork();
+  mia_page_before_fork(until);
+  mia_arena_before_fork(until);
   pid_t pid = fork();
+  ck_assert(mia_os_end_fork());
   mia_arena_after_fork(pid == 0);
   mia_page_after_fork(pid == 0);
   bool zero;

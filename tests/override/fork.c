@@ -1,0 +1,149 @@
+/* fork.c -- fork in a signal handler that interrupts malloc and free; prints TAP.
+ *
+ * POSIX lets a handler fork.  What it interrupts may have locks of the library, which
+ * then are not to be had while the handler runs.  Threads allocate all the time, those
+ * that are interrupted among them; the child ends at once, or returns from the handler,
+ * finishes what was interrupted, and allocates.  Linked with libmialloc; needs no
+ * framework.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  THREADS = 3,
+  SLOTS = 64,
+  FORKS_MIN = 100,
+  RUN_MS = 2000, /* longer, until there were so many forks */
+  INTERVAL_US = 500,
+  CHILD_SECONDS = 20,
+  SECONDS = 120,
+  CHILD_ROUNDS = 3000
+};
+
+/* In memory that all processes share. */
+typedef struct results {
+  unsigned forks, failed;
+} results;
+static results *shared;
+
+static bool child_returns;
+static unsigned is_child, over; /* atomic */
+
+static unsigned get(unsigned *n) { return __atomic_load_n(n, __ATOMIC_RELAXED); }
+
+static void fork_here(int signo) {
+  int error = errno, status = -1;
+  (void)signo;
+  if (get(&is_child) || get(&over)) return;
+  pid_t child = fork();
+  if (child == 0) {
+    (void)signal(SIGALRM, SIG_DFL);
+    (void)alarm(CHILD_SECONDS);
+    if (!child_returns) _exit(EXIT_SUCCESS);
+    __atomic_store_n(&is_child, 1, __ATOMIC_RELAXED);
+  } else {
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+      __atomic_add_fetch(&shared->failed, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&shared->forks, 1, __ATOMIC_RELAXED);
+  }
+  errno = error;
+}
+
+static uint32_t next(uint32_t *random) {
+  *random = *random * 1664525u + 1013904223u;
+  return *random >> 8;
+}
+
+/* Most of it needs locks: pages come and go. */
+static void change(void **slot, uint32_t *random) {
+  unsigned kind = next(random) % 16;
+  size_t size = kind == 0  ? (size_t)40 << 20
+                : kind < 8 ? 1 + next(random) % 200000
+                           : 1 + next(random) % 2000;
+  free(*slot);
+  char *p = malloc(size);
+  if (p == NULL) abort();
+  *p = 1;
+  *slot = p;
+}
+
+static void *churn(void *arg) {
+  void *slots[SLOTS] = {NULL};
+  uint32_t random = (uint32_t)(uintptr_t)arg;
+  unsigned rounds = 0;
+  while (!get(&over) && rounds < CHILD_ROUNDS) {
+    change(&slots[next(&random) % SLOTS], &random);
+    if (get(&is_child)) rounds++;
+  }
+  for (int i = 0; i < SLOTS; i++) free(slots[i]);
+  if (get(&is_child)) _exit(EXIT_SUCCESS);
+  return NULL;
+}
+
+static long now_ms(void) {
+  struct timespec t;
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* `each': all threads are interrupted, else the first one. */
+static void run(bool each) {
+  pthread_t threads[THREADS];
+  struct sigaction action = {.sa_handler = fork_here, .sa_flags = SA_RESTART};
+  (void)sigfillset(&action.sa_mask);
+  (void)sigaction(SIGUSR1, &action, NULL);
+  for (uintptr_t i = 0; i < THREADS; i++)
+    if (pthread_create(&threads[i], NULL, churn, (void *)(i + 1)) != 0) abort();
+  long until = now_ms() + RUN_MS;
+  for (unsigned i = 0; now_ms() < until || get(&shared->forks) < FORKS_MIN; i++) {
+    (void)pthread_kill(threads[each ? i % THREADS : 0], SIGUSR1);
+    (void)nanosleep(&(struct timespec){.tv_nsec = INTERVAL_US * 1000L}, NULL);
+  }
+  __atomic_store_n(&over, 1, __ATOMIC_RELAXED);
+  for (int i = 0; i < THREADS; i++) (void)pthread_join(threads[i], NULL);
+}
+
+static int number;
+static bool failed;
+
+/* In a process of its own, which an alarm ends if nothing else does. */
+static void test(const char *what, bool each, bool returns) {
+  int status = -1;
+  *shared = (results){0};
+  pid_t child = fork();
+  if (child == 0) {
+    (void)alarm(SECONDS);
+    child_returns = returns;
+    run(each);
+    _exit(EXIT_SUCCESS);
+  }
+  bool good = child > 0 && waitpid(child, &status, 0) == child && status == 0 &&
+              shared->failed == 0 && shared->forks >= FORKS_MIN;
+  printf("%sok %d - %s (%u forks, %u failed)\n", good ? "" : "not ", ++number, what, shared->forks,
+         shared->failed);
+  (void)fflush(stdout);
+  failed |= !good;
+}
+
+int main(void) {
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return EXIT_FAILURE;
+  test("fork in a handler", false, false);
+  test("fork in a handler, from which the child returns", false, true);
+  test("fork in handlers of all threads", true, false);
+  test("fork in handlers of all threads, from which the child returns", true, true);
+  printf("1..%d\n", number);
+  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

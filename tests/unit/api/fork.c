@@ -1,0 +1,406 @@
+/* Around fork: who has the locks, and what a child is told of threads that it has not. */
+#include "unit/suite.h"
+
+#include "api/background.h"
+#include "api/world.h"
+#include "arena/arena.h"
+#include "local/local.h"
+#include "os/os.h"
+#include "page/owner.h"
+
+#include <mialloc.h>
+#include <mialloc/heap.h>
+#include <mialloc/stats.h>
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A hang is ended by the alarm, in the child as well. */
+enum { SECONDS = 20, BLOCKS = 3000 };
+
+static void use_memory(void) {
+  void *p[BLOCKS];
+  for (size_t i = 0; i < BLOCKS; i++) p[i] = mia_malloc(1 + i * 7);
+  for (size_t i = 0; i < BLOCKS; i++) mia_free(p[i]);
+  mia_free(mia_malloc(40 * MIA_MIB));
+  mia_purge();
+}
+
+/* A child that does `work' in its time, and whether that was right. */
+static bool child_does(bool (*work)(void)) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    signal(SIGALRM, SIG_DFL);
+    alarm(SECONDS);
+    _exit(work() ? EXIT_SUCCESS : EXIT_FAILURE);
+  }
+  int status = -1;
+  return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static bool allocate(void) {
+  use_memory();
+  mia_heap *heap = mia_heap_new();
+  bool good = heap != NULL && mia_heap_malloc(heap, 100) != NULL;
+  mia_heap_destroy(heap);
+  return good;
+}
+
+static mia_lock *lock_at(int i) {
+  mia_lock *const locks[] = {&mia_api_all.subprocs,    &mia_local_all.threads,
+                             &mia_local_all.pool_lock, &mia_arena_all.purge,
+                             &mia_arena_all.meta,      &mia_arena_all.grow};
+  return locks[i];
+}
+enum { LOCKS = 6 };
+
+/* ---- a thread that waits in another for ever ---- */
+
+static struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  bool ready, over;
+} meeting = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void be_ready(void) {
+  pthread_mutex_lock(&meeting.mutex);
+  meeting.ready = true;
+  pthread_cond_broadcast(&meeting.changed);
+  while (!meeting.over) pthread_cond_wait(&meeting.changed, &meeting.mutex);
+  pthread_mutex_unlock(&meeting.mutex);
+}
+
+static pthread_t begin(void *(*run)(void *), void *arg) {
+  pthread_t thread;
+  meeting.ready = meeting.over = false;
+  ck_assert_int_eq(pthread_create(&thread, NULL, run, arg), 0);
+  pthread_mutex_lock(&meeting.mutex);
+  while (!meeting.ready) pthread_cond_wait(&meeting.changed, &meeting.mutex);
+  pthread_mutex_unlock(&meeting.mutex);
+  return thread;
+}
+
+static void finish(pthread_t thread) {
+  pthread_mutex_lock(&meeting.mutex);
+  meeting.over = true;
+  pthread_cond_broadcast(&meeting.changed);
+  pthread_mutex_unlock(&meeting.mutex);
+  pthread_join(thread, NULL);
+}
+
+/* ---- locks ---- */
+
+/* As where a signal handler forks which interrupted this. */
+START_TEST(fork_with_a_lock_of_its_own) {
+  mia_lock *lock = lock_at(_i);
+  mia_tick before = mia_os_now();
+  mia_os_lock(lock);
+  pid_t pid = fork();
+  if (pid == 0) alarm(SECONDS);
+  mia_os_unlock(lock);
+  bool good = allocate();
+  if (pid == 0) _exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
+  int status = -1;
+  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+  ck_assert(good && status == 0);
+  ck_assert(mia_os_now() - before < SECONDS * 1000);
+}
+END_TEST
+
+/* Nobody gives back in the child what the code that was interrupted has. */
+static mia_lock *kept;
+static bool is_still_kept(void) {
+  bool had = pthread_mutex_trylock(&kept->mutex) != 0;
+  mia_os_unlock(kept);
+  return had && mia_os_try_lock(kept);
+}
+
+START_TEST(the_child_keeps_what_was_interrupted) {
+  kept = lock_at(_i);
+  mia_os_lock(kept);
+  ck_assert(child_does(is_still_kept));
+  mia_os_unlock(kept);
+}
+END_TEST
+
+static void *keep(void *lock) {
+  mia_os_lock(lock);
+  be_ready();
+  mia_os_unlock(lock);
+  return NULL;
+}
+
+START_TEST(fork_while_another_keeps_a_lock) {
+  pthread_t thread = begin(keep, lock_at(_i));
+  ck_assert(child_does(allocate));
+  finish(thread);
+  ck_assert(allocate());
+}
+END_TEST
+
+/* ---- handlers of others that run while we have the locks ---- */
+
+static unsigned handled;
+static bool in_handlers;
+
+/* Registered after ours, by hand: the program's own last words before a fork run
+ * first.  So these run ours within themselves, as where others registered first. */
+static void handle(void) {
+  if (!in_handlers) return;
+  handled++;
+  need(allocate());
+}
+
+static void *come_later(void *unused) {
+  note(allocate());
+  return unused;
+}
+
+START_TEST(what_runs_with_the_locks_may_allocate) {
+  mia_tick until = mia_os_begin_fork();
+  for (int i = 0; i < LOCKS; i++) mia_os_hold(lock_at(i), until);
+  need(allocate());
+  /* Others wait. */
+  pthread_t thread;
+  ck_assert_int_eq(pthread_create(&thread, NULL, come_later, NULL), 0);
+  need(allocate());
+  /* A fork in a handler of a fork. */
+  need(mia_os_begin_fork() == 0);
+  need(!mia_os_end_fork());
+  in_handlers = true;
+  handled = 0;
+  bool good = child_does(allocate);
+  in_handlers = false;
+  need(allocate());
+  need(mia_os_end_fork());
+  for (int i = LOCKS; i-- > 0;) mia_os_let_go(lock_at(i), false);
+  pthread_join(thread, NULL);
+  need_nothing_noted();
+  need(good && handled == 2); /* before, and after in the parent */
+  need(allocate());
+  /* It was the last one. */
+  need(!mia_os_end_fork());
+}
+END_TEST
+
+/* ---- threads that are not there ---- */
+
+static void *attach(void *unused) {
+  mia_free(mia_malloc(10));
+  be_ready();
+  return unused;
+}
+
+static size_t threads(size_t *peak) {
+  mia_stats stats = {.size = sizeof stats};
+  need(mia_stats_get(&stats));
+  *peak = stats.threads_peak;
+  return stats.threads;
+}
+
+static bool is_alone(void) {
+  size_t peak;
+  return threads(&peak) == 1 && peak == 1;
+}
+
+static bool has_none(void) {
+  size_t peak;
+  return threads(&peak) == 0;
+}
+
+static void *fork_without_a_local(void *unused) {
+  note(child_does(has_none));
+  return unused;
+}
+
+START_TEST(a_child_counts_its_own_threads) {
+  size_t peak;
+  mia_free(mia_malloc(10));
+  pthread_t thread = begin(attach, NULL), other;
+  ck_assert_uint_eq(threads(&peak), 2);
+  ck_assert(child_does(is_alone));
+  pthread_create(&other, NULL, fork_without_a_local, NULL);
+  pthread_join(other, NULL);
+  need_nothing_noted();
+  ck_assert_uint_eq(threads(&peak), 2);
+  finish(thread);
+}
+END_TEST
+
+/* Its states are background.c's: it has ended, or is not at work. */
+enum { ASLEEP = 3, ENDED = 4, WAIT_MS = 5000 };
+static bool becomes(uintptr_t state) {
+  mia_tick until = mia_os_now() + WAIT_MS;
+  while (mia_aword_get(&mia_api_all.background) != state) {
+    if (mia_tick_reached(mia_os_now(), until)) return false;
+    mia_os_yield();
+  }
+  return true;
+}
+
+static void dirty_memory(void) {
+  void *p = mia_malloc(MIA_MIB);
+  if (p != NULL) memset(p, 1, MIA_MIB);
+  mia_free(p);
+}
+
+/* It is started when there is something to do, ends with the last thread that has
+ * allocated, and comes again with the next. */
+static bool has_a_background_thread(void) {
+  if (!becomes(ENDED)) return false;
+  for (int i = 0; i < 3; i++) {
+    dirty_memory();
+    mia_collect(false);
+    dirty_memory();
+    if (!becomes(ASLEEP)) return false;
+    mia_thread_done();
+    if (!becomes(ENDED)) return false;
+  }
+  return true;
+}
+
+static bool has_a_background_thread_first(void) {
+  mia_option_set(MIA_OPTION_PURGE_DELAY, 10);
+  if (!mia_api_start_background()) return false;
+  mia_free(mia_malloc(10));
+  mia_thread_done();
+  return has_a_background_thread();
+}
+
+START_TEST(the_background_thread_comes_again) {
+  ck_assert(child_does(has_a_background_thread_first));
+}
+END_TEST
+
+static bool fork_with_a_background_thread(void) {
+  mia_option_set(MIA_OPTION_PURGE_DELAY, 10);
+  if (!mia_api_start_background()) return false;
+  mia_free(mia_malloc(10));
+  (void)begin(attach, NULL);
+  return child_does(has_a_background_thread);
+}
+
+START_TEST(a_childs_background_thread_ends) {
+  ck_assert(child_does(fork_with_a_background_thread));
+}
+END_TEST
+
+/* ---- what another thread was about to do ---- */
+
+static mia_hook *hook_at(int i) {
+  mia_hook *const hooks[] = {&mia_api_all.output, &mia_api_all.error, &mia_api_all.deferred};
+  return hooks[i];
+}
+
+static unsigned told;
+static void be_told(int error, void *arg) {
+  (void)error;
+  told += arg == &told;
+}
+static void hear(const char *text, void *arg) {
+  (void)text;
+  told += arg == &told;
+}
+static void let_free(bool force, unsigned long long heartbeat, void *arg) {
+  (void)force, (void)heartbeat;
+  told += arg == &told;
+}
+
+static bool register_all(void) {
+  mia_register_output(hear, &told);
+  mia_register_error(be_told, &told);
+  mia_register_deferred_free(let_free, &told);
+  told = 0;
+  mia_options_print();
+  bool heard = told > 0;
+  told = 0;
+  mia_collect(false);
+  return heard && told > 0;
+}
+
+static bool register_again(void) {
+  for (int i = 0; i < 3; i++)
+    if (mia_aword_get(&hook_at(i)->version) % 2 != 0) return false;
+  return register_all();
+}
+
+/* The other had changed the function, and not yet what it is called with. */
+START_TEST(a_hook_that_was_being_registered) {
+  mia_free(mia_malloc(10));
+  mia_aword_set(&hook_at(_i)->version, 7);
+  mia_aword_set(&hook_at(_i)->function, 4);
+  ck_assert(child_does(register_again));
+  mia_aword_set(&hook_at(_i)->function, 0);
+  mia_aword_set(&hook_at(_i)->version, 8);
+}
+END_TEST
+
+static mia_heap *heap;
+static char *live, *claimed;
+
+static void claim_a_page(void) {
+  heap = mia_heap_new();
+  claimed = mia_heap_malloc(heap, 100);
+  live = mia_heap_malloc(heap, 3000);
+  mia_page *page = mia_page_of(claimed);
+  if (page == NULL || live == NULL) abort();
+  strcpy(claimed, "claimed");
+  strcpy(live, "live");
+  for (size_t i = 1; i < page->total; i++) need(mia_heap_malloc(heap, 100) != NULL);
+  mia_collect(false);
+  mia_heap_collect(heap, true);
+  /* Now it is full, and nobody's. */
+  need(mia_owner_claim(page));
+}
+
+static bool delete_it(void) {
+  mia_heap_delete(heap);
+  bool good = strcmp(claimed, "claimed") == 0 && strcmp(live, "live") == 0;
+  mia_free(claimed);
+  mia_free(live);
+  return good && allocate();
+}
+
+static bool destroy_it(void) {
+  mia_heap_destroy(heap);
+  return allocate();
+}
+
+START_TEST(a_page_that_was_claimed) {
+  claim_a_page();
+  ck_assert(child_does(_i == 0 ? delete_it : destroy_it));
+}
+END_TEST
+
+static bool destroy_all(void) {
+  mia_subproc *subproc = mia_subproc_new();
+  bool good = subproc != NULL;
+  mia_heap_delete(heap);
+  mia_subproc_destroy(subproc);
+  return good && allocate();
+}
+
+START_TEST(a_claimed_page_goes_on_to_another_heap) {
+  mia_subproc *subproc = mia_subproc_new();
+  mia_subproc_add_current_thread(subproc);
+  claim_a_page();
+  ck_assert(child_does(destroy_all));
+}
+END_TEST
+
+SUITE("api/fork") {
+  pthread_atfork(handle, handle, NULL);
+  CASE(NULL, NULL);
+  TIMEOUT(60);
+  LOOP(fork_with_a_lock_of_its_own, 0, LOCKS);
+  LOOP(the_child_keeps_what_was_interrupted, 0, LOCKS);
+  LOOP(fork_while_another_keeps_a_lock, 0, LOCKS);
+  TEST(what_runs_with_the_locks_may_allocate);
+  TEST(a_child_counts_its_own_threads);
+  TEST(the_background_thread_comes_again);
+  TEST(a_childs_background_thread_ends);
+  LOOP(a_hook_that_was_being_registered, 0, 3);
+  LOOP(a_page_that_was_claimed, 0, 2);
+  TEST(a_claimed_page_goes_on_to_another_heap);
+}
