@@ -9,6 +9,15 @@ AS_IF([test $mia_cv_libc = glibc], [: "${mia_cv_func_cfree=yes}"])
 m4_foreach_w([F], [memalign valloc pvalloc cfree
   malloc_trim malloc_stats malloc_info mallopt mallinfo mallinfo2],
   [MIA_FUNC(F)])
+# where the C library lets others register handlers of fork through a name of its own,
+# and tells of the next definition of a name without another library
+AC_CACHE_CHECK([for __register_atfork], [mia_cv_func_register_atfork], [
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <dlfcn.h>
+int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *);]],
+    [[return !dlsym(RTLD_NEXT, "fork") || __register_atfork(0, 0, 0, 0) != 0;]])],
+    [mia_cv_func_register_atfork=yes], [mia_cv_func_register_atfork=no])])
+MIA_DEFINE_IF([MIA_HAVE_REGISTER_ATFORK], [test $mia_cv_func_register_atfork = yes],
+  [handlers of fork are registered by __register_atfork])
 AC_CHECK_HEADERS([malloc.h])
 AS_IF([test "$ac_cv_header_malloc_h" = yes],
   [AC_DEFINE([MIA_HAVE_MALLOC_H], [1], [1: <malloc.h> exists])],
