@@ -189,16 +189,18 @@ MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bo
 MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms);
 
 /* Makes memory accessible (`commit') or gives it back; in the first case *is_zero
- * is set where it reads as zero.  False: it cannot be done. */
+ * is set where it reads as zero.  False: it cannot be done.  The library calls it
+ * in the middle of an allocation or a purge, with locks held, and from several
+ * threads for different memory at a time: it may call the system, and nothing of
+ * this library but mia_option_get, malloc and free included. */
 typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is_zero, void *arg);
 
 /* Makes the program's own memory an arena; it is the library's from then on.  It
  * has mia_arena_min_size() bytes at least, and is cut to multiples of
  * mia_arena_min_alignment().  `committed': it is accessible; `pinned': it cannot
  * be given back; `zero': it reads as zero; `node': its NUMA node, or below 0.
- * `commit' is called where memory is needed or not any more, with locks held: it
- * may not allocate; NULL: the OS makes it accessible, and it is never given back.
- * False: it cannot be used. */
+ * `commit' is called where memory is needed or not any more; NULL: the OS makes it
+ * accessible, and it is never given back.  False: it cannot be used. */
 MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
                                int node, bool exclusive, mia_commit_function *commit, void *arg,
                                mia_arena **arena);
