@@ -18,6 +18,18 @@ int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *);]]
     [mia_cv_func_register_atfork=yes], [mia_cv_func_register_atfork=no])])
 MIA_DEFINE_IF([MIA_HAVE_REGISTER_ATFORK], [test $mia_cv_func_register_atfork = yes],
   [handlers of fork are registered by __register_atfork])
+# where not: whether the linker gives a function of ours that name in a shared library
+AS_IF([test $mia_cv_func_register_atfork = yes], [: "${mia_cv_renames_atfork=no}"])
+AC_CACHE_CHECK([whether a shared library can have pthread_atfork], [mia_cv_renames_atfork], [
+  mia_saved_flags=$LDFLAGS
+  LDFLAGS="$LDFLAGS -shared -fPIC -Wl,--defsym=pthread_atfork=ours"
+  AC_LINK_IFELSE([AC_LANG_SOURCE([[#include <dlfcn.h>
+int ours(void) { return !dlsym(RTLD_NEXT, "pthread_atfork"); }]])],
+    [mia_cv_renames_atfork=yes], [mia_cv_renames_atfork=no])
+  LDFLAGS=$mia_saved_flags])
+MIA_DEFINE_IF([MIA_RENAMES_ATFORK], [test $mia_cv_renames_atfork = yes],
+  [handlers of fork are registered by a pthread_atfork of ours])
+AM_CONDITIONAL([MIA_RENAMES_ATFORK], [test $mia_cv_renames_atfork = yes])
 AC_CHECK_HEADERS([malloc.h])
 AS_IF([test "$ac_cv_header_malloc_h" = yes],
   [AC_DEFINE([MIA_HAVE_MALLOC_H], [1], [1: <malloc.h> exists])],

@@ -1,8 +1,11 @@
 /* atfork.c -- what the C library calls when somebody registers handlers of fork.
  *
  * Ours must be there first (process.c), and a library whose constructor runs before
- * ours may register its own in it.  In a static program this is not the C library's
- * way, which has the name to itself there: it is weak for that. */
+ * ours may register its own in it.  So the name by which that is done is ours, as malloc
+ * is: __register_atfork, which glibc's pthread_atfork calls, or pthread_atfork itself.
+ * The first is weak: a static program has the C library's.  The second is one in the
+ * shared library only, by its linker (Makefile.am): in a static program it would hide
+ * the C library's, of which there is no other name. */
 #include "base/prelude.h"
 
 #include "api/atfork.h"
@@ -12,16 +15,28 @@
 #include <errno.h>
 #include <mialloc.h>
 
+typedef void handler(void);
+
 #if MIA_HAVE_REGISTER_ATFORK
-typedef int register_function(void (*prepare)(void), void (*parent)(void), void (*child)(void),
-                              void *library);
+typedef int register_function(handler *prepare, handler *parent, handler *child, void *library);
 register_function __register_atfork;
 
-MIA_API __attribute__((weak)) int __register_atfork(void (*prepare)(void), void (*parent)(void),
-                                                    void (*child)(void), void *library) {
+MIA_API __attribute__((weak)) int __register_atfork(handler *prepare, handler *parent,
+                                                    handler *child, void *library) {
   mia_api_register_fork();
   register_function *next = (register_function *)mia_os_next("__register_atfork");
   return next != NULL ? next(prepare, parent, child, library) : ENOSYS;
+}
+#endif
+
+#if MIA_RENAMES_ATFORK
+typedef int atfork_function(handler *prepare, handler *parent, handler *child);
+atfork_function mia_api_pthread_atfork;
+
+MIA_API int mia_api_pthread_atfork(handler *prepare, handler *parent, handler *child) {
+  mia_api_register_fork();
+  atfork_function *next = (atfork_function *)mia_os_next("pthread_atfork");
+  return next != NULL ? next(prepare, parent, child) : ENOSYS;
 }
 #endif
 

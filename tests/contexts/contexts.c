@@ -377,13 +377,12 @@ static const char notes[] =
     "   variables are, is not known.\n"
     "7. The memory is the parent's, and so is what is allocated, freed or set there; what\n"
     "   the child does not free stays.  POSIX allows no more than exec and _exit.\n\n"
-    "Ours are the first handlers of fork to be registered where that can be had: of glibc, in\n"
-    "a program that has libmialloc preloaded or linked.  Then those of others find the library\n"
+    "Ours are the first handlers of fork to be registered in a program that has libmialloc\n"
+    "preloaded or linked; on musl, as a shared library.  Then those of others find the library\n"
     "as at any other time: they may wait for a thread that allocates, or start one and wait for\n"
-    "that.  Elsewhere (libmialloc-api, musl, a library loaded late) a handler that was\n"
-    "registered before ours runs while the thread that forks has the library's locks: it may\n"
-    "do all of the table, but other threads wait until the fork is over, and are not to be\n"
-    "waited for.\n";
+    "that.  Elsewhere (libmialloc-api, a library loaded late) a handler that was registered\n"
+    "before ours runs while the thread that forks has the library's locks: it may do all of\n"
+    "the table, but other threads wait until the fork is over, and are not to be waited for.\n";
 
 static void put_doc(FILE *out) {
   fputs(before_table, out);

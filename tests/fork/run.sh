@@ -42,7 +42,7 @@ echo 'int main(void) { return 0; }' >runs.c
 compile -o runs runs.c && ./runs || { echo 'programs cannot be run here'; exit 77; }
 
 # Where ours can be the first handlers, whoever registers when.
-if defined MIA_HAVE_REGISTER_ATFORK; then first=-DFIRST; else first=; fi
+if defined MIA_HAVE_REGISTER_ATFORK || defined MIA_RENAMES_ATFORK; then first=-DFIRST; else first=; fi
 all=-Wl,--no-as-needed
 
 library by-constructor -DBY_CONSTRUCTOR $first || exit 1
@@ -65,9 +65,11 @@ library needs-us -DBY_CONSTRUCTOR $first $all "$lib/libmialloc.so" || exit 1
 program needing -DBY_CONSTRUCTOR $all -L. -lneeds-us "$lib/libmialloc.so" || exit 1
 works 'linked: a constructor of a library that needs ours' ./needing
 
-# The program's own.
+# The program's own, which has that name only where it is weak.
+if defined MIA_HAVE_REGISTER_ATFORK; then first=-DFIRST; else first=; fi
 if test -f "$lib/libmialloc.a"; then
-  program archive -DBY_CONSTRUCTOR $all -L. -lby-constructor "$lib/libmialloc.a" &&
+  library for-archive -DBY_CONSTRUCTOR $first || exit 1
+  program archive -DBY_CONSTRUCTOR $all -L. -lfor-archive "$lib/libmialloc.a" &&
     works 'linked with the archive: a constructor of a library' ./archive
   for by in constructor main; do
     test $by = main && how= || how=-DBY_CONSTRUCTOR
