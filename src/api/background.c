@@ -10,7 +10,7 @@
 /* What the thread and those who stir it tell each other, in one word that both
  * swap: the thread, when it begins to work, sees what was done before it was stirred;
  * and who finds it asleep sees the bell.  NONE: it is not wanted; ENDED: it is, but no
- * thread was left.  Who finds that starts it again. */
+ * thread was left.  Who allocates and finds that starts it again. */
 enum { NONE = 0, CALM, STIRRED, ASLEEP, ENDED };
 
 /* At the longest, it is noticed so late that no thread is left. */
@@ -53,7 +53,7 @@ static void work(void) {
 /* Not if it was stirred meanwhile: who did that may be about to use memory. */
 static bool end(void) {
   uintptr_t was = CALM;
-  while (was == CALM && !mia_aword_cas_rel(&mia_api_all.background, &was, ENDED)) {}
+  while (was == CALM && !mia_aword_cas(&mia_api_all.background, &was, ENDED)) {}
   return was == CALM;
 }
 
@@ -86,8 +86,17 @@ void mia_api_renew_background(void) {
 
 void mia_api_stir_background(void) {
   uintptr_t was = mia_aword_get(&mia_api_all.background);
-  if (was == NONE || (was == ENDED && is_alone())) return;
-  was = mia_aword_swap_acq_rel(&mia_api_all.background, STIRRED);
+  do {
+    if (was == NONE || was == ENDED) return;
+  } while (!mia_aword_cas_acq_rel(&mia_api_all.background, &was, STIRRED));
   if (was == ASLEEP) mia_os_ring_bell(&mia_api_all.bell);
-  if (was == ENDED) (void)start();
+}
+
+void mia_api_restart_background(void) {
+  uintptr_t was = mia_aword_get(&mia_api_all.background);
+  while (was == ENDED && !is_alone())
+    if (mia_aword_cas(&mia_api_all.background, &was, STIRRED)) {
+      (void)start();
+      return;
+    }
 }

@@ -21,4 +21,9 @@ void mia_api_renew_background(void);
 /* Pages came or went. */
 void mia_api_stir_background(void);
 
+/* Starts it if it has ended and there is a thread again.  Not where memory is freed:
+ * the C library does that with a lock which who starts a thread wants (glibc's of
+ * unused stacks). */
+void mia_api_restart_background(void);
+
 #endif

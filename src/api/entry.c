@@ -114,7 +114,7 @@ void *mia_api_malloc_slow(size_t size) {
 
 void mia_api_free_slow(void *p) {
   if (mia_unlikely(!mia_fast_free_other(p))) mia_alloc_free_slow(p);
-  mia_api_tick();
+  mia_api_tick_after_free();
 }
 
 void *mia_api_zalloc(size_t size) {

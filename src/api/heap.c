@@ -34,13 +34,13 @@ static bool leave(mia_heap *heap) {
 void mia_heap_delete(mia_heap *heap) {
   if (!leave(heap)) return;
   mia_alloc_heap_delete(heap, mia_api_main_heap_of(mia_api_subproc_of(heap)));
-  mia_api_tick();
+  mia_api_tick_after_free();
 }
 
 void mia_heap_destroy(mia_heap *heap) {
   if (!leave(heap)) return;
   mia_alloc_heap_destroy(heap, mia_api_main_heap_of(mia_api_subproc_of(heap)));
-  mia_api_tick();
+  mia_api_tick_after_free();
 }
 
 void mia_heap_collect(mia_heap *heap, bool force) {

@@ -42,6 +42,13 @@ static void watch(mia_local *self, mia_tick now) {
 
 void mia_api_look_at_clock(mia_local *self) {
   int error = errno;
+  mia_api_look_after_free(self);
+  mia_api_restart_background();
+  errno = error;
+}
+
+void mia_api_look_after_free(mia_local *self) {
+  int error = errno;
   mia_tick now = mia_os_now();
   mia_api_give_back(self, now, (mia_budget)MIA_API_LOOK);
   mia_api_stir_background();
