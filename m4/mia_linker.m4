@@ -1,5 +1,8 @@
-# MIA_LINKER -- can the linker give symbols a version?
+# MIA_LINKER -- can the linker give symbols a version, leave some of a shared
+# library to the program, and keep a library that nothing asks for?
 #   MIA_VERSION_SCRIPT   0 or 1, and the automake conditional
+#   MIA_DYNAMIC_LIST     the automake conditional
+#   MIA_WHOLE_BEFORE, MIA_WHOLE_AFTER   around -lmialloc, for others; or nothing
 AC_DEFUN([MIA_LINKER], [
 AC_CACHE_CHECK([whether the linker takes a version script], [mia_cv_version_script], [
   mia_save_LDFLAGS=$LDFLAGS
@@ -11,4 +14,34 @@ AC_CACHE_CHECK([whether the linker takes a version script], [mia_cv_version_scri
 MIA_DEFINE_IF([MIA_VERSION_SCRIPT], [test $mia_cv_version_script = yes],
   [The shared library gives its symbols a version])
 AM_CONDITIONAL([MIA_VERSION_SCRIPT], [test $mia_cv_version_script = yes])
+AC_CACHE_CHECK([whether the linker takes a dynamic list], [mia_cv_dynamic_list], [
+  mia_save_LDFLAGS=$LDFLAGS
+  AS_ECHO(["{ other; };"]) >conftest.list
+  LDFLAGS="$LDFLAGS -shared -fPIC -Wl,--dynamic-list=conftest.list"
+  AC_LINK_IFELSE([AC_LANG_SOURCE([[int other(void); int other(void) { return 0; }]])],
+    [mia_cv_dynamic_list=yes], [mia_cv_dynamic_list=no])
+  rm -f conftest.list
+  LDFLAGS=$mia_save_LDFLAGS])
+AM_CONDITIONAL([MIA_DYNAMIC_LIST], [test $mia_cv_dynamic_list = yes])
+MIA_WHOLE
+])
+
+# A program that names no malloc has functions of the C library that call it.  An
+# archive is searched before the C library asks: malloc is asked for at once.  A
+# shared library is kept, though the linker is told to keep only what is asked for.
+AC_DEFUN([MIA_WHOLE], [
+AC_CACHE_CHECK([how a library is kept that nothing asks for], [mia_cv_kept], [
+  mia_save_LIBS=$LIBS
+  mia_cv_kept=no
+  LIBS="-Wl,--push-state,--no-as-needed -Wl,--pop-state $LIBS"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [mia_cv_kept=state])
+  LIBS=$mia_save_LIBS])
+MIA_WHOLE_BEFORE= MIA_WHOLE_AFTER=
+AS_IF([test "$enable_override" = yes], [
+  MIA_WHOLE_BEFORE=-Wl,-u,malloc
+  AS_IF([test $mia_cv_kept = state], [
+    MIA_WHOLE_BEFORE="$MIA_WHOLE_BEFORE -Wl,--push-state,--no-as-needed"
+    MIA_WHOLE_AFTER=-Wl,--pop-state])])
+AC_SUBST([MIA_WHOLE_BEFORE])
+AC_SUBST([MIA_WHOLE_AFTER])
 ])

@@ -137,21 +137,15 @@ void *mia_api_aligned(size_t size, size_t align, bool zero) {
   return finish(p, (request){.size = size, .align = align, .zero = zero, .error = error});
 }
 
-mia_apart static void *realloc_slow(void *p, size_t size, size_t align) {
+void *mia_api_realloc_slow(void *p, size_t size, size_t align) {
   int error = error_to_keep();
   void *q = mia_alloc_resize(p, size, align);
   return finish(q, (request){.p = p, .size = size, .align = align, .error = error});
 }
 
 void *mia_api_realloc(void *p, size_t size, size_t align) {
-  if (mia_likely(align == 1 && !mia_api_has_deferred())) {
-    void *q = mia_alloc_resize_small(p, size);
-    if (mia_likely(q != NULL)) {
-      mia_api_tick();
-      return q;
-    }
-  }
-  return realloc_slow(p, size, align);
+  void *q = align == 1 ? mia_enter_resize_small(p, size) : NULL;
+  return mia_likely(q != NULL) ? q : mia_api_realloc_slow(p, size, align);
 }
 
 /* ---- the same of a heap ---- */

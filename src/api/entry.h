@@ -8,6 +8,8 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "alloc/heap.h"
+#include "api/hook.h"
+#include "api/process.h"
 #include "base/bits.h"
 
 mia_apart void *mia_api_malloc_slow(size_t size);
@@ -27,6 +29,7 @@ mia_inline void mia_enter_free(void *p) {
 void *mia_api_zalloc(size_t size);
 void *mia_api_aligned(size_t size, size_t align, bool zero);
 void *mia_api_realloc(void *p, size_t size, size_t align);
+mia_apart void *mia_api_realloc_slow(void *p, size_t size, size_t align);
 
 /* The same of a heap, (p + offset) being the multiple of `align'; the last one
  * leaves zeros behind what it keeps. */
@@ -56,6 +59,14 @@ mia_inline void *mia_enter_reallocarray(void *p, size_t count, size_t size) {
   size_t total;
   if (mia_unlikely(!mia_product(count, size, &total))) return mia_api_overflow();
   return mia_api_realloc(p, total, 1);
+}
+
+/* NULL: ask mia_api_realloc_slow. */
+mia_inline void *mia_enter_resize_small(void *p, size_t size) {
+  if (mia_unlikely(mia_api_has_deferred())) return NULL;
+  void *q = mia_alloc_resize_small(p, size);
+  if (mia_likely(q != NULL)) mia_api_tick();
+  return q;
 }
 
 #endif

@@ -26,12 +26,15 @@ static void *attempt(mia_heap *heap, void *p, size_t size, size_t align) {
   return align == 1 ? mia_enter_malloc(size) : mia_api_aligned(size, align, false);
 }
 
+bool mia_api_call_handler(void) {
+  handler handle = get_handler != NULL ? get_handler() : NULL;
+  if (handle != NULL) handle();
+  return handle != NULL;
+}
+
 /* [new.delete.single]: as long as there is a handler, call it and try again. */
 void *mia_api_persist(mia_heap *heap, void *p, size_t size, size_t align, bool throws) {
-  for (;;) {
-    handler handle = get_handler != NULL ? get_handler() : NULL;
-    if (handle == NULL) break;
-    handle();
+  while (mia_api_call_handler()) {
     void *q = attempt(heap, p, size, align);
     if (q != NULL) return q;
   }

@@ -9,6 +9,9 @@
  * thread's; or another size for `p' where that is not NULL; where no handler is left throws, or returns NULL. */
 mia_cold void *mia_api_persist(mia_heap *heap, void *p, size_t size, size_t align, bool throws);
 
+/* Calls it; false: there is none. */
+mia_cold bool mia_api_call_handler(void);
+
 /* Throws std::bad_alloc. */
 _Noreturn mia_cold void mia_api_bad_alloc(void);
 
