@@ -2,6 +2,10 @@
 # C library define?  What it lacks we do not add, so that nobody's configure
 # finds a function that goes away with us.  Except for C23's: a later version of
 # the same C library, not rebuilt for, may have them.
+# And: can dlopen be ours?  MIA_DLOPEN, 0 or 1.  Only glibc knows RTLD_DEEPBIND, for
+# which we want it.  The one behind it looks at its caller's address, so the compiler
+# must hand the call over by a jump: either it promises to, or what it makes of the
+# call changes when it may not.
 # And: what is size_t called in a C++ symbol?
 AC_DEFUN([MIA_INTERPOSE], [
 # glibc keeps cfree for old programs only, so none can be linked that shows it
@@ -34,6 +38,36 @@ AC_CHECK_HEADERS([malloc.h])
 AS_IF([test "$ac_cv_header_malloc_h" = yes],
   [AC_DEFINE([MIA_HAVE_MALLOC_H], [1], [1: <malloc.h> exists])],
   [AC_DEFINE([MIA_HAVE_MALLOC_H], [0], [1: <malloc.h> exists])])
+AM_CONDITIONAL([GLIBC], [test $mia_cv_libc = glibc])
+# before glibc 2.34 it lives in a library of its own
+AS_IF([test $mia_cv_libc = glibc],
+  [AC_SEARCH_LIBS([dlmopen], [dl], [], [AC_MSG_ERROR([this glibc has no dlmopen])])])
+AC_CACHE_CHECK([whether a call can be handed over], [mia_cv_tail_call], [
+  mia_cv_tail_call=no
+  AC_LANG_CONFTEST([AC_LANG_SOURCE([[#include "os/tail.h"
+typedef void *opener(const char *, int);
+opener *next(void);
+void prepare(void);
+MIA_OS_HANDS_OVER void *open_file(const char *file, int mode) {
+  if (mode > 1) prepare();
+  MIA_OS_TAIL next()(file, mode);
+}
+#ifdef PROMISED
+#ifndef MIA_OS_TAIL_PROMISED
+#error not promised
+#endif
+#endif
+]])])
+  # what is written of the command line itself would differ
+  mia_compile="$CC $CPPFLAGS $CFLAGS -I$srcdir/src -fPIC -fno-lto -g0 -fno-record-gcc-switches -o conftest.out conftest.$ac_ext"
+  AS_IF([$mia_compile -c -DPROMISED >&AS_MESSAGE_LOG_FD 2>&1], [mia_cv_tail_call=yes],
+    [$mia_compile -S -foptimize-sibling-calls >&AS_MESSAGE_LOG_FD 2>&1 &&
+     mv conftest.out conftest.tail &&
+     $mia_compile -S -fno-optimize-sibling-calls >&AS_MESSAGE_LOG_FD 2>&1],
+    [cmp conftest.out conftest.tail >/dev/null || mia_cv_tail_call=yes])
+  rm -f conftest.$ac_ext conftest.out conftest.tail])
+MIA_DEFINE_IF([MIA_DLOPEN], [test $mia_cv_libc = glibc && test $mia_cv_tail_call = yes],
+  [dlopen is ours as well])
 AC_CACHE_CHECK([for the letter of size_t in C++ names], [mia_cv_mangled_size], [
   mia_cv_mangled_size=j
   AC_COMPILE_IFELSE([AC_LANG_SOURCE([[#include <stddef.h>

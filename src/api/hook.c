@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-mia_api_world mia_api_all = {.subprocs = MIA_LOCK_INIT(MIA_RANK_SUBPROCS)};
+mia_api_world mia_api_all = {.subprocs = MIA_LOCK_INIT(MIA_RANK_SUBPROCS), .bound = MIA_ONCE_INIT};
 
 enum { BUSY = 1 };
 

@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/prelude.h"
 #include "local/local.h"
+#include "os/lock.h"
 #include "os/worker.h"
 
 #include <mialloc.h>
@@ -45,6 +46,8 @@ typedef struct mia_api_world {
   mia_aword background;  /* [any] what the background thread does: background.c */
   mia_bell bell;         /* [any] that wakes it */
   mia_aword at_fork;     /* [any] 1: the handlers of fork are registered, or are about to be */
+  mia_once bound;        /* [any] the C library's symbols were changed: dlopen.c */
+  mia_aword unbound;     /* [any] 1: they could not be, which the user is not told yet */
 } mia_api_world;
 
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");
@@ -63,6 +66,7 @@ mia_assert_placed(mia_api_world, stderr_copy);
 mia_assert_placed(mia_api_world, limit_near);
 mia_assert_placed(mia_api_world, background);
 mia_assert_placed(mia_api_world, at_fork);
+mia_assert_placed(mia_api_world, unbound);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
 mia_assert_holds(mia_api_all, mia_acell);

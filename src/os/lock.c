@@ -113,3 +113,6 @@ void mia_os_let_go(mia_lock *lock, bool child) {
     mia_aword_set(&lock->holder, 0);
   }
 }
+
+/* It fails only for arguments that we do not give. */
+void mia_os_once(mia_once *once, void (*act)(void)) { (void)pthread_once(&once->once, act); }

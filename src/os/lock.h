@@ -66,4 +66,15 @@ void mia_os_hold(mia_lock *lock, mia_tick until);
  * thread that has it is not there. */
 void mia_os_let_go(mia_lock *lock, bool child);
 
+/* What is done once in a process, by whoever comes first, while others wait; in the
+ * child of a fork that came in between, again. */
+typedef struct mia_once {
+  alignas(pthread_once_t) alignas(MIA_OS_FUTEX_ALIGN) pthread_once_t once;
+} mia_once;
+
+#define MIA_ONCE_INIT \
+  { .once = PTHREAD_ONCE_INIT }
+
+void mia_os_once(mia_once *once, void (*act)(void));
+
 #endif
