@@ -56,6 +56,20 @@ static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits *cold, mia_budg
   return purged;
 }
 
+/* A process that locks what it has mapped (mlockall) has slices backed that nobody
+ * wrote to.  They are found once all the same, and whenever a program asks (`again'). */
+static void sweep(mia_arena *arena, bool again) {
+  mia_budget budget = MIA_BUDGET_ALL;
+  if (arena->slices == 0 || arena->commit != NULL || (arena->swept && !again)) return;
+  if (!mia_os_is_locked(arena->start + ((arena->slices - 1) << MIA_SLICE_SHIFT))) return;
+  arena->swept = true;
+  for (size_t i = 0; i << MIA_CELL_SHIFT < arena->slices; i++) {
+    mia_bits clean = mia_acell_get(&arena->free[i]) & ~mia_acell_get(&arena->dirty[i]);
+    if (!arena->live) clean &= mia_acell_get(&arena->committed[i]);
+    (void)purge_cell(arena, i, &clean, &budget);
+  }
+}
+
 static mia_bits idle_in(const mia_arena *arena, size_t cell) {
   return mia_acell_get(&arena->free[cell]) & mia_acell_get(&arena->dirty[cell]);
 }
@@ -129,7 +143,10 @@ static bool visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay, mia_bud
   mia_tick expire = mia_acell_get(&arena->purge_expire);
   if (expire != 0 && !mia_tick_reached(now, expire)) return true;
   bool done = true;
-  if (expire != 0 || delay == 0) done = visit_arena(arena, delay == 0, budget);
+  if (expire != 0 || delay == 0) {
+    sweep(arena, false);
+    done = visit_arena(arena, delay == 0, budget);
+  }
   bool stale = mia_aword_get(&arena->stale) != 0;
   mia_acell_set(&arena->purge_expire, stale ? after(now, done ? delay : 0) : 0);
   return done;
@@ -259,11 +276,16 @@ size_t mia_arena_purge_now(void) {
     mia_arena *arena = mia_arena_nth(i);
     if (arena->pinned) continue;
     arena->visited = 0;
+    sweep(arena, true);
     (void)visit_arena(arena, true, &budget);
   }
   mia_os_unlock(&mia_arena_all.purge);
   return mia_aword_get(&mia_arena_all.purged) - before;
 }
+
+size_t mia_arena_purge_now(void) { return purge_all(false); }
+
+size_t mia_arena_purge_brought(void) { return purge_all(true); }
 
 bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size) {
   if (arena->pinned || arena->commit != NULL || !mia_os_purge(start, size)) return false;

@@ -28,6 +28,9 @@ void mia_arena_purge_down_to(size_t rest, mia_budget *budget);
 /* Purges every slice that is free and dirty, now.  Bytes purged. */
 size_t mia_arena_purge_now(void);
 
+/* The same where the program commits the memory, and so may have a limit of its own. */
+size_t mia_arena_purge_brought(void);
+
 /* Purges a part of a span that is in use.  False: the arena's memory does not go by
  * a mere purge, or the OS refused. */
 bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size);

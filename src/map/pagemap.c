@@ -14,13 +14,21 @@ enum {
   ENTRY_SHIFT = MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT
 };
 
+/* Little of it is ever written to: where all that is mapped is locked, and so backed
+ * at once, it is given back. */
+static mia_aword *map_leaf(void) {
+  mia_aword *leaf = mia_os_reserve(LEAF_SIZE, true);
+  if (leaf != NULL && mia_os_is_locked(leaf)) (void)mia_os_purge(leaf, LEAF_SIZE);
+  return leaf;
+}
+
 static mia_aword *make_leaf(void) {
   if (mia_aword_get(&mia_map_pages.first_taken) == 0) {
     uintptr_t was = 0;
     while (was == 0)
       if (mia_aword_cas(&mia_map_pages.first_taken, &was, 1)) return mia_map_pages.first;
   }
-  return mia_os_reserve(LEAF_SIZE, true);
+  return map_leaf();
 }
 
 /* Two may make the same leaf at once; the one who comes second drops its own.
@@ -52,7 +60,7 @@ bool mia_map_cover(const void *start, size_t size) {
   return true;
 }
 
-void *mia_map_prepare(void) { return mia_os_reserve(LEAF_SIZE, true); }
+void *mia_map_prepare(void) { return map_leaf(); }
 
 void mia_map_cover_prepared(const void *p, void *prepared) {
   set_entry(entry_of((uintptr_t)p >> ENTRY_SHIFT), prepared);

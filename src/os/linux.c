@@ -18,7 +18,62 @@ size_t mia_os_page_size(void) {
   return size != 0 ? (size_t)size : PAGE_SIZE_DEFAULT;
 }
 
-bool mia_os_purge(void *start, size_t size) { return madvise(start, size, MADV_DONTNEED) == 0; }
+/* ---- memory that the process locks (mlock, mlockall) ---- */
+
+/* Headers may be older than the kernel. */
+enum {
+  COLD = 20,            /* MADV_COLD, since Linux 5.4 */
+  DONTNEED_LOCKED = 24, /* MADV_DONTNEED_LOCKED, since Linux 5.18 */
+  LOCK_ON_FAULT = 1     /* MLOCK_ONFAULT, since Linux 4.4 */
+};
+
+/* From here on pages are locked when they come, not all at once. */
+static bool lock_on_fault(void *start, size_t size) {
+#ifdef SYS_mlock2
+  return syscall(SYS_mlock2, start, size, LOCK_ON_FAULT) == 0;
+#else
+  (void)start, (void)size;
+  return false;
+#endif
+}
+
+/* Of a kernel that does not purge what is locked.  Where the process locks what it
+ * maps this is locked again; that it can be is tried before anything is undone. */
+static bool purge_unlocked(void *start, size_t size) {
+  bool again = mia_os_locks();
+  if ((again && !lock_on_fault(start, size)) || munlock(start, size) != 0) return false;
+  bool purged = madvise(start, size, MADV_DONTNEED) == 0;
+  if (again) (void)lock_on_fault(start, size);
+  return purged;
+}
+
+/* EINVAL: some of it is locked. */
+bool mia_os_purge(void *start, size_t size) {
+  if (madvise(start, size, MADV_DONTNEED) == 0) return true;
+  if (errno != EINVAL) return false;
+  return madvise(start, size, DONTNEED_LOCKED) == 0 ||
+         (errno == EINVAL && purge_unlocked(start, size));
+}
+
+/* What cannot be written to is not backed, so that it costs nothing to look.  EAGAIN:
+ * as much is locked as may be. */
+bool mia_os_locks(void) {
+  size_t size = mia_os_page_size();
+  void *p = mia_os_reserve(size, false);
+  if (p == NULL) return errno == EAGAIN;
+  bool locks = madvise(p, size, MADV_DONTNEED) != 0 && errno == EINVAL;
+  (void)mia_os_release(p, size);
+  return locks;
+}
+
+/* Advice that is refused for what is locked, and else changes no content; of nothing,
+ * it is refused by a kernel that does not know it. */
+bool mia_os_is_locked(void *start) {
+  return madvise(start, mia_os_page_size(), COLD) != 0 && errno == EINVAL &&
+         madvise(start, 0, COLD) == 0;
+}
+
+/* ---- sizes of pages, and of mappings ---- */
 
 void mia_os_small_pages(void *start, size_t size) {
   /* EINVAL where the kernel has no transparent huge pages: nothing to do. */
@@ -47,6 +102,7 @@ enum { DONT_UNMAP = 4 /* MREMAP_DONTUNMAP */ };
 /* To the kernel the second call is nothing; qemu-user 7.2 believes that the old place
  * is gone until it is told. */
 void *mia_os_detach(void *start, size_t size) {
+  if (mia_os_is_locked(start)) return NULL; /* what stays would not be any more */
   void *to = mremap(start, size, size, MREMAP_MAYMOVE | DONT_UNMAP, NULL);
   if (to == MAP_FAILED) return NULL;
   (void)mprotect(start, size, PROT_READ | PROT_WRITE);

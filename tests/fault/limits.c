@@ -8,62 +8,15 @@
  */
 #include "base/prelude.h"
 
-#include "../api/pattern.h"
-#include "../tsan.h"
+#include "child.h"
 #include "system.h"
 
-#include <errno.h>
 #include <mialloc.h>
 #include <mialloc/heap.h>
 #include <mialloc/stats.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define ASAN 1
-#elif defined(__has_feature)
-#define ASAN __has_feature(address_sanitizer)
-#else
-#define ASAN 0
-#endif
-
-enum { SECONDS_ALLOWED = 60, FAILED = 3 };
-
-/* In a case: ends its process, and says why. */
-#define need(x)                                                                        \
-  do {                                                                                 \
-    if (!(x)) {                                                                        \
-      printf("# line %d: %s, errno %d, %zu\n", __LINE__, #x, errno, (size_t)argument); \
-      fflush(stdout);                                                                  \
-      _exit(FAILED);                                                                   \
-    }                                                                                  \
-  } while (0)
-
-static size_t argument;
-
-static int number;
-static int wrong;
-
-static void run_case(const char *what, void (*run)(void), size_t value) {
-  int status = -1;
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    (void)alarm(SECONDS_ALLOWED);
-    argument = value;
-    run();
-    fflush(stdout);
-    _exit(0);
-  }
-  if (child > 0) (void)waitpid(child, &status, 0);
-  printf("%sok %d - %s (%zu)\n", status == 0 ? "" : "not ", ++number, what, value);
-  if (status != 0) printf("# status %#x\n", (unsigned)status);
-  wrong += status != 0;
-}
 
 /* ---- blocks until there are no more ---- */
 
@@ -141,21 +94,21 @@ static size_t address_space(void) {
 static void rlimit_as(void) {
   enum { SIZES = 4 };
   static const size_t sizes[SIZES] = {64, 1000, 20000, 300000};
-  struct rlimit limit = {.rlim_cur = address_space() + argument, .rlim_max = RLIM_INFINITY};
+  struct rlimit limit = {.rlim_cur = address_space() + child_argument, .rlim_max = RLIM_INFINITY};
   need(setrlimit(RLIMIT_AS, &limit) == 0);
   for (int i = 0; i < SIZES; i++) {
-    fill_and_free(sizes[i], argument / 2, argument);
-    need(mia_malloc(argument * 2) == NULL && errno == ENOMEM);
+    fill_and_free(sizes[i], child_argument / 2, child_argument);
+    need(mia_malloc(child_argument * 2) == NULL && errno == ENOMEM);
   }
 }
 
 static void large_mappings_are_refused(void) {
-  mia_system.any_max = argument;
+  mia_system.any_max = child_argument;
   fill_and_free(5000, 40 * MIB, 40 * MIB);
   node *list = NULL;
-  need(take_all(&list, 2 * argument, SIZE_MAX) == 0);
+  need(take_all(&list, 2 * child_argument, SIZE_MAX) == 0);
   mia_system.any_max = 0;
-  need(take_all(&list, 2 * argument, 4 * argument) == 4 * argument);
+  need(take_all(&list, 2 * child_argument, 4 * child_argument) == 4 * child_argument);
   (void)give(&list, 1);
 }
 
@@ -200,7 +153,7 @@ static unsigned long long purged(void) {
 
 /* madvise has no success for a long time, as when pages are locked. */
 static void purging_is_refused(void) {
-  mia_system.error = (int)argument;
+  mia_system.error = (int)child_argument;
   system_refuse(SYSTEM_MADVISE, 1, SYSTEM_EVER);
   (void)mia_option_set(MIA_OPTION_PURGE_DELAY, 0);
   size_t mapped = 0;
@@ -249,7 +202,7 @@ static void no_more_mappings(void) {
   enum { BLOCKS = 6 };
   const size_t block = 40 * MIB;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  size_t size = (argument + 2) * page;
+  size_t size = (child_argument + 2) * page;
   node *list = NULL;
   char *blocks[BLOCKS];
   mia_free(mia_malloc(1));
@@ -294,6 +247,5 @@ int main(void) {
   run_case("madvise says EINVAL for ever", purging_is_refused, EINVAL);
   if (mappings > 0 && mappings <= MAPPINGS_MAX && !ASAN && !TSAN)
     run_case("as many mappings as there may be", no_more_mappings, mappings);
-  printf("1..%d\n", number);
-  return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return all_cases_ran();
 }

@@ -164,6 +164,10 @@ int __wrap_madvise(void *start, size_t size, int advice);
 int __real_madvise(void *start, size_t size, int advice);
 
 int __wrap_madvise(void *start, size_t size, int advice) {
+  if (mia_system.advice_max != 0 && advice > mia_system.advice_max) {
+    errno = EINVAL;
+    return -1;
+  }
   return refused(SYSTEM_MADVISE) ? -1 : __real_madvise(start, size, advice);
 }
 

@@ -31,6 +31,7 @@ typedef struct system_state {
   size_t live_max; /* larger mappings that can be written to are refused; 0: none are */
   size_t any_max;  /* larger mappings of any kind are refused; 0: none are */
   int error;       /* errno of a refusal; 0: ENOMEM */
+  int advice_max;  /* madvise does not know what is beyond, as in older kernels; 0: it does */
   /* To be read. */
   size_t mapped; /* bytes that were mapped and not unmapped */
   size_t lost;   /* of these: bytes that were to be unmapped, and still are not */

@@ -74,6 +74,12 @@ bool mia_os_purge(void *start, size_t size) {
   return true;
 }
 
+bool mia_os_locks(void) { return false; }
+bool mia_os_is_locked(void *start) {
+  (void)start;
+  return false;
+}
+
 size_t mia_os_page_size(void) { return OS_PAGE; }
 void mia_os_small_pages(void *start, size_t size) { (void)start, (void)size; }
 void mia_os_large_pages(void *start, size_t size) { (void)start, (void)size; }

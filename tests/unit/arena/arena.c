@@ -1,6 +1,7 @@
 /* Spans of slices: A1 to A3 of arena.h, growth, and an OS that refuses. */
 #include "fake/world.h"
 
+#include "arena/purge.h"
 #include "base/bits.h"
 #include "map/bitmap.h"
 
@@ -248,6 +249,29 @@ START_TEST(reserved_space_is_committed_span_by_span) {
 }
 END_TEST
 
+/* What is committed is then backed at once: it reads as zero, but goes back to the OS
+ * when it is free. */
+START_TEST(what_is_locked_is_committed_span_by_span) {
+  fake.locks = true;
+  mia_span a = taken(3, 1);
+  ck_assert(a.zero && !mia_arena_all.first.live);
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_LIVE), 0);
+  ck_assert_uint_eq(fake.live, 3 * MIA_SLICE_SIZE);
+  bool zero;
+  ck_assert(mia_arena_extend(a.arena, a.start, 3, 5, &zero) && zero);
+  a.slices = 5;
+  give(&a, 1); /* hardly touched */
+  ck_assert_uint_eq(mia_arena_idle(), 5 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(mia_arena_purge_now(), 5 * MIA_SLICE_SIZE);
+  a = taken(5, 1);
+  ck_assert(a.zero);
+  give(&a, 1);
+  ck_assert_uint_eq(mia_arena_idle(), MIA_SLICE_SIZE);
+  while (arenas() < 2) (void)taken(5, 1);
+  ck_assert(!mia_arena_nth(1)->live && fake.live < fake.mapped);
+}
+END_TEST
+
 START_TEST(what_cannot_be_committed_stays_free) {
   world_without_overcommit();
   mia_span a = taken(3, 1), s;
@@ -402,6 +426,7 @@ SUITE("arena/arena") {
   TEST(no_address_space_is_an_error_that_passes);
   TEST(a_smaller_arena_is_better_than_none);
   TEST(reserved_space_is_committed_span_by_span);
+  TEST(what_is_locked_is_committed_span_by_span);
   TEST(what_cannot_be_committed_stays_free);
   TEST(an_arena_that_cannot_be_mapped_goes_back);
   TEST(an_arena_without_a_head_goes_back);

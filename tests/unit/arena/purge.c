@@ -419,6 +419,47 @@ START_TEST(purging_beside_users) {
 }
 END_TEST
 
+/* Locking what is mapped backs all of it, of which nobody wrote the most. */
+START_TEST(what_was_locked_meanwhile_is_purged_once) {
+  const size_t all = MIA_ARENA_FIRST_SLICES * SLICE;
+  mia_span kept = taken(3);
+  (void)dirty(2);
+  fake.locks = true;
+  for (mia_tick i = 0; i < 3; i++) due_at(1 + i * DELAY);
+  ck_assert_uint_eq(fake.purged, all - 3 * SLICE);
+  ck_assert_uint_eq(counted(), fake.purged);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+  (void)dirty(2);
+  for (mia_tick i = 3; i < 6; i++) due_at(1 + i * DELAY);
+  ck_assert_uint_eq(fake.purged, all - SLICE);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+  give(&kept);
+  ck_assert_uint_eq(mia_arena_purge_now(), 3 * SLICE);
+  ck_assert_uint_eq(fake.purged, 2 * all - SLICE); /* asked for: it may have been again */
+}
+END_TEST
+
+/* Where not all of it is LIVE the rest is left alone. */
+START_TEST(what_is_locked_and_reserved_is_not_purged) {
+  fake.live_max = SLICE;
+  (void)dirty(2);
+  mia_span s = taken(5);
+  mia_arena_give(s.arena, s.start, 5, 0);
+  fake.locks = true;
+  ck_assert_uint_eq(mia_arena_purge_now(), 2 * SLICE);
+  ck_assert_uint_eq(fake.purged, 5 * SLICE);
+}
+END_TEST
+
+/* Only what programs commit. */
+START_TEST(what_is_brought_can_be_purged_alone) {
+  (void)dirty(2);
+  ck_assert_uint_eq(mia_arena_purge_brought(), 0);
+  ck_assert_uint_eq(fake.purged, 0);
+  ck_assert_uint_eq(mia_arena_idle(), 2 * SLICE);
+}
+END_TEST
+
 SUITE("arena/purge") {
   CASE(world_of_arenas, world_end);
   TEST(nothing_is_nothing);
@@ -443,5 +484,8 @@ SUITE("arena/purge") {
   TEST(what_became_clean_meanwhile_is_not_idle);
   TEST(one_thread_purges_at_a_time);
   TEST(purging_beside_users);
+  TEST(what_was_locked_meanwhile_is_purged_once);
+  TEST(what_is_locked_and_reserved_is_not_purged);
+  TEST(what_is_brought_can_be_purged_alone);
   TIMEOUT(60);
 }
