@@ -85,29 +85,64 @@ static void *attempt(mia_local *local, const request *r) {
   return single(local, r);
 }
 
-/* Memory is short: what the threads keep in reserve may be what is missing. */
+/* ---- memory is short ---- */
+
+/* What threads keep is slices of arenas.  They are no address space to map a block of
+ * its own with; but they count as used, where a limit leaves no room beside them. */
+static bool could_be_served_by_what_is_kept(const request *r) {
+  size_t limit = mia_aword_get(&mia_arena_all.limit);
+  if (limit == 0) return mia_page_fits_span(r->size, r->align);
+  if (r->size > limit) return false;
+  return mia_page_fits_span(r->size, r->align) ||
+         mia_aword_get(&mia_arena_all.used) > limit - r->size;
+}
+
 static void *last_attempt(mia_local *self, mia_local *local, const request *r) {
+  if (!could_be_served_by_what_is_kept(r)) return NULL;
   mia_local_collect(self);
   if (local != self) mia_local_collect(local);
   mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
-  (void)mia_arena_purge_now();
-  return attempt(local, r);
+  void *p = attempt(local, r);
+  /* Programs that bring memory may commit no more of it than so much. */
+  return p == NULL && mia_arena_purge_brought() > 0 ? attempt(local, r) : p;
+}
+
+/* For a thread that can have no local, as that wants memory too: what is asked for may
+ * still be had. */
+static void *allocate_shared(const request *r) {
+  mia_local *shared = mia_local_take_shared();
+  void *p = attempt(shared, r);
+  if (p == NULL) p = last_attempt(shared, shared, r);
+  mia_local_abandon(shared);
+  mia_local_give_shared();
+  return p;
+}
+
+/* ---- everything else ---- */
+
+static void *allocate_in(mia_local *self, mia_heap *heap, const request *r) {
+  mia_local *local = mia_local_of_heap(self, heap);
+  if (local == NULL) return NULL;
+  mia_local_flush(self);
+  void *p = attempt(local, r);
+  if (p == NULL) p = last_attempt(self, local, r);
+  if (local != self && local->stirred) {
+    local->stirred = false;
+    mia_local_stir(self);
+  }
+  if (self->chosen != NULL) mia_local_take_back(self);
+  return p;
 }
 
 static void *allocate(mia_heap *heap, const request *r) {
   int error = errno;
-  mia_local *self = r->size <= MIA_SIZE_MAX - MIA_SLICE_SIZE ? mia_local_attach() : NULL;
-  mia_local *local = self != NULL ? mia_local_of_heap(self, heap) : NULL;
   void *p = NULL;
-  if (local != NULL) {
-    mia_local_flush(self);
-    p = attempt(local, r);
-    if (p == NULL) p = last_attempt(self, local, r);
-    if (local != self && local->stirred) {
-      local->stirred = false;
-      mia_local_stir(self);
-    }
-    if (self->chosen != NULL) mia_local_take_back(self);
+  if (r->size <= MIA_SIZE_MAX - MIA_SLICE_SIZE) {
+    mia_local *self = mia_local_attach();
+    if (self != NULL)
+      p = allocate_in(self, heap, r);
+    else if (heap == mia_local_main_heap())
+      p = allocate_shared(r);
   }
   errno = p != NULL ? error : ENOMEM;
   return p;

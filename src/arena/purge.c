@@ -267,14 +267,14 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   mia_os_unlock(&mia_arena_all.purge);
 }
 
-size_t mia_arena_purge_now(void) {
+static size_t purge_all(bool only_brought) {
   mia_budget budget = MIA_BUDGET_ALL;
   size_t before = mia_aword_get(&mia_arena_all.purged);
   mia_os_lock(&mia_arena_all.purge);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) {
     mia_arena *arena = mia_arena_nth(i);
-    if (arena->pinned) continue;
+    if (arena->pinned || (only_brought && arena->commit == NULL)) continue;
     arena->visited = 0;
     sweep(arena, true);
     (void)visit_arena(arena, true, &budget);

@@ -34,4 +34,13 @@ mia_inline void mia_count_add(mia_aword *counter, uintptr_t n) {
   mia_aword_set(counter, mia_aword_get(counter) + n);
 }
 
+/* How many there are, and were at the most. */
+typedef struct mia_tally {
+  mia_aword now;
+  mia_aword peak;
+} mia_tally;
+
+mia_assert_placed(mia_tally, now);
+mia_assert_placed(mia_tally, peak);
+
 #endif

@@ -5,19 +5,23 @@
 #include "arena/meta.h"
 #include "local/local.h"
 
-mia_local_world mia_local_all = {.threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
+mia_local_world mia_local_all = {.shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
+                                 .threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
                                  .pool_lock = MIA_LOCK_INIT(MIA_RANK_POOL)};
 
 mia_thread_local mia_local *mia_local_self = &mia_local_all.none;
+
+void mia_local_list_in_all(mia_local *local) {
+  local->all = (mia_local *)mia_aword_get(&mia_local_all.all);
+  mia_aword_set_rel(&mia_local_all.all, (uintptr_t)local);
+}
 
 /* One that was never used, [lock:threads]. */
 static mia_local *make(void) {
   mia_local *local = &mia_local_all.first;
   if (mia_local_all.first_made) local = mia_arena_meta(sizeof *local);
   mia_local_all.first_made = true;
-  if (local == NULL) return NULL;
-  local->all = (mia_local *)mia_aword_get(&mia_local_all.all);
-  mia_aword_set_rel(&mia_local_all.all, (uintptr_t)local);
+  if (local != NULL) mia_local_list_in_all(local);
   return local;
 }
 

@@ -120,15 +120,12 @@ typedef struct mia_local {
   struct mia_local *idle;                 /* [lock:threads] next in the list of unused ones */
 } mia_local;
 
-typedef struct mia_tally {
-  mia_aword now;
-  mia_aword peak;
-} mia_tally;
-
 typedef struct mia_local_world {
-  mia_local none;  /* [const] of a thread that has none yet: empty */
-  mia_local ended; /* [const] of a thread that had one and was told of its end: empty */
-  mia_local first; /* the first one in use */
+  mia_local none;   /* [const] of a thread that has none yet: empty */
+  mia_local ended;  /* [const] of a thread that had one and was told of its end: empty */
+  mia_local first;  /* the first one in use */
+  mia_local shared; /* [lock:shared] of threads that can have none, one at a time; else empty */
+  mia_lock shared_lock;
   mia_lock threads;
   mia_local *idle;    /* [lock:threads] */
   bool first_made;    /* [lock:threads] */
@@ -146,13 +143,12 @@ typedef struct mia_local_world {
   mia_tally pages[MIA_CLASS_KINDS]; /* [any] of each class, and large and huge */
 } mia_local_world;
 
-mia_assert_placed(mia_tally, now);
-mia_assert_placed(mia_tally, peak);
 mia_assert_placed(mia_local, spares);
 mia_assert_placed(mia_local, counts);
 mia_assert_placed(mia_local_world, none);
 mia_assert_placed(mia_local_world, ended);
 mia_assert_placed(mia_local_world, first);
+mia_assert_placed(mia_local_world, shared);
 mia_assert_placed(mia_local_world, all);
 mia_assert_placed(mia_local_world, ageing);
 mia_assert_placed(mia_local_world, attached);
@@ -174,6 +170,9 @@ extern mia_thread_local mia_local *mia_local_self __attribute__((visibility("hid
 /* A local for a heap, empty; NULL: out of memory.  And back, empty again. */
 mia_local *mia_local_take(mia_heap *heap);
 void mia_local_give(mia_local *local);
+
+/* With `threads' held: puts a new one where those find it who count, or take spares. */
+void mia_local_list_in_all(mia_local *local);
 
 /* A field that names a heap is NULL for the main one, so that what is all zero
  * belongs to it. */

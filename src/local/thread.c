@@ -43,6 +43,21 @@ mia_local *mia_local_begin_to_free(void) {
   return self != NULL ? self : &mia_local_all.none;
 }
 
+/* Not the first in the list, where the first local is: there is always memory for that. */
+mia_local *mia_local_take_shared(void) {
+  mia_local *shared = &mia_local_all.shared;
+  mia_os_lock(&mia_local_all.shared_lock);
+  if (shared->all == NULL) {
+    mia_os_lock(&mia_local_all.threads);
+    mia_local_list_in_all(shared);
+    mia_os_unlock(&mia_local_all.threads);
+  }
+  mia_assert(shared->all != NULL);
+  return shared;
+}
+
+void mia_local_give_shared(void) { mia_os_unlock(&mia_local_all.shared_lock); }
+
 void mia_local_detach(void) {
   mia_local *self = mia_local_self;
   if (mia_local_is_none(self)) return;
@@ -60,6 +75,7 @@ void mia_local_detach(void) {
 /* ---- fork ---- */
 
 void mia_local_before_fork(mia_tick until) {
+  mia_os_hold(&mia_local_all.shared_lock, until);
   mia_os_hold(&mia_local_all.threads, until);
   mia_os_hold(&mia_local_all.pool_lock, until);
 }
@@ -78,4 +94,5 @@ void mia_local_after_fork(bool child) {
   }
   mia_os_let_go(&mia_local_all.pool_lock, child);
   mia_os_let_go(&mia_local_all.threads, child);
+  mia_os_let_go(&mia_local_all.shared_lock, child);
 }

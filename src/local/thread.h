@@ -17,6 +17,11 @@ mia_inline mia_local *mia_local_attach_to_free(void) {
   return mia_likely(self != &mia_local_all.none) ? self : mia_local_begin_to_free();
 }
 
+/* Where no local can be had: one for the main heap that all such threads share, for one
+ * at a time.  It is given empty, and is not to be waited for with a lock held. */
+mia_local *mia_local_take_shared(void);
+void mia_local_give_shared(void);
+
 /* Gives the calling thread's local back, if there is one. */
 void mia_local_detach(void);
 

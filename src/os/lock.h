@@ -14,7 +14,8 @@
 /* In the order in which they may be taken. */
 typedef enum mia_rank {
   MIA_RANK_UNKNOWN = 0,
-  MIA_RANK_SUBPROCS = 7, /* api: sub-processes and their heaps */
+  MIA_RANK_SUBPROCS = 8, /* api: sub-processes and their heaps */
+  MIA_RANK_SHARED = 7,   /* local: the one of threads that can have none */
   MIA_RANK_THREADS = 6,  /* local: registry of threads */
   MIA_RANK_POOL = 5,     /* local: pages that wait for an owner */
   MIA_RANK_HUGE = 4,     /* page: descriptors of huge pages */

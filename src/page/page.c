@@ -135,12 +135,16 @@ static void begin_single(mia_page *page, size_t lead, size_t size) {
   mia_page_renew_single(page, size);
 }
 
+bool mia_page_fits_span(size_t size, size_t align) {
+  const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
+  return size <= span_max && align <= span_max / 2;
+}
+
 mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   size_t lead = lead_for(wanted);
   size_t size = mia_align_up(lead + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
-  const size_t span_max = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
   *zero = true;
-  bool large = !wanted->huge && size <= span_max && wanted->align <= span_max / 2;
+  bool large = !wanted->huge && mia_page_fits_span(size, wanted->align);
   if (!large && wanted->only != NULL) return NULL;
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
   mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)

@@ -92,6 +92,9 @@ typedef struct mia_single {
  * whether it reads as zero.  NULL: no memory. */
 mia_page *mia_page_make_single(const mia_single *wanted, bool *zero);
 
+/* Whether so many bytes, lead and all, fit an arena. */
+bool mia_page_fits_span(size_t size, size_t align);
+
 /* Makes an empty large page, which is hidden, one of a block of `size' bytes that
  * is live, has no owner and takes as many slices. */
 void mia_page_renew_single(mia_page *page, size_t size);

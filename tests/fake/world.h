@@ -38,9 +38,11 @@ static inline void world_of_pages(void) {
 }
 
 static inline void world_of_locals(void) {
-  const mia_lock threads = MIA_LOCK_INIT(MIA_RANK_THREADS), pool = MIA_LOCK_INIT(MIA_RANK_POOL);
+  const mia_lock shared = MIA_LOCK_INIT(MIA_RANK_SHARED), threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
+                 pool = MIA_LOCK_INIT(MIA_RANK_POOL);
   world_of_pages();
   memset(&mia_local_all, 0, sizeof mia_local_all);
+  mia_local_all.shared_lock = shared;
   mia_local_all.threads = threads;
   mia_local_all.pool_lock = pool;
   mia_local_self = &mia_local_all.none;

@@ -7,9 +7,11 @@
 #include "arena/purge.h"
 #include "base/bits.h"
 #include "local/bin.h"
+#include "local/spare.h"
 #include "local/thread.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 enum { MARK = 12345 /* an errno that nobody sets */ };
 
@@ -334,6 +336,110 @@ START_TEST(the_reserve_is_the_last_resort) {
 }
 END_TEST
 
+/* ---- who is refused, and what that costs others ---- */
+
+/* Uses up all there is but one page that is kept in reserve.  Nothing more is to be had. */
+static void use_up(size_t size, size_t per_page) {
+  void *first[16] = {NULL};
+  for (size_t i = 0; i < per_page; i++) first[i] = allocate(size);
+  fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
+  while (allocate(size) != NULL) {}
+  for (size_t i = 0; i < per_page; i++) mia_alloc_free(first[i]);
+  mia_local_flush(mia_local_self);
+  ck_assert(mia_local_has_spares());
+}
+
+static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
+
+/* What could not serve it in any case stays where it is: idle memory, and reserves. */
+START_TEST(a_hopeless_request_costs_others_nothing) {
+  mia_alloc_free(allocate(2 * SPAN_MAX)); /* what describes it takes a slice */
+  mia_alloc_free(allocate(300000));
+  void *large = allocate(3 * MIA_MIB);
+  memset(large, 1, 3 * MIA_MIB);
+  mia_alloc_free(large);
+  size_t idle = mia_arena_idle(), before = used();
+  ck_assert(idle >= 3 * MIA_MIB && mia_local_has_spares());
+  fake_refuse(FAKE_MEMORY & ~FAKE_PURGE, 1, FAKE_EVER);
+  for (size_t size = MIA_SIZE_MAX / 2; size > SPAN_MAX; size /= 2)
+    need_at(allocate(size) == NULL && errno == ENOMEM, size);
+  ck_assert(mia_arena_idle() == idle && used() == before && fake.purged == 0);
+  ck_assert(mia_local_has_spares());
+}
+END_TEST
+
+/* A limit counts what is kept. */
+START_TEST(a_hopeless_request_within_a_limit) {
+  const size_t huge = SPAN_MAX + MIA_MIB;
+  mia_alloc_free(allocate(huge));
+  mia_alloc_free(allocate(300000));
+  size_t before = used(), limit = before + huge - MIA_SLICE_SIZE;
+  ck_assert(mia_local_has_spares());
+  mia_aword_set(&mia_arena_all.limit, limit);
+  ck_assert(allocate(limit + 1) == NULL && errno == ENOMEM);
+  ck_assert(used() == before && mia_local_has_spares());
+  ck_assert_ptr_nonnull(allocate(huge));
+  ck_assert(!mia_local_has_spares());
+}
+END_TEST
+
+/* The first requests of threads when no memory is left for their locals. */
+typedef struct first {
+  size_t size;
+  int count;
+} first;
+
+static void *first_requests(void *arg) {
+  const first *r = arg;
+  size_t size = r->size;
+  for (int i = 0; i < r->count; i++) {
+    errno = 0;
+    unsigned char *p = mia_alloc_slow(size, true);
+    note(p != NULL && errno == 0);
+    if (p == NULL) continue;
+    for (size_t j = 0; j < size; j++) note(p[j] == 0);
+    memset(p, 0xee, size);
+    unsigned char *q = mia_alloc_resize(p, size - 1, 1);
+    note(q != NULL && q[size - 2] == 0xee);
+    mia_alloc_free(q);
+  }
+  return NULL;
+}
+
+enum { THREADS = 4 };
+
+static void run_first_requests(first r, int count) {
+  pthread_t threads[THREADS];
+  for (int i = 0; i < count; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, first_requests, &r), 0);
+  for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
+  need_nothing_noted();
+}
+
+enum { EIGHTH = 8192 - MIA_GUARD_SIZE, EIGHTHS = 8 - MIA_DEBUG /* guard.h */ };
+
+/* Then the page comes from what another keeps. */
+START_TEST(a_first_request_is_served_by_a_reserve) {
+  use_up(EIGHTH, EIGHTHS);
+  run_first_requests((first){.size = 4000, .count = 1}, 1);
+}
+END_TEST
+
+/* Or from one that has room. */
+START_TEST(first_requests_are_served_by_pages_with_room) {
+  void *p[40];
+  for (int i = 0; i < 40; i++) p[i] = allocate(100);
+  use_up(EIGHTH, EIGHTHS);
+  while (allocate(EIGHTH) != NULL || allocate(3000) != NULL) {}
+  for (int i = 1; i < 40; i++) mia_alloc_free(p[i]);
+  mia_local_abandon(mia_local_self);
+  size_t before = used();
+  run_first_requests((first){.size = 100, .count = 20}, THREADS);
+  ck_assert_uint_eq(used(), before);
+  ck_assert(mia_aword_get(&mia_local_all.attached.now) == 1);
+}
+END_TEST
+
 /* The owner's frees are lent again: what was zero is no longer. */
 START_TEST(zeroed_after_used_blocks_came_again) {
   enum { SIZE = 1024 };
@@ -362,6 +468,10 @@ SUITE("alloc/alloc") {
   LOOP(the_nth_release_is_refused, 0, MODES);
   LOOP(the_nth_of_all_calls_is_refused, 0, MODES);
   TEST(the_reserve_is_the_last_resort);
+  TEST(a_hopeless_request_costs_others_nothing);
+  TEST(a_hopeless_request_within_a_limit);
+  TEST(a_first_request_is_served_by_a_reserve);
+  TEST(first_requests_are_served_by_pages_with_room);
   TEST(zeroed_after_used_blocks_came_again);
   TIMEOUT(60);
 }
