@@ -1,0 +1,227 @@
+/* filtered.c -- processes that may not make one of the calls for memory, as a
+ * filter of system calls says EPERM (seccomp); prints TAP.
+ *
+ * Each runs a mixed load against the shadow model (tests/fuzz/model.h): once with
+ * the filter there before the first request, once after some.  What cannot be had
+ * is refused with NULL and ENOMEM; what was had stays as it was; memory goes back
+ * by those calls that are left.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* for mremap */
+#endif
+
+#include "base/prelude.h"
+
+#include "../fuzz/model.h"
+#include "child.h"
+
+#include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* ---- what is refused ---- */
+
+#ifdef SYS_mmap2
+#define MMAP_CALL SYS_mmap2
+#else
+#define MMAP_CALL SYS_mmap
+#endif
+
+enum { MMAP, MUNMAP, MPROTECT, MADVISE, MREMAP, MBIND, CALLS, ALL = CALLS };
+
+static const struct {
+  const char *name;
+  unsigned number;
+} calls[CALLS] = {{"mmap", MMAP_CALL},      {"munmap", SYS_munmap}, {"mprotect", SYS_mprotect},
+                  {"madvise", SYS_madvise}, {"mremap", SYS_mremap}, {"mbind", SYS_mbind}};
+
+static bool add_filter(unsigned number) {
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static bool is_refused(size_t call) { return child_argument == call || child_argument == ALL; }
+
+static void refuse(void) {
+  for (size_t i = 0; i < CALLS; i++)
+    if (is_refused(i)) need(add_filter(calls[i].number));
+  errno = MODEL_ERRNO;
+}
+
+/* ---- the load ---- */
+
+enum { ROUNDS = 300, THREADS = 2, STACK = 1 << 20 };
+
+/* As the i-th that does so at a time: stacks are small. */
+static void play(size_t i, uint64_t random) {
+  static model models[THREADS + 1];
+  model *m = &models[i];
+  memset(m, 0, sizeof *m);
+  m->heaps[0] = mia_heap_main();
+  m->may_fail = true;
+  errno = MODEL_ERRNO;
+  for (size_t n = 0; n < ROUNDS; n++) {
+    unsigned char bytes[MODEL_CALL_BYTES];
+    for (size_t j = 0; j < sizeof bytes; j++) bytes[j] = (unsigned char)random_next(&random);
+    model_one(m, bytes);
+  }
+  model_end(m);
+}
+
+static void *play_elsewhere(void *arg) {
+  const size_t i = *(const size_t *)arg;
+  play(i, 100 + i);
+  return NULL;
+}
+
+/* On stacks that need no mapping. */
+static void play_beside_each_other(void) {
+  static alignas(4096) char stacks[THREADS][STACK];
+  static size_t numbers[THREADS];
+  pthread_t threads[THREADS];
+  bool started[THREADS];
+  for (size_t i = 0; i < THREADS; i++) {
+    pthread_attr_t attributes;
+    numbers[i] = 1 + i;
+    need(pthread_attr_init(&attributes) == 0);
+    need(pthread_attr_setstack(&attributes, stacks[i], STACK) == 0);
+    started[i] = pthread_create(&threads[i], &attributes, play_elsewhere, &numbers[i]) == 0;
+    (void)pthread_attr_destroy(&attributes);
+  }
+  for (size_t i = 0; i < THREADS; i++)
+    if (started[i]) (void)pthread_join(threads[i], NULL);
+}
+
+/* ---- what is left ---- */
+
+static size_t resident(void) {
+  size_t all, pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  need(file != NULL && fscanf(file, "%zu %zu", &all, &pages) == 2);
+  (void)fclose(file);
+  return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Refused or served, the right way.  True: served, and written to. */
+static bool have(void *p, size_t size) {
+  need(p != NULL ? errno == MODEL_ERRNO : errno == ENOMEM);
+  errno = MODEL_ERRNO;
+  if (p != NULL) memset(p, 0xa5, size);
+  return p != NULL;
+}
+
+/* Blocks that are mappings of their own leave nothing behind but address space. */
+static void huge_blocks_come_and_go(void) {
+  const size_t size = 34 * MIB;
+  size_t before = resident();
+  bool served = !is_refused(MMAP);
+  for (int i = 0; i < 5; i++) {
+    void *p = mia_malloc(size);
+    need(have(p, size) == served);
+    unsigned char *q = mia_realloc(p, size + 9 * MIB);
+    need(q != NULL || (errno == ENOMEM && is_refused(MMAP)));
+    errno = MODEL_ERRNO;
+    need(q == NULL || p == NULL || (q[0] == 0xa5 && q[size - 1] == 0xa5));
+    mia_free(q != NULL ? q : p);
+    need(errno == MODEL_ERRNO);
+  }
+  /* Either call gives it back. */
+  if (!is_refused(MUNMAP) || !is_refused(MADVISE)) need(resident() < before + size / 2);
+}
+
+/* Small ones leave their memory where it is reused, and goes back if it may. */
+static void small_blocks_come_and_go(bool served) {
+  enum { COUNT = 2000, SIZE = 8000 };
+  static void *blocks[COUNT];
+  size_t first = 0;
+  for (int round = 0; round < 5; round++) {
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+      blocks[i] = mia_zalloc(SIZE);
+      count += blocks[i] != NULL;
+      need(blocks[i] == NULL || all_zero(blocks[i], SIZE));
+      (void)have(blocks[i], SIZE);
+    }
+    need(count == (served ? COUNT : 0));
+    size_t full = resident();
+    for (size_t i = 0; i < COUNT; i++) mia_free(blocks[i]);
+    need(errno == MODEL_ERRNO);
+    bool purged = mia_purge();
+    need(!(purged && is_refused(MADVISE)) && (purged || is_refused(MADVISE) || !served));
+    size_t left = resident();
+    if (purged) need(full - left >= (size_t)COUNT * SIZE * 3 / 4);
+    if (round == 0) first = full;
+    need(full <= first + first / 8);
+  }
+}
+
+static void finish(bool served) {
+  small_blocks_come_and_go(served);
+  huge_blocks_come_and_go();
+  play(0, 1);
+  play_beside_each_other();
+  play(0, 2);
+  small_blocks_come_and_go(served);
+  struct rusage usage;
+  need(getrusage(RUSAGE_SELF, &usage) == 0 && usage.ru_utime.tv_sec < CHILD_SECONDS / 2);
+}
+
+static void from_the_start(void) {
+  refuse();
+  finish(!is_refused(MMAP));
+}
+
+static void after_some(void) {
+  errno = MODEL_ERRNO;
+  play(0, 3);
+  char *block = mia_malloc(100), *huge = mia_malloc(34 * MIB);
+  need(block != NULL && huge != NULL);
+  memset(huge, 7, 34 * MIB);
+  refuse();
+  finish(true);
+  need(huge[34 * MIB - 1] == 7);
+  size_t before = resident();
+  mia_free(huge);
+  mia_free(block);
+  if (!is_refused(MUNMAP) || !is_refused(MADVISE)) need(resident() < before - 33 * MIB);
+}
+
+/* ---- whether there are filters ---- */
+
+static void filters_can_be_had(void) {
+  need(add_filter(calls[MREMAP].number));
+  need(mremap(&child_number, 4096, 4096, 0) == MAP_FAILED && errno == EPERM);
+}
+
+int main(void) {
+  char what[80];
+  run_case("there are filters of system calls", filters_can_be_had, 0);
+  if (child_wrong > 0 && getenv("TEST_EMULATOR") != NULL) {
+    printf("# an emulator has none: %d cases left out\n", 2 * (CALLS + 1));
+    child_wrong = 0;
+    return all_cases_ran();
+  }
+  for (size_t i = 0; i <= ALL; i++) {
+    const char *name = i < CALLS ? calls[i].name : "every call";
+    snprintf(what, sizeof what, "%s: EPERM from the start", name);
+    run_case(what, from_the_start, i);
+    snprintf(what, sizeof what, "%s: EPERM after some requests", name);
+    run_case(what, after_some, i);
+  }
+  return all_cases_ran();
+}
