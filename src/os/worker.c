@@ -3,6 +3,7 @@
 
 #include "os/worker.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
@@ -22,7 +23,7 @@ enum { MS = 1000, NS_PER_MS = 1000000 };
 
 void mia_os_sleep(size_t ms) {
   struct timespec left = {.tv_sec = (time_t)(ms / MS), .tv_nsec = (long)(ms % MS) * NS_PER_MS};
-  while (nanosleep(&left, &left) != 0) {}
+  while (nanosleep(&left, &left) != 0 && errno == EINTR) {} /* else it cannot be had */
 }
 
 static bool start(void *(*run)(void *), size_t stack) {

@@ -15,7 +15,7 @@ void mia_os_make_bell(mia_bell *bell);
 void mia_os_ring_bell(mia_bell *bell);
 void mia_os_wait_for_bell(mia_bell *bell);
 
-/* At least so many ms. */
+/* At least so many ms; not at all where the system refuses to. */
 void mia_os_sleep(size_t ms);
 
 /* Starts a thread that nobody waits for and that takes no signals.  The libc may
