@@ -131,7 +131,8 @@ mia_inline bool mia_fast_free_of(const mia_local *self, mia_page *page, void *p)
 }
 
 mia_inline bool mia_fast_free(void *p) {
-  mia_page *page = mia_page_of(p);
+  p = mia_map_untagged(p);
+  mia_page *page = mia_page_of_block(p);
   return mia_likely(page != NULL) && mia_fast_free_of(mia_local_self, page, p);
 }
 
@@ -139,7 +140,8 @@ mia_inline bool mia_fast_free(void *p) {
  * does that is to be asked if this is false: mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_other(void *p) {
   if (MIA_DEBUG) return false;
-  mia_page *page = mia_page_of(p);
+  p = mia_map_untagged(p);
+  mia_page *page = mia_page_of_block(p);
   mia_local *self = mia_local_self;
   if (mia_unlikely(page == NULL)) return false;
   if (page->size_class >= MIA_CLASS_COUNT)

@@ -10,6 +10,7 @@
 
 void mia_alloc_free_slow(void *p) {
   if (p == NULL) return;
+  p = mia_map_untagged(p);
   mia_page *page = mia_page_require_of(p);
   mia_local *self = mia_local_attach_to_free();
   if (MIA_DEBUG) {
@@ -32,6 +33,7 @@ void mia_alloc_free(void *p) {
 
 size_t mia_alloc_usable(const void *p) {
   if (p == NULL) return 0;
+  p = mia_map_untagged(p);
   const mia_page *page = mia_page_require_of(p);
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);

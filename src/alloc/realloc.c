@@ -155,6 +155,7 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
                           bool zero) {
   if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
     return mia_alloc_in(heap, size, align, offset, zero); /* which says what is wrong */
+  p = mia_map_untagged(p);
   size_t keep = MIA_DEBUG && zero ? kept(mia_alloc_usable(p), size) : 0;
   char *q = resize(&(request){heap, size, align, offset, zero}, p);
   mia_assert(!zero || q == NULL || mia_base_is_zero(q + keep, mia_alloc_usable(q) - keep));
@@ -172,7 +173,8 @@ static size_t with_slack(const mia_page *page, size_t size) {
 void *mia_alloc_resize_small(void *p, size_t size) {
   if (MIA_DEBUG || size - 1 >= MIA_CLASS_SIZE_MAX) return NULL;
   if (p == NULL) return mia_fast_take(size, size);
-  mia_page *page = mia_page_of(p);
+  p = mia_map_untagged(p);
+  mia_page *page = mia_page_of_block(p);
   if (page == NULL || page->size_class >= MIA_CLASS_COUNT) return NULL;
   mia_page_require_block(page, p);
   if (fits(page->size, size)) return p;
@@ -193,8 +195,9 @@ void *mia_alloc_resize(void *p, size_t size, size_t align) {
 
 bool mia_alloc_extend(void *p, size_t size) {
   if (size <= mia_alloc_usable(p)) return true;
-  mia_page *page = mia_page_of(p);
-  if (page == NULL || size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
+  p = mia_map_untagged(p);
+  mia_page *page = mia_page_require_of(p);
+  if (size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
   size_t room = mia_guard_room(size);
   bool fits_now = room <= page->size;
   int error = errno;

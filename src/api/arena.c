@@ -35,7 +35,8 @@ void *mia_arena_area(const mia_arena *arena, size_t *size) {
 
 bool mia_arena_contains(const mia_arena *arena, const void *p) {
   if (arena == NULL) return false;
-  return (uintptr_t)p - (uintptr_t)arena->start < arena->slices << MIA_SLICE_SHIFT;
+  return (uintptr_t)mia_map_untagged(p) - (uintptr_t)arena->start < arena->slices
+                                                                        << MIA_SLICE_SHIFT;
 }
 
 size_t mia_arena_min_alignment(void) { return MIA_SLICE_SIZE; }

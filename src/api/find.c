@@ -58,9 +58,9 @@ static bool look_in_arenas(search *s) {
 
 mia_page *mia_api_page_around(const void *p) {
   if (p == NULL) return NULL;
-  search s = {.p = p};
+  search s = {.p = mia_map_untagged(p)};
   mia_arena_begin_look();
   bool found = look_in_arenas(&s);
   mia_arena_end_look();
-  return found ? s.page : find_huge(p);
+  return found ? s.page : find_huge(s.p);
 }

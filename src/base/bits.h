@@ -25,6 +25,11 @@ mia_inline size_t mia_power_above(size_t n) {
   return shift < sizeof(size_t) * CHAR_BIT ? (size_t)1 << shift : 0;
 }
 
+/* The lowest bits, up to 63 of them, go to the top. */
+mia_inline uint64_t mia_rotated_right(uint64_t n, unsigned bits) {
+  return n >> bits | n << ((sizeof n * CHAR_BIT - bits) % (sizeof n * CHAR_BIT));
+}
+
 /* count * size in *total; false where it overflows. */
 mia_inline bool mia_product(size_t count, size_t size, size_t *total) {
   return !__builtin_mul_overflow(count, size, total);

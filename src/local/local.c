@@ -5,13 +5,16 @@
 #include "arena/meta.h"
 #include "local/local.h"
 
-mia_local_world mia_local_all = {.shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
+mia_local_world mia_local_all = {.none = {.plain = MIA_LOCAL_UNPLAIN},
+                                 .ended = {.plain = MIA_LOCAL_UNPLAIN},
+                                 .shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
                                  .threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
                                  .pool_lock = MIA_LOCK_INIT(MIA_RANK_POOL)};
 
 mia_thread_local mia_local *mia_local_self = &mia_local_all.none;
 
 void mia_local_list_in_all(mia_local *local) {
+  local->plain = (uintptr_t)local;
   local->all = (mia_local *)mia_aword_get(&mia_local_all.all);
   mia_aword_set_rel(&mia_local_all.all, (uintptr_t)local);
 }

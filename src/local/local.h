@@ -57,6 +57,9 @@ typedef struct mia_outbox {
 
 struct mia_local;
 
+/* No page's owner: neither a local, nor none. */
+enum { MIA_LOCAL_UNPLAIN = 1 };
+
 /* What blocks belong to.  The main heap is there from the start and serves who
  * names none; the pages of others are linked, so that all can be found.
  * Structures of heaps are recycled, never unmapped; `generation' tells whose. */
@@ -87,6 +90,7 @@ typedef struct mia_heap_entry {
 
 typedef struct mia_local {
   alignas(MIA_CACHE_LINE) mia_block *head[MIA_CLASS_COUNT]; /* [own] */
+  uintptr_t plain;  /* [own] its address, or UNPLAIN while a class is exchanged */
   size_t exchanges; /* [own] classes that are exchanged: stash.h */
   mia_bin bins[MIA_CLASS_COUNT];
   mia_aword spares[MIA_LOCAL_SPARES];      /* [any] empty pages in reserve: spare.h */
@@ -121,8 +125,8 @@ typedef struct mia_local {
 } mia_local;
 
 typedef struct mia_local_world {
-  mia_local none;   /* [const] of a thread that has none yet: empty */
-  mia_local ended;  /* [const] of a thread that had one and was told of its end: empty */
+  mia_local none;   /* [const] of a thread that has none yet: empty, UNPLAIN */
+  mia_local ended;  /* [const] of a thread that had one and was told of its end: likewise */
   mia_local first;  /* the first one in use */
   mia_local shared; /* [lock:shared] of threads that can have none, one at a time; else empty */
   mia_lock shared_lock;
@@ -227,7 +231,7 @@ mia_inline bool mia_local_owns(const mia_local *self, const mia_page *page) {
 }
 /* The same, but for a thread that exchanges a class: then of no page. */
 mia_inline bool mia_local_owns_plainly(const mia_local *self, const mia_page *page) {
-  return mia_aword_get(&page->owner) == (uintptr_t)self + self->exchanges;
+  return mia_aword_get(&page->owner) == self->plain;
 }
 
 #endif

@@ -10,7 +10,7 @@
  * them one is cannot be foreseen, and a branch on it costs more than the rest.  So a
  * class of which stashes came list after list is exchanged for a while: what is freed
  * is kept whosever it is.  As long as the thread does that with any class, the fast
- * path does not free (`exchanges' makes that no test of its own); so it ends as well
+ * path does not free (`plain' makes that no test of its own); so it ends as well
  * when the thread frees much of other classes.
  *
  * Only what is of the main heap is kept so, and by locals that serve it. */
@@ -52,7 +52,8 @@ mia_inline bool mia_stash_is_exchanged(const mia_local *self, unsigned size_clas
 }
 
 mia_inline void mia_stash_end_exchange(mia_local *self, unsigned size_class) {
-  if (mia_stash_is_exchanged(self, size_class)) self->exchanges--;
+  if (mia_stash_is_exchanged(self, size_class) && --self->exchanges == 0)
+    self->plain = (uintptr_t)self;
   self->exchange[size_class] = 0;
 }
 
@@ -67,6 +68,7 @@ mia_inline void mia_stash_note(mia_local *self, unsigned size_class, uintptr_t c
       mia_stash_end_exchange(self, size_class);
   } else if (count >= MIA_EXCHANGE_LEAST && ++*exchange == MIA_EXCHANGE_BEGIN) {
     self->exchanges++;
+    self->plain = MIA_LOCAL_UNPLAIN;
     self->strays = 0;
   }
 }

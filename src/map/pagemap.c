@@ -49,21 +49,19 @@ static bool cover_entry(mia_aword *entry) {
   return leaf != NULL;
 }
 
-static mia_aword *entry_of(uintptr_t index) {
-  return &mia_map_pages.root[index & (MIA_MAP_ROOT_ENTRIES - 1)];
-}
-
 bool mia_map_cover(const void *start, size_t size) {
   uintptr_t last = ((uintptr_t)start + size - 1) >> ENTRY_SHIFT;
+  if (!mia_map_has(start) || !mia_map_has((const void *)(last << ENTRY_SHIFT))) return false;
   for (uintptr_t i = (uintptr_t)start >> ENTRY_SHIFT; i <= last; i++)
-    if (!cover_entry(entry_of(i))) return false;
+    if (!cover_entry(mia_map_entry((const void *)(i << ENTRY_SHIFT)))) return false;
   return true;
 }
 
 void *mia_map_prepare(void) { return map_leaf(); }
 
 void mia_map_cover_prepared(const void *p, void *prepared) {
-  set_entry(entry_of((uintptr_t)p >> ENTRY_SHIFT), prepared);
+  mia_assert(mia_map_has(p));
+  set_entry(mia_map_entry(p), prepared);
 }
 
 #else

@@ -173,6 +173,13 @@ void mia_page_hide(const mia_page *page) { set_map(page, NULL); }
 
 void mia_page_show(const mia_page *page) { set_map(page, page); }
 
+mia_page *mia_page_require_odd(const void *p) {
+  mia_page *page = mia_page_of(p);
+  if (page == NULL) mia_base_misuse("pointer that is not a block in use", p);
+  mia_page_require_block(page, p);
+  return page;
+}
+
 /* ---- retiring ---- */
 
 static void retire_huge(mia_page *page) {

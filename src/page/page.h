@@ -180,13 +180,23 @@ void mia_page_after_fork(bool child);
 /* Asserts P1 to P5 (debug builds). */
 void mia_page_check(const mia_page *page);
 
+/* The page of any pointer, or NULL. */
 mia_inline mia_page *mia_page_of(const void *p) { return (mia_page *)mia_map_page_at(p); }
 
-/* The page of a pointer that must be a block of ours; aborts if there is none. */
+/* The page of a pointer that is to be a block's; NULL if none of a class can begin
+ * there.  One that was aligned behind a header may begin at any byte. */
+mia_inline mia_page *mia_page_of_block(const void *p) {
+  return (mia_page *)mia_map_page_of_block(p);
+}
+
+/* The page of a pointer that must be a block of ours, where mia_page_of_block says
+ * NULL; aborts if there is none. */
+mia_cold mia_page *mia_page_require_odd(const void *p);
+
+/* The same for any pointer. */
 mia_inline mia_page *mia_page_require_of(const void *p) {
-  mia_page *page = mia_page_of(p);
-  if (mia_unlikely(page == NULL)) mia_base_misuse("pointer that is not a block in use", p);
-  return page;
+  mia_page *page = mia_page_of_block(p);
+  return mia_likely(page != NULL) ? page : mia_page_require_odd(p);
 }
 
 #endif

@@ -125,6 +125,28 @@ static void free_foreign(void) { /* the C library's, or at least nobody's */
   blame(p);
   release(p);
 }
+/* A block's address but for a bit that none has, near the lowest such or the highest:
+ * not one that the processor ignores. */
+enum {
+  LOW_WILD = sizeof(void *) < 8   ? 30
+             : MIA_ADDRESS_SIGNED ? 46
+                                  : 48,
+  HIGH_WILD = sizeof(void *) < 8   ? 31
+              : MIA_ADDRESS_SIGNED ? 46
+              : MIA_ADDRESS_TAGGED ? 55
+                                   : 62
+};
+static char *wild(char *p, unsigned bit) {
+  p = (char *)((uintptr_t)p ^ (uintptr_t)1 << bit);
+  blame(p);
+  return p;
+}
+static void free_wild(void) { release(wild(among(SMALL), LOW_WILD)); }
+static void free_wilder(void) { release(wild(among(SMALL), HIGH_WILD)); }
+static void free_wild_sized(void) { mia_free_sized(wild(among(SMALL), LOW_WILD), SMALL); }
+static void free_wild_elsewhere(void) { free_elsewhere(wild(among(SMALL), LOW_WILD)); }
+static void realloc_wild(void) { (void)!resize(wild(among(SMALL), HIGH_WILD), SMALL); }
+static void usable_wild(void) { (void)mia_usable_size(wild(among(SMALL), HIGH_WILD)); }
 static void free_inside(char *p, size_t by, size_t size) {
   blame(p + by);
   release(p + by);
@@ -132,6 +154,26 @@ static void free_inside(char *p, size_t by, size_t size) {
 }
 static void free_interior(void) { free_inside(among(SMALL), 16, SMALL); }
 static void free_misaligned(void) { free_inside(among(SMALL), 1, SMALL); }
+static void free_misaligned_elsewhere(void) {
+  char *p = among(SMALL) + 7;
+  blame(p);
+  free_elsewhere(p);
+}
+static void free_misaligned_sized(void) {
+  char *p = among(SMALL) + 1;
+  blame(p);
+  mia_free_sized(p, SMALL);
+}
+static void realloc_misaligned(void) {
+  char *p = among(SMALL) + 1;
+  blame(p);
+  p = resize(p, SMALL);
+}
+static void usable_misaligned(void) {
+  char *p = among(SMALL) + 1;
+  blame(p);
+  (void)mia_usable_size(p);
+}
 static void free_interior_large(void) {
   char *p = get(LARGE);
   blame(p + 16);

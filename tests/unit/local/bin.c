@@ -39,6 +39,7 @@ static mia_local *const alice = &locals[0], *const bob = &locals[1];
 static void begin(void) {
   world_of_locals();
   memset(locals, 0, sizeof locals);
+  for (int i = 0; i < LOCALS; i++) locals[i].plain = (uintptr_t)&locals[i];
   ck_assert_uint_eq(mia_class_size(BIG), 8192);
 }
 

@@ -42,6 +42,20 @@ START_TEST(a_page_is_found_from_every_byte_of_its_slices) {
 }
 END_TEST
 
+START_TEST(a_block_begins_at_a_multiple_of_the_smallest) {
+  const char *start = at(HERE + 5 * MIA_SLICE_SIZE);
+  ck_assert(mia_map_cover(start, MIA_SLICE_SIZE));
+  mia_map_set_page(start, 1, &pages[0]);
+  for (size_t i = 0; i < MIA_SLICE_SIZE; i++) {
+    const void *found = i % MIA_BLOCK_MIN == 0 ? &pages[0] : NULL;
+    need_at(mia_map_page_of_block(start + i) == found, i);
+  }
+  ck_assert_ptr_null(mia_map_page_of_block(start - MIA_BLOCK_MIN));
+  ck_assert_ptr_null(mia_map_page_of_block(start + MIA_SLICE_SIZE));
+  ck_assert_ptr_null(mia_map_page_of_block(NULL));
+}
+END_TEST
+
 START_TEST(the_first_leaf_costs_nothing) {
   ck_assert(mia_map_cover(at(HERE), MIA_SLICE_SIZE));
   ck_assert(mia_map_cover(at(HERE), LEAF_SPAN / 2));
@@ -58,11 +72,24 @@ END_TEST
 
 #if MIA_POINTER_64
 
-START_TEST(an_address_is_taken_modulo_2_to_48) {
+enum { TAG_BIT = 56, ADDRESS_BITS = 48 };
+
+/* What a bit above the 48th makes of the address of a page. */
+static const void *expected(unsigned bit) {
+  bool ignored = MIA_ADDRESS_SIGNED || (MIA_ADDRESS_TAGGED && bit >= TAG_BIT);
+  return ignored ? &pages[0] : NULL;
+}
+
+START_TEST(an_address_has_48_bits) {
   ck_assert(mia_map_cover(at(HERE), 1));
   mia_map_set_page(at(HERE), 1, &pages[0]);
-  ck_assert_ptr_eq(mia_map_page_at(at(HERE | UINT64_C(0xff) << 56)), &pages[0]);
-  ck_assert_ptr_eq(mia_map_page_at(at(HERE | UINT64_C(0xffff) << 48)), &pages[0]);
+  for (unsigned bit = ADDRESS_BITS; bit < 64; bit++) {
+    const char *wild = at((HERE + MIA_BLOCK_ALIGN) | (uint64_t)1 << bit);
+    need_at(mia_map_page_at(wild) == expected(bit), bit);
+    need_at(mia_map_page_of_block(wild) == expected(bit), bit);
+  }
+  ck_assert_int_eq(mia_map_cover(at(HERE | (uint64_t)1 << ADDRESS_BITS), 1), MIA_ADDRESS_SIGNED);
+  ck_assert_int_eq(mia_map_cover(at(((uint64_t)1 << ADDRESS_BITS) - 1), 2), MIA_ADDRESS_SIGNED);
 }
 END_TEST
 
@@ -146,9 +173,10 @@ SUITE("map/pagemap") {
   CASE(world_of_arenas, world_end);
   TEST(what_was_never_set_is_not_ours);
   TEST(a_page_is_found_from_every_byte_of_its_slices);
+  TEST(a_block_begins_at_a_multiple_of_the_smallest);
   TEST(the_first_leaf_costs_nothing);
 #if MIA_POINTER_64
-  TEST(an_address_is_taken_modulo_2_to_48);
+  TEST(an_address_has_48_bits);
   TEST(another_4_gib_need_one_leaf_once);
   TEST(a_page_may_lie_across_leaves);
   TEST(no_leaf_is_an_error_that_passes);
