@@ -298,7 +298,8 @@ MIA_API void mia_stats_print(void);
 
 /* ---- what a program may register -------------------------------------------------- */
 
-/* Gets text that the library writes: whole lines, ending in a newline. */
+/* Gets text that the library writes: whole lines, one or more, each ending in a
+ * newline.  What has many lines comes in several calls. */
 typedef void mia_output_function(const char *text, void *arg);
 
 /* Gets told of an error: ENOMEM for an allocation that failed, EINVAL for misuse
@@ -312,7 +313,8 @@ typedef void mia_deferred_free_function(bool force, unsigned long long heartbeat
 /* Registers the function that takes messages and printed statistics instead of
  * stderr; NULL: stderr again.  True of all three: the library holds no lock when
  * it calls the function, in whatever thread has a reason to, so that it may
- * allocate; what changes errno is undone.  The function that was registered
+ * allocate; what changes errno is undone; a thread that is cancelled goes on until the
+ * function has returned.  The function that was registered
  * before may be running in another thread when these return. */
 MIA_API void mia_register_output(mia_output_function *out, void *arg);
 
@@ -329,6 +331,7 @@ MIA_API void mia_register_deferred_free(mia_deferred_free_function *function, vo
 /* What can be set, also in the environment, as MIALLOC_ and the name in capital
  * letters; see mialloc(7).  The numbers do not change between versions. */
 typedef enum mia_option {
+  MIA_OPTION_NONE = -1, /* no option */
   MIA_OPTION_SHOW_STATS = 0,
   MIA_OPTION_STATS_JSON = 1,
   MIA_OPTION_SHOW_ERRORS = 2,
@@ -342,7 +345,7 @@ typedef enum mia_option {
   MIA_OPTION_LARGE_PAGES = 10,
   MIA_OPTION_RESERVE_HUGE_PAGES = 11,
   MIA_OPTION_RESERVE_HUGE_PAGES_AT = 12,
-  MIA_OPTION_COUNT
+  MIA_OPTION_COUNT /* how many this header has; there is a larger one with each */
 } mia_option;
 
 /* How a value is written: on, yes, true or 1, or off, no, false or 0; a number;
@@ -381,7 +384,7 @@ MIA_API bool mia_option_set_text(const char *name, const char *value);
 MIA_API bool mia_option_is_given(mia_option option);
 
 /* The option of a name, with or without MIALLOC_, in capital or small letters;
- * MIA_OPTION_COUNT if there is none. */
+ * MIA_OPTION_NONE if there is none. */
 MIA_API mia_option mia_option_find(const char *name);
 
 /* What there is to know about an option; NULL for one that does not exist. */

@@ -49,7 +49,7 @@ typedef struct mia_stats_events {
 
 /* All that is told of a process, a heap or a thread.  Sizes are in bytes. */
 typedef struct mia_stats {
-  size_t size;          /* of the structure, set by the caller */
+  size_t size;          /* of the structure, set by the caller; then what was filled in */
   unsigned version;     /* MIA_STATS_VERSION of the library */
   unsigned class_count; /* entries of `classes' in use */
   /* Sums over the classes. */
@@ -81,8 +81,14 @@ typedef struct mia_stats {
 
 /* Fills in *stats, whose `size' is set, for the process, for a heap, or for the
  * calling thread: what it allocated, and the pages that it allocates from.  What
- * a heap that ended had allocated counts as the main heap's of its sub-process.  False
- * and EINVAL, nothing filled in, where `size' is not the library's. */
+ * a heap that ended had allocated counts as the main heap's of its sub-process.
+ *
+ * Program and library may be of different versions.  Where `size' is less than the
+ * library's, as much is filled in, and `class_count' is how many of the classes that
+ * is; where it is more, what the library has, and `size' becomes that; what lies behind
+ * is as it was.  False, nothing filled in: EINVAL where `size' does not even cover
+ * `version' and `class_count', ENOMEM where it is another than the library's and there
+ * is no memory. */
 MIA_API bool mia_stats_get(mia_stats *stats);
 MIA_API bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats);
 MIA_API bool mia_thread_stats_get(mia_stats *stats);
@@ -90,12 +96,13 @@ MIA_API bool mia_thread_stats_get(mia_stats *stats);
 /* The same for all heaps of a sub-process together. */
 MIA_API bool mia_subproc_stats_get(mia_subproc *subproc, mia_stats *stats);
 
-/* Statistics as a JSON object, in `buffer' of `size' bytes, cut if that is too
+/* These take a structure as the above leave it, of any size.
+ * Statistics as a JSON object, in `buffer' of `size' bytes, cut if that is too
  * small, or, where `buffer' is NULL, in a block that is to be freed.  Names are
  * those of the structure.  NULL and ENOMEM. */
 MIA_API char *mia_stats_as_json(const mia_stats *stats, size_t size, char *buffer);
 
-/* Writes statistics as text: to `out', or, if that is NULL, where messages go. */
+/* Writes statistics as text, in whole lines: to `out', or, if that is NULL, where messages go. */
 MIA_API void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg);
 
 /* The same for the process; and of that what the OS knows: times, memory, faults. */

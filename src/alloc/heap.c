@@ -151,14 +151,27 @@ static bool visit_page(const walk *w, mia_page *page) {
   return true;
 }
 
-/* A descriptor is a page's if the page map says so. */
-static bool visit_arena(const walk *w, mia_arena *arena) {
-  for (size_t i = 0; i < arena->slices; i++) {
+/* The first page of a heap that begins in an arena's slice *slice or behind; NULL: there
+ * is none.  A descriptor is a page's if the page map says so.  Only while it is looked
+ * for may the arena go: one that has a page of the heap stays. */
+static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *slice) {
+  mia_page *found = NULL;
+  mia_arena_begin_look();
+  const mia_arena *arena = mia_arena_nth(nth);
+  for (size_t i = *slice; i < arena->slices && found == NULL; i++) {
     mia_page *page = mia_page_of(arena->start + (i << MIA_SLICE_SHIFT));
-    if (page == NULL || mia_local_heap_of(page) != w->heap || page->arena != arena) continue;
-    if (mia_arena_slice_of(arena, page->start) != i) continue; /* not its first slice */
-    if (!visit_page(w, page)) return false;
+    *slice = i;
+    if (page == NULL || mia_local_heap_of(page) != heap || page->arena != arena) continue;
+    if (mia_arena_slice_of(arena, page->start) == i) found = page; /* its first slice */
   }
+  mia_arena_end_look();
+  return found;
+}
+
+static bool visit_arena(const walk *w, size_t nth) {
+  mia_page *page;
+  for (size_t i = 0; (page = find_page(nth, w->heap, &i)) != NULL; i++)
+    if (!visit_page(w, page)) return false;
   return true;
 }
 
@@ -171,6 +184,6 @@ bool mia_alloc_heap_visit(mia_heap *heap, bool blocks, mia_visitor *visit, void 
   if (heap != mia_local_main_heap()) return true;
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++)
-    if (!visit_arena(&w, mia_arena_nth(i))) return false;
+    if (!visit_arena(&w, i)) return false;
   return true;
 }

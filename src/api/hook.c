@@ -57,11 +57,28 @@ void mia_api_renew_hooks(void) {
 void mia_api_say(mia_output_function *out, void *arg, const char *text) {
   if (out == NULL) out = (mia_output_function *)get(&mia_api_all.output, &arg);
   int error = errno;
+  int cancel = mia_os_put_off_cancel();
   if (out != NULL)
     out(text, arg);
   else
     mia_os_write(MIA_OS_STDERR, text, strlen(text));
+  mia_os_allow_cancel(cancel);
   errno = error;
+}
+
+void mia_api_begin_lines(mia_lines *lines, mia_output_function *out, void *arg) {
+  lines->out = out;
+  lines->arg = arg;
+  lines->text = mia_base_text(lines->buffer, sizeof lines->buffer);
+}
+
+void mia_api_end_lines(mia_lines *lines) {
+  if (*lines->buffer != 0) mia_api_say(lines->out, lines->arg, lines->buffer);
+  lines->text = mia_base_text(lines->buffer, sizeof lines->buffer);
+}
+
+void mia_api_end_line(mia_lines *lines) {
+  if (lines->text.end - lines->text.at <= MIA_LINE_MAX) mia_api_end_lines(lines);
 }
 
 bool mia_api_has_output(void) { return mia_aword_get(&mia_api_all.output.function) != 0; }
@@ -73,7 +90,9 @@ bool mia_api_tell(int error) {
   mia_error_function *function = (mia_error_function *)get(&mia_api_all.error, &arg);
   if (function == NULL) return false;
   int kept = errno;
+  int cancel = mia_os_put_off_cancel();
   function(error, arg);
+  mia_os_allow_cancel(cancel);
   errno = kept;
   return true;
 }
@@ -103,9 +122,11 @@ bool mia_api_let_free(mia_local *self, bool force) {
                                                                            &arg);
   if (function == NULL) return false;
   int error = errno;
+  int cancel = mia_os_put_off_cancel();
   self->deferring = true;
   function(force, self->heartbeat++, arg);
   self->deferring = false;
+  mia_os_allow_cancel(cancel);
   errno = error;
   return true;
 }

@@ -3,6 +3,7 @@
 #define MIA_API_HOOK_H
 
 #include "api/world.h"
+#include "base/fmt.h"
 #include "base/prelude.h"
 #include "local/local.h"
 
@@ -11,6 +12,22 @@
 /* Writes text where messages go: to `out' if that is not NULL, to the function
  * that the program registered, or to stderr. */
 void mia_api_say(mia_output_function *out, void *arg, const char *text);
+
+/* Text that is written in whole lines, as many at once as there is room for: so a small
+ * stack suffices, and what two threads write does not mix within a line. */
+enum { MIA_LINE_MAX = 512, MIA_LINES_SIZE = 2 * MIA_LINE_MAX };
+typedef struct mia_lines {
+  mia_output_function *out;
+  void *arg;
+  mia_text text;
+  char buffer[MIA_LINES_SIZE];
+} mia_lines;
+
+void mia_api_begin_lines(mia_lines *lines, mia_output_function *out, void *arg);
+/* A line is whole, which was of MIA_LINE_MAX at most. */
+void mia_api_end_line(mia_lines *lines);
+/* There are no more. */
+void mia_api_end_lines(mia_lines *lines);
 
 bool mia_api_has_output(void);
 

@@ -21,53 +21,7 @@ static void put_member(mia_text *t, const char **separator, const char *name, ui
 
 #define MEMBER(field) put_member(t, &separator, #field, s->field)
 
-static void put_events(mia_text *t, const mia_stats_events *s) {
-  const char *separator = "";
-  mia_base_put(t, ",\n \"events\":{");
-  MEMBER(refills);
-  MEMBER(pages_made);
-  MEMBER(pages_retired);
-  MEMBER(pages_reused);
-  MEMBER(pages_adopted);
-  MEMBER(pages_pooled);
-  MEMBER(pages_taken);
-  MEMBER(batches_sent);
-  mia_base_put(t, "}");
-}
-
-static void put_class(mia_text *t, const mia_stats_class *s) {
-  const char *separator = "";
-  mia_base_put(t, "{");
-  MEMBER(block_size);
-  MEMBER(pages);
-  MEMBER(pages_peak);
-  MEMBER(blocks);
-  MEMBER(bytes);
-  MEMBER(allocated);
-  MEMBER(freed);
-  mia_base_put(t, "}");
-}
-
-static void put_process(mia_text *t, const mia_stats *s) {
-  const char *separator = ",\n ";
-  MEMBER(arenas);
-  MEMBER(reserved);
-  MEMBER(committed);
-  MEMBER(used);
-  MEMBER(used_peak);
-  MEMBER(purged);
-  MEMBER(threads);
-  MEMBER(threads_peak);
-  MEMBER(rss);
-  MEMBER(rss_peak);
-  MEMBER(faults);
-  MEMBER(faults_major);
-  MEMBER(elapsed_ms);
-  MEMBER(user_ms);
-  MEMBER(system_ms);
-}
-
-static void put_head(mia_text *t, const mia_stats *s) {
+static void put_totals(mia_text *t, const mia_stats *s) {
   const char *separator = "";
   mia_base_put(t, "{");
   MEMBER(size);
@@ -78,36 +32,103 @@ static void put_head(mia_text *t, const mia_stats *s) {
   MEMBER(bytes);
   MEMBER(allocated);
   MEMBER(freed);
-  put_events(t, &s->events);
-  put_process(t, s);
-  mia_base_put(t, ",\n \"classes\":[\n");
+  mia_base_put(t, ",\n");
 }
 
-static unsigned classes_of(const mia_stats *s) {
-  return s->class_count < MIA_STATS_CLASSES ? s->class_count : MIA_STATS_CLASSES;
+static void put_events(mia_text *t, const mia_stats_events *s) {
+  const char *separator = "";
+  mia_base_put(t, " \"events\":{");
+  MEMBER(refills);
+  MEMBER(pages_made);
+  MEMBER(pages_retired);
+  MEMBER(pages_reused);
+  MEMBER(pages_adopted);
+  MEMBER(pages_pooled);
+  MEMBER(pages_taken);
+  MEMBER(batches_sent);
+  mia_base_put(t, "},\n");
 }
 
-/* Its line; the last one ends the object. */
-static void put_class_line(mia_text *t, const mia_stats *s, unsigned i) {
-  mia_base_put(t, "  ");
-  put_class(t, &s->classes[i]);
-  mia_base_put(t, i + 1 < classes_of(s) ? ",\n" : "]}\n");
+static void put_memory(mia_text *t, const mia_stats *s) {
+  const char *separator = " ";
+  MEMBER(arenas);
+  MEMBER(reserved);
+  MEMBER(committed);
+  MEMBER(used);
+  MEMBER(used_peak);
+  MEMBER(purged);
+  MEMBER(threads);
+  MEMBER(threads_peak);
+  mia_base_put(t, ",\n");
+}
+
+static void put_process(mia_text *t, const mia_stats *s) {
+  const char *separator = " ";
+  MEMBER(rss);
+  MEMBER(rss_peak);
+  MEMBER(faults);
+  MEMBER(faults_major);
+  MEMBER(elapsed_ms);
+  MEMBER(user_ms);
+  MEMBER(system_ms);
+  mia_base_put(t, ",\n");
+}
+
+static void put_class(mia_text *t, const mia_stats_class *s) {
+  const char *separator = "";
+  mia_base_put(t, "  {");
+  MEMBER(block_size);
+  MEMBER(pages);
+  MEMBER(pages_peak);
+  MEMBER(blocks);
+  MEMBER(bytes);
+  MEMBER(allocated);
+  MEMBER(freed);
+  mia_base_put(t, "}");
+}
+
+/* What comes before the classes, a line each. */
+static void put_head(mia_text *t, const mia_stats *s, unsigned line) {
+  switch (line) {
+  case 0:
+    put_totals(t, s);
+    break;
+  case 1:
+    put_events(t, &s->events);
+    break;
+  case 2:
+    put_memory(t, s);
+    break;
+  case 3:
+    put_process(t, s);
+    break;
+  default:
+    mia_base_put(t, " \"classes\":[\n");
+  }
+}
+enum { HEAD_LINES = 5 };
+
+/* A line of the object; true: there is another.  The last one ends it. */
+static bool put_line(mia_text *t, const mia_stats *s, unsigned line) {
+  unsigned classes = s->class_count < MIA_STATS_CLASSES ? s->class_count : MIA_STATS_CLASSES;
+  bool more = line + 1 < HEAD_LINES + classes;
+  if (line < HEAD_LINES) {
+    put_head(t, s, line);
+  } else {
+    put_class(t, &s->classes[line - HEAD_LINES]);
+    if (more) mia_base_put(t, ",\n");
+  }
+  if (!more) mia_base_put(t, "]}\n");
+  return more;
 }
 
 void mia_api_put_json(mia_text *t, const mia_stats *stats) {
-  put_head(t, stats);
-  for (unsigned i = 0; i < classes_of(stats); i++) put_class_line(t, stats, i);
+  for (unsigned line = 0; put_line(t, stats, line); line++) {}
 }
 
-/* In parts, so that a small stack suffices. */
 void mia_api_print_json(const mia_stats *stats, mia_output_function *out, void *arg) {
-  char buffer[MIA_API_JSON_HEAD];
-  mia_text t = mia_base_text(buffer, sizeof buffer);
-  put_head(&t, stats);
-  mia_api_say(out, arg, buffer);
-  for (unsigned i = 0; i < classes_of(stats); i++) {
-    t = mia_base_text(buffer, sizeof buffer);
-    put_class_line(&t, stats, i);
-    mia_api_say(out, arg, buffer);
-  }
+  mia_lines lines;
+  mia_api_begin_lines(&lines, out, arg);
+  for (unsigned line = 0; put_line(&lines.text, stats, line); line++) mia_api_end_line(&lines);
+  mia_api_end_lines(&lines);
 }

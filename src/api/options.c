@@ -11,7 +11,7 @@
 
 static const char prefix[] = "MIALLOC_";
 
-enum { MESSAGE_SIZE = 256, TEXT_SIZE = 4096, RADIX = 10, COLUMN_VALUE = 24, COLUMN_UNIT = 34 };
+enum { MESSAGE_SIZE = 256, RADIX = 10, COLUMN_VALUE = 24, COLUMN_UNIT = 34 };
 
 /* ---- the table ----
  * Each has a reason, told in the manual (man/mialloc.7); a test compares both. */
@@ -118,7 +118,7 @@ mia_option mia_option_find(const char *name) {
   if (!begins(name, prefix, &bare)) bare = name;
   for (size_t i = 0; i < MIA_OPTION_COUNT; i++)
     if (is_word(bare, options[i].name)) return (mia_option)i;
-  return MIA_OPTION_COUNT;
+  return MIA_OPTION_NONE;
 }
 
 static bool parse_switch(const char *s, long *value) {
@@ -295,11 +295,14 @@ static void put_option(mia_text *t, mia_option option) {
 }
 
 void mia_options_print_out(mia_output_function *out, void *arg) {
-  char buffer[TEXT_SIZE];
-  mia_text t = mia_base_text(buffer, sizeof buffer);
-  mia_base_put(&t, "mialloc " PACKAGE_VERSION " options:\n");
-  for (size_t i = 0; i < MIA_OPTION_COUNT; i++) put_option(&t, (mia_option)i);
-  mia_api_say(out, arg, buffer);
+  mia_lines lines;
+  mia_api_begin_lines(&lines, out, arg);
+  mia_base_put(&lines.text, "mialloc " PACKAGE_VERSION " options:\n");
+  for (size_t i = 0; i < MIA_OPTION_COUNT; i++) {
+    mia_api_end_line(&lines);
+    put_option(&lines.text, (mia_option)i);
+  }
+  mia_api_end_lines(&lines);
 }
 
 void mia_options_print(void) { mia_options_print_out(NULL, NULL); }

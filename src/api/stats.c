@@ -5,35 +5,51 @@
 #include "api/hook.h"
 #include "api/json.h"
 #include "api/options.h"
+#include "api/sheet.h"
 #include "api/stats.h"
 #include "base/fmt.h"
 #include "local/bin.h"
 #include "os/os.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
-enum {
-  LINE_SIZE = 512,
-  TEXT_SIZE = 12 * 1024,
-  COLUMN_SIZE = 16,
-  COLUMN_PEAK = 42,
-  COLUMN_BLOCKS = 60,
-  COLUMN_BYTES = 80
-};
+enum { COLUMN_SIZE = 16, COLUMN_PEAK = 42, COLUMN_BLOCKS = 60, COLUMN_BYTES = 80 };
 
 /* ---- the structure ---- */
 
-static bool get(mia_census wanted, mia_stats *stats) {
-  if (stats->size != sizeof *stats) {
-    errno = EINVAL;
-    return false;
-  }
+static void count(const mia_census *wanted, mia_stats *stats) {
   int error = errno;
   mia_local *self = mia_local_self;
   if (!mia_local_is_none(self)) mia_local_send_home(self);
-  mia_api_count(&wanted, stats);
+  mia_api_count(wanted, stats);
   errno = error;
+}
+
+/* What a structure must have at least: without the version nothing can be told of it. */
+#define SIZE_MIN offsetof(mia_stats, pages)
+
+/* For a program that has less of the structure, or more of it: as much as both have. */
+static bool get_part(const mia_census *wanted, mia_stats *stats) {
+  size_t size = stats->size;
+  if (size < SIZE_MIN) {
+    errno = EINVAL;
+    return false;
+  }
+  mia_stats *all = mia_api_take_sheet();
+  if (all == NULL) return false;
+  count(wanted, all);
+  if (size < all->size) all->size = size;
+  all->class_count = mia_api_classes_in(all->size, all->class_count);
+  memcpy(stats, all, all->size);
+  mia_api_give_sheet(all);
+  return true;
+}
+
+static bool get(mia_census wanted, mia_stats *stats) {
+  if (stats->size != sizeof *stats) return get_part(&wanted, stats);
+  count(&wanted, stats);
   return true;
 }
 
@@ -95,44 +111,63 @@ static void put_row(mia_text *t, const char *kind, const mia_stats_class *c) {
   mia_base_put(t, "\n");
 }
 
-static void put_all(mia_text *t, const mia_stats *s) {
-  put_summary(t, s);
+static const char *kind_of(unsigned i) {
+  if (i < MIA_CLASS_COUNT) return "class";
+  return i == MIA_CLASS_LARGE ? "large" : "huge";
+}
+
+static void print_text(const mia_stats *s, mia_output_function *out, void *arg) {
+  mia_lines lines;
+  mia_api_begin_lines(&lines, out, arg);
+  put_summary(&lines.text, s);
   for (unsigned i = 0; i < s->class_count && i < MIA_STATS_CLASSES; i++) {
-    const char *kind = i + 2 < s->class_count    ? "class"
-                       : i + 2 == s->class_count ? "large"
-                                                 : "huge";
-    if (s->classes[i].pages > 0 || s->classes[i].pages_peak > 0) put_row(t, kind, &s->classes[i]);
+    mia_api_end_line(&lines);
+    if (s->classes[i].pages > 0 || s->classes[i].pages_peak > 0)
+      put_row(&lines.text, kind_of(i), &s->classes[i]);
   }
+  mia_api_end_lines(&lines);
+}
+
+typedef void printer(const mia_stats *stats, mia_output_function *out, void *arg);
+
+/* Of the process. */
+static void print_all(printer *print, mia_output_function *out, void *arg) {
+  mia_stats *stats = mia_api_take_sheet();
+  if (stats == NULL) {
+    mia_api_say(out, arg, "mialloc: no memory for statistics\n");
+    return;
+  }
+  count(&(mia_census){0}, stats);
+  print(stats, out, arg);
+  mia_api_give_sheet(stats);
 }
 
 void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg) {
-  char buffer[TEXT_SIZE];
-  mia_text t = mia_base_text(buffer, sizeof buffer);
-  put_all(&t, stats);
-  mia_api_say(out, arg, buffer);
+  mia_stats *all = mia_api_is_short(stats) ? mia_api_complete(stats) : NULL;
+  if (all != NULL || !mia_api_is_short(stats)) print_text(all != NULL ? all : stats, out, arg);
+  if (all != NULL) mia_api_give_sheet(all);
 }
 
-void mia_stats_print_out(mia_output_function *out, void *arg) {
-  mia_stats stats = {.size = sizeof stats};
-  (void)mia_stats_get(&stats);
-  mia_stats_print_as(&stats, out, arg);
+void mia_stats_print_out(mia_output_function *out, void *arg) { print_all(print_text, out, arg); }
+
+static void print_process(const mia_stats *s, mia_output_function *out, void *arg) {
+  mia_lines lines;
+  mia_api_begin_lines(&lines, out, arg);
+  mia_text *t = &lines.text;
+  put_count(t, "process: elapsed ", s->elapsed_ms);
+  put_count(t, " ms, user ", s->user_ms);
+  put_count(t, " ms, system ", s->system_ms);
+  mia_base_put_named_size(t, " ms, RSS ", s->rss);
+  mia_base_put_named_size(t, " (peak ", s->rss_peak);
+  mia_base_put_named_size(t, "), committed ", s->committed);
+  put_count(t, ", page faults ", s->faults);
+  put_count(t, " (from disk ", s->faults_major);
+  mia_base_put(t, ")\n");
+  mia_api_end_lines(&lines);
 }
 
 void mia_process_print_out(mia_output_function *out, void *arg) {
-  char buffer[LINE_SIZE];
-  mia_stats s = {.size = sizeof s};
-  mia_text t = mia_base_text(buffer, sizeof buffer);
-  (void)mia_stats_get(&s);
-  put_count(&t, "process: elapsed ", s.elapsed_ms);
-  put_count(&t, " ms, user ", s.user_ms);
-  put_count(&t, " ms, system ", s.system_ms);
-  mia_base_put_named_size(&t, " ms, RSS ", s.rss);
-  mia_base_put_named_size(&t, " (peak ", s.rss_peak);
-  mia_base_put_named_size(&t, "), committed ", s.committed);
-  put_count(&t, ", page faults ", s.faults);
-  put_count(&t, " (from disk ", s.faults_major);
-  mia_base_put(&t, ")\n");
-  mia_api_say(out, arg, buffer);
+  print_all(print_process, out, arg);
 }
 
 /* ---- at exit, and on demand ---- */
@@ -142,12 +177,8 @@ static void write_to_copy(const char *text, void *fd) {
 }
 
 void mia_api_print_stats(void) {
-  mia_stats stats = {.size = sizeof stats};
-  (void)mia_stats_get(&stats);
   uintptr_t copy = mia_aword_get(&mia_api_all.stderr_copy);
   mia_output_function *out = copy != 0 && !mia_api_has_output() ? write_to_copy : NULL;
-  if (mia_api_is_on(MIA_OPTION_STATS_JSON))
-    mia_api_print_json(&stats, out, (void *)copy);
-  else
-    mia_stats_print_as(&stats, out, (void *)copy);
+  bool json = mia_api_is_on(MIA_OPTION_STATS_JSON);
+  print_all(json ? mia_api_print_json : print_text, out, (void *)copy);
 }

@@ -124,13 +124,19 @@ bool mia_os_can_detach(void) {
 
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
+static ssize_t read_file(const char *name, char *text, size_t size) {
+  int cancel = mia_os_put_off_cancel();
+  int fd = open(name, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read(fd, text, size) : -1;
+  if (fd >= 0) (void)close(fd);
+  mia_os_allow_cancel(cancel);
+  return n;
+}
+
 /* "123 45 ...": OS pages in all, OS pages resident. */
 size_t mia_os_resident(void) {
   char text[64];
-  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, text, sizeof text - 1);
-  (void)close(fd);
+  ssize_t n = read_file("/proc/self/statm", text, sizeof text - 1);
   const char *end = text + (n > 0 ? n : 0);
   const char *at = text;
   while (at < end && *at != ' ') at++;

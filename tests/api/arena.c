@@ -9,6 +9,7 @@
 #include <mialloc/stats.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { BLOCKS = 2000 };
 
@@ -366,6 +367,49 @@ START_TEST(others_may_look_meanwhile) {
 }
 END_TEST
 
+static bool count_block(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
+                        void *count) {
+  (void)heap, (void)area, (void)size;
+  *(size_t *)count += block != NULL;
+  return true;
+}
+
+/* It takes a while to walk over. */
+#define LARGE_ARENA ((sizeof(void *) > 4 ? (size_t)2048 : 16) * MIB)
+
+/* Walks a heap of which nothing changes, over arenas that come and go. */
+static void *walk(void *unused) {
+  size_t first = 0;
+  while (__atomic_load_n(&done, __ATOMIC_RELAXED) == 0) {
+    size_t count = 0;
+    note(mia_heap_visit_blocks(mia_heap_main(), true, count_block, &count));
+    if (first == 0) first = count;
+    note(count > 0 && count == first);
+  }
+  return unused;
+}
+
+START_TEST(a_walk_survives_an_unload) {
+  pthread_t walking;
+  done = 0;
+  void *kept = launder(mia_malloc(100));
+  ck_assert_int_eq(pthread_create(&walking, NULL, walk, NULL), 0);
+  for (int i = 0; i < 200; i++) {
+    mia_arena *arena = NULL;
+    need_at(mia_reserve_memory(LARGE_ARENA, false, false, true, &arena) == 0, i);
+    mia_heap *h = mia_heap_new_in_arena(arena);
+    need_at(launder(mia_heap_malloc(h, 100)) != NULL, i);
+    mia_heap_destroy(h);
+    while (!mia_arena_unload(arena)) need(errno == EBUSY);
+    usleep(1000); /* before another lies there */
+  }
+  __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
+  pthread_join(walking, NULL);
+  need_nothing_noted();
+  mia_free(kept);
+}
+END_TEST
+
 SUITE("api/arena") {
   CASE(NULL, NULL);
   TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena);
@@ -380,5 +424,6 @@ SUITE("api/arena") {
   TEST(an_unloaded_arena_leaves_nothing);
   TEST(brought_memory_is_the_programs_again);
   TEST(others_may_look_meanwhile);
+  TEST(a_walk_survives_an_unload);
   TIMEOUT(60);
 }

@@ -71,20 +71,20 @@ START_TEST(a_name_finds_its_option) {
   ck_assert_int_eq(mia_option_find(name), option);
   ck_assert_int_eq(mia_option_find(name + strlen("MIALLOC_")), option);
   strcat(name, "_");
-  ck_assert_int_eq(mia_option_find(name), MIA_OPTION_COUNT);
+  ck_assert_int_eq(mia_option_find(name), MIA_OPTION_NONE);
 }
 END_TEST
 
 START_TEST(what_does_not_exist_is_refused) {
-  const mia_option none[] = {MIA_OPTION_COUNT, (mia_option)(MIA_OPTION_COUNT + 1), (mia_option)-1};
+  const mia_option none[] = {MIA_OPTION_COUNT, (mia_option)(MIA_OPTION_COUNT + 1), MIA_OPTION_NONE};
   for (int i = 0; i < 3; i++) {
     ck_assert_ptr_null(mia_option_about(none[i]));
     ck_assert(!mia_option_set(none[i], 0) && !mia_option_set_default(none[i], 0));
     ck_assert_int_eq(mia_option_get(none[i]), 0);
     ck_assert(!mia_option_is_given(none[i]));
   }
-  ck_assert_int_eq(mia_option_find(""), MIA_OPTION_COUNT);
-  ck_assert_int_eq(mia_option_find("MIALLOC_"), MIA_OPTION_COUNT);
+  ck_assert_int_eq(mia_option_find(""), MIA_OPTION_NONE);
+  ck_assert_int_eq(mia_option_find("MIALLOC_"), MIA_OPTION_NONE);
   errno = 0;
   ck_assert(!mia_option_set_text("no such option", "1"));
   ck_assert_int_eq(errno, EINVAL);

@@ -46,7 +46,7 @@ static void need_sums(const mia_stats *s) {
 }
 
 START_TEST(the_header_is_checked) {
-  mia_stats s = {.size = sizeof s - 1, .version = 77};
+  mia_stats s = {.size = offsetof(mia_stats, pages) - 1, .version = 77};
   errno = 0;
   ck_assert(!mia_stats_get(&s) && errno == EINVAL && s.version == 77);
   s.size = 0;
@@ -55,6 +55,55 @@ START_TEST(the_header_is_checked) {
   ck_assert_uint_eq(s.version, MIA_STATS_VERSION);
   ck_assert(s.class_count > 2 && s.class_count <= MIA_STATS_CLASSES);
   need_sums(&s);
+}
+END_TEST
+
+/* ---- programs of another version ---- */
+
+enum { BEYOND = 64, FILLED = 0xa5 };
+
+typedef union sized {
+  mia_stats stats;
+  unsigned char bytes[sizeof(mia_stats) + BEYOND];
+} sized;
+
+static bool get_of_process(mia_stats *s) { return mia_stats_get(s); }
+static bool get_of_heap(mia_stats *s) { return mia_heap_stats_get(mia_heap_main(), s); }
+static bool get_of_subproc(mia_stats *s) { return mia_subproc_stats_get(mia_subproc_main(), s); }
+static bool get_of_thread(mia_stats *s) { return mia_thread_stats_get(s); }
+static bool (*const getters[])(mia_stats *) = {get_of_process, get_of_heap, get_of_subproc,
+                                               get_of_thread};
+
+static void get_sized(sized *s, size_t size, bool (*getter)(mia_stats *)) {
+  memset(s, FILLED, sizeof *s);
+  s->stats.size = size;
+  errno = 77;
+  need_at(getter(&s->stats) && errno == 77, size);
+  size_t filled = size < sizeof s->stats ? size : sizeof s->stats;
+  need_at(s->stats.size == filled && s->stats.version == MIA_STATS_VERSION, size);
+  for (size_t i = filled; i < sizeof *s; i++) need_at(s->bytes[i] == FILLED, i);
+}
+
+/* As many classes as the structure has room for, each whole. */
+static unsigned classes_in(size_t size) {
+  size_t before = offsetof(mia_stats, classes);
+  return size > before ? (unsigned)((size - before) / sizeof(mia_stats_class)) : 0;
+}
+
+START_TEST(a_structure_of_another_size_is_served) {
+  static sized s, whole;
+  void *p = launder(mia_malloc(100));
+  for (size_t g = 0; g < sizeof getters / sizeof *getters; g++) {
+    for (size_t size = offsetof(mia_stats, pages); size <= sizeof s; size += 8) {
+      get_sized(&s, size, getters[g]);
+      whole.stats.size = sizeof whole.stats;
+      need(getters[g](&whole.stats));
+      unsigned room = classes_in(size), all = whole.stats.class_count;
+      need_at(s.stats.class_count == (room < all ? room : all), size);
+      if (size >= offsetof(mia_stats, events)) need_at(s.stats.blocks == whole.stats.blocks, size);
+    }
+  }
+  mia_free(p);
 }
 END_TEST
 
@@ -371,15 +420,64 @@ START_TEST(json_is_json) {
 }
 END_TEST
 
+/* Of a structure that is short nothing is read that it does not have. */
+START_TEST(a_short_structure_is_told_of) {
+  size_t size = offsetof(mia_stats, classes) + 3 * sizeof(mia_stats_class);
+  mia_stats *s = launder(mia_malloc(size));
+  s->size = size;
+  need(mia_stats_get(s) && s->class_count == 3);
+  s->classes[2].pages_peak = 4711;
+  said[0] = 0;
+  mia_stats_print_as(s, hear, said);
+  need(strstr(said, "peak 4711 ") != NULL && strstr(said, "large") == NULL);
+  char *json = mia_stats_as_json(s, 0, NULL);
+  need(json != NULL && strstr(json, "\"pages_peak\":4711") != NULL);
+  need(strstr(json, "\"class_count\":3,") != NULL);
+  ck_assert_str_eq(json + strlen(json) - 4, "}]}\n");
+  mia_free(json);
+  s->size = offsetof(mia_stats, pages);
+  json = mia_stats_as_json(s, 0, NULL);
+  need(json != NULL && strstr(json, "\"class_count\":0,") != NULL);
+  ck_assert_str_eq(json + strlen(json) - 4, "\n]}\n");
+  mia_free(json);
+  mia_free(s);
+}
+END_TEST
+
+/* What is written comes in lines that are whole. */
+static void need_whole_lines(const char *text, void *arg) {
+  size_t *lines = arg;
+  need(*text != 0 && text[strlen(text) - 1] == '\n');
+  ++*lines;
+}
+
+START_TEST(lines_are_written_whole) {
+  static mia_stats s;
+  size_t parts = 0;
+  memset(&s, 0xff, sizeof s);
+  mia_stats_print_as(&s, need_whole_lines, &parts);
+  need(parts > 1);
+  mia_options_print_out(need_whole_lines, &parts);
+  mia_register_output(need_whole_lines, &parts);
+  ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 1));
+  mia_stats_print();
+  mia_process_print_out(NULL, NULL);
+  mia_register_output(NULL, NULL);
+}
+END_TEST
+
 SUITE("api/stats") {
   CASE(NULL, NULL);
   TEST(the_header_is_checked);
+  TEST(a_structure_of_another_size_is_served);
   TEST(each_block_counts_once);
   LOOP(sums_are_exact_when_threads_have_ended, 0, 3);
   TEST(a_thread_counts_its_own);
   TEST(a_heap_counts_its_own);
   LOOP(heaps_count_what_threads_did, 0, 4);
   TEST(the_process_is_described);
+  TEST(a_short_structure_is_told_of);
+  TEST(lines_are_written_whole);
   TEST(text_goes_where_it_should);
   TEST(json_is_json);
   TIMEOUT(120);

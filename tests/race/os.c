@@ -110,6 +110,8 @@ mia_tick mia_os_now(void) {
 bool mia_os_privileged(void) { return false; }
 const char *const *mia_os_environment(void) { return NULL; }
 int mia_os_copy_stderr(void) { return -1; }
+int mia_os_put_off_cancel(void) { return 0; }
+void mia_os_allow_cancel(int before) { (void)before; }
 void mia_os_write(int fd, const char *text, size_t size) { (void)fd, (void)text, (void)size; }
 mia_os_usage mia_os_measure(void) { return (mia_os_usage){0}; }
 size_t mia_os_resident(void) { return 0; }

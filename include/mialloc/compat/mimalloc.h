@@ -670,7 +670,7 @@ MI_INLINE void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize) mi_
   return mia_heap_realloc(mia_mi_theap_heap(theap), p, newsize);
 }
 
-/* The counterpart of an option; MIA_OPTION_COUNT: there is none. */
+/* The counterpart of an option; MIA_OPTION_NONE: there is none. */
 MI_INLINE mia_option mia_mi_option(mi_option_t option) {
   switch (option) {
   case mi_option_show_errors:
@@ -693,7 +693,7 @@ MI_INLINE mia_option mia_mi_option(mi_option_t option) {
   case mi_option_max_warnings:
     return MIA_OPTION_MAX_WARNINGS;
   default:
-    return MIA_OPTION_COUNT;
+    return MIA_OPTION_NONE;
   }
 }
 
