@@ -133,6 +133,11 @@ MIA_API void *mia_calloc_aligned(size_t count, size_t size, size_t alignment)
 MIA_API void *mia_realloc_aligned(void *p, size_t size, size_t alignment) MIA_SIZED(2)
     MIA_ALIGNED(3) MIA_WARN_UNUSED;
 
+/* The same, and the usable size is what a new block's would be: others may leave a
+ * block larger, or make it so for the next time that it grows. */
+MIA_API void *mia_realloc_exact(void *p, size_t size, size_t alignment) MIA_SIZED(2) MIA_ALIGNED(3)
+    MIA_WARN_UNUSED;
+
 /* mia_rezalloc and mia_recalloc likewise. */
 MIA_API void *mia_rezalloc_aligned(void *p, size_t size, size_t alignment) MIA_SIZED(2)
     MIA_ALIGNED(3) MIA_WARN_UNUSED;

@@ -219,6 +219,8 @@ size_t mia_alloc_good(size_t size, size_t align) {
     size_t class_size = mia_align_up(size > 0 ? size : 1, align);
     if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size));
   }
-  size_t rounded = mia_align_up(size > 0 ? size : 1, mia_os_page_size());
+  bool huge = align > MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT >> 1;
+  size_t least = huge ? MIA_SLICE_SIZE : size > 0 ? size : 1; /* page.c has the rule */
+  size_t rounded = mia_align_up(size > least ? size : least, mia_os_page_size());
   return rounded < size || rounded > MIA_SIZE_MAX ? size : rounded;
 }

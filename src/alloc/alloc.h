@@ -36,6 +36,9 @@ void *mia_alloc_resize(void *p, size_t size, size_t align);
 void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset,
                           bool zero);
 
+/* The same without both, and of the usable size that a new block would have. */
+void *mia_alloc_resize_exact(mia_heap *heap, void *p, size_t size, size_t align);
+
 /* The most frequent cases without an alignment: a new block, by programs that have no
  * other function for it; a block of a class that stays, or goes to one of another, of
  * which there are free ones.  NULL: it is another case, ask mia_alloc_resize. */

@@ -35,6 +35,7 @@ typedef struct request {
   size_t align;
   size_t offset;
   bool zero;
+  bool exact; /* the usable size is to be as a new block's */
 } request;
 
 static size_t kept(size_t usable, size_t size) { return usable < size ? usable : size; }
@@ -88,6 +89,9 @@ static void discard(const mia_page *page) {
 
 /* What is beyond a block that is to read as zero has to stay zero: there is none. */
 static bool resize_to(const request *r, mia_page *page, bool may_move, size_t *clean) {
+  if (r->exact && !MIA_DEBUG)
+    return page->lead == 0 &&
+           mia_page_resize_single(page, mia_alloc_good(r->size, r->align), may_move, clean);
   size_t room = mia_guard_room(r->size);
   size_t good = r->zero ? room : mia_page_good_resize(page, room);
   return mia_page_resize_single(page, good, may_move, clean) ||
@@ -132,6 +136,12 @@ static bool is_placed(const request *r, const mia_page *page, const char *p) {
   return page->lead == 0 || r->offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
 }
 
+/* Whether a block is not to be resized, or cannot be, but by moving. */
+static bool stays(const request *r, const mia_page *page) {
+  if (!fits(mia_guard_capacity(page), r->size)) return false;
+  return !r->exact || MIA_DEBUG || page->size == mia_alloc_good(r->size, r->align);
+}
+
 static void *resize(const request *r, void *p) {
   size_t usable = mia_alloc_usable(p);
   mia_page *page = mia_page_require_of(p);
@@ -144,9 +154,8 @@ static void *resize(const request *r, void *p) {
     if (MIA_DEBUG && q != NULL) mia_page_guard(mia_page_of(q), q, r->size);
     if (q != NULL) return q;
   }
-  size_t capacity = mia_guard_capacity(page);
-  if (!fits(capacity, r->size)) return move(r, p, usable);
-  if (r->zero) clear(p, kept(usable, r->size), capacity);
+  if (!stays(r, page)) return move(r, p, usable);
+  if (r->zero) clear(p, kept(usable, r->size), mia_guard_capacity(page));
   if (MIA_DEBUG) mia_page_guard(page, p, r->size);
   return p;
 }
@@ -157,9 +166,15 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
     return mia_alloc_in(heap, size, align, offset, zero); /* which says what is wrong */
   p = mia_map_untagged(p);
   size_t keep = MIA_DEBUG && zero ? kept(mia_alloc_usable(p), size) : 0;
-  char *q = resize(&(request){heap, size, align, offset, zero}, p);
+  char *q = resize(&(request){heap, size, align, offset, zero, false}, p);
   mia_assert(!zero || q == NULL || mia_base_is_zero(q + keep, mia_alloc_usable(q) - keep));
   return q;
+}
+
+void *mia_alloc_resize_exact(mia_heap *heap, void *p, size_t size, size_t align) {
+  if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
+    return mia_alloc_in(heap, size, align, 0, false);
+  return resize(&(request){heap, size, align, 0, false, true}, mia_map_untagged(p));
 }
 
 /* What grows little by little moves half as often with room for the next time.  That

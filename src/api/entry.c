@@ -46,13 +46,15 @@ typedef struct request {
   size_t align;
   size_t offset;
   bool zero;
-  int error; /* errno before the first attempt, if there may be a second */
+  bool exact; /* the usable size is to be as a new block's */
+  int error;  /* errno before the first attempt, if there may be a second */
 } request;
 
 mia_inline int error_to_keep(void) { return mia_unlikely(mia_api_has_deferred()) ? errno : 0; }
 
 static void *attempt(const request *r) {
   mia_heap *heap = r->heap != NULL ? r->heap : mia_alloc_heap_default();
+  if (r->exact) return mia_alloc_resize_exact(heap, r->p, r->size, r->align);
   if (r->p != NULL) return mia_alloc_resize_in(heap, r->p, r->size, r->align, r->offset, r->zero);
   if (r->heap != NULL || r->align != 1 || r->offset != 0)
     return mia_alloc_in(heap, r->size, r->align, r->offset, r->zero);
@@ -159,7 +161,12 @@ void *mia_api_heap_malloc(mia_heap *heap, size_t size, bool zero) {
 void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero) {
   int error = error_to_keep();
   void *p = mia_alloc_in(heap, size, align, offset, zero);
-  return finish(p, (request){heap, NULL, size, align, offset, zero, error});
+  return finish(p, (request){.heap = heap,
+                             .size = size,
+                             .align = align,
+                             .offset = offset,
+                             .zero = zero,
+                             .error = error});
 }
 
 mia_inline void *resize(request r) {
@@ -169,11 +176,18 @@ mia_inline void *resize(request r) {
 }
 
 void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
-  return resize((request){heap, p, size, align, offset, false, 0});
+  return resize((request){.heap = heap, .p = p, .size = size, .align = align, .offset = offset});
 }
 
 void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
-  return resize((request){heap, p, size, align, offset, true, 0});
+  return resize((request){
+      .heap = heap, .p = p, .size = size, .align = align, .offset = offset, .zero = true});
+}
+
+void *mia_api_realloc_exact(void *p, size_t size, size_t align) {
+  int error = error_to_keep();
+  void *q = mia_alloc_resize_exact(mia_alloc_heap_default(), p, size, align);
+  return finish(q, (request){.p = p, .size = size, .align = align, .exact = true, .error = error});
 }
 
 /* ---- the C library's rules ---- */
@@ -197,7 +211,10 @@ int mia_api_posix_memalign(void **result, size_t align, size_t size) {
 
 void *mia_api_memalign(size_t align, size_t size) {
   size_t rounded = mia_power_above(align);
-  if (rounded == 0) return mia_api_overflow();
+  if (rounded == 0) { /* no power of two is as large */
+    errno = EINVAL;
+    return NULL;
+  }
   return mia_api_aligned(size, rounded, false);
 }
 

@@ -30,6 +30,7 @@ void *mia_api_zalloc(size_t size);
 void *mia_api_aligned(size_t size, size_t align, bool zero);
 void *mia_api_realloc(void *p, size_t size, size_t align);
 mia_apart void *mia_api_realloc_slow(void *p, size_t size, size_t align);
+void *mia_api_realloc_exact(void *p, size_t size, size_t align);
 
 /* The same of a heap, (p + offset) being the multiple of `align'; the last one
  * leaves zeros behind what it keeps. */

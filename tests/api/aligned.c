@@ -123,9 +123,25 @@ START_TEST(bad_alignment_is_einval) {
     errno = ERRNO_MARK;
     need_at(launder(mia_realloc_aligned(kept, 200, alignment)) == NULL, alignment);
     need_at(errno == EINVAL, alignment);
+    errno = ERRNO_MARK;
+    need_at(launder(mia_realloc_exact(kept, 200, alignment)) == NULL, alignment);
+    need_at(errno == EINVAL, alignment);
     need_at(pattern_holds(kept, 100, api_seed), alignment);
   }
   mia_free(kept);
+}
+END_TEST
+
+/* memalign takes the next power of two, and there is none. */
+START_TEST(alignment_that_cannot_be_rounded_is_einval) {
+  const size_t last = (SIZE_MAX >> 1) + 1;
+  const size_t beyond[] = {SIZE_MAX, SIZE_MAX - 1, last + 1};
+  for (unsigned i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
+    errno = ERRNO_MARK;
+    need_at(launder(mia_memalign(opaque(beyond[i]), 64)) == NULL && errno == EINVAL, i);
+  }
+  need(launder(mia_memalign(opaque(last), 64)) == NULL && errno == ENOMEM);
+  need(launder(mia_memalign(opaque(last - 1), 64)) == NULL && errno == ENOMEM);
 }
 END_TEST
 
@@ -181,7 +197,7 @@ START_TEST(memalign_rounds_up) {
   ck_assert_int_eq(errno, ENOMEM);
   errno = ERRNO_MARK;
   ck_assert_ptr_null(aligned(MEMALIGN, 100, opaque(SIZE_MAX)));
-  ck_assert_int_eq(errno, ENOMEM);
+  ck_assert_int_eq(errno, EINVAL);
 }
 END_TEST
 
@@ -313,6 +329,7 @@ int main(void) {
   tcase_add_test(tcase, many_mixed_blocks_freed_in_any_order);
   tcase = api_case(suite, "errors");
   tcase_add_test(tcase, bad_alignment_is_einval);
+  tcase_add_test(tcase, alignment_that_cannot_be_rounded_is_einval);
   tcase_add_test(tcase, too_much_alignment_is_enomem);
   tcase_add_test(tcase, posix_memalign_reports_by_its_value);
   tcase = api_case(suite, "realloc");

@@ -19,6 +19,66 @@ START_TEST(good_size_is_the_usable_size) {
 }
 END_TEST
 
+static void need_good(void *p, size_t size, size_t alignment) {
+  need_at(p != NULL && mia_usable_size(p) == mia_good_size_aligned(size, alignment), size);
+  need_at(((uintptr_t)p & (alignment - 1)) == 0, alignment);
+  mia_free_aligned_sized(p, alignment, size);
+}
+
+/* Of every form that makes a block, and of the one that says so of a block it resizes,
+ * whatever that was before. */
+START_TEST(good_size_aligned_is_the_usable_size) {
+  for (unsigned bits = 0; bits <= 25; bits += bits < 16 ? 2 : 3) {
+    size_t alignment = opaque((size_t)1 << bits);
+    for (size_t size = 0; size < 3 * MIB; size += 1 + size / 4) {
+      need_good(launder(mia_malloc_aligned(size, alignment)), size, alignment);
+      need_good(launder(mia_zalloc_aligned(size, alignment)), size, alignment);
+      need_good(launder(mia_calloc_aligned(1, size, alignment)), size, alignment);
+      need_good(launder(mia_aligned_alloc(alignment, size)), size, alignment);
+      need_good(launder(mia_realloc_aligned(NULL, size, alignment)), size, alignment);
+      need_good(launder(mia_realloc_exact(NULL, size, alignment)), size, alignment);
+      for (size_t before = 1; before < 4 * MIB; before *= 13) {
+        void *p = launder(mia_malloc(before)), *q = launder(mia_malloc_aligned_at(before, 32, 16));
+        need_good(launder(mia_realloc_exact(p, size, alignment)), size, alignment);
+        need_good(launder(mia_realloc_exact(q, size, alignment)), size, alignment);
+      }
+    }
+  }
+}
+END_TEST
+
+START_TEST(an_exact_size_keeps_the_content) {
+  uint64_t random = api_random(2);
+  size_t size = 1;
+  void *p = launder(mia_malloc(size));
+  pattern_fill(p, size, api_seed);
+  for (unsigned i = 0; i < 3000; i++) {
+    size_t wanted = random_size(&random, i % 10 == 0 ? 26 : 17), kept = size;
+    p = launder(mia_realloc_exact(p, wanted, 1));
+    need_at(p != NULL && mia_usable_size(p) == mia_good_size(wanted), wanted);
+    need_at(pattern_holds(p, kept < wanted ? kept : wanted, api_seed), wanted);
+    pattern_fill(p, wanted, api_seed);
+    size = wanted;
+  }
+  mia_free(p);
+}
+END_TEST
+
+/* A block that was given room to grow is one of the size that was asked for. */
+START_TEST(free_sized_of_what_grew) {
+  for (size_t first = 1; first < MIB; first += 1 + first / 3) {
+    size_t size = first;
+    void *p = launder(mia_malloc(size));
+    for (int i = 0; i < 20; i++) {
+      size += 1 + size / 16;
+      p = launder(mia_realloc(p, size));
+      need_at(p != NULL && mia_usable_size(p) >= size, size);
+    }
+    mia_free_sized(p, size);
+  }
+}
+END_TEST
+
 START_TEST(good_size_never_falls) {
   size_t last = 0;
   for (size_t size = 0; size < 200000; size++) {
@@ -115,6 +175,9 @@ int main(void) {
   Suite *suite = suite_create("api/usable");
   TCase *tcase = api_case(suite, "sizes");
   tcase_add_test(tcase, good_size_is_the_usable_size);
+  tcase_add_test(tcase, good_size_aligned_is_the_usable_size);
+  tcase_add_test(tcase, an_exact_size_keeps_the_content);
+  tcase_add_test(tcase, free_sized_of_what_grew);
   tcase_add_test(tcase, good_size_never_falls);
   tcase_add_test(tcase, usable_size_of_null_is_zero);
   tcase_add_test(tcase, usable_size_may_be_used);

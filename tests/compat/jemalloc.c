@@ -41,6 +41,35 @@ static void test_flags(void) {
   check("flags do not overlap", same && (MALLOCX_ARENA(5) & 0xfffff) == 0);
 }
 
+/* From every size to the next and back, so that blocks grow little by little, by much,
+ * and shrink; each is freed with the size that it was asked for. */
+static void test_exact_sizes(void) {
+  static const size_t marks[] = {8,       100,     260,     300,      4000,     16000,
+                                 20000,   32768,   32769,   36864,    40000,    70000,
+                                 1000000, 1000001, 9 << 20, 34 << 20, 36 << 20, (36 << 20) + 4097,
+                                 20000,   1};
+  bool equal = true;
+  for (unsigned lg = 0; lg <= 25; lg += lg < 16 ? 4 : 9) {
+    int flags = MALLOCX_LG_ALIGN(lg);
+    char *p = (char *)mallocx(10, flags);
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+      p = (char *)rallocx(p, marks[i], flags);
+      if (sallocx(p, flags) == nallocx(marks[i], flags)) continue;
+      printf("# %zu at 2^%u: %zu, said %zu\n", marks[i], lg, sallocx(p, flags),
+             nallocx(marks[i], flags));
+      equal = false;
+    }
+    sdallocx(p, 1, flags);
+    for (size_t size = 1; size < 40000; size += size / 10 + 1) {
+      p = (char *)mallocx(size, flags);
+      p = (char *)rallocx(p, size + size / 20 + 1, flags);
+      equal = equal && sallocx(p, flags) == nallocx(size + size / 20 + 1, flags);
+      sdallocx(p, size + size / 20 + 1, flags);
+    }
+  }
+  check("nallocx tells the size that rallocx gives", equal);
+}
+
 static void test_blocks(void) {
   bool right = true, zero = true, sized = true;
   for (int i = 0; i < SIZES; i++) {
@@ -64,8 +93,9 @@ static void test_blocks(void) {
   check("mallocx aligns", right);
   check("mallocx zeroes", zero);
   check("nallocx tells the size that mallocx gives", sized);
-  check("nallocx of what cannot be is 0",
-        nallocx((size_t)-1, 0) == 0 && nallocx((size_t)-100, MALLOCX_ALIGN(4096)) == 0);
+  check("nallocx of what cannot be is 0", nallocx((size_t)-1, 0) == 0 &&
+                                              nallocx(100, MALLOCX_LG_ALIGN(31)) == 0 &&
+                                              nallocx((size_t)-100, MALLOCX_ALIGN(4096)) == 0);
 }
 
 static void test_sizes(void) {
@@ -132,6 +162,7 @@ int main(void) {
   test_flags();
   test_known_sizes();
   test_expansion();
+  test_exact_sizes();
   test_blocks();
   test_sizes();
   printf("1..%d\n", tests);

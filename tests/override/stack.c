@@ -84,6 +84,7 @@ static void aligned(void) {
   drop(mia_zalloc_aligned(SMALL, 4096));
   drop(mia_calloc_aligned(2, SMALL, 128));
   drop(mia_realloc_aligned(use(mia_malloc(SMALL)), LARGE, 256));
+  drop(mia_realloc_exact(use(mia_malloc(SMALL)), LARGE, 256));
   drop(mia_malloc_aligned_at(SMALL, 64, 8));
   drop(mia_zalloc_aligned_at(SMALL, 64, 8));
   drop(mia_calloc_aligned_at(2, SMALL, 64, 8));

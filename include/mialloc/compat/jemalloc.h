@@ -54,11 +54,12 @@ static inline void *mallocx(size_t size, int flags) {
 /* Another size for a block, which may move; the contents up to the smaller of both
  * sizes are kept.  With MALLOCX_ZERO what is beyond the usable size that it had is
  * zero; what lies between the size once asked for and that is not.  With an
- * alignment the result has it, whatever `p' had.  NULL: no memory, and `p' is as it
+ * alignment the result has it, whatever `p' had.  Its usable size is what nallocx
+ * says.  NULL: no memory, and `p' is as it
  * was. */
 static inline void *rallocx(void *p, size_t size, int flags) {
   size_t before = mia_usable_size(p);
-  void *q = mia_realloc_aligned(p, size, mia_jemalloc_align(flags));
+  void *q = mia_realloc_exact(p, size, mia_jemalloc_align(flags));
   if (q != NULL && (flags & MALLOCX_ZERO) != 0 && mia_usable_size(q) > before)
     memset((char *)q + before, 0, mia_usable_size(q) - before);
   return q;
@@ -100,11 +101,11 @@ static inline void sdallocx(void *p, size_t size, int flags) {
   mia_free_aligned_sized(p, mia_jemalloc_align(flags), size);
 }
 
-/* The usable size that mallocx would give, without giving it; 0 if that could not
- * be. */
+/* The usable size that mallocx and rallocx would give, without giving it; 0 if that
+ * could not be. */
 static inline size_t nallocx(size_t size, int flags) {
-  if (size > PTRDIFF_MAX) return 0;
-  return mia_good_size_aligned(size, mia_jemalloc_align(flags));
+  size_t align = mia_jemalloc_align(flags), good = mia_good_size_aligned(size, align);
+  return good > PTRDIFF_MAX || align > (size_t)1 << 30 ? 0 : good;
 }
 
 #ifdef __cplusplus
