@@ -91,9 +91,15 @@ static void add(free_set *set, size_t i) {
   set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
 }
 
+/* A list that the program wrote to ends anywhere, or nowhere. */
 static void mark(const mia_page *page, const mia_block *list, free_set *set) {
-  for (; list != NULL; list = list->next)
-    add(set, (size_t)((const char *)list - page->start) / page->size);
+  const mia_block *before = list;
+  for (size_t count = 0; list != NULL; before = list, list = list->next) {
+    size_t i = (size_t)((const char *)list - page->start) / page->size;
+    if (i >= page->capacity) mia_base_misuse("block written to after it was freed", before);
+    if (count++ == page->capacity) mia_base_misuse("block freed twice", list);
+    add(set, i);
+  }
 }
 
 /* Nobody frees meanwhile: what others freed before is known. */

@@ -67,9 +67,13 @@ static void measure(units *u, const mia_page *page) {
   size_t span = (size_t)page->slices << MIA_SLICE_SHIFT;
   *u = (units){.shift = mia_page_unit_shift()};
   u->count = (unsigned)(span >> u->shift);
-  for (const mia_block *block = page->free; block != NULL; block = block->next) {
-    size_t begin = begin_of(mia_page_offset_in_span(page, block));
-    add_free(u, begin, begin + page->size);
+  size_t last = span - page->size, count = 0;
+  const mia_block *before = page->free;
+  for (const mia_block *block = before; block != NULL; before = block, block = block->next) {
+    size_t offset = mia_page_offset_in_span(page, block);
+    if (offset > last) mia_base_misuse("block written to after it was freed", before);
+    if (count++ == page->capacity) mia_base_misuse("block freed twice", block);
+    add_free(u, begin_of(offset), begin_of(offset) + page->size);
   }
   add_away(u, page);
   add_free(u, begin_of(offset_of(page, page->capacity)), span);

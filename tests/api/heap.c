@@ -255,6 +255,26 @@ START_TEST(destroyed_heaps_leave_nothing) {
 }
 END_TEST
 
+/* More than a table of them has room for at first. */
+START_TEST(there_may_be_many) {
+  enum { MANY = 3000 };
+  static mia_heap *heaps[MANY];
+  static unsigned char *filled[MANY];
+  for (size_t i = 0; i < MANY; i++) {
+    heaps[i] = mia_heap_new();
+    need_at(heaps[i] != NULL, i);
+    filled[i] = launder(mia_heap_zalloc(heaps[i], 100));
+    need_at(filled[i] != NULL, i);
+    memset(filled[i], (int)(i % 251), 100);
+  }
+  for (size_t i = 0; i < MANY; i++) {
+    for (size_t j = 0; j < 100; j++) need_at(filled[i][j] == i % 251, i);
+    need_at(mia_heap_contains(heaps[i], filled[i]), i);
+  }
+  for (size_t i = 0; i < MANY; i++) mia_heap_destroy(heaps[i]);
+}
+END_TEST
+
 START_TEST(heaps_are_any_threads) {
   mia_heap *h = mia_heap_new();
   in_thread(fill_thread, h);
@@ -672,6 +692,7 @@ SUITE("api/heap") {
   TEST(what_cannot_be_is_refused);
   TEST(deleted_heaps_leave_their_blocks);
   TEST(destroyed_heaps_leave_nothing);
+  TEST(there_may_be_many);
   TEST(heaps_are_any_threads);
   LOOP(all_forms_take_from_the_default, 0, SIZES);
   TEST(every_block_is_visited);

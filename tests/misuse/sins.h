@@ -274,6 +274,21 @@ static void write_after(size_t at) {
   churn(SMALL);
 }
 static void write_after_link(void) { write_after(0); }
+static void write_after_walk(void) {
+  char *p = among(SMALL);
+  release(p);
+  memset(p, 'x', 8);
+  (void)mia_heap_visit_blocks(mia_heap_main(), true, look, NULL);
+}
+static void write_after_purge(void) {
+  static char *blocks[CHURN];
+  for (unsigned i = 0; i < CHURN; i++) blocks[i] = get(SMALL);
+  for (unsigned i = 1; i < CHURN; i++)
+    if (i % 100 != 0) release(blocks[i]);
+  blame(blocks[CHURN / 2 + 1]);
+  memset(blocks[CHURN / 2 + 1], 'x', 8);
+  (void)mia_purge();
+}
 static void write_after_content(void) { write_after(24); }
 static void write_after_tiny(void) {
   char *p = among(TINY);

@@ -293,6 +293,33 @@ static void trim_of_others(void) {
   for (size_t i = 0; i < FREERS; i++) pthread_join(threads[i], NULL);
 }
 
+#if __GLIBC_PREREQ(2, 33)
+static void *allocate_and_end(void *unused) {
+  for (size_t size = 16; size < 40000; size *= 2) call_free(call_malloc(size));
+  return unused;
+}
+
+/* What mialloc(7) says of the fields. */
+static void ended_threads(void) {
+  enum { SHORT = 20, KEPT = 4 * 65536 };
+  pthread_t threads[SHORT];
+  (void)malloc_trim(0);
+  struct mallinfo2 before = mallinfo2();
+  bool run = true;
+  for (size_t i = 0; i < SHORT; i++)
+    run = pthread_create(&threads[i], NULL, allocate_and_end, NULL) == 0 && run;
+  for (size_t i = 0; run && i < SHORT; i++) pthread_join(threads[i], NULL);
+  struct mallinfo2 after = mallinfo2();
+  ok(run && after.uordblks <= before.uordblks + KEPT, "threads that ended have nothing in use");
+  ok(after.arena == after.uordblks + after.fordblks && after.keepcost == after.fordblks &&
+         after.usmblks >= after.uordblks,
+     "mallinfo2's sums");
+  (void)malloc_trim(0);
+  after = mallinfo2();
+  ok(after.fordblks == 0 && after.arena <= before.arena + KEPT, "malloc_trim gives back the rest");
+}
+#endif
+
 static void glibc_names(void) {
   enum { COUNT = 2000, SIZE = 1000 };
   static void *blocks[COUNT];
@@ -319,6 +346,9 @@ static void glibc_names(void) {
   info_ok = info_ok && length > 0 && strncmp(text, "<malloc", strlen("<malloc")) == 0;
   ok(info_ok && malloc_info(1, stdout) != 0, "malloc_info");
   call_free(text);
+#if __GLIBC_PREREQ(2, 33)
+  ended_threads();
+#endif
 }
 #endif
 
