@@ -3,15 +3,18 @@
 
 #include "alloc/alloc.h"
 #include "api/sheet.h"
+#include "base/bits.h"
 #include "os/os.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
+static size_t mapped(void) { return mia_align_up(sizeof(mia_stats), mia_os_page_size()); }
+
 mia_stats *mia_api_take_sheet(void) {
   int error = errno;
-  mia_stats *sheet = mia_os_reserve(sizeof *sheet, true);
+  mia_stats *sheet = mia_os_reserve(mapped(), true);
   if (sheet == NULL) sheet = mia_alloc_slow(sizeof *sheet, true);
   if (sheet == NULL) return NULL;
   sheet->size = sizeof *sheet;
@@ -24,7 +27,7 @@ void mia_api_give_sheet(mia_stats *sheet) {
   if (mia_page_of(sheet) != NULL)
     mia_alloc_free(sheet);
   else
-    (void)mia_os_release(sheet, sizeof *sheet);
+    (void)mia_os_release(sheet, mapped());
   errno = error;
 }
 

@@ -103,7 +103,7 @@ written() {
     for (s in shown) if (s ~ /\(/) complain(shown[s] ": declared nowhere: " s)
     for (c in constant) {
       if (!(c in word)) complain(c ": in no page")
-      if (c ~ /^MIA_OPTION_[A-Z]/ && c !~ /_(IS_[A-Z]+|COUNT)$/) {
+      if (c ~ /^MIA_OPTION_[A-Z]/ && c !~ /_(IS_[A-Z]+|NONE|COUNT)$/) {
         sub(/^MIA_OPTION_/, "MIALLOC_", c)
         n["options"]++
         if (!(c in tuned)) complain("mialloc.7: no " c)
