@@ -46,7 +46,9 @@ for layer in $layers; do
   done
 done >$folder/all || exit 1
 
-{ echo "$callbacks"; cat $folder/all; } | LC_ALL=C $AWK -v most=$most '
+names=src/base/names.h # configure --with-prefix
+test -f $names || names=/dev/null
+{ grep '^#define' $names; echo "$callbacks"; cat $folder/all; } | LC_ALL=C $AWK -v most=$most '
   function complain(why) { print why; bad = 1 }
   function plain(name) { sub(/^.*:/, "", name); sub(/\..*/, "", name); return name }
   # the deepest chain from a function; what it consists of in chain[]
@@ -63,7 +65,8 @@ done >$folder/all || exit 1
     delete inside[f]
     return deep[f] = deepest + frame[f]
   }
-  NF && $1 !~ /:$/ && $2 !~ /^(graph|node|edge|})/ { known[$1] = 1; for (i = 2; i <= NF; i++) back[$1] = back[$1] " " $i; next }
+  $1 == "#define" { other[$2] = $3; next }
+  NF && $1 !~ /:$/ && $2 !~ /^(graph|node|edge|})/ { known[$1] = 1; for (i = 2; i <= NF; i++) back[$1] = back[$1] " " ($i in other ? other[$i] : $i); next }
   $2 == "node:" {
     title = $0; sub(/^[^"]*"/, "", title); sub(/".*/, "", title)
     if (!match($0, /\\n[0-9]+ bytes \([a-z,]*\)/)) next
