@@ -78,6 +78,8 @@ test -f $names || names=/dev/null
   $2 == "edge:" {
     split($0, part, "\""); from = part[2]; to = part[4]
     if (to == "__indirect_call") { indirect[from] = $1; next }
+    # another name of a function of the same source that is public
+    if (to ~ /\.localalias/) { sub(/^.*:/, "", to); sub(/\.localalias.*/, "", to) }
     calls[from] = calls[from] " " to; edges++
   }
   END {
