@@ -65,7 +65,8 @@ static void *single(mia_local *local, const request *r) {
   mia_page *page = NULL;
   if (r->align <= MIA_GUARD_ALIGN && r->offset == 0) page = reuse_single(local, room);
   if (page == NULL) {
-    mia_single wanted = {.size = room, .align = r->align, .offset = r->offset, .edge = MIA_DEBUG};
+    mia_single wanted = {
+        .size = room, .align = r->align, .offset = r->offset, .edge = MIA_DEBUG, .clean = r->zero};
     page = mia_local_make_single(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;

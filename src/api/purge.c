@@ -59,8 +59,10 @@ static void trim_excess(mia_local *self, mia_budget *budget) {
 static void give_back(mia_local *self, mia_tick now, mia_tick delay, mia_budget *budget) {
   if (delay == 0) {
     mia_local_drop_spares(self, budget);
+    (void)mia_arena_drop_all_kept();
   } else if (is_time_to_age(now, delay)) {
     mia_local_age_spares(self, budget);
+    mia_arena_age_kept();
     mia_aword_set(&mia_local_all.ageing, 1);
   }
   trim_due(self, budget);

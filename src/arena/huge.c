@@ -11,6 +11,7 @@
 
 /* Counted last and uncounted first: part of what is in use. */
 static bool count_used(size_t size) {
+  mia_arena_fit_kept(size);
   if (!mia_arena_count_used(size)) return false;
   mia_aword_add(&mia_arena_all.huge, size);
   return true;
@@ -21,35 +22,17 @@ static void count_unused(size_t size) {
   mia_arena_count_unused(size);
 }
 
-static void *map(size_t size, size_t align, size_t lead) {
-  char *p = mia_os_reserve_aligned(size, align);
-  if (p == NULL || mia_map_cover(p + lead, 1)) return p;
-  (void)mia_os_release(p, size);
+/* What was counted was had, and is so much more address space. */
+static void count_had(size_t more) {
+  mia_aword_add(&mia_arena_all.reserved, more);
+  mia_arena_note_peak();
+}
+
+static void *map(const mia_huge *wanted) {
+  char *p = mia_os_reserve_aligned(wanted->size, wanted->align);
+  if (p == NULL || mia_map_cover(p + wanted->lead, 1)) return p;
+  (void)mia_os_release(p, wanted->size);
   return NULL;
-}
-
-void *mia_arena_huge_take(size_t size, size_t align, size_t lead) {
-  if (!count_used(size)) return NULL;
-  void *p = map(size, align, lead);
-  if (p != NULL)
-    mia_aword_add(&mia_arena_all.reserved, size);
-  else
-    count_unused(size);
-  mia_assert(p == NULL || mia_base_is_zero(p, size));
-  return p;
-}
-
-bool mia_arena_huge_release(void *start, size_t size) {
-  if (!mia_os_release(start, size)) return false;
-  mia_aword_sub(&mia_arena_all.reserved, size);
-  return true;
-}
-
-bool mia_arena_huge_give(void *start, size_t size) {
-  count_unused(size);
-  if (mia_arena_huge_release(start, size)) return true;
-  (void)mia_os_purge(start, size);
-  return false;
 }
 
 /* Once it has moved there is no way back: what its new place may need in the page
@@ -60,6 +43,78 @@ static void *move(char *start, size_t size, size_t lead, size_t wanted) {
   char *to = mia_os_move(start, size, wanted);
   mia_map_cover_prepared((to != NULL ? to : start) + lead, prepared);
   return to;
+}
+
+/* A mapping that was kept at another size; NULL: it is as it was. */
+static void *fit(const mia_mapping *m, const mia_huge *wanted) {
+  if (m->size == wanted->size || mia_os_resize(m->start, m->size, wanted->size)) return m->start;
+  return m->size < wanted->size ? move(m->start, m->size, wanted->lead, wanted->size) : NULL;
+}
+
+/* One that was kept, made as large as is wanted. */
+static bool take_kept(const mia_huge *wanted, mia_mapping *m) {
+  if (!mia_arena_take_kept(wanted->size, wanted->align, m)) return false;
+  char *p = fit(m, wanted);
+  if (p != NULL) {
+    mia_aword_add(&mia_arena_all.reserved, wanted->size - m->size);
+    m->start = p;
+    m->size = wanted->size;
+    if (mia_map_cover(p + wanted->lead, 1)) return true;
+  }
+  (void)mia_arena_drop_mapping(m);
+  return false;
+}
+
+/* Where the kernel's zeroes are wanted they are had by mapping anew: what is not used
+ * of them costs nothing.  What would have served else is not kept beside it. */
+static void drop_kept(size_t size) {
+  mia_mapping m;
+  if (mia_arena_take_kept(size, 1, &m)) (void)mia_arena_drop_mapping(&m);
+}
+
+static void *take_new(const mia_huge *wanted) {
+  if (!count_used(wanted->size)) return NULL;
+  void *p = map(wanted);
+  if (p != NULL)
+    count_had(wanted->size);
+  else
+    count_unused(wanted->size);
+  mia_assert(p == NULL || mia_base_is_zero(p, wanted->size));
+  return p;
+}
+
+void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
+  mia_mapping m;
+  *zero = true;
+  if (wanted->clean) {
+    drop_kept(wanted->size);
+    return take_new(wanted);
+  }
+  if (!take_kept(wanted, &m)) {
+    mia_arena_miss_kept(wanted->size);
+    return take_new(wanted);
+  }
+  *zero = false;
+  if (count_used(wanted->size)) {
+    count_had(0);
+    return m.start;
+  }
+  (void)mia_arena_drop_mapping(&m);
+  return NULL;
+}
+
+bool mia_arena_huge_release(void *start, size_t size) {
+  if (!mia_os_release(start, size)) return false;
+  mia_aword_sub(&mia_arena_all.reserved, size);
+  return true;
+}
+
+bool mia_arena_huge_give(void *start, size_t size) {
+  count_unused(size);
+  if (mia_arena_keep(start, size)) return true;
+  if (mia_arena_huge_release(start, size)) return true;
+  (void)mia_os_purge(start, size);
+  return false;
 }
 
 /* What grows is filled as it grows, so that large OS pages hold no more than what is
@@ -79,7 +134,7 @@ void *mia_arena_huge_resize(void *start, size_t size, size_t lead, size_t wanted
     return NULL;
   }
   count_unused(size + more - wanted);
-  mia_aword_add(&mia_arena_all.reserved, wanted - size);
+  count_had(wanted - size);
   if (more > 0) back_well(p, wanted);
   return p;
 }
@@ -113,7 +168,7 @@ void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t le
     count_unused(size);
     return NULL;
   }
-  mia_aword_add(&mia_arena_all.reserved, size);
+  count_had(size);
   mia_arena_cleanse(arena, mia_arena_slice_of(arena, span), size);
   mia_assert(mia_base_is_zero(span, size));
   return p;

@@ -5,13 +5,20 @@
 #include "arena/arena.h"
 #include "os/os.h"
 
-/* Zeroed memory, `size' a multiple of the OS page, at a multiple of `align'.
- *
- * Here and below, the block begins `lead' bytes behind the start, as much as 1 GiB:
- * the page map can be set for that place, and for no other of the mapping. */
-void *mia_arena_huge_take(size_t size, size_t align, size_t lead);
+/* What a block is to be.  Here and below, it begins `lead' bytes behind the start of the
+ * mapping, as much as 1 GiB: the page map can be set for that place, and for no other. */
+typedef struct mia_huge {
+  size_t size;  /* of the mapping: a multiple of the OS page */
+  size_t align; /* of the mapping */
+  size_t lead;
+  bool clean; /* it is to read as zero */
+} mia_huge;
 
-/* False: the kernel could not unmap it, for now; what it held is then purged. */
+/* Memory for it; *zero: it reads as zero, also where that was not asked for. */
+void *mia_arena_huge_take(const mia_huge *wanted, bool *zero);
+
+/* It is kept (kept.h) or unmapped.  False: the kernel could not unmap it, for now; what
+ * it held is then purged. */
 bool mia_arena_huge_give(void *start, size_t size);
 
 /* Tries that again. */

@@ -196,13 +196,20 @@ static void be_patient(mia_arena_excess *e, mia_tick now) {
 /* Bytes of arenas that are in use or idle. */
 static size_t touched(void) {
   size_t used = mia_aword_get(&mia_arena_all.used), huge = mia_aword_get(&mia_arena_all.huge);
-  return (used > huge ? used - huge : 0) + mia_arena_idle();
+  size_t idle = mia_arena_idle(), kept = mia_aword_get(&mia_arena_all.kept.bytes);
+  return (used > huge ? used - huge : 0) + (idle > kept ? idle - kept : 0);
+}
+
+/* Bytes of mappings that went with the last of these purges and were wanted again. */
+static size_t missed(const mia_arena_excess *e) {
+  return mia_aword_get(&e->dropped) - mia_aword_get(&mia_arena_all.kept.lost);
 }
 
 /* Whether what the last of these purges took is in use again, or just was. */
 static bool is_regretted(const mia_arena_excess *e, mia_tick now, size_t bound) {
   mia_tick at = mia_acell_get(&e->at);
-  return at != 0 && now - at < SOON_MS && touched() > mia_aword_get(&e->left) + bound / 2;
+  return at != 0 && now - at < SOON_MS &&
+         (touched() > mia_aword_get(&e->left) + bound / 2 || missed(e) > bound / 2);
 }
 
 /* The next cell to purge: one after the other, from the high end of the last arena, as
@@ -243,8 +250,16 @@ static void purge_down_to(size_t rest, mia_budget *budget) {
 
 void mia_arena_purge_down_to(size_t rest, mia_budget *budget) {
   if (mia_arena_idle() <= rest || !mia_os_try_lock(&mia_arena_all.purge)) return;
+  (void)mia_arena_drop_kept(rest, budget);
   purge_down_to(rest, budget);
   mia_os_unlock(&mia_arena_all.purge);
+}
+
+/* Of one purge, which may take many looks. */
+static void note_dropped(mia_arena_excess *e, bool going_on, size_t dropped) {
+  if (going_on) dropped += mia_aword_get(&e->dropped);
+  mia_aword_set(&e->dropped, dropped);
+  mia_aword_set(&mia_arena_all.kept.lost, dropped);
 }
 
 /* Half of the bound is left, however many looks it takes.  That there is too much is said
@@ -259,6 +274,7 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   if (regretted) {
     be_patient(e, now);
   } else {
+    note_dropped(e, going_on, mia_arena_drop_kept(bound / 2, budget));
     purge_down_to(bound / 2, budget);
     mia_aword_set(&e->going_on, mia_arena_idle() > bound / 2);
     mia_acell_set(&e->at, now);
@@ -267,20 +283,26 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   mia_os_unlock(&mia_arena_all.purge);
 }
 
-static size_t purge_all(bool only_brought) {
+/* Bytes purged, but for those that nobody had written to. */
+static size_t purge_arena(mia_arena *arena) {
   mia_budget budget = MIA_BUDGET_ALL;
+  sweep(arena, true);
   size_t before = mia_aword_get(&mia_arena_all.purged);
+  arena->visited = 0;
+  (void)visit_arena(arena, true, &budget);
+  return mia_aword_get(&mia_arena_all.purged) - before;
+}
+
+static size_t purge_all(bool only_brought) {
+  size_t purged = only_brought ? 0 : mia_arena_drop_all_kept();
   mia_os_lock(&mia_arena_all.purge);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) {
     mia_arena *arena = mia_arena_nth(i);
-    if (arena->pinned || (only_brought && arena->commit == NULL)) continue;
-    arena->visited = 0;
-    sweep(arena, true);
-    (void)visit_arena(arena, true, &budget);
+    if (!arena->pinned && (!only_brought || arena->commit != NULL)) purged += purge_arena(arena);
   }
   mia_os_unlock(&mia_arena_all.purge);
-  return mia_aword_get(&mia_arena_all.purged) - before;
+  return purged;
 }
 
 size_t mia_arena_purge_now(void) { return purge_all(false); }

@@ -108,10 +108,12 @@ static void give_huge_descriptor(mia_page *page, bool gone) {
   mia_os_unlock(&huge.lock);
 }
 
-static mia_page *make_huge(size_t size, size_t align, size_t lead) {
+static mia_page *make_huge(size_t size, size_t lead, const mia_single *wanted, bool *zero) {
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
-  char *start = mia_arena_huge_take(size, align, lead);
+  char *start = mia_arena_huge_take(
+      &(mia_huge){.size = size, .align = wanted->align, .lead = lead, .clean = wanted->clean},
+      zero);
   if (start == NULL) {
     give_huge_descriptor(page, true);
     return NULL;
@@ -148,7 +150,7 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   if (!large && wanted->only != NULL) return NULL;
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
   mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
-                         : make_huge(size, wanted->align, lead);
+                         : make_huge(size, lead, wanted, zero);
   if (page != NULL) begin_single(page, lead, size - lead);
   return page;
 }

@@ -83,6 +83,7 @@ typedef struct mia_single {
   size_t align;
   size_t offset;
   bool huge;       /* a mapping of its own */
+  bool clean;      /* if that is huge: one that reads as zero */
   bool edge;       /* with a lead, where guard.h wants one */
   mia_arena *only; /* NULL: any */
 } mia_single;

@@ -14,13 +14,14 @@
 
 static inline void world_of_arenas(void) {
   const mia_lock grow = MIA_LOCK_INIT(MIA_RANK_GROW), purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                 meta = MIA_LOCK_INIT(MIA_RANK_META);
+                 meta = MIA_LOCK_INIT(MIA_RANK_META), kept = MIA_LOCK_INIT(MIA_RANK_KEPT);
   fake_reset();
   memset(&mia_map_pages, 0, sizeof mia_map_pages);
   memset(&mia_arena_all, 0, sizeof mia_arena_all);
   mia_arena_all.grow = grow;
   mia_arena_all.purge = purge;
   mia_arena_all.meta = meta;
+  mia_arena_all.kept.lock = kept;
 }
 
 /* The page layer keeps spare descriptors of huge pages, which lie in metadata:

@@ -12,8 +12,15 @@ static bool is_zero(const char *p, size_t size) {
   return true;
 }
 
+static void *take(size_t size, size_t align) {
+  bool zero = false;
+  void *p = mia_arena_huge_take(&(mia_huge){.size = size, .align = align}, &zero);
+  ck_assert(zero);
+  return p;
+}
+
 static char *taken(size_t size, size_t align) {
-  char *p = mia_arena_huge_take(size, align, 0);
+  char *p = take(size, align);
   ck_assert_ptr_nonnull(p);
   return p;
 }
@@ -124,7 +131,7 @@ START_TEST(what_cannot_be_mapped_goes_back) {
   void *elsewhere = (void *)((uintptr_t)p - ((uintptr_t)1 << (MIA_POINTER_64 ? 34 : 0)));
   fake.place = elsewhere;
   fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 4096, 0));
+  ck_assert_ptr_null(take(SIZE, 4096));
   ck_assert_uint_eq(fake.mapped, mapped);
   fake.place = elsewhere;
   fake_refuse(FAKE_RESIZE | FAKE_RESERVE_LIVE, 1, FAKE_EVER);
@@ -136,7 +143,7 @@ END_TEST
 
 START_TEST(nothing_is_an_error_that_passes) {
   fake_refuse(FAKE_RESERVE_ALIGNED, 1, 1);
-  ck_assert_ptr_null(mia_arena_huge_take(SIZE, 1, 0));
+  ck_assert_ptr_null(take(SIZE, 1));
   ck_assert(used() == 0 && reserved() == 0);
   (void)taken(SIZE, 1);
 }

@@ -296,7 +296,8 @@ START_TEST(huge_blocks_are_no_regret) {
   dirty_much();
   excess_at(1000);
   size_t purged = fake.purged;
-  ck_assert_ptr_nonnull(mia_arena_huge_take(MUCH * SLICE, 1, 0));
+  bool zero;
+  ck_assert_ptr_nonnull(mia_arena_huge_take(&(mia_huge){.size = MUCH * SLICE, .align = 1}, &zero));
   give(&live); /* as much as before is in use or idle, and too much of it idle */
   excess_at(1010);
   ck_assert_uint_gt(fake.purged, purged);
