@@ -274,11 +274,14 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   if (regretted) {
     be_patient(e, now);
   } else {
+    size_t before = mia_aword_get(&mia_arena_all.purged);
     note_dropped(e, going_on, mia_arena_drop_kept(bound / 2, budget));
     purge_down_to(bound / 2, budget);
-    mia_aword_set(&e->going_on, mia_arena_idle() > bound / 2);
+    bool refused = mia_aword_get(&mia_arena_all.purged) == before;
+    mia_aword_set(&e->going_on, !refused && mia_arena_idle() > bound / 2);
     mia_acell_set(&e->at, now);
     mia_aword_set(&e->left, touched());
+    if (refused) be_patient(e, now);
   }
   mia_os_unlock(&mia_arena_all.purge);
 }

@@ -260,6 +260,22 @@ START_TEST(what_is_too_much_goes_bit_by_bit) {
 }
 END_TEST
 
+/* Where the OS refuses it is not asked again at each tick. */
+START_TEST(a_refusal_of_much_is_no_reason_to_hurry) {
+  mia_tick now = 1000;
+  dirty_much();
+  fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
+  excess_at(now);
+  size_t calls = fake_calls(FAKE_PURGE);
+  ck_assert_uint_gt(calls, 0);
+  for (mia_tick i = 1; i < SOON; i++) excess_at(now + i);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), calls);
+  fake_allow();
+  excess_at(now + 2 * SOON);
+  ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
+}
+END_TEST
+
 /* Who needs again what was purged is left alone, longer each time. */
 START_TEST(a_purge_that_is_regretted_is_not_repeated) {
   mia_tick now = 1000;
@@ -477,6 +493,7 @@ SUITE("arena/purge") {
   TEST(every_arena_is_visited);
   TEST(what_is_too_much_goes_bit_by_bit);
   TEST(what_is_too_much_goes_at_once);
+  TEST(a_refusal_of_much_is_no_reason_to_hurry);
   TEST(a_purge_that_is_regretted_is_not_repeated);
   TEST(what_is_needed_much_later_is_no_regret);
   TEST(huge_blocks_are_no_regret);
