@@ -3,14 +3,15 @@
 AC_DEFUN([MIA_UNWIND], [
 AC_CACHE_CHECK([whether a function can be given a personality], [mia_cv_personality], [
   mia_save_CFLAGS=$CFLAGS
-  CFLAGS="$CFLAGS -fexceptions"
+  CFLAGS="$CFLAGS -fexceptions -fvisibility=hidden"
   AC_LINK_IFELSE([AC_LANG_PROGRAM([[
 #if defined __ARM_EABI__ || defined __USING_SJLJ_EXCEPTIONS__ || defined __SEH__
 #error unwinds otherwise
 #endif
-__attribute__((used)) static int personality(void) { return 8; }
+int its_personality(void);
+__attribute__((used)) int its_personality(void) { return 8; }
 __attribute__((noinline)) static void frame(void (*f)(void)) {
-  __asm__ volatile(".cfi_personality 0x1b, %c0" : : "i"(personality));
+  __asm__ volatile(".cfi_personality 0x1b, its_personality");
   f();
 }]], [[frame((void (*)(void))main);]])], [mia_cv_personality=yes], [mia_cv_personality=no])
   CFLAGS=$mia_save_CFLAGS])

@@ -6,6 +6,7 @@
 #include "base/prelude.h"
 
 #include "api/caught.h"
+#include "api/force.h"
 
 #if MIA_HAVE_PERSONALITY
 #include <setjmp.h>
@@ -36,30 +37,33 @@ static attempt *find(uintptr_t stack, uintptr_t mark) {
   return (attempt *)word[0];
 }
 
+/* Seen by the assembler, and so by the linker. */
+int mia_api_personality(int version, int actions, uint64_t kind, void *exception, void *context);
+
 /* A thread that is cancelled unwinds too: it is let pass. */
-__attribute__((used)) static int personality(int version, int actions, uint64_t kind,
-                                             void *exception, void *context) {
+__attribute__((used)) int mia_api_personality(int version, int actions, uint64_t kind,
+                                              void *exception, void *context) {
   (void)version, (void)kind;
   if ((actions & FORCED) != 0 || begin_catch == NULL || end_catch == NULL) return CONTINUE_UNWIND;
   if ((actions & SEARCH_PHASE) != 0) return HANDLER_FOUND;
   if ((actions & HANDLER_FRAME) == 0) return CONTINUE_UNWIND;
   /* a program may keep its unwinder to itself: the frames of that are below, too */
   uintptr_t stack = get_stack != NULL ? get_stack(context) : (uintptr_t)&context;
-  attempt *a = find(stack, (uintptr_t)personality);
+  attempt *a = find(stack, (uintptr_t)mia_api_personality);
   a->exception = exception;
   longjmp(a->back, 1);
 }
 
 /* The frame itself: it has nothing to clean up. */
 mia_cold static void call(attempt *a) {
-  __asm__ volatile(".cfi_personality 0x1b, %c0" ::"i"(personality)); /* relative to its place */
+  __asm__ volatile(".cfi_personality 0x1b, " MIA_TEXT(mia_api_personality)); /* by its distance */
   a->self = a;
   a->result = a->function(a->arg);
   a->self = NULL;
 }
 
 void *mia_api_caught(void *(*function)(const void *arg), const void *arg) {
-  attempt a = {.mark = (uintptr_t)personality, .function = function, .arg = arg};
+  attempt a = {.mark = (uintptr_t)mia_api_personality, .function = function, .arg = arg};
   if (setjmp(a.back) == 0) {
     call(&a);
     return a.result;
