@@ -127,7 +127,6 @@ typedef struct mia_local {
 typedef struct mia_local_world {
   mia_local none;   /* [const] of a thread that has none yet: empty, UNPLAIN */
   mia_local ended;  /* [const] of a thread that had one and was told of its end: likewise */
-  mia_local first;  /* the first one in use */
   mia_local shared; /* [lock:shared] of threads that can have none, one at a time; else empty */
   mia_local first;  /* the first one in use */
   mia_lock shared_lock;
