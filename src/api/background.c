@@ -43,7 +43,7 @@ static void work(void) {
     delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
     long ms = rest(delay);
     (void)mia_aword_swap_acq(&mia_api_all.background, CALM);
-    mia_api_give_back(self, mia_os_now(), (mia_budget)MIA_BUDGET_ALL);
+    (void)mia_api_give_back(self, mia_os_now(), (mia_budget)MIA_BUDGET_ALL);
     size_t before = purged;
     purged = mia_aword_get(&mia_arena_all.purged);
     vain = purged == before ? vain + ms : 0;

@@ -22,10 +22,11 @@ enum { WATCH_DELAYS = 3 };
 
 /* A thread that has made memory idle sees to it that it looks again, a few times
  * in every tick of the clock, however little it does from now on: once would not
- * do, as what it does next may still be in this tick, and then nothing for long. */
-static void watch(mia_local *self, mia_tick now) {
+ * do, as what it does next may still be in this tick, and then nothing for long.  Where
+ * the budget of this look did not suffice the next slow path looks again. */
+static void watch(mia_local *self, mia_tick now, bool done) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  self->calm = true;
+  self->calm = done;
   if (self->stirred) self->watch = now + (mia_tick)(delay * WATCH_DELAYS);
   self->stirred = false;
   bool wanted = delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch));
@@ -50,9 +51,9 @@ void mia_api_look_at_clock(mia_local *self) {
 void mia_api_look_after_free(mia_local *self) {
   int error = errno;
   mia_tick now = mia_os_now();
-  mia_api_give_back(self, now, (mia_budget)MIA_API_LOOK);
+  bool done = mia_api_give_back(self, now, (mia_budget){.left = MIA_API_LOOK});
   mia_api_stir_background();
-  if (!mia_local_is_none(self)) watch(self, now);
+  if (!mia_local_is_none(self)) watch(self, now, done);
   errno = error;
 }
 

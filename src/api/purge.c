@@ -85,10 +85,11 @@ static void keep_limit(mia_local *self, mia_budget *budget) {
     mia_api_warn("MIALLOC_LIMIT: seven eighths of it are in use");
 }
 
-void mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget) {
+bool mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
   if (delay >= 0) give_back(self, now, (mia_tick)delay, &budget);
   keep_limit(self, &budget);
+  return !mia_budget_is_spent(&budget);
 }
 
 bool mia_api_purge(void) {

@@ -6,10 +6,10 @@
 #include "local/local.h"
 
 /* The budget of a thread of the program: what takes some 150 us on a machine of 2020. */
-#define MIA_API_LOOK {.left = 2 * MIA_MIB}
+#define MIA_API_LOOK (2 * MIA_MIB)
 
-/* What is due to go back now, as far as the budget goes. */
-void mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget);
+/* What is due to go back now, as far as the budget goes.  False: it did not suffice. */
+bool mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget);
 
 /* All that can, at once; true if anything did. */
 bool mia_api_purge(void);

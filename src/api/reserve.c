@@ -1,7 +1,7 @@
 /* reserve.c -- arenas that a program reserves or brings. */
 #include "base/prelude.h"
 
-#include "arena/arena.h"
+#include "arena/reserve.h"
 #include "os/os.h"
 
 #include <mialloc/heap.h>

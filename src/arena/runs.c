@@ -21,13 +21,13 @@ static size_t words_at(const mia_arena *arena, unsigned level) {
   return words;
 }
 
-size_t mia_runs_words(size_t slices) {
+size_t mia_arena_run_words(size_t slices) {
   size_t words = regions_of(slices), sum = words;
   while (words > FAN) sum += words = above(words);
   return sum;
 }
 
-void mia_runs_begin(mia_arena *arena, mia_aword *words) {
+void mia_arena_begin_runs(mia_arena *arena, mia_aword *words) {
   size_t count = regions_of(arena->slices);
   arena->runs_top = 0;
   arena->runs[0] = words;
@@ -71,13 +71,18 @@ static size_t begin_of_run(const mia_arena *arena, size_t at) {
 static size_t end_of_region(size_t region) { return (region + 1) << MIA_REGION_SHIFT; }
 
 /* A run that begins in one region and goes on through others counts in each. */
-void mia_runs_raise(mia_arena *arena, size_t first, size_t count) {
+void mia_arena_raise_runs(mia_arena *arena, size_t first, size_t count) {
   size_t end = end_of_run(arena, first + count);
   for (size_t at = begin_of_run(arena, first); at < end;) {
     size_t region = at >> MIA_REGION_SHIFT;
     raise_region(arena, region, end - at < MIA_RUN_MAX ? end - at : MIA_RUN_MAX);
     at = end_of_region(region);
   }
+}
+
+void mia_arena_free_again(mia_arena *arena, size_t first, size_t slices) {
+  mia_map_give(arena->free, first, slices);
+  mia_arena_raise_runs(arena, first, slices);
 }
 
 /* ---- lowering ---- */
@@ -101,7 +106,7 @@ static size_t longest_in(const mia_arena *arena, size_t region) {
   return longest;
 }
 
-void mia_runs_lower(mia_arena *arena, size_t region, uintptr_t before) {
+void mia_arena_lower_run(mia_arena *arena, size_t region, uintptr_t before) {
   lower_word(&arena->runs[0][region], before, longest_in(arena, region));
 }
 
@@ -116,7 +121,7 @@ static size_t largest_of(const mia_arena *arena, unsigned level, size_t first) {
   return largest;
 }
 
-void mia_runs_lower_root(mia_arena *arena, uintptr_t before) {
+void mia_arena_lower_root(mia_arena *arena, uintptr_t before) {
   lower_word(arena->root, before, largest_of(arena, arena->runs_top, 0));
 }
 
@@ -135,7 +140,7 @@ static size_t down(mia_arena *arena, unsigned level, size_t node, size_t length)
   return MIA_MAP_NONE;
 }
 
-size_t mia_runs_next(mia_arena *arena, size_t from, size_t length) {
+size_t mia_arena_next_run(mia_arena *arena, size_t from, size_t length) {
   unsigned level = 0;
   size_t node = from;
   for (;;) {

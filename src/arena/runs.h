@@ -29,26 +29,26 @@ mia_static_assert(MIA_RUN_MAX >= 2 * MIA_SPAN_MAX_SLICES - 1, "any span, anywher
 mia_inline size_t mia_run_length(uintptr_t word) { return word & MIA_RUN_MAX; }
 
 /* How many words an arena needs beside its root. */
-size_t mia_runs_words(size_t slices);
+size_t mia_arena_run_words(size_t slices);
 
 /* Lets an arena have `words', all zero. */
-void mia_runs_begin(mia_arena *arena, mia_aword *words);
+void mia_arena_begin_runs(mia_arena *arena, mia_aword *words);
 
 /* Slices have just become free. */
-void mia_runs_raise(mia_arena *arena, size_t first, size_t count);
+void mia_arena_raise_runs(mia_arena *arena, size_t first, size_t count);
 
 /* The first region from `from' on with a run of `length', by what the words say;
  * MIA_MAP_NONE: none. */
-size_t mia_runs_next(mia_arena *arena, size_t from, size_t length);
+size_t mia_arena_next_run(mia_arena *arena, size_t from, size_t length);
 
 /* What the word of a region said before a search of the region that failed; and what
  * that led to. */
 mia_inline uintptr_t mia_runs_word(const mia_arena *arena, size_t region) {
   return mia_aword_get_acq(&arena->runs[0][region]);
 }
-void mia_runs_lower(mia_arena *arena, size_t region, uintptr_t before);
+void mia_arena_lower_run(mia_arena *arena, size_t region, uintptr_t before);
 
 /* The same of the root, after a search of the whole arena. */
-void mia_runs_lower_root(mia_arena *arena, uintptr_t before);
+void mia_arena_lower_root(mia_arena *arena, uintptr_t before);
 
 #endif

@@ -28,7 +28,7 @@ static bool wait_for_readers(void) {
 
 /* The first slices that ever were free: those behind the head. */
 static size_t head_slices(const mia_arena *arena) {
-  const char *end = (const char *)(arena->runs[0] + mia_runs_words(arena->slices));
+  const char *end = (const char *)(arena->runs[0] + mia_arena_run_words(arena->slices));
   return mia_slices_of((size_t)(end - arena->start));
 }
 

@@ -17,9 +17,14 @@ api/hook.c      -
 api/handler.c   -
 base/fail.c     at_misuse
 arena/arena.c   -
+arena/reserve.c -
 arena/purge.c   -
 local/heap.c    keep_blocks drop_blocks
-local/thread.c  mia_api_stir_background mia_os_unlock mia_os_renew_lock
+local/thread.c  mia_api_stir_background
+local/spare.c   drop drop_or_age
+api/dlopen.c    -
+api/atfork.c    -
+api/caught.c    -
 '
 case `$CC -dumpmachine` in
   x86_64*) if grep -q '^#define MIA_DEBUG 1' config.h; then most=3072; else most=2048; fi;;

@@ -7,6 +7,7 @@
 #include "arena/arena.h"
 #include "arena/meta.h"
 #include "arena/purge.h"
+#include "arena/reserve.h"
 #include "arena/unload.h"
 #include "local/heap.h"
 #include "map/pagemap.h"

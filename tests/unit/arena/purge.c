@@ -3,6 +3,7 @@
 
 #include "arena/huge.h"
 #include "arena/purge.h"
+#include "arena/reserve.h"
 #include "map/bitmap.h"
 
 #include <pthread.h>

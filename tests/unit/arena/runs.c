@@ -20,12 +20,12 @@ static void begin(void) {
   memset(bits, 0, sizeof bits);
   memset(words, 0, sizeof words);
   arena = (mia_arena){.slices = SLICES, .free = bits, .root = &arena.own_root};
-  mia_runs_begin(&arena, words);
+  mia_arena_begin_runs(&arena, words);
 }
 
 static void give(size_t first, size_t count) {
   mia_map_give(bits, first, count);
-  mia_runs_raise(&arena, first, count);
+  mia_arena_raise_runs(&arena, first, count);
 }
 
 static void take(size_t first, size_t count) { ck_assert(mia_map_claim(bits, first, count)); }
@@ -48,11 +48,11 @@ static size_t longest(size_t region) {
 }
 
 START_TEST(words_fit_where_they_lie) {
-  ck_assert_uint_le(mia_runs_words(SLICES), sizeof words / sizeof words[0]);
+  ck_assert_uint_le(mia_arena_run_words(SLICES), sizeof words / sizeof words[0]);
   ck_assert_uint_eq(arena.runs_top, 2);
-  ck_assert_uint_eq(mia_runs_words(1), 1);
-  ck_assert_uint_eq(mia_runs_words(64 * REGION), 64);
-  ck_assert_uint_eq(mia_runs_words(64 * REGION + 1), 65 + 2);
+  ck_assert_uint_eq(mia_arena_run_words(1), 1);
+  ck_assert_uint_eq(mia_arena_run_words(64 * REGION), 64);
+  ck_assert_uint_eq(mia_arena_run_words(64 * REGION + 1), 65 + 2);
 }
 END_TEST
 
@@ -81,14 +81,14 @@ END_TEST
 
 START_TEST(the_first_that_suffices_is_found) {
   const size_t places[] = {70, 64 * 64 + 3, 5, 64 * 3, 4000};
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 1), MIA_MAP_NONE);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 1), MIA_MAP_NONE);
   for (size_t i = 0; i < 5; i++) give(places[i] * REGION + 7, 10 + i);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 1), 5);
-  ck_assert_uint_eq(mia_runs_next(&arena, 6, 1), 70);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 13), 64 * 3);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 14), 4000);
-  ck_assert_uint_eq(mia_runs_next(&arena, 4001, 11), 64 * 64 + 3);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 15), MIA_MAP_NONE);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 1), 5);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 6, 1), 70);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 13), 64 * 3);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 14), 4000);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 4001, 11), 64 * 64 + 3);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 15), MIA_MAP_NONE);
 }
 END_TEST
 
@@ -96,15 +96,15 @@ END_TEST
 START_TEST(a_search_in_vain_lowers) {
   give(4000 * REGION, 20);
   take(4000 * REGION, 19);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 20), 4000);
-  mia_runs_lower(&arena, 4000, mia_runs_word(&arena, 4000));
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), 4000);
+  mia_arena_lower_run(&arena, 4000, mia_runs_word(&arena, 4000));
   ck_assert_uint_eq(said(4000), 1);
   uintptr_t before = mia_aword_get(arena.root);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 20), MIA_MAP_NONE);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), MIA_MAP_NONE);
   ck_assert_uint_eq(mia_run_length(mia_aword_get(&arena.runs[1][4000 / 64])), 1);
-  ck_assert_uint_eq(mia_runs_next(&arena, 0, 20), MIA_MAP_NONE);
+  ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), MIA_MAP_NONE);
   ck_assert_uint_eq(mia_run_length(mia_aword_get(&arena.runs[2][0])), 1);
-  mia_runs_lower_root(&arena, before);
+  mia_arena_lower_root(&arena, before);
   ck_assert_uint_eq(root(), 1);
 }
 END_TEST
@@ -116,10 +116,10 @@ START_TEST(what_was_given_meanwhile_is_not_lowered) {
   take(50, 2);
   give(60, 2);
   take(60, 2);
-  mia_runs_lower(&arena, 0, before);
+  mia_arena_lower_run(&arena, 0, before);
   ck_assert_uint_eq(said(0), 2);
   mia_aword_set(&arena.runs[2][0], 0);
-  mia_runs_lower_root(&arena, before_root + (1 << MIA_RUN_BITS));
+  mia_arena_lower_root(&arena, before_root + (1 << MIA_RUN_BITS));
   ck_assert_uint_eq(root(), 2);
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(R1_no_run_is_longer_than_is_said) {
       take(given[old].first, given[old].count);
       given[old].count = 0;
       size_t region = given[old].first / REGION;
-      mia_runs_lower(&arena, region, mia_runs_word(&arena, region));
+      mia_arena_lower_run(&arena, region, mia_runs_word(&arena, region));
       ck_assert_uint_eq(said(region), longest(region));
     }
   }

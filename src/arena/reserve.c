@@ -1,0 +1,263 @@
+/* reserve.c -- reserving address space, and making arenas of it. */
+#include "base/prelude.h"
+
+#include "arena/arena.h"
+#include "arena/dirt.h"
+#include "arena/reserve.h"
+#include "arena/runs.h"
+#include "base/bits.h"
+#include "map/bitmap.h"
+#include "map/pagemap.h"
+#include "os/os.h"
+
+#include <string.h>
+
+mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
+                                 .purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
+                                 .kept = {.lock = MIA_LOCK_INIT(MIA_RANK_KEPT)},
+                                 .meta = MIA_LOCK_INIT(MIA_RANK_META)};
+
+/* The bug that this project grew from (doc/portability.md), so that tests/matrix
+ * can show that it would see it.  1: the first arena lies in an array of bytes at
+ * 4 mod 8, of which most hosts die.  2: the same without a place of its own,
+ * which must not compile.  Never in a normal build. */
+#ifndef MIA_TEST_SEED_BUG
+#define MIA_TEST_SEED_BUG 0
+#endif
+#if MIA_TEST_SEED_BUG == 1
+static alignas(8) char seed[4 + sizeof(mia_arena)];
+#define FIRST ((mia_arena *)(void *)(seed + 4))
+#elif MIA_TEST_SEED_BUG == 2
+static char seed[sizeof(mia_arena)];
+mia_assert_holds(seed, mia_acell);
+#define FIRST ((mia_arena *)(void *)seed)
+#else
+#define FIRST (&mia_arena_all.first)
+#endif
+
+static size_t cells_of(size_t slices) { return (slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT; }
+
+static size_t head_size(size_t slices) {
+  return mia_align_up(sizeof(mia_arena), MIA_DESCRIPTOR_SIZE) + slices * sizeof(mia_descriptor) +
+         MIA_ARENA_BITMAPS * cells_of(slices) * sizeof(mia_acell) +
+         mia_arena_run_words(slices) * sizeof(mia_aword);
+}
+
+/* What becomes an arena: `start' is the first slice boundary in it. */
+typedef struct range {
+  char *whole;
+  size_t size;
+  char *start;
+  bool live;
+  bool locked;
+} range;
+
+static void unreserve(const range *r) { (void)mia_os_release(r->whole, r->size); }
+
+/* A range with room for `slices': LIVE if the system lets us have so much that
+ * we may never touch, and without backing it, else RESERVED, unless it is to be
+ * committed. */
+static bool reserve(size_t slices, const mia_arena_wish *wish, range *r) {
+  r->size = (slices << MIA_SLICE_SHIFT) + MIA_SLICE_SIZE - mia_os_page_size();
+  r->live = true;
+  r->locked = !wish->commit && mia_os_locks();
+  r->whole = r->locked ? NULL : mia_os_reserve(r->size, true);
+  if (r->whole == NULL && !wish->commit) {
+    r->live = false;
+    r->whole = mia_os_reserve(r->size, false);
+  }
+  if (r->whole == NULL) return false;
+  (wish->large ? mia_os_large_pages : mia_os_small_pages)(r->whole, r->size);
+  r->start = r->whole + (-(uintptr_t)r->whole & (MIA_SLICE_SIZE - 1));
+  if (mia_map_cover(r->start, slices << MIA_SLICE_SHIFT)) return true;
+  unreserve(r);
+  return false;
+}
+
+/* Where an arena was unloaded, or behind them all.  Arenas for all come last: who
+ * waits for a new one looks at the count. */
+static size_t empty_place(size_t count) {
+  size_t i = 0;
+  if (mia_aword_get(&mia_arena_all.unloaded) == 0) return count;
+  while (mia_arena_nth(i) != &mia_arena_all.none) i++;
+  mia_aword_sub(&mia_arena_all.unloaded, 1);
+  return i;
+}
+
+static void publish(mia_arena *arena, const range *r, size_t head) {
+  arena->start = r->start;
+  arena->live = r->live;
+  arena->locked = r->locked;
+  arena->whole = r->whole;
+  arena->whole_size = r->size;
+  mia_aword_add(&mia_arena_all.reserved, r->size);
+  size_t count = mia_aword_get(&mia_arena_all.count);
+  size_t i = arena->exclusive ? empty_place(count) : count;
+  arena->root = arena->exclusive ? &arena->own_root : &mia_arena_all.longest[i];
+  mia_arena_free_again(arena, head, arena->slices - head);
+  mia_aword_set_rel(&mia_arena_all.at[i],
+                    (uintptr_t)arena | (arena->exclusive ? MIA_ARENA_EXCLUSIVE : 0));
+  if (i == count) mia_aword_set_rel(&mia_arena_all.count, count + 1);
+}
+
+static void point_bitmaps(mia_arena *arena, mia_acell *cells, size_t each) {
+  arena->free = cells;
+  arena->committed = cells + each;
+  arena->dirty = cells + 2 * each;
+  arena->aged = cells + 3 * each;
+}
+
+static bool make_first(size_t slices) {
+  range r;
+  if (!reserve(slices, &(mia_arena_wish){0}, &r)) return false;
+  mia_arena *arena = FIRST;
+  arena->descriptors = mia_arena_all.first_descriptors;
+  arena->slices = slices;
+  point_bitmaps(arena, mia_arena_all.first_bits[0], MIA_ARENA_FIRST_CELLS);
+  mia_arena_begin_runs(arena, mia_arena_all.first_runs);
+  publish(arena, &r, 0);
+  return true;
+}
+
+/* An arena whose head, which is LIVE and zero, lies in its first slices. */
+static mia_arena *lay_out(char *start, size_t slices) {
+  mia_arena *arena = (void *)start;
+  arena->descriptors = (void *)(start + mia_align_up(sizeof *arena, MIA_DESCRIPTOR_SIZE));
+  mia_acell *cells = (void *)(arena->descriptors + slices);
+  arena->slices = slices;
+  point_bitmaps(arena, cells, cells_of(slices));
+  mia_arena_begin_runs(arena, (void *)(cells + MIA_ARENA_BITMAPS * cells_of(slices)));
+  return arena;
+}
+
+static mia_arena *make_next(size_t slices, const mia_arena_wish *wish) {
+  range r;
+  if (!reserve(slices, wish, &r)) return NULL;
+  size_t head = mia_slices_of(head_size(slices));
+  if (!r.live && !mia_os_commit(r.start, head << MIA_SLICE_SHIFT)) {
+    unreserve(&r);
+    return NULL;
+  }
+  mia_arena *arena = lay_out(r.start, slices);
+  arena->exclusive = wish->exclusive;
+  publish(arena, &r, head);
+  return arena;
+}
+
+/* The least number of slices of an arena with `slices' in a row beside its head. */
+static size_t with_head(size_t slices) { return slices + mia_slices_of(head_size(slices)) + 1; }
+
+static bool has_room(bool exclusive) {
+  return mia_aword_get(&mia_arena_all.count) < MIA_ARENA_COUNT ||
+         (exclusive && mia_aword_get(&mia_arena_all.unloaded) > 0);
+}
+
+/* ---- memory that a program brings ---- */
+
+static bool commit_own(const mia_arena_own *own, char *start, size_t size, bool *zero) {
+  *zero = false;
+  return own->commit != NULL ? own->commit(true, start, size, zero, own->commit_arg)
+                             : mia_os_commit(start, size);
+}
+
+/* What is not known to be zero is dirty. */
+static void describe(mia_arena *arena, const mia_arena_own *own, size_t slices, size_t head) {
+  arena->exclusive = own->exclusive;
+  arena->brought = !own->reserved;
+  arena->pinned = own->pinned || own->commit == NULL;
+  arena->commit = own->commit;
+  arena->commit_arg = own->commit_arg;
+  if (!own->zero) {
+    mia_map_set(arena->dirty, 0, slices);
+    mia_aword_set(&arena->top, slices);
+    if (!arena->pinned) mia_aword_add(&mia_arena_all.idle, (slices - head) << MIA_SLICE_SHIFT);
+  }
+  mia_map_set(arena->committed, 0, own->committed ? slices : head);
+}
+
+/* Whether there can be so much memory there. */
+static bool can_be(const mia_arena_own *own) {
+  uintptr_t start = (uintptr_t)own->start, last = start + own->size - 1;
+  return start != 0 && last >= start && mia_map_has(own->start) && mia_map_has((void *)last);
+}
+
+mia_arena *mia_arena_manage(const mia_arena_own *own) {
+  range r = {.whole = own->start, .size = own->size, .live = own->committed && own->commit == NULL};
+  size_t lead = -(uintptr_t)own->start & (MIA_SLICE_SIZE - 1);
+  size_t slices = own->size > lead ? (own->size - lead) >> MIA_SLICE_SHIFT : 0;
+  size_t head = mia_slices_of(head_size(slices));
+  if (!can_be(own) || slices <= head) return NULL;
+  r.start = own->start + lead;
+  bool zero = own->zero;
+  if (!own->committed && !commit_own(own, r.start, head << MIA_SLICE_SHIFT, &zero)) return NULL;
+  if (!zero) memset(r.start, 0, head << MIA_SLICE_SHIFT);
+  mia_arena *arena = NULL;
+  mia_os_lock(&mia_arena_all.grow);
+  if (has_room(own->exclusive) && mia_map_cover(r.start, slices << MIA_SLICE_SHIFT)) {
+    arena = lay_out(r.start, slices);
+    describe(arena, own, slices, head);
+    publish(arena, &r, head);
+  }
+  mia_os_unlock(&mia_arena_all.grow);
+  return arena;
+}
+
+/* ---- memory that a program wants ---- */
+
+/* In large OS pages that the system has set aside.  They are never purged: what
+ * the kernel takes back of them it takes in whole pages. */
+static mia_arena *reserve_large(const mia_arena_wish *wish, size_t slices) {
+  size_t size = mia_align_up(slices << MIA_SLICE_SHIFT, MIA_OS_LARGE_PAGE);
+  char *start = mia_os_reserve_huge(NULL, size, MIA_OS_LARGE_PAGE, -1);
+  if (start == NULL) return NULL;
+  mia_arena *arena = mia_arena_manage(&(mia_arena_own){.start = start,
+                                                       .size = size,
+                                                       .committed = true,
+                                                       .pinned = true,
+                                                       .zero = true,
+                                                       .exclusive = wish->exclusive,
+                                                       .reserved = true});
+  if (arena == NULL) (void)mia_os_release(start, size);
+  return arena;
+}
+
+mia_arena *mia_arena_reserve_os(const mia_arena_wish *wish) {
+  if (wish->size == 0 || wish->size > MIA_SIZE_MAX / 2) return NULL;
+  size_t slices = with_head(mia_slices_of(wish->size));
+  mia_arena *arena = wish->large ? reserve_large(wish, slices) : NULL;
+  if (arena != NULL) return arena;
+  mia_os_lock(&mia_arena_all.grow);
+  if (has_room(wish->exclusive)) arena = make_next(slices, wish);
+  mia_os_unlock(&mia_arena_all.grow);
+  return arena;
+}
+
+/* ---- more of them on demand ---- */
+
+/* How many slices the next arena should have: as many as there are already, so
+ * that few arenas reach any size and a small process stays small. */
+static size_t next_slices(size_t needed) {
+  size_t slices = mia_aword_get(&mia_arena_all.reserved) >> MIA_SLICE_SHIFT;
+  if (slices < MIA_ARENA_FIRST_SLICES) slices = MIA_ARENA_FIRST_SLICES;
+  if (slices > MIA_ARENA_MAX_SLICES) slices = MIA_ARENA_MAX_SLICES;
+  return slices > needed ? slices : needed;
+}
+
+bool mia_arena_grow(size_t slices, size_t seen) {
+  bool grown = false;
+  mia_os_lock(&mia_arena_all.grow);
+  size_t count = mia_aword_get(&mia_arena_all.count);
+  if (count != seen) {
+    grown = true;
+  } else if (count < MIA_ARENA_COUNT) {
+    bool first = count == 0 && slices <= MIA_ARENA_FIRST_SLICES;
+    size_t least = first ? slices : with_head(slices);
+    size_t size = first ? MIA_ARENA_FIRST_SLICES : next_slices(least);
+    do {
+      grown = first ? make_first(size) : make_next(size, &(mia_arena_wish){0}) != NULL;
+      size /= 2;
+    } while (!grown && size >= least);
+  }
+  mia_os_unlock(&mia_arena_all.grow);
+  return grown;
+}
