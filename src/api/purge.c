@@ -52,8 +52,8 @@ static void trim_due(mia_local *self, mia_budget *budget) {
 
 static void trim_excess(mia_local *self, mia_budget *budget) {
   if (mia_local_loose() <= idle_bound()) return;
-  if (!mia_local_is_none(self)) mia_local_trim_own(self, false, budget);
   (void)mia_local_trim_pool(self, mia_local_main_heap(), MIA_TRIM_LOOSE, budget);
+  if (!mia_local_is_none(self)) mia_local_trim_own(self, false, budget);
 }
 
 static void give_back(mia_local *self, mia_tick now, mia_tick delay, mia_budget *budget) {

@@ -25,10 +25,11 @@ enum { MIA_LOCAL_UNPLAIN = 1 };
  * names none; the pages of others are linked, so that all can be found.
  * Structures of heaps are recycled, never unmapped; `generation' tells whose. */
 typedef struct mia_heap {
-  mia_page *pool[MIA_CLASS_COUNT];   /* [lock:pool] pages with room and without owner */
-  mia_aword pooled[MIA_CLASS_COUNT]; /* [any] their number: advice */
+  mia_page *pool_last[MIA_CLASS_COUNT]; /* [lock:pool] the one that is there for the longest time */
+  mia_page *pool[MIA_CLASS_COUNT];      /* [lock:pool] pages with room and without owner */
+  mia_aword pooled[MIA_CLASS_COUNT];    /* [any] their number: advice */
   mia_page
-      *trim_next[MIA_CLASS_COUNT]; /* [lock:pool] where trimming goes on; NULL: with the first */
+      *trim_next[MIA_CLASS_COUNT]; /* [lock:pool] where trimming goes on; NULL: with the last */
   mia_aword trimming;              /* [any] the class that trimming goes on with: advice */
   mia_page *pages;          /* [lock:pool] linked by heap_next: all, or the main heap's huge ones */
   struct mia_local *locals; /* [lock:pool] linked by sibling; not the main heap's */

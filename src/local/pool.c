@@ -16,7 +16,10 @@ static void link_page(mia_page *page) {
   mia_page **head = &mia_local_heap_of(page)->pool[page->size_class];
   page->prev = NULL;
   page->next = *head;
-  if (*head != NULL) (*head)->prev = page;
+  if (*head != NULL)
+    (*head)->prev = page;
+  else
+    mia_local_heap_of(page)->pool_last[page->size_class] = page;
   *head = page;
   mia_aword_set(&page->listed, 1);
   mia_aword_add(&mia_local_heap_of(page)->pooled[page->size_class], 1);
@@ -29,8 +32,11 @@ static void unlink_page(mia_page *page) {
     page->prev->next = page->next;
   else
     heap->pool[page->size_class] = page->next;
-  if (page->next != NULL) page->next->prev = page->prev;
-  if (heap->trim_next[page->size_class] == page) heap->trim_next[page->size_class] = page->next;
+  if (page->next != NULL)
+    page->next->prev = page->prev;
+  else
+    heap->pool_last[page->size_class] = page->prev;
+  if (heap->trim_next[page->size_class] == page) heap->trim_next[page->size_class] = page->prev;
   mia_aword_sub(&heap->pooled[page->size_class], 1);
   if (is_loose(page)) mia_aword_sub(&mia_local_all.loose, page->slices);
   /* Last: who has the page and sees this may retire it without the lock. */
@@ -86,16 +92,17 @@ static bool is_wanted(mia_page *page, mia_trim which) {
   return which == MIA_TRIM_ALL || is_loose(page);
 }
 
+/* Those first that are there for the longest time: others have freed the most of them. */
 mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
                                        mia_budget *budget, bool *more) {
   mia_page *taken = NULL, *next;
   *more = false;
   if (mia_aword_get(&heap->pooled[size_class]) == 0) return NULL;
   mia_os_lock(&mia_local_all.pool_lock);
-  mia_page *page = which != MIA_TRIM_ALL ? heap->trim_next[size_class] : NULL;
-  if (page == NULL) page = heap->pool[size_class];
+  mia_page *page = which == MIA_TRIM_DUE ? heap->trim_next[size_class] : NULL;
+  if (page == NULL) page = heap->pool_last[size_class];
   for (; page != NULL && !mia_budget_is_spent(budget); page = next) {
-    next = page->next;
+    next = page->prev;
     mia_budget_spend(budget, MIA_BUDGET_PAGE);
     if (!is_wanted(page, which) || !mia_owner_claim(page)) continue;
     mia_budget_spend(budget, MIA_BUDGET_BLOCKS);
@@ -104,7 +111,7 @@ mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_
     page->next = taken;
     taken = page;
   }
-  heap->trim_next[size_class] = page;
+  if (which == MIA_TRIM_DUE) heap->trim_next[size_class] = page;
   *more = page != NULL;
   mia_os_unlock(&mia_local_all.pool_lock);
   return taken;

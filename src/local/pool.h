@@ -31,7 +31,7 @@ typedef enum mia_trim { MIA_TRIM_DUE, MIA_TRIM_LOOSE, MIA_TRIM_ALL } mia_trim;
 bool mia_local_grow_older(mia_page *page);
 
 /* Takes them out, as many as the budget lets; the caller has them, linked by next.  *more:
- * there may be others, with which the next call goes on, but for all it begins anew. */
+ * there may be others, with which the next call for those that are due goes on. */
 mia_page *mia_local_pool_take_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
                                        mia_budget *budget, bool *more);
 

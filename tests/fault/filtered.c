@@ -172,7 +172,8 @@ static void huge_blocks_come_and_go(void) {
     mia_free(q != NULL ? q : p);
     need(errno == MODEL_ERRNO);
   }
-  /* Either call gives it back. */
+  /* Either call gives it back, as soon as the mappings are not kept for others. */
+  (void)mia_purge();
   if (!is_refused(MUNMAP) || !is_refused(MADVISE)) need(resident() < before + size / 2);
 }
 
