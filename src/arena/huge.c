@@ -109,9 +109,9 @@ bool mia_arena_huge_release(void *start, size_t size) {
   return true;
 }
 
-bool mia_arena_huge_give(void *start, size_t size) {
+bool mia_arena_huge_give(void *start, size_t size, bool keep) {
   count_unused(size);
-  if (mia_arena_keep(start, size)) return true;
+  if (keep && mia_arena_keep(start, size)) return true;
   if (mia_arena_huge_release(start, size)) return true;
   (void)mia_os_purge(start, size);
   return false;

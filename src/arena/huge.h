@@ -17,9 +17,10 @@ typedef struct mia_huge {
 /* Memory for it; *zero: it reads as zero, also where that was not asked for. */
 void *mia_arena_huge_take(const mia_huge *wanted, bool *zero);
 
-/* It is kept (kept.h) or unmapped.  False: the kernel could not unmap it, for now; what
- * it held is then purged. */
-bool mia_arena_huge_give(void *start, size_t size);
+/* It is kept, if it may be (kept.h), or unmapped.  False: the kernel could not unmap it,
+ * for now; what it held is then purged.  What grew is best not kept: blocks that grow
+ * begin elsewhere, and need the room behind them. */
+bool mia_arena_huge_give(void *start, size_t size, bool keep);
 
 /* Tries that again. */
 bool mia_arena_huge_release(void *start, size_t size);

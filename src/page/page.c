@@ -185,7 +185,7 @@ mia_page *mia_page_require_odd(const void *p) {
 /* ---- retiring ---- */
 
 static void retire_huge(mia_page *page) {
-  bool gone = mia_arena_huge_give(mia_page_span(page), page->lead + page->size);
+  bool gone = mia_arena_huge_give(mia_page_span(page), page->lead + page->size, !page->grown);
   give_huge_descriptor(page, gone);
 }
 
@@ -305,6 +305,7 @@ static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clea
   if (span != NULL) page->start = span + page->lead;
   mia_page_show(page);
   if (size > page->size) *clean = page->size;
+  page->grown |= span != NULL && size > page->size;
   return span != NULL;
 }
 

@@ -58,6 +58,7 @@ typedef struct mia_page {
   uint16_t due;               /* [own] the countdown's start: owner.h */
   uint16_t away;              /* [own] trim.h */
   uint8_t age;                /* [own], and [lock:pool] while listed: pool.h */
+  bool grown;                 /* [own] a huge one grew where it was, or moved */
   uint64_t gone;              /* [own] a bit for each OS page given back: trim.h */
   struct mia_page *next;      /* [own] in the owner's bin, [lock:pool] in the pool */
   struct mia_page *prev;      /* likewise */

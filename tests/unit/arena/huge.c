@@ -49,7 +49,7 @@ START_TEST(taken_is_zero_aligned_counted_and_gone_when_given) {
     need_at(mia_is_aligned(p, align) && is_zero(p, SIZE), align);
     need_at(used() == SIZE && reserved() == SIZE && fake.live == SIZE, align);
     mark(p, SIZE);
-    need_at(mia_arena_huge_give(p, SIZE), align);
+    need_at(mia_arena_huge_give(p, SIZE, true), align);
     need_at(used() == 0 && reserved() == 0 && fake.mapped == 0, align);
   }
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used_peak), SIZE);
@@ -69,7 +69,7 @@ START_TEST(resized_keeps_content_and_gets_a_zero_tail) {
     mark(p, size);
     need_at(used() == size && reserved() == size && fake.mapped == size, i);
   }
-  ck_assert(mia_arena_huge_give(p, size));
+  ck_assert(mia_arena_huge_give(p, size, true));
 }
 END_TEST
 
@@ -82,7 +82,7 @@ START_TEST(what_grows_is_backed_by_large_os_pages) {
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
   p = mia_arena_huge_resize(p, least, 0, least - 4096, true);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
-  ck_assert(mia_arena_huge_give(p, least - 4096));
+  ck_assert(mia_arena_huge_give(p, least - 4096, true));
 }
 END_TEST
 
@@ -118,7 +118,7 @@ START_TEST(a_refused_resize_changes_nothing) {
   fake_allow();
   ck_assert(marked(p, SIZE) && fake_is_live(p, SIZE));
   ck_assert(used() == SIZE && reserved() == SIZE && fake.mapped == SIZE);
-  ck_assert(mia_arena_huge_give(p, SIZE));
+  ck_assert(mia_arena_huge_give(p, SIZE, true));
 }
 END_TEST
 
@@ -153,7 +153,7 @@ START_TEST(what_cannot_be_unmapped_is_purged) {
   char *p = taken(SIZE, 1);
   mark(p, SIZE);
   fake_refuse(FAKE_RELEASE, 1, 1);
-  ck_assert(!mia_arena_huge_give(p, SIZE));
+  ck_assert(!mia_arena_huge_give(p, SIZE, true));
   ck_assert_uint_eq(fake.purged, SIZE);
   ck_assert(used() == 0 && reserved() == SIZE);
   ck_assert(mia_arena_huge_release(p, SIZE));
@@ -181,7 +181,7 @@ START_TEST(detached_from_a_span_without_copying) {
   mia_arena_give(span.arena, span.start, 4, 0);
   ck_assert_uint_eq(mia_arena_idle(), MIA_SLICE_SIZE); /* the last */
   ck_assert(mia_arena_take(3, 1, &again) && again.start == span.start && again.zero);
-  ck_assert(mia_arena_huge_give(p, size));
+  ck_assert(mia_arena_huge_give(p, size, true));
 }
 END_TEST
 

@@ -24,7 +24,7 @@ static char *any(size_t size) {
   return taken(size, 1, &zero);
 }
 
-static void give(char *p, size_t size) { ck_assert(mia_arena_huge_give(p, size)); }
+static void give(char *p, size_t size) { ck_assert(mia_arena_huge_give(p, size, true)); }
 
 /* As many bytes as there are, and what they count as. */
 static void counts_are(size_t used, size_t kept) {

@@ -474,6 +474,24 @@ START_TEST(huge_where_it_is_wanted) {
 }
 END_TEST
 
+/* The next block that grows needs the room behind it. */
+START_TEST(a_huge_page_that_grew_is_not_kept) {
+  mia_aword_set(&mia_arena_all.kept.wanted, 1);
+  mia_page *page = single(HUGE, 1);
+  const char *start = page->start;
+  size_t size = page->lead + page->size;
+  retire_single(page);
+  ck_assert_ptr_null(mia_page_of(start)); /* a late free is noticed */
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), size);
+  page = single(HUGE, 1);
+  ck_assert_ptr_eq(page->start, start);
+  ck_assert(mia_page_resize_single(page, HUGE / 2, true, &clean));
+  ck_assert(mia_page_resize_single(page, HUGE, true, &clean));
+  retire_single(page);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), 0);
+}
+END_TEST
+
 START_TEST(descriptors_of_huge_pages_are_used_again) {
   retire_single(single(HUGE, 1));
   const char *meta = mia_arena_all.meta_at;
@@ -605,6 +623,7 @@ SUITE("page/page") {
   TEST(a_block_that_is_detached_is_in_the_map_where_it_begins);
   LOOP(huge_pages_do_not_share_a_slice, 0, 2);
   TEST(huge_where_it_is_wanted);
+  TEST(a_huge_page_that_grew_is_not_kept);
   TEST(descriptors_of_huge_pages_are_used_again);
   LOOP(what_cannot_be_unmapped_is_tried_again, 0, 2);
   TEST(nothing_is_an_error_that_passes);
