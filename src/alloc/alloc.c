@@ -47,7 +47,7 @@ static size_t some(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
 
 /* A page in reserve, for one block of `room' bytes. */
 static mia_page *reuse_single(mia_local *local, size_t room) {
-  mia_page *page = mia_local_reuse_large(local, mia_slices_of(MIA_GUARD_LEAD + room));
+  mia_page *page = mia_local_reuse_large(local, MIA_GUARD_LEAD + room);
   if (page != NULL) mia_page_renew_single(page, room);
   return page;
 }

@@ -61,6 +61,7 @@ typedef struct mia_local {
   size_t large_spares;                     /* [own] slices of large ones, or more than there are */
   size_t more_spares;                      /* [own] sum of kept - 1, where that is positive */
   uint8_t kept[MIA_CLASS_COUNT];           /* [own] pages of a class, or more than there are */
+  uint8_t large[MIA_LOCAL_LARGE_SPARES];   /* [own] the same, of large ones by their slices */
   uint8_t exchange[MIA_CLASS_COUNT];       /* [own] of each class, how far it is: stash.h */
   uint32_t strays;                         /* [own] frees of others meanwhile */
   mia_page *hot;                           /* [own] a large page at hand: hot.h */

@@ -44,18 +44,46 @@ static void retire_all(mia_local *self, mia_page *page) {
 
 static void drop(mia_local *self, mia_aword *slot) { retire_all(self, page_in(take(slot))); }
 
-/* The newest stays, and of the others the smaller ones. */
-static void drop_large(mia_local *self, size_t newest) {
-  size_t kept = newest;
+static void set_large(mia_local *self, size_t slices, size_t count) {
+  self->large_spares += (count - self->large[slices - 1]) * slices;
+  self->large[slices - 1] = (uint8_t)count;
+}
+
+/* Where most is kept, a page more than the one that is the newest. */
+static size_t most_kept(const mia_local *self, size_t newest) {
+  size_t most = 0, found = 0;
   for (size_t slices = 1; slices <= MIA_LOCAL_LARGE_SPARES; slices++) {
-    mia_aword *slot = large_slot(self, slices);
-    if (slices == newest || mia_aword_get(slot) == 0) continue;
-    if (kept + slices > MIA_LOCAL_LARGE_SPARES)
-      drop(self, slot);
-    else
-      kept += slices;
+    size_t count = self->large[slices - 1] - (slices == newest);
+    if (count * slices < most || count == 0) continue;
+    most = count * slices;
+    found = slices;
   }
-  self->large_spares = kept;
+  return found;
+}
+
+/* The oldest of a list that is taken and comes back. */
+static void drop_last(mia_local *self, size_t slices) {
+  mia_aword *slot = large_slot(self, slices);
+  uintptr_t word = take(slot);
+  mia_page *page = page_in(word), *before = NULL;
+  size_t count = 0;
+  for (; page != NULL && page->next != NULL; page = page->next) {
+    before = page;
+    count++;
+  }
+  set_large(self, slices, count);
+  if (page == NULL) return;
+  if (before != NULL) {
+    before->next = NULL;
+    mia_aword_set_rel(slot, word);
+  }
+  mia_local_retire(self, page);
+}
+
+static void drop_large(mia_local *self, size_t newest) {
+  size_t slices;
+  while (self->large_spares > MIA_LOCAL_LARGE_SPARES && (slices = most_kept(self, newest)) > 0)
+    drop_last(self, slices);
 }
 
 /* Between the taking and the putting the slot is empty to all: nobody else puts. */
@@ -63,13 +91,14 @@ static void keep_large(mia_local *self, mia_page *page) {
   size_t slices = page->slices;
   mia_page_hide_single(page);
   mia_aword *slot = large_slot(self, slices);
-  mia_page *before = page_in(take(slot));
-  page->next = NULL;
+  uintptr_t word = take(slot);
+  page->next = page_in(word);
+  if ((word & AGED) != 0) {
+    retire_all(self, page->next);
+    page->next = NULL;
+  }
+  set_large(self, slices, page->next != NULL ? self->large[slices - 1] + 1u : 1);
   mia_aword_set_rel(slot, (uintptr_t)page);
-  if (before == NULL)
-    self->large_spares += slices;
-  else
-    mia_local_retire(self, before);
   if (self->large_spares > MIA_LOCAL_LARGE_SPARES) drop_large(self, slices);
 }
 
@@ -83,6 +112,8 @@ static void set_kept(mia_local *self, unsigned size_class, size_t count) {
 void mia_local_recount_spares(mia_local *self) {
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
     if (mia_aword_get(&self->spares[size_class]) == 0) set_kept(self, size_class, 0);
+  for (size_t slices = 1; slices <= MIA_LOCAL_LARGE_SPARES; slices++)
+    if (mia_aword_get(large_slot(self, slices)) == 0) set_large(self, slices, 0);
 }
 
 /* What follows a page that becomes a spare; what is old, or too much, goes. */
@@ -140,12 +171,35 @@ mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
   return page;
 }
 
-mia_page *mia_local_reuse_large(mia_local *self, size_t slices) {
+/* Whether of two pages, of which so many bytes were written, the first is the better
+ * one for `size': the least that is enough leaves the shortest tail, and else the most
+ * needs the fewest page faults. */
+static bool is_better(size_t touched, size_t than, size_t size) {
+  if ((touched >= size) != (than >= size)) return touched >= size;
+  return touched >= size ? touched < than : touched > than;
+}
+
+/* Takes the best page for `size' bytes out of a list. */
+static mia_page *take_best(mia_page **list, size_t size) {
+  mia_page **best = list;
+  for (mia_page **at = list; *at != NULL && (*best)->touched != size; at = &(*at)->next)
+    if (is_better((*at)->touched, (*best)->touched, size)) best = at;
+  mia_page *page = *best;
+  *best = page->next;
+  return page;
+}
+
+mia_page *mia_local_reuse_large(mia_local *self, size_t size) {
+  size_t slices = mia_slices_of(size);
   if (slices > MIA_LOCAL_LARGE_SPARES) return NULL;
   if (self->hot != NULL && self->hot->slices == slices) mia_local_cool(self);
-  mia_page *page = page_in(take(large_slot(self, slices)));
-  if (page == NULL) return NULL;
-  self->large_spares -= slices;
+  mia_aword *slot = large_slot(self, slices);
+  uintptr_t word = take(slot);
+  mia_page *list = page_in(word);
+  if (list == NULL) return NULL;
+  mia_page *page = take_best(&list, size);
+  set_large(self, slices, list != NULL ? self->large[slices - 1] - 1u : 0);
+  if (list != NULL) mia_aword_set_rel(slot, (uintptr_t)list | (word & AGED));
   mia_local_count(self, MIA_EVENT_REUSED);
   return page;
 }

@@ -8,8 +8,9 @@
  * The slot of a class has a list of pages, the newest first: a batch of blocks that
  * comes again and again finds its pages as it left them.  Beside the first ones no
  * more than MIA_LOCAL_MORE_SPARES are kept in all.
- * The large ones have no more slices together than one may have: who asks for
- * many sizes would keep much of what would do for any.
+ * So has that of a number of slices.  The large ones have no more slices together than
+ * one may have, and what there is most of goes first: who asks for many sizes would
+ * keep much of what would do for any.
  *
  * A word is 0 or the address of a page with used = 0 that has no owner, is
  * claimed by its slot, and is not in the page map; the lowest bit is set by the
@@ -28,8 +29,9 @@ void mia_local_keep(mia_local *self, mia_page *page);
 /* The spare page for a class, claimed by the caller; or NULL. */
 mia_page *mia_local_reuse(mia_local *self, unsigned size_class);
 
-/* A large one of that many slices, to be renewed (mia_page_renew_single). */
-mia_page *mia_local_reuse_large(mia_local *self, size_t slices);
+/* A large one with as many slices as `size' bytes need, lead included, and the best
+ * for that of those (page/tail.h); to be renewed (mia_page_renew_single). */
+mia_page *mia_local_reuse_large(mia_local *self, size_t size);
 
 /* Retires the spares of the thread's local. */
 void mia_local_drop_own_spares(mia_local *self);

@@ -13,6 +13,7 @@
 #include "page/mark.h"
 #include "page/owner.h"
 #include "page/page.h"
+#include "page/tail.h"
 #include "page/trim.h"
 
 /* Blocks are carved so many bytes at a time, or so many blocks: a list of one is at
@@ -66,6 +67,7 @@ static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *ze
                      .exclusive = span.arena->exclusive,
                      .start = span.start,
                      .arena = span.arena,
+                     .touched = span.zero ? 0 : (uint32_t)(span.slices << MIA_SLICE_SHIFT),
                      .slices = (uint16_t)span.slices};
   *zero = span.zero;
   return page;
@@ -161,6 +163,8 @@ void mia_page_renew_single(mia_page *page, size_t size) {
   if (size > page->size || page->size - size >= MIA_OS_PAGE_MIN)
     page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
   page->free = NULL;
+  if (page->size_class == MIA_CLASS_LARGE && page->lead + page->size + page->tail != page->touched)
+    mia_page_renew_tail(page, page->touched);
   mia_owner_begin_single(page);
 }
 
@@ -194,9 +198,11 @@ void mia_page_retire(mia_page *page) {
   mia_page_hide(page);
   if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
-  else
+  else {
+    if (page->size_class == MIA_CLASS_LARGE) mia_page_forget_tail(page);
     mia_arena_give(page->arena, mia_page_span(page), page->slices,
                    page->lead + page->capacity * page->size);
+  }
 }
 
 /* ---- lending ---- */
@@ -290,9 +296,14 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
   } else if (slices > page->slices) {
     bool zero;
     if (!mia_arena_extend(page->arena, span, page->slices, slices, &zero)) return false;
-    if (zero) *clean = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->lead;
+    if (zero)
+      *clean = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->lead;
+    else
+      page->touched = (uint32_t)(slices << MIA_SLICE_SHIFT);
   }
   page->slices = (uint16_t)slices;
+  if (page->touched > slices << MIA_SLICE_SHIFT)
+    page->touched = (uint32_t)(slices << MIA_SLICE_SHIFT);
   return true;
 }
 
@@ -316,6 +327,7 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
                                                  : resize_large(page, size, clean);
   if (done) page->size = size;
+  if (done && page->size_class == MIA_CLASS_LARGE) mia_page_renew_tail(page, page->touched);
   mia_assert(!done || mia_base_is_zero(page->start + *clean, size - *clean));
   return done;
 }

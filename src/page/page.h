@@ -59,11 +59,18 @@ typedef struct mia_page {
   uint16_t away;              /* [own] trim.h */
   uint8_t age;                /* [own], and [lock:pool] while listed: pool.h */
   bool grown;                 /* [own] a huge one grew where it was, or moved */
-  uint64_t gone;              /* [own] a bit for each OS page given back: trim.h */
-  struct mia_page *next;      /* [own] in the owner's bin, [lock:pool] in the pool */
-  struct mia_page *prev;      /* likewise */
+  union {
+    uint64_t gone;      /* [own] a bit for each OS page given back: trim.h */
+    struct {            /* of a large page: */
+      uint32_t touched; /* [own] bytes of the span that may have been written: tail.h */
+      uint32_t tail;    /* [own] of these, bytes behind its block, if they are counted */
+    };
+  };
+  struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
+  struct mia_page *prev; /* likewise */
 } mia_page;
 
+mia_static_assert(MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT <= UINT32_MAX, "of any large page");
 mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");
 mia_assert_placed(mia_page, owner);
 mia_assert_placed(mia_page, remote);

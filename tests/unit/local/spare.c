@@ -47,6 +47,10 @@ static mia_page *emptied(size_t slices) {
   return page;
 }
 
+static mia_page *reused_large(mia_local *local, size_t slices) {
+  return mia_local_reuse_large(local, slices * MIA_SLICE_SIZE);
+}
+
 START_TEST(a_page_is_kept_for_its_class_and_used_again) {
   mia_page *page = made(SMALL);
   const char *start = page->start;
@@ -124,10 +128,10 @@ START_TEST(a_hot_page_becomes_a_spare) {
   mia_local_drop_spares(&alice, &(mia_budget)MIA_BUDGET_ALL); /* by another: it is no spare */
   ck_assert(self->hot == page);
   mia_local_cool(self);
-  ck_assert(self->hot == NULL && mia_local_reuse_large(self, 1) == page);
+  ck_assert(self->hot == NULL && reused_large(self, 1) == page);
   mia_page_renew_single(page, page->size);
-  ck_assert(mia_hot_free(self, page) && mia_local_reuse_large(self, 2) == NULL);
-  ck_assert(mia_local_reuse_large(self, 1) == page && self->hot == NULL);
+  ck_assert(mia_hot_free(self, page) && reused_large(self, 2) == NULL);
+  ck_assert(reused_large(self, 1) == page && self->hot == NULL);
   mia_page_renew_single(page, page->size);
   ck_assert(mia_hot_free(self, page));
   mia_local_drop_own_spares(self);
@@ -136,12 +140,12 @@ START_TEST(a_hot_page_becomes_a_spare) {
 END_TEST
 
 START_TEST(large_pages_are_kept_by_their_slices) {
-  ck_assert_ptr_null(mia_local_reuse_large(&alice, MIA_LOCAL_LARGE_SPARES + 1));
+  ck_assert_ptr_null(reused_large(&alice, MIA_LOCAL_LARGE_SPARES + 1));
   for (size_t slices = 1; slices <= MIA_LOCAL_LARGE_SPARES; slices++) {
     mia_page *page = emptied(slices);
     mia_local_keep(&alice, page);
-    ck_assert_ptr_eq(mia_local_reuse_large(&alice, slices), page);
-    ck_assert_ptr_null(mia_local_reuse_large(&alice, slices));
+    ck_assert_ptr_eq(reused_large(&alice, slices), page);
+    ck_assert_ptr_null(reused_large(&alice, slices));
     size_t size = slices * MIA_SLICE_SIZE - MIA_GUARD_LEAD - 5000;
     mia_page_renew_single(page, size);
     ck_assert(page->size >= size && page->used == 1 && page->slices == slices);
@@ -161,9 +165,8 @@ START_TEST(large_pages_are_not_many_in_all) {
     size_t kept = used() / MIA_SLICE_SIZE - left;
     need_at(kept >= slices && kept <= most, slices);
   }
-  ck_assert_ptr_eq(mia_local_reuse_large(&alice, most), page[most]);
-  for (size_t slices = 1; slices < most; slices++)
-    ck_assert_ptr_null(mia_local_reuse_large(&alice, slices));
+  ck_assert_ptr_eq(reused_large(&alice, most), page[most]);
+  for (size_t slices = 1; slices < most; slices++) ck_assert_ptr_null(reused_large(&alice, slices));
   mia_local_retire(&alice, page[most]);
   mia_local_keep(&alice, emptied(2));
   mia_local_keep(&alice, emptied(most - 5));
@@ -171,6 +174,44 @@ START_TEST(large_pages_are_not_many_in_all) {
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
   mia_local_keep(&alice, emptied(1)); /* one too many: the largest goes */
   ck_assert_uint_eq(used(), 6 * MIA_SLICE_SIZE);
+}
+END_TEST
+
+/* As many as there is room for, and what there is most of goes first: the oldest. */
+START_TEST(several_large_pages_are_kept) {
+  const size_t most = MIA_LOCAL_LARGE_SPARES;
+  mia_page *page[MIA_LOCAL_LARGE_SPARES + 1];
+  for (size_t i = 0; i <= most; i++) page[i] = emptied(1);
+  for (size_t i = 0; i < most; i++) mia_local_keep(&alice, page[i]);
+  ck_assert_uint_eq(used(), (most + 1) * MIA_SLICE_SIZE);
+  mia_local_keep(&alice, page[most]);
+  ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
+  mia_local_keep(&alice, emptied(3));
+  ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
+  for (size_t i = most; i > 3; i--) ck_assert_ptr_eq(reused_large(&alice, 1), page[i]);
+  ck_assert_ptr_null(reused_large(&alice, 1));
+  ck_assert_ptr_nonnull(reused_large(&alice, 3));
+  ck_assert_uint_eq(alice.large_spares, 0);
+}
+END_TEST
+
+/* Which was written as far as is needed, or a little farther; else the one that was
+ * written farthest. */
+START_TEST(the_best_large_page_is_taken) {
+  enum { PAGES = 4 };
+  const uint32_t unit = MIA_OS_PAGE_MIN,
+                 touched[PAGES] = {12 * unit, 9 * unit, 15 * unit, 10 * unit};
+  mia_page *page[PAGES];
+  for (int i = 0; i < PAGES; i++) page[i] = emptied(1);
+  for (int i = 0; i < PAGES; i++) {
+    mia_local_keep(&alice, page[i]);
+    page[i]->touched = touched[i];
+  }
+  ck_assert_ptr_eq(mia_local_reuse_large(&alice, 12 * unit), page[0]);
+  ck_assert_ptr_eq(mia_local_reuse_large(&alice, 9 * unit + 1), page[3]);
+  ck_assert_ptr_eq(mia_local_reuse_large(&alice, 16 * unit), page[2]);
+  ck_assert_ptr_eq(mia_local_reuse_large(&alice, 16 * unit), page[1]);
+  ck_assert_ptr_null(mia_local_reuse_large(&alice, 1));
 }
 END_TEST
 
@@ -287,6 +328,8 @@ SUITE("local/spare") {
   TEST(a_hot_page_becomes_a_spare);
   TEST(large_pages_are_kept_by_their_slices);
   TEST(large_pages_are_not_many_in_all);
+  TEST(several_large_pages_are_kept);
+  TEST(the_best_large_page_is_taken);
   TEST(large_pages_that_went_make_room);
   TEST(what_has_no_slot_is_retired);
   TEST(all_spares_of_one_are_dropped);
