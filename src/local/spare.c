@@ -1,6 +1,7 @@
 /* spare.c -- empty pages that threads keep. */
 #include "base/prelude.h"
 
+#include "base/bits.h"
 #include "base/fail.h"
 #include "local/hot.h"
 #include "local/spare.h"
@@ -20,6 +21,9 @@ static mia_page *page_in(uintptr_t word) { return (mia_page *)(word & ~(uintptr_
 static uintptr_t take(mia_aword *slot) {
   return mia_aword_get(slot) != 0 ? mia_aword_swap_acq(slot, 0) : 0;
 }
+
+/* What was done to the pages comes before it is seen where they are. */
+static void put(mia_aword *slot, uintptr_t word) { mia_aword_set_rel(slot, word); }
 
 static mia_aword *large_slot(mia_local *self, size_t slices) {
   return &self->spares[MIA_CLASS_COUNT + slices - 1];
@@ -75,7 +79,7 @@ static void drop_last(mia_local *self, size_t slices) {
   if (page == NULL) return;
   if (before != NULL) {
     before->next = NULL;
-    mia_aword_set_rel(slot, word);
+    put(slot, word);
   }
   mia_local_retire(self, page);
 }
@@ -98,7 +102,7 @@ static void keep_large(mia_local *self, mia_page *page) {
     page->next = NULL;
   }
   set_large(self, slices, page->next != NULL ? self->large[slices - 1] + 1u : 1);
-  mia_aword_set_rel(slot, (uintptr_t)page);
+  put(slot, (uintptr_t)page);
   if (self->large_spares > MIA_LOCAL_LARGE_SPARES) drop_large(self, slices);
 }
 
@@ -137,7 +141,7 @@ static void keep_one(mia_local *self, mia_page *page) {
   mia_aword *slot = &self->spares[page->size_class];
   mia_page_hide(page);
   page->next = others_kept(self, page->size_class, take(slot));
-  mia_aword_set_rel(slot, (uintptr_t)page);
+  put(slot, (uintptr_t)page);
 }
 
 void mia_local_keep(mia_local *self, mia_page *page) {
@@ -165,7 +169,7 @@ mia_page *mia_local_reuse(mia_local *self, unsigned size_class) {
   mia_page *page = page_in(word);
   if (page == NULL) return NULL;
   set_kept(self, size_class, page->next != NULL ? self->kept[size_class] - 1u : 0);
-  if (page->next != NULL) mia_aword_set_rel(slot, (uintptr_t)page->next | (word & AGED));
+  if (page->next != NULL) put(slot, (uintptr_t)page->next | (word & AGED));
   mia_page_show(page);
   mia_local_count(self, MIA_EVENT_REUSED);
   return page;
@@ -182,6 +186,7 @@ static bool is_better(size_t touched, size_t than, size_t size) {
 /* Takes the best page for `size' bytes out of a list. */
 static mia_page *take_best(mia_page **list, size_t size) {
   mia_page **best = list;
+  size = mia_align_up(size, MIA_OS_PAGE_MIN);
   for (mia_page **at = list; *at != NULL && (*best)->touched != size; at = &(*at)->next)
     if (is_better((*at)->touched, (*best)->touched, size)) best = at;
   mia_page *page = *best;
@@ -197,9 +202,13 @@ mia_page *mia_local_reuse_large(mia_local *self, size_t size) {
   uintptr_t word = take(slot);
   mia_page *list = page_in(word);
   if (list == NULL) return NULL;
-  mia_page *page = take_best(&list, size);
-  set_large(self, slices, list != NULL ? self->large[slices - 1] - 1u : 0);
-  if (list != NULL) mia_aword_set_rel(slot, (uintptr_t)list | (word & AGED));
+  mia_page *page = list, *others = list->next;
+  if (others != NULL) {
+    page = take_best(&list, size);
+    others = list;
+    put(slot, (uintptr_t)others | (word & AGED));
+  }
+  set_large(self, slices, others != NULL ? self->large[slices - 1] - 1u : 0);
   mia_local_count(self, MIA_EVENT_REUSED);
   return page;
 }
