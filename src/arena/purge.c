@@ -267,7 +267,11 @@ static void note_dropped(mia_arena_excess *e, bool going_on, size_t dropped) {
 void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   mia_arena_excess *e = &mia_arena_all.excess;
   bool going_on = mia_aword_get(&e->going_on) != 0;
-  if (mia_arena_idle() <= (going_on ? bound / 2 : bound) || is_patient(e, now)) return;
+  if (mia_arena_idle() <= (going_on ? bound / 2 : bound)) {
+    if (going_on) mia_aword_set(&e->going_on, 0);
+    return;
+  }
+  if (is_patient(e, now)) return;
   bool regretted = !going_on && is_regretted(e, now, bound);
   if (!regretted) mia_aword_set(&e->going_on, 1);
   if (!mia_os_try_lock(&mia_arena_all.purge)) return;

@@ -199,7 +199,7 @@ START_TEST(what_stays_behind_in_the_last_slice_is_dirty) {
   ck_assert(mia_arena_take(3, 1, &again) && again.start == span.start && again.zero);
   ck_assert(mia_arena_take(1, 1, &last) && last.start == again.start + 3 * MIA_SLICE_SIZE);
   ck_assert(!last.zero);
-  ck_assert(mia_arena_huge_give(p, size));
+  ck_assert(mia_arena_huge_give(p, size, true));
 }
 END_TEST
 

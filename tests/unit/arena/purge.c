@@ -261,6 +261,20 @@ START_TEST(what_is_too_much_goes_bit_by_bit) {
 }
 END_TEST
 
+/* What others took or purged ends it as well: then slices given are idle again. */
+START_TEST(what_is_not_too_much_any_more_is_kept) {
+  dirty_much();
+  mia_aword_set(&mia_arena_all.excess.going_on, 1);
+  (void)mia_arena_purge_now();
+  mia_span span = taken(4);
+  give(&span); /* by whom it is purged, as there seems to be too much */
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+  excess_at(1000);
+  (void)dirty(4);
+  ck_assert_uint_eq(mia_arena_idle(), 4 * SLICE);
+}
+END_TEST
+
 /* Where the OS refuses it is not asked again at each tick. */
 START_TEST(a_refusal_of_much_is_no_reason_to_hurry) {
   mia_tick now = 1000;
@@ -494,6 +508,7 @@ SUITE("arena/purge") {
   TEST(every_arena_is_visited);
   TEST(what_is_too_much_goes_bit_by_bit);
   TEST(what_is_too_much_goes_at_once);
+  TEST(what_is_not_too_much_any_more_is_kept);
   TEST(a_refusal_of_much_is_no_reason_to_hurry);
   TEST(a_purge_that_is_regretted_is_not_repeated);
   TEST(what_is_needed_much_later_is_no_regret);
