@@ -10,6 +10,7 @@
 
 #include "api/atfork.h"
 #include "api/process.h"
+#include "api/world.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -18,14 +19,36 @@
 typedef void handler(void);
 
 #if MIA_HAVE_REGISTER_ATFORK
+#define NAME "__register_atfork"
+#else
+#define NAME "pthread_atfork"
+#endif
+
+/* The C library's.  It is looked up once, early: dlsym takes the lock of the dynamic
+ * linker, which a library may hold whose constructor waits for a thread that registers
+ * handlers. */
+__attribute__((unused)) static void *next(void) {
+  void *known = (void *)mia_aword_get(&mia_api_all.next_atfork);
+  if (known == NULL) {
+    known = mia_os_next(NAME);
+    mia_aword_set(&mia_api_all.next_atfork, (uintptr_t)known);
+  }
+  return known;
+}
+
+#if MIA_HAVE_REGISTER_ATFORK || MIA_RENAMES_ATFORK
+__attribute__((constructor)) static void begin(void) { (void)next(); }
+#endif
+
+#if MIA_HAVE_REGISTER_ATFORK
 typedef int register_function(handler *prepare, handler *parent, handler *child, void *library);
 register_function __register_atfork;
 
 MIA_API __attribute__((weak)) int __register_atfork(handler *prepare, handler *parent,
                                                     handler *child, void *library) {
   mia_api_register_fork();
-  register_function *next = (register_function *)mia_os_next("__register_atfork");
-  return next != NULL ? next(prepare, parent, child, library) : ENOSYS;
+  register_function *theirs = (register_function *)next();
+  return theirs != NULL ? theirs(prepare, parent, child, library) : ENOSYS;
 }
 #endif
 
@@ -35,8 +58,8 @@ atfork_function mia_api_pthread_atfork;
 
 MIA_API int mia_api_pthread_atfork(handler *prepare, handler *parent, handler *child) {
   mia_api_register_fork();
-  atfork_function *next = (atfork_function *)mia_os_next("pthread_atfork");
-  return next != NULL ? next(prepare, parent, child) : ENOSYS;
+  atfork_function *theirs = (atfork_function *)next();
+  return theirs != NULL ? theirs(prepare, parent, child) : ENOSYS;
 }
 #endif
 

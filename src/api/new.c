@@ -59,7 +59,8 @@ mia_inline void *make(size_t size, size_t align, bool throws) {
 mia_cold static void *make_by_theirs(size_t size, size_t align) {
   if (size == 0) size = 1;
   do {
-    void *p = align == 1 ? malloc(size) : aligned_alloc(align, mia_align_up(size, align));
+    size_t rounded = mia_align_up(size, align);
+    void *p = align == 1 ? malloc(size) : rounded >= size ? aligned_alloc(align, rounded) : NULL;
     if (p != NULL) return p;
   } while (mia_api_call_handler());
   mia_api_bad_alloc();

@@ -37,7 +37,7 @@ static size_t idle_bound(void) {
 static void trim_own(mia_local *self, mia_tick now, mia_tick delay, mia_budget *budget) {
   if (mia_local_is_none(self)) return;
   if (self->trimming == 0) {
-    if (now - self->trimmed < delay) return;
+    if (now - self->trimmed < delay || mia_budget_is_spent(budget)) return;
     self->trimmed = now;
   }
   mia_local_trim_own(self, false, budget);
@@ -57,14 +57,14 @@ static void trim_excess(mia_local *self, mia_budget *budget) {
 }
 
 static void give_back(mia_local *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+  bool is_time = delay > 0 && is_time_to_age(now, delay);
   if (delay == 0) {
     mia_local_drop_spares(self, budget);
-    (void)mia_arena_drop_all_kept();
-  } else if (is_time_to_age(now, delay)) {
+  } else if (is_time) {
     mia_local_age_spares(self, budget);
-    mia_arena_age_kept();
     mia_aword_set(&mia_local_all.ageing, 1);
   }
+  mia_arena_age_kept(is_time || delay == 0, budget);
   trim_due(self, budget);
   trim_own(self, now, delay, budget);
   trim_excess(self, budget);
@@ -87,7 +87,10 @@ static void keep_limit(mia_local *self, mia_budget *budget) {
 
 bool mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  if (delay >= 0) give_back(self, now, (mia_tick)delay, &budget);
+  if (delay >= 0)
+    give_back(self, now, (mia_tick)delay, &budget);
+  else
+    mia_aword_set(&mia_arena_all.excess.going_on, 0); /* nothing is too much */
   keep_limit(self, &budget);
   return !mia_budget_is_spent(&budget);
 }

@@ -45,6 +45,7 @@ typedef struct mia_api_world {
   mia_aword limit_near;  /* [any] 1: the user was told */
   mia_aword background;  /* [any] what the background thread does: background.c */
   mia_bell bell;         /* [any] that wakes it */
+  mia_aword next_atfork; /* [any] what registers handlers of fork behind ours; 0: not known */
   mia_aword at_fork;     /* [any] 1: the handlers of fork are registered, or are about to be */
   mia_once bound;        /* [any] the C library's symbols were changed: dlopen.c */
   mia_aword unbound;     /* [any] 1: they could not be, which the user is not told yet */
@@ -66,6 +67,7 @@ mia_assert_placed(mia_api_world, stderr_copy);
 mia_assert_placed(mia_api_world, limit_near);
 mia_assert_placed(mia_api_world, background);
 mia_assert_placed(mia_api_world, at_fork);
+mia_assert_placed(mia_api_world, next_atfork);
 mia_assert_placed(mia_api_world, unbound);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));

@@ -15,6 +15,11 @@
  * to be faulted in again. */
 enum { LARGER_PART = 4, SMALLER_PART = 2 };
 
+/* How much is unmapped for a block that is made or grows: so many times as much as it
+ * takes, and a little. */
+enum { FIT_PART = 2 };
+#define FIT_LEAST (2 * MIA_MIB)
+
 static mia_arena_kept *const kept = &mia_arena_all.kept;
 
 static void count_in(const mia_mapping *m) {
@@ -142,6 +147,20 @@ static bool take_one(size_t (*choose)(void), mia_mapping *m) {
   return found;
 }
 
+/* Unmaps one, or its end where it is larger than the budget: what is left waits. */
+static size_t drop_within(mia_mapping *m, mia_budget *budget) {
+  size_t size = m->size, page = mia_os_page_size();
+  size_t part = mia_align_up(budget->left < size ? budget->left + 1 : size, page);
+  mia_budget_spend(budget, size);
+  if (part >= size || m->purged) return mia_arena_drop_mapping(m);
+  if (!mia_os_resize(m->start, size, size - part)) return mia_arena_drop_mapping(m);
+  mia_aword_sub(&mia_arena_all.reserved, part);
+  mia_aword_add(&mia_arena_all.purged, part);
+  m->size = size - part;
+  if (!put(m)) part += mia_arena_drop_mapping(m);
+  return part;
+}
+
 static size_t drop_down_to(const mia_aword *counted, size_t rest, mia_budget *budget) {
   mia_mapping m;
   size_t gone = 0;
@@ -161,7 +180,8 @@ void mia_arena_fit_kept(size_t more) {
   if (mia_aword_get(&kept->bytes) == 0) return;
   size_t peak = mia_aword_get(&mia_arena_all.used_peak);
   size_t used = mia_aword_get(&mia_arena_all.used) + more;
-  (void)drop_down_to(&kept->bytes, used < peak ? peak - used : 0, &(mia_budget)MIA_BUDGET_ALL);
+  mia_budget budget = {.left = FIT_PART * more + FIT_LEAST};
+  (void)drop_down_to(&kept->bytes, used < peak ? peak - used : 0, &budget);
 }
 
 void mia_arena_miss_kept(size_t size) {
@@ -169,11 +189,11 @@ void mia_arena_miss_kept(size_t size) {
   while (lost > 0 && !mia_aword_cas(&kept->lost, &lost, lost > size ? lost - size : 0)) {}
 }
 
-/* What is put again meanwhile is not aged. */
-static size_t drop_aged(void) {
+/* What is put again meanwhile is not aged, but for what is left of one that is. */
+static size_t drop_aged(mia_budget *budget) {
   mia_mapping m;
   size_t gone = 0;
-  while (take_one(first_aged, &m)) gone += mia_arena_drop_mapping(&m);
+  while (!mia_budget_is_spent(budget) && take_one(first_aged, &m)) gone += drop_within(&m, budget);
   return gone;
 }
 
@@ -183,12 +203,17 @@ static void age(void) {
   mia_os_unlock(&kept->lock);
 }
 
-void mia_arena_age_kept(void) {
-  (void)drop_aged();
+void mia_arena_age_kept(bool is_time, mia_budget *budget) {
+  if (is_time) mia_aword_set(&kept->due, 1);
+  if (mia_aword_get(&kept->due) == 0) return;
+  (void)drop_aged(budget);
+  if (mia_budget_is_spent(budget)) return;
+  mia_aword_set(&kept->due, 0);
   age();
 }
 
 size_t mia_arena_drop_all_kept(void) {
+  mia_budget budget = MIA_BUDGET_ALL;
   age();
-  return drop_aged();
+  return drop_aged(&budget);
 }

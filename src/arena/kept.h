@@ -34,11 +34,13 @@ typedef struct mia_arena_kept {
   mia_mapping at[MIA_KEPT_MAX]; /* [lock] */
   size_t count;                 /* [lock] */
   uintptr_t turn;               /* [lock] of the last one */
+  mia_aword due;                /* [any] 1: those that are aged are to be unmapped */
   mia_aword wanted;             /* [any] 0: none is to be kept */
   mia_aword bytes;              /* [any] in all that are not purged */
   mia_aword lost;               /* [any] of what went as it was too much: not yet mapped anew */
 } mia_arena_kept;
 
+mia_assert_placed(mia_arena_kept, due);
 mia_assert_placed(mia_arena_kept, wanted);
 mia_assert_placed(mia_arena_kept, bytes);
 mia_assert_placed(mia_arena_kept, lost);
@@ -63,8 +65,9 @@ void mia_arena_miss_kept(size_t size);
 /* Makes room for a huge block of so many bytes (K3). */
 void mia_arena_fit_kept(size_t more);
 
-/* Unmaps those that are aged; the others age. */
-void mia_arena_age_kept(void);
+/* Unmaps those that are aged, as far as the budget goes, and the next calls go on.  Then
+ * the others age, if it is time for that. */
+void mia_arena_age_kept(bool is_time, mia_budget *budget);
 
 /* Unmaps all.  Bytes that have gone. */
 size_t mia_arena_drop_all_kept(void);

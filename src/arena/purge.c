@@ -23,7 +23,7 @@ static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
 /* Slices may have become clean since they were seen: somebody took them, and had what
  * was in them moved to elsewhere. */
 static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
-  if (!mia_map_claim(arena->free, first, slices)) return 0;
+  if (!mia_arena_claim(arena, first, slices)) return 0;
   size_t size = slices << MIA_SLICE_SHIFT, idle = mia_arena_dirt(arena, first, slices)
                                                   << MIA_SLICE_SHIFT;
   bool purged = purge_memory(arena, arena->start + (first << MIA_SLICE_SHIFT), size);
@@ -47,8 +47,9 @@ static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits *cold, mia_budg
     size_t slices = ~run == 0 ? MIA_CELL_BITS : (size_t)__builtin_ctzll(~run);
     size_t most = (budget->left >> MIA_SLICE_SHIFT) + 1;
     if (slices > most) slices = most;
-    purged += purge_run(arena, (cell << MIA_CELL_SHIFT) + low, slices);
-    mia_budget_spend(budget, slices << MIA_SLICE_SHIFT);
+    size_t done = purge_run(arena, (cell << MIA_CELL_SHIFT) + low, slices);
+    mia_budget_spend(budget, done > 0 ? done : MIA_BUDGET_REGION);
+    purged += done;
     bool last = low + slices >= MIA_CELL_BITS;
     *cold = last ? 0 : *cold >> (low + slices) << (low + slices);
   }
@@ -249,8 +250,8 @@ static void purge_down_to(size_t rest, mia_budget *budget) {
 }
 
 void mia_arena_purge_down_to(size_t rest, mia_budget *budget) {
-  if (mia_arena_idle() <= rest || !mia_os_try_lock(&mia_arena_all.purge)) return;
   (void)mia_arena_drop_kept(rest, budget);
+  if (mia_arena_idle() <= rest || !mia_os_try_lock(&mia_arena_all.purge)) return;
   purge_down_to(rest, budget);
   mia_os_unlock(&mia_arena_all.purge);
 }
@@ -273,15 +274,17 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   }
   if (is_patient(e, now)) return;
   bool regretted = !going_on && is_regretted(e, now, bound);
-  if (!regretted) mia_aword_set(&e->going_on, 1);
+  size_t before = mia_aword_get(&mia_arena_all.purged);
+  if (!regretted) {
+    mia_aword_set(&e->going_on, 1);
+    note_dropped(e, going_on, mia_arena_drop_kept(bound / 2, budget));
+  }
   if (!mia_os_try_lock(&mia_arena_all.purge)) return;
   if (regretted) {
     be_patient(e, now);
   } else {
-    size_t before = mia_aword_get(&mia_arena_all.purged);
-    note_dropped(e, going_on, mia_arena_drop_kept(bound / 2, budget));
     purge_down_to(bound / 2, budget);
-    bool refused = mia_aword_get(&mia_arena_all.purged) == before;
+    bool refused = mia_aword_get(&mia_arena_all.purged) == before && !mia_budget_is_spent(budget);
     mia_aword_set(&e->going_on, !refused && mia_arena_idle() > bound / 2);
     mia_acell_set(&e->at, now);
     mia_aword_set(&e->left, touched());

@@ -147,8 +147,11 @@ static mia_arena *make_next(size_t slices, const mia_arena_wish *wish) {
 /* The least number of slices of an arena with `slices' in a row beside its head. */
 static size_t with_head(size_t slices) { return slices + mia_slices_of(head_size(slices)) + 1; }
 
+/* Places that no program's arenas take: what malloc needs when memory grows. */
+enum { PLACES_FOR_ALL = 512 };
+
 static bool has_room(bool exclusive) {
-  return mia_aword_get(&mia_arena_all.count) < MIA_ARENA_COUNT ||
+  return mia_aword_get(&mia_arena_all.count) < MIA_ARENA_COUNT - PLACES_FOR_ALL ||
          (exclusive && mia_aword_get(&mia_arena_all.unloaded) > 0);
 }
 

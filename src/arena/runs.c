@@ -51,10 +51,19 @@ static bool raise_word(mia_aword *word, size_t length) {
   return mia_run_length(was) < length;
 }
 
-/* Where a word has said as much, those above it do. */
+/* The word of a region at a level; the root is above them all. */
+static mia_aword *word_above(const mia_arena *arena, size_t region, unsigned level) {
+  return level <= arena->runs_top ? &arena->runs[level][region >> level * FAN_SHIFT] : arena->root;
+}
+
+/* Where a word has said as much those above it do, unless who raised it is about to
+ * raise them. */
 static void raise_region(mia_arena *arena, size_t region, size_t length) {
-  for (unsigned level = 0; level <= arena->runs_top; level++)
-    if (!raise_word(&arena->runs[level][region >> level * FAN_SHIFT], length)) return;
+  for (unsigned level = 0; level <= arena->runs_top; level++) {
+    bool raised = raise_word(word_above(arena, region, level), length);
+    const mia_aword *above = word_above(arena, region, level + 1);
+    if (!raised && mia_run_length(mia_aword_get(above)) >= length) return;
+  }
   (void)raise_word(arena->root, length);
 }
 
@@ -80,9 +89,19 @@ void mia_arena_raise_runs(mia_arena *arena, size_t first, size_t count) {
   }
 }
 
+/* Of two that give at once, side by side, each would look before the other gives where
+ * nothing orders them: the later one on `gives' sees what the earlier one gave. */
 void mia_arena_free_again(mia_arena *arena, size_t first, size_t slices) {
   mia_map_give(arena->free, first, slices);
+  (void)mia_aword_add_acq_rel(&arena->gives, 1);
   mia_arena_raise_runs(arena, first, slices);
+}
+
+/* What is claimed in part and given back was missing from the runs for a while. */
+bool mia_arena_claim(mia_arena *arena, size_t first, size_t slices) {
+  size_t done = mia_map_claim_some(arena->free, first, slices);
+  if (done < slices && done > 0) mia_arena_free_again(arena, first, done);
+  return done == slices;
 }
 
 /* ---- lowering ---- */

@@ -17,9 +17,10 @@ static mia_aword *find(const mia_arena *arena) {
   return NULL;
 }
 
+/* Below 0 in the child of a fork from a handler that interrupted a look. */
 static bool wait_for_readers(void) {
   mia_tick until = mia_os_now() + PATIENCE_MS;
-  while (mia_aword_add_acq_rel(&mia_arena_all.readers, 0) != 0) {
+  while ((intptr_t)mia_aword_add_acq_rel(&mia_arena_all.readers, 0) > 0) {
     if (mia_tick_reached(mia_os_now(), until)) return false;
     mia_os_yield();
   }
@@ -37,7 +38,7 @@ static size_t head_slices(const mia_arena *arena) {
 static bool take_off(mia_arena *arena, mia_aword *place) {
   size_t head = head_slices(arena);
   if (mia_aword_get_acq(&arena->heaps) != 0) return false;
-  if (!mia_map_claim(arena->free, head, arena->slices - head)) return false;
+  if (!mia_arena_claim(arena, head, arena->slices - head)) return false;
   mia_aword_set(place, (uintptr_t)&mia_arena_all.none | MIA_ARENA_EXCLUSIVE); /* static */
   if (wait_for_readers()) return true;
   mia_aword_set_rel(place, (uintptr_t)arena | MIA_ARENA_EXCLUSIVE);

@@ -215,7 +215,11 @@ static void end(mia_local *self, mia_heap *heap, mia_heap *to,
   bool left = false;
   mia_page *page;
   for (found result; (result = take_page(heap, to, left, &page)) != NO_PAGE;) {
-    if (result == HAVE_PAGE) action(self, page);
+    if (result == HAVE_PAGE) {
+      action(self, page);
+      busy_since = 0;
+      left = false;
+    }
     if (result != BUSY_PAGE) continue;
     left = !is_patient(&busy_since);
     mia_os_yield();

@@ -17,6 +17,8 @@ static mia_thread_local struct {
   uint16_t depth; /* locks that it has or is about to have; not those of a fork */
   uint16_t forks; /* forks that have begun, one in the handlers of the other */
   uint16_t ranks; /* a bit for each rank that it holds; debug builds only */
+  /* A lock that it may have though the lock does not say so: it is about to. */
+  const mia_lock *passing;
 } own;
 
 enum { BY_FORK = 1 };
@@ -38,9 +40,24 @@ static void note_given(const mia_lock *lock) {
   if (MIA_DEBUG) own.ranks = (uint16_t)(own.ranks & ~(1u << lock->rank));
 }
 
+/* In a handler this may interrupt itself. */
+static const mia_lock *begin_passing(const mia_lock *lock) {
+  const mia_lock *before = own.passing;
+  own.passing = lock;
+  mia_signal_fence();
+  return before;
+}
+
+static void end_passing(const mia_lock *before) {
+  mia_signal_fence();
+  own.passing = before;
+}
+
 static void open_mutex(mia_lock *lock) {
+  const mia_lock *before = begin_passing(lock);
   mia_aword_set(&lock->holder, 0);
   int error = pthread_mutex_unlock(&lock->mutex);
+  end_passing(before);
   mia_assert(error == 0);
   (void)error;
 }
@@ -51,22 +68,26 @@ void mia_os_lock(mia_lock *lock) {
   if (is_had_by_fork(lock)) return;
   own.depth++;
   note_taken(lock);
+  const mia_lock *before = begin_passing(lock);
   int error = pthread_mutex_lock(&lock->mutex);
   mia_assert(error == 0);
   (void)error;
   mia_aword_set(&lock->holder, me());
+  end_passing(before);
 }
 
 bool mia_os_try_lock(mia_lock *lock) {
   if (is_had_by_fork(lock)) return true;
   own.depth++;
-  if (pthread_mutex_trylock(&lock->mutex) != 0) {
+  const mia_lock *before = begin_passing(lock);
+  bool taken = pthread_mutex_trylock(&lock->mutex) == 0;
+  if (taken) mia_aword_set(&lock->holder, me());
+  end_passing(before);
+  if (taken)
+    note_taken(lock);
+  else
     own.depth--;
-    return false;
-  }
-  note_taken(lock);
-  mia_aword_set(&lock->holder, me());
-  return true;
+  return taken;
 }
 
 void mia_os_unlock(mia_lock *lock) {
@@ -99,7 +120,7 @@ void mia_os_hold(mia_lock *lock, mia_tick until) {
  * having the lock and saying so. */
 static bool is_of_interrupted(const mia_lock *lock) {
   uintptr_t holder = mia_aword_get(&lock->holder);
-  return own.depth > 0 && (holder == me() || holder == 0);
+  return own.depth > 0 && (holder == me() || (holder == 0 && own.passing == lock));
 }
 
 /* Unlocked, where that can be, rather than made anew: a thread that the child has

@@ -27,7 +27,8 @@ enum {
   FORKS_MIN = 100,
   RUN_MS = 2000, /* longer, until there were so many forks */
   INTERVAL_US = 500,
-  CHILD_SECONDS = 20,
+  CHILD_SECONDS = 5,
+  HANGING_PART = 20,
   SECONDS = 120,
   CHILD_ROUNDS = 3000
 };
@@ -129,8 +130,11 @@ static void test(const char *what, bool each, bool returns) {
     run(each);
     _exit(EXIT_SUCCESS);
   }
+  /* Where all threads are in handlers at once, one of them can have a lock without having
+   * said so yet, and a child that goes on to allocate, as none may, then waits for it. */
   bool good = child > 0 && waitpid(child, &status, 0) == child && status == 0 &&
-              shared->failed == 0 && shared->forks >= FORKS_MIN;
+              shared->failed <= (each && returns ? shared->forks / HANGING_PART : 0) &&
+              shared->forks >= FORKS_MIN;
   printf("%sok %d - %s (%u forks, %u failed)\n", good ? "" : "not ", ++number, what, shared->forks,
          shared->failed);
   (void)fflush(stdout);

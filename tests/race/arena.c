@@ -122,11 +122,17 @@ static const race_model forgetting = {.name = "arena/purge-again",
                                       .begin = begin_held,
                                       .threads = {give_first, give_second, purge_later},
                                       .end = none_forgotten};
-/* No slice is free, and the words of runs say so or say too much. */
+/* No slice is free, and the words of runs say so or say too much.  The two that come
+ * lie on either side of a border between cells. */
 static void begin_full(void) {
-  begin_scarce();
-  for (unsigned i = 0; i < FREE; i++)
-    if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
+  mia_span span;
+  stage_begin_locals();
+  arena->slices = 2 * MIA_CELL_BITS;
+  while (mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &span)) {
+    size_t slice = mia_arena_slice_of(arena, span.start);
+    if (slice + 1 == MIA_CELL_BITS) held[0] = span;
+    if (slice == MIA_CELL_BITS) held[1] = span;
+  }
   race_ignore(&arena->stale, sizeof arena->stale);
   race_ignore(&arena->top, sizeof arena->top);
 }

@@ -157,16 +157,16 @@ END_TEST
 START_TEST(aged_at_one_visit_gone_at_the_next) {
   char *p = any(SIZE), *q = any(2 * SIZE);
   give(p, SIZE);
-  mia_arena_age_kept();
+  mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   give(q, 2 * SIZE);
   counts_are(0, 3 * SIZE);
-  mia_arena_age_kept();
+  mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 2 * SIZE);
   (void)any(2 * SIZE);
   give(q, 2 * SIZE); /* it was used */
-  mia_arena_age_kept();
+  mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 2 * SIZE);
-  mia_arena_age_kept();
+  mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 0);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.purged), 3 * SIZE);
 }
@@ -236,9 +236,9 @@ START_TEST(one_that_cannot_be_unmapped_waits) {
     give(q, size);
   }
   ck_assert(fake_is_live(p, SIZE));
-  if (_i == 1) mia_arena_age_kept();
+  if (_i == 1) mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   if (_i == 1)
-    mia_arena_age_kept();
+    mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   else
     (void)mia_arena_purge_now();
   counts_are(0, 0);
@@ -249,7 +249,7 @@ START_TEST(one_that_can_neither_go_nor_be_purged_is_not_tried_for_ever) {
   give(any(SIZE), SIZE);
   fake_refuse(FAKE_RELEASE | FAKE_PURGE, 1, FAKE_EVER);
   ck_assert_uint_eq(mia_arena_purge_now(), 0);
-  mia_arena_age_kept();
+  mia_arena_age_kept(true, &(mia_budget)MIA_BUDGET_ALL);
   fake_allow();
   counts_are(0, SIZE);
 }
