@@ -163,8 +163,9 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
 
 /* An arena is a range of address space that pages lie in.  The library reserves
  * arenas as it needs them; these functions add others, which stay until unloaded.
- * An exclusive one serves only the heaps that were made for it.  0 and the arena
- * in *arena, if that is not NULL; or ENOMEM, with NULL there. */
+ * An exclusive one serves only the heaps that were made for it.  A program may have
+ * 3,584 at a time, those that were unloaded counted where they were not exclusive.  0
+ * and the arena in *arena, if that is not NULL; or ENOMEM, with NULL there. */
 
 /* Reserves `size' bytes.  `commit': all of them are accessible at once, and no
  * later step of the library can fail, or it is ENOMEM; they cost memory where they
