@@ -14,11 +14,10 @@ enum { PATIENCE_MS = 2000, PATIENCE_IN_LOCKS_MS = 100 };
 
 /* What a thread does with locks.  Its address stands for the thread; it is even. */
 static mia_thread_local struct {
-  uint16_t depth; /* locks that it has or is about to have; not those of a fork */
-  uint16_t forks; /* forks that have begun, one in the handlers of the other */
-  uint16_t ranks; /* a bit for each rank that it holds; debug builds only */
-  /* A lock that it may have though the lock does not say so: it is about to. */
-  const mia_lock *passing;
+  uint16_t depth;   /* locks that it has or is about to have; not those of a fork */
+  uint16_t forks;   /* forks that have begun, one in the handlers of the other */
+  uint16_t ranks;   /* a bit for each rank that it holds; debug builds only */
+  uint16_t passing; /* a lock that it may have though that does not say so yet; 0: none */
 } own;
 
 enum { BY_FORK = 1 };
@@ -40,21 +39,27 @@ static void note_given(const mia_lock *lock) {
   if (MIA_DEBUG) own.ranks = (uint16_t)(own.ranks & ~(1u << lock->rank));
 }
 
+/* What tells locks apart, of which there are few: thread-local memory is scarce. */
+static uint16_t mark_of(const mia_lock *lock) {
+  enum { ALIGNED = 3 };
+  return (uint16_t)((uintptr_t)lock >> ALIGNED | 1);
+}
+
 /* In a handler this may interrupt itself. */
-static const mia_lock *begin_passing(const mia_lock *lock) {
-  const mia_lock *before = own.passing;
-  own.passing = lock;
+static uint16_t begin_passing(const mia_lock *lock) {
+  uint16_t before = own.passing;
+  own.passing = mark_of(lock);
   mia_signal_fence();
   return before;
 }
 
-static void end_passing(const mia_lock *before) {
+static void end_passing(uint16_t before) {
   mia_signal_fence();
   own.passing = before;
 }
 
 static void open_mutex(mia_lock *lock) {
-  const mia_lock *before = begin_passing(lock);
+  uint16_t before = begin_passing(lock);
   mia_aword_set(&lock->holder, 0);
   int error = pthread_mutex_unlock(&lock->mutex);
   end_passing(before);
@@ -68,7 +73,7 @@ void mia_os_lock(mia_lock *lock) {
   if (is_had_by_fork(lock)) return;
   own.depth++;
   note_taken(lock);
-  const mia_lock *before = begin_passing(lock);
+  uint16_t before = begin_passing(lock);
   int error = pthread_mutex_lock(&lock->mutex);
   mia_assert(error == 0);
   (void)error;
@@ -79,7 +84,7 @@ void mia_os_lock(mia_lock *lock) {
 bool mia_os_try_lock(mia_lock *lock) {
   if (is_had_by_fork(lock)) return true;
   own.depth++;
-  const mia_lock *before = begin_passing(lock);
+  uint16_t before = begin_passing(lock);
   bool taken = pthread_mutex_trylock(&lock->mutex) == 0;
   if (taken) mia_aword_set(&lock->holder, me());
   end_passing(before);
@@ -120,7 +125,7 @@ void mia_os_hold(mia_lock *lock, mia_tick until) {
  * having the lock and saying so. */
 static bool is_of_interrupted(const mia_lock *lock) {
   uintptr_t holder = mia_aword_get(&lock->holder);
-  return own.depth > 0 && (holder == me() || (holder == 0 && own.passing == lock));
+  return own.depth > 0 && (holder == me() || (holder == 0 && own.passing == mark_of(lock)));
 }
 
 /* Unlocked, where that can be, rather than made anew: a thread that the child has

@@ -16,6 +16,7 @@ mia_static_assert(UNITS_MAX <= 64, "a bit for each OS page of a page of blocks")
 typedef struct units {
   unsigned shift;
   unsigned count;
+  uint64_t within;          /* a bit for each in which blocks lie that are away, and none begins */
   uint32_t free[UNITS_MAX]; /* bytes in which nothing is live */
 } units;
 
@@ -54,12 +55,20 @@ static void add_free(units *u, size_t from, size_t to) {
   }
 }
 
+/* What lies whole in blocks that are away went with the unit in which they begin.  What
+ * was not carved is part of the last one. */
+static void add_within(units *u, const mia_page *page, size_t from, size_t to) {
+  size_t end = to == begin_of(offset_of(page, page->capacity)) ? u->count : to >> u->shift;
+  for (size_t unit = (from >> u->shift) + 1; unit < end; unit++) u->within |= bit(unit);
+}
+
 static void add_away(units *u, const mia_page *page) {
   for (uint64_t left = page->gone; left != 0; left &= left - 1) {
     size_t unit = (size_t)__builtin_ctzll(left);
     size_t from = offset_of(page, block_at(page, unit << u->shift));
     size_t to = offset_of(page, end_of_unit(page, unit, u->shift));
     add_free(u, begin_of(from), begin_of(to));
+    add_within(u, page, begin_of(from), begin_of(to));
   }
 }
 
@@ -85,7 +94,7 @@ static uint64_t find_free(const units *u, const mia_page *page) {
   size_t carved = offset_of(page, page->capacity);
   for (size_t unit = 0; unit < u->count && unit << u->shift < carved; unit++)
     if (u->free[unit] >> u->shift == 1) found |= bit(unit);
-  return found & ~page->gone;
+  return found & ~page->gone & ~u->within;
 }
 
 /* ---- lists ---- */

@@ -231,6 +231,7 @@ static void after_some(void) {
   size_t before = resident();
   mia_free(huge);
   mia_free(block);
+  (void)mia_purge();
   if (!is_refused(MUNMAP) || !is_refused(MADVISE)) need(resident() < before - 33 * MIB);
 }
 

@@ -97,6 +97,8 @@ static void trim_and_use_again(unsigned size_class, uint32_t step, uint32_t rest
   need_at(mia_page_trim(page) == fake.purged, step);
   need_at(fake.purged == free_bytes(page, step, rest), step);
   need_at(counts_are_right(page), step);
+  /* What has gone with all of its blocks does not go again. */
+  if (rest >= page->total) need_at(mia_page_trim(page) == 0, step);
   for (uint32_t i = rest; i < page->total; i += step, live++)
     need_at(is_whole(page, blocks[i]), step);
   lend_again(page, live);
