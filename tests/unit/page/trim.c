@@ -97,8 +97,6 @@ static void trim_and_use_again(unsigned size_class, uint32_t step, uint32_t rest
   need_at(mia_page_trim(page) == fake.purged, step);
   need_at(fake.purged == free_bytes(page, step, rest), step);
   need_at(counts_are_right(page), step);
-  /* What has gone with all of its blocks does not go again. */
-  if (rest >= page->total) need_at(mia_page_trim(page) == 0, step);
   for (uint32_t i = rest; i < page->total; i += step, live++)
     need_at(is_whole(page, blocks[i]), step);
   lend_again(page, live);
@@ -123,6 +121,18 @@ START_TEST(a_page_is_trimmed_again_when_more_is_free) {
   ck_assert_uint_gt(page->away, before);
   ck_assert(counts_are_right(page));
   lend_again(page, (page->total + 15) / 32);
+}
+END_TEST
+
+/* The OS pages of a block that went as a whole; those of one that begins beside a live
+ * one are not known to have gone. */
+START_TEST(what_went_with_a_block_does_not_go_again) {
+  mia_page *page = filled(mia_class_of(18 * 1024)); /* four OS pages and a half */
+  take_back(page, blocks[1]);
+  take_back(page, blocks[2]);
+  ck_assert_uint_ge(mia_page_trim(page), 7 * MIA_OS_PAGE_MIN);
+  ck_assert(!mia_page_is_away(page, blocks[1]) && mia_page_is_away(page, blocks[2]));
+  ck_assert_uint_le(mia_page_trim(page), 4 * MIA_OS_PAGE_MIN);
 }
 END_TEST
 
@@ -208,6 +218,7 @@ SUITE("page/trim") {
   CASE(world_of_pages, world_end);
   LOOP(what_no_block_lives_in_goes_and_comes_again, MIA_DEBUG ? 1 : 0, MIA_CLASS_COUNT);
   TEST(a_page_is_trimmed_again_when_more_is_free);
+  TEST(what_went_with_a_block_does_not_go_again);
   TEST(what_was_never_carved_is_free);
   LOOP(a_refusal_leaves_the_blocks_free, 8, 10);
   LOOP(a_refusal_leaves_the_blocks_free, 1000, 1001);
