@@ -160,7 +160,7 @@ static bool visit_page(const walk *w, mia_page *page) {
 /* The first page of a heap that begins in an arena's slice *slice or behind; NULL: there
  * is none.  A descriptor is a page's if the page map says so.  Only while it is looked
  * for may the arena go: one that has a page of the heap stays. */
-static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *slice) {
+mia_glance static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *slice) {
   mia_page *found = NULL;
   mia_arena_begin_look();
   const mia_arena *arena = mia_arena_nth(nth);

@@ -462,6 +462,7 @@ START_TEST(lines_are_written_whole) {
   ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 1));
   mia_stats_print();
   mia_process_print_out(NULL, NULL);
+  ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 0));
   mia_register_output(NULL, NULL);
 }
 END_TEST

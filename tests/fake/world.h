@@ -43,6 +43,7 @@ static inline void world_of_locals(void) {
                  pool = MIA_LOCK_INIT(MIA_RANK_POOL);
   world_of_pages();
   memset(&mia_local_all, 0, sizeof mia_local_all);
+  mia_local_all.none.plain = mia_local_all.ended.plain = MIA_LOCAL_UNPLAIN;
   mia_local_all.shared_lock = shared;
   mia_local_all.threads = threads;
   mia_local_all.pool_lock = pool;
