@@ -65,7 +65,7 @@ START_TEST(the_local_of_no_thread_is_never_written) {
       mia_local_self, &(mia_single){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
   large->used = 0;
   mia_local_retire(mia_local_self, large);
-  static const mia_local empty;
+  static const mia_local empty = {.plain = MIA_LOCAL_UNPLAIN};
   ck_assert_mem_eq(&mia_local_all.none, &empty, sizeof empty);
 }
 END_TEST
