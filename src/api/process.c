@@ -48,10 +48,15 @@ void mia_api_look_at_clock(mia_local *self) {
   errno = error;
 }
 
+static mia_budget budget_of(const mia_local *self, mia_tick now) {
+  bool rare = !mia_local_is_none(self) && now - self->withheld >= MIA_API_RARE_MS;
+  return (mia_budget){.left = rare ? MIA_API_RARE_TIMES * MIA_API_LOOK : MIA_API_LOOK};
+}
+
 void mia_api_look_after_free(mia_local *self) {
   int error = errno;
   mia_tick now = mia_os_now();
-  bool done = mia_api_give_back(self, now, (mia_budget){.left = MIA_API_LOOK});
+  bool done = mia_api_give_back(self, now, budget_of(self, now));
   mia_api_stir_background();
   if (!mia_local_is_none(self)) watch(self, now, done);
   errno = error;

@@ -8,6 +8,10 @@
 /* The budget of a thread of the program: what takes some 150 us on a machine of 2020. */
 #define MIA_API_LOOK (2 * MIA_MIB)
 
+/* So much more may one do that looks for the first time in so many ms: who does little
+ * is to give back as much as who is busy.  Still less than half a millisecond. */
+enum { MIA_API_RARE_MS = 10, MIA_API_RARE_TIMES = 3 };
+
 /* What is due to go back now, as far as the budget goes.  False: it did not suffice. */
 bool mia_api_give_back(mia_local *self, mia_tick now, mia_budget budget);
 
