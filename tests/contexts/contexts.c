@@ -154,7 +154,7 @@ static bool commit(bool commits_now, void *start, size_t size, bool *is_zero, vo
   return true;
 }
 static void in_commit(void) {
-  mia_arena *arena;
+  mia_arena *arena = NULL;
   void *start = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   require(start != MAP_FAILED &&
           mia_manage_memory(start, ARENA, false, false, false, -1, true, commit, NULL, &arena));
