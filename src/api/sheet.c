@@ -10,24 +10,33 @@
 #include <stddef.h>
 #include <string.h>
 
-static size_t mapped(void) { return mia_align_up(sizeof(mia_stats), mia_os_page_size()); }
+/* The page map does not tell whose it is: a huge block may begin in the same slice. */
+typedef struct held {
+  mia_stats sheet;
+  bool mapped; /* it is a mapping, and no block */
+} held;
+
+static size_t mapping_size(void) { return mia_align_up(sizeof(held), mia_os_page_size()); }
 
 mia_stats *mia_api_take_sheet(void) {
   int error = errno;
-  mia_stats *sheet = mia_os_reserve(mapped(), true);
-  if (sheet == NULL) sheet = mia_alloc_slow(sizeof *sheet, true);
-  if (sheet == NULL) return NULL;
-  sheet->size = sizeof *sheet;
+  held *h = mia_os_reserve(mapping_size(), true);
+  bool mapped = h != NULL;
+  if (!mapped) h = mia_alloc_slow(sizeof *h, true);
+  if (h == NULL) return NULL;
+  h->mapped = mapped;
+  h->sheet.size = sizeof h->sheet;
   errno = error;
-  return sheet;
+  return &h->sheet;
 }
 
 void mia_api_give_sheet(mia_stats *sheet) {
   int error = errno;
-  if (mia_page_of(sheet) != NULL)
-    mia_alloc_free(sheet);
+  held *h = (held *)sheet;
+  if (h->mapped)
+    (void)mia_os_release(h, mapping_size());
   else
-    (void)mia_os_release(sheet, mapped());
+    mia_alloc_free(h);
   errno = error;
 }
 

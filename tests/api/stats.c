@@ -361,6 +361,21 @@ static void hear(const char *text, void *arg) {
   strncat(said, text, sizeof said - strlen(said) - 1);
 }
 
+/* What the library maps for itself may lie next to a huge block. */
+START_TEST(text_beside_huge_blocks) {
+  enum { BLOCKS = 16 };
+  void *blocks[BLOCKS];
+  for (size_t i = 0; i < BLOCKS; i++) {
+    blocks[i] = launder(mia_malloc(((size_t)33 << 20) + i * 4096));
+    ck_assert_ptr_nonnull(blocks[i]);
+    said[0] = 0;
+    mia_stats_print_out(hear, said);
+    need_at(strncmp(said, "mialloc ", 8) == 0, i);
+  }
+  for (size_t i = 0; i < BLOCKS; i++) mia_free(blocks[i]);
+}
+END_TEST
+
 START_TEST(text_goes_where_it_should) {
   mia_free(launder(mia_malloc(100)));
   said[0] = 0;
@@ -479,6 +494,7 @@ SUITE("api/stats") {
   TEST(the_process_is_described);
   TEST(a_short_structure_is_told_of);
   TEST(lines_are_written_whole);
+  TEST(text_beside_huge_blocks);
   TEST(text_goes_where_it_should);
   TEST(json_is_json);
   TIMEOUT(120);
