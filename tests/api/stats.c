@@ -363,16 +363,16 @@ static void hear(const char *text, void *arg) {
 
 /* What the library maps for itself may lie next to a huge block. */
 START_TEST(text_beside_huge_blocks) {
-  enum { BLOCKS = 16 };
-  void *blocks[BLOCKS];
-  for (size_t i = 0; i < BLOCKS; i++) {
+  enum { HUGE = 16 };
+  void *blocks[HUGE];
+  for (size_t i = 0; i < HUGE; i++) {
     blocks[i] = launder(mia_malloc(((size_t)33 << 20) + i * 4096));
     ck_assert_ptr_nonnull(blocks[i]);
     said[0] = 0;
     mia_stats_print_out(hear, said);
     need_at(strncmp(said, "mialloc ", 8) == 0, i);
   }
-  for (size_t i = 0; i < BLOCKS; i++) mia_free(blocks[i]);
+  for (size_t i = 0; i < HUGE; i++) mia_free(blocks[i]);
 }
 END_TEST
 
