@@ -127,7 +127,7 @@ END_TEST
 /* The OS pages of a block that went as a whole; those of one that begins beside a live
  * one are not known to have gone. */
 START_TEST(what_went_with_a_block_does_not_go_again) {
-  if (MIA_DEBUG) return; /* a lead and edges move where blocks begin */
+  if (MIA_DEBUG) return;                            /* a lead and edges move where blocks begin */
   mia_page *page = filled(mia_class_of(18 * 1024)); /* four OS pages and a half */
   take_back(page, blocks[1]);
   take_back(page, blocks[2]);
