@@ -112,6 +112,8 @@ static void reserve(void) {
 enum { FIRST_PRIORITY = 101 };
 
 __attribute__((constructor(FIRST_PRIORITY))) static void begin_first(void) {
+  mia_api_begin_options();
+  reserve(); /* before the C library allocates what is registered */
   mia_api_register_fork();
 }
 
@@ -119,7 +121,6 @@ __attribute__((constructor)) static void begin(void) {
   mia_api_begin_options();
   if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_open_stats();
   if (mia_api_is_on(MIA_OPTION_VERBOSE)) mia_options_print();
-  reserve();
   if (mia_api_is_on(MIA_OPTION_BACKGROUND_PURGE) && !mia_api_start_background())
     mia_api_warn("MIALLOC_BACKGROUND_PURGE: there is no thread to be had");
 }
