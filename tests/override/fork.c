@@ -24,11 +24,11 @@
 enum {
   THREADS = 3,
   SLOTS = 64,
-  FORKS_MIN = 100,
+  FORKS_MIN = 40,
   RUN_MS = 2000, /* longer, until there were so many forks */
   INTERVAL_US = 500,
-  CHILD_SECONDS = 5,
-  HANGING_PART = 20,
+  CHILD_SECONDS = 3,
+  HANGING_PART = 4,
   SECONDS = 120,
   CHILD_ROUNDS = 3000
 };
