@@ -41,6 +41,7 @@ static void ignore_runs(void) {
   race_ignore(arena->runs[0], sizeof *arena->runs[0]);
   race_ignore(arena->root, sizeof *arena->root);
   race_ignore(&arena->top, sizeof arena->top);
+  race_ignore(&arena->gives, sizeof arena->gives);
 }
 
 /* Without what is advice only: where to search, whether to visit. */
