@@ -42,10 +42,10 @@ __attribute__((constructor)) static void begin(void) { (void)next(); }
 
 #if MIA_HAVE_REGISTER_ATFORK
 typedef int register_function(handler *prepare, handler *parent, handler *child, void *library);
-register_function __register_atfork;
+register_function mia_api_register_atfork __asm__("__register_atfork");
 
-MIA_API __attribute__((weak)) int __register_atfork(handler *prepare, handler *parent,
-                                                    handler *child, void *library) {
+MIA_API __attribute__((weak)) int mia_api_register_atfork(handler *prepare, handler *parent,
+                                                          handler *child, void *library) {
   mia_api_register_fork();
   register_function *theirs = (register_function *)next();
   return theirs != NULL ? theirs(prepare, parent, child, library) : ENOSYS;

@@ -11,6 +11,8 @@
 
 #include <mialloc.h>
 
+#include <dlfcn.h>
+
 /* What override.c defines. */
 static const char *const names[] = {"malloc",
                                     "free",

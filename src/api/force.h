@@ -34,9 +34,17 @@ size_t mia_api_own_usable_size(void *p);
 /* Of one that is compared with `own'. */
 #define MIA_NAME_OF(own) MIA_API __attribute__((weak, alias(MIA_TEXT(own))))
 
+/* 1 if they are one function, else 0: answers are joined by `&', without a branch.  A
+ * compiler may hold two names for two functions, so it is not shown what is compared. */
+mia_inline int mia_api_is_same(void (*name)(void), void (*own)(void)) {
+  __asm__("" : "+r"(name));
+  return name == own;
+}
+
 /* Macros, as an inline function would use the names before they are said to be weak. */
-#define MIA_OWN_MALLOC (malloc == mia_api_own_malloc)
-#define MIA_OWN_FREE (free == mia_api_own_free)
-#define MIA_OWN_ALIGNED (aligned_alloc == mia_api_own_aligned_alloc)
+#define MIA_IS_SAME(name, own) mia_api_is_same((void (*)(void))(name), (void (*)(void))(own))
+#define MIA_OWN_MALLOC MIA_IS_SAME(malloc, mia_api_own_malloc)
+#define MIA_OWN_FREE MIA_IS_SAME(free, mia_api_own_free)
+#define MIA_OWN_ALIGNED MIA_IS_SAME(aligned_alloc, mia_api_own_aligned_alloc)
 
 #endif

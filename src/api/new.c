@@ -24,7 +24,7 @@ typedef const void *nothrow;
 #define DECLARE(result, name, parameters, symbol) \
   static result own_##name parameters;            \
   result name parameters symbol MIA_NAME_OF(own_##name);
-#define IS_OURS(name) (name == own_##name)
+#define IS_OURS(name) MIA_IS_SAME(name, own_##name)
 
 #define NEW(name, after, parameters)                            \
   DECLARE(void *, new_1##name, parameters, NAME("_Znw", after)) \
@@ -66,8 +66,8 @@ mia_cold static void *make_by_theirs(size_t size, size_t align) {
   mia_api_bad_alloc();
 }
 
-mia_inline bool makes_ours(void) { return MIA_OWN_MALLOC; }
-mia_inline bool makes_ours_aligned(void) { return MIA_OWN_ALIGNED & MIA_OWN_FREE; }
+mia_inline int makes_ours(void) { return MIA_OWN_MALLOC; }
+mia_inline int makes_ours_aligned(void) { return MIA_OWN_ALIGNED & MIA_OWN_FREE; }
 
 static void *own_new_1(size_t size) {
   return mia_likely(makes_ours()) ? make(size, 1, true) : make_by_theirs(size, 1);

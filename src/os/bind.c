@@ -10,6 +10,7 @@
 #include "os/bind.h"
 #include "os/os.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>
@@ -232,6 +233,8 @@ bool mia_os_bind(const char *const *names, size_t count) {
 
 /* The C library then takes us for the caller. */
 static void *open_among_ours(const char *file, int mode) { return dlmopen(LM_ID_BASE, file, mode); }
+
+bool mia_os_is_deep(int mode) { return (mode & RTLD_DEEPBIND) != 0; }
 
 /* In a static program nothing is behind us; but it has no other name spaces either, and
  * libraries are not looked for where their callers are. */

@@ -10,10 +10,8 @@
 #include "base/prelude.h"
 #include "os/tail.h"
 
-#include <dlfcn.h>
-
 /* Whether this mode of dlopen is such a loading. */
-mia_inline bool mia_os_is_deep(int mode) { return (mode & RTLD_DEEPBIND) != 0; }
+bool mia_os_is_deep(int mode);
 
 /* Makes the C library's own definition of each of these names mean the one in force,
  * which is what everybody else finds.  Does nothing unless the one in force of the
