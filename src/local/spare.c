@@ -235,14 +235,15 @@ static mia_local *swap_turn(mia_local *turn) {
   mia_local *was = mia_local_all.turn;
   mia_local_all.turn = turn;
   mia_os_unlock(&mia_local_all.pool_lock);
-  return was != NULL ? was : (mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  return was;
 }
 
 /* Two threads that do so at once go through the same locals: harmless. */
 static void each_spare(mia_local *self, void (*action)(mia_local *, mia_aword *),
                        mia_budget *budget) {
   mia_local *other = swap_turn(NULL);
-  if (budget->left == SIZE_MAX) other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
+  if (other == NULL || budget->left == SIZE_MAX)
+    other = (mia_local *)mia_aword_get_acq(&mia_local_all.all);
   for (; other != NULL && !mia_budget_is_spent(budget); other = other->all) {
     each_of(self, other, action);
     mia_budget_spend(budget, MIA_LOCAL_SPARES * sizeof(mia_aword) * SLOT_COST);

@@ -8,6 +8,7 @@
 #include "arena/meta.h"
 #include "arena/purge.h"
 #include "arena/reserve.h"
+#include "arena/runs.h"
 #include "arena/unload.h"
 #include "local/heap.h"
 #include "map/pagemap.h"
@@ -155,6 +156,41 @@ static const race_model searching = {.name = "arena/runs",
                                      .begin = begin_full,
                                      .threads = {give_first, give_second, search_two},
                                      .end = found_again};
+/* The root says too much from the beginning, so that the region's word is what orders. */
+static void begin_vague(void) {
+  begin_full();
+  mia_aword_set(arena->root, 2);
+}
+static const race_model searching_vague = {.name = "arena/runs-vague",
+                                           .subject = "the same where the root says nothing",
+                                           .begin = begin_vague,
+                                           .threads = {give_first, give_second, search_two},
+                                           .end = found_again};
+
+/* An arena with words above those of its regions: all that is below the second of
+ * these is a region of one cell. */
+enum { REGIONS_BEFORE = 64, LAST_REGION = REGIONS_BEFORE * MIA_REGION_SLICES };
+static mia_arena tall;
+static mia_acell tall_free[LAST_REGION / MIA_CELL_BITS + 1];
+static mia_aword tall_words[2 * REGIONS_BEFORE];
+
+static void begin_tall(void) {
+  stage_begin();
+  tall.slices = LAST_REGION + MIA_CELL_BITS;
+  tall.free = tall_free;
+  tall.root = &tall.own_root;
+  if (mia_arena_run_words(tall.slices) > sizeof tall_words / sizeof tall_words[0])
+    race_fail("no words");
+  mia_arena_begin_runs(&tall, tall_words);
+}
+static void give_last(void) { mia_arena_free_again(&tall, LAST_REGION, 1); }
+static void search_tall(void) { (void)mia_arena_next_run(&tall, 0, 1); }
+static void last_is_found(void) { race_check(mia_arena_next_run(&tall, 0, 1) == REGIONS_BEFORE); }
+static const race_model searching_tall = {.name = "arena/runs-tall",
+                                          .subject = "a search lowers what others raise above",
+                                          .begin = begin_tall,
+                                          .threads = {give_last, search_tall},
+                                          .end = last_is_found};
 static const race_model taking = {.name = "arena/take",
                                   .subject = "two slices for three threads",
                                   .begin = begin_spans,
@@ -271,10 +307,11 @@ static void begin_unload_heap(void) {
   heap = mia_local_heap_new(mine);
   if (heap == NULL) race_fail("no heap");
 }
+/* Looks for a slice where none lies right, and so takes nothing. */
 static void use_heap(void) {
   mia_span span;
   stage_be(0);
-  race_check(!mia_arena_take_in(heap->only, mine->slices, MIA_SLICE_SIZE, &span));
+  race_check(!mia_arena_take_in(heap->only, 1, MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT, &span));
   mia_local_heap_delete(stage_locals[0], heap, mia_local_main_heap());
 }
 static void try_to_unload(void) { (void)mia_arena_take_down(mine); }
@@ -283,8 +320,14 @@ static const race_model unloading_heap = {.name = "arena/unload-heap",
                                           .begin = begin_unload_heap,
                                           .threads = {use_heap, try_to_unload}};
 
-const race_model *const race_models_arena[] = {
-    &purging,      &purging_two,    &aging,         &forgetting,     &taking,
-    &publish_take, &publish_excess, &publish_find,  &publish_purge,  &publish_purge_due,
-    &searching,    &publish_region, &publish_print, &publish_visit,  &publish_census,
-    &unloading,    &replacing,      &impatient,     &unloading_heap, NULL};
+const race_model *const race_models_arena[] = {&purging,        &purging_two,
+                                               &aging,          &forgetting,
+                                               &taking,         &publish_take,
+                                               &publish_excess, &publish_find,
+                                               &publish_purge,  &publish_purge_due,
+                                               &searching,      &publish_region,
+                                               &publish_print,  &publish_visit,
+                                               &publish_census, &unloading,
+                                               &replacing,      &impatient,
+                                               &unloading_heap, &searching_vague,
+                                               &searching_tall, NULL};
