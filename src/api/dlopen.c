@@ -11,8 +11,6 @@
 
 #include <mialloc.h>
 
-#include <dlfcn.h>
-
 /* What override.c defines. */
 static const char *const names[] = {"malloc",
                                     "free",

@@ -10,7 +10,6 @@
 #include "os/bind.h"
 #include "os/os.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>

@@ -10,6 +10,8 @@
 #include "base/prelude.h"
 #include "os/tail.h"
 
+#include <dlfcn.h>
+
 /* Whether this mode of dlopen is such a loading. */
 bool mia_os_is_deep(int mode);
 
