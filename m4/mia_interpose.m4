@@ -44,7 +44,7 @@ AS_IF([test $mia_cv_libc = glibc],
   [AC_SEARCH_LIBS([dlmopen], [dl], [], [AC_MSG_ERROR([this glibc has no dlmopen])])])
 AC_CACHE_CHECK([whether a call can be handed over], [mia_cv_tail_call], [
   mia_cv_tail_call=no
-  AC_LANG_CONFTEST([AC_LANG_SOURCE([[#include "os/tail.h"
+  AC_LANG_CONFTEST([AC_LANG_SOURCE([[#include "os/tail_call.h"
 typedef void *opener(const char *, int);
 opener *next(void);
 void prepare(void);

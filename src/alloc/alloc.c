@@ -6,31 +6,31 @@
 #include "arena/purge.h"
 #include "base/bits.h"
 #include "base/zero.h"
-#include "local/bin.h"
-#include "local/heap.h"
-#include "local/spare.h"
-#include "local/stock.h"
-#include "local/thread.h"
 #include "os/os.h"
+#include "theap/bin.h"
+#include "theap/heap_table.h"
+#include "theap/page_cache.h"
+#include "theap/pages.h"
+#include "theap/thread.h"
 
 #include <errno.h>
 #include <string.h>
 
-static void *from_class(mia_local *self, unsigned size_class, size_t size, bool zero) {
-  mia_block *block = self->head[size_class];
+static void *from_class(mia_theap *self, unsigned size_class, size_t size, bool zero) {
+  mia_block *block = self->free_list[size_class];
   if (block == NULL) {
-    if (!mia_local_refill(self, size_class)) return NULL;
-    block = self->head[size_class];
+    if (!mia_theap_refill(self, size_class)) return NULL;
+    block = self->free_list[size_class];
   }
-  mia_fast_inspect(self, size_class, block);
-  self->head[size_class] = block->next;
+  mia_fast_require_free(self, size_class, block);
+  self->free_list[size_class] = block->next;
   if (zero) {
-    bool fresh = self->bins[size_class].fresh;
-    size_t own = mia_class_size(size_class) - MIA_GUARD_EDGE;
+    bool fresh = self->bins[size_class].zeroed;
+    size_t own = mia_class_size(size_class) - MIA_REDZONE_SIZE;
     memset(block, 0, fresh ? sizeof(mia_block) : own);
     mia_assert(mia_base_is_zero(block, own));
   }
-  return mia_fast_guard(self, size_class, block, size);
+  return mia_fast_set_canary(self, size_class, block, size);
 }
 
 /* What is asked for, start + offset a multiple of align; at least a byte, unless
@@ -46,28 +46,31 @@ typedef struct request {
 static size_t some(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
 
 /* A page in reserve, for one block of `room' bytes. */
-static mia_page *reuse_single(mia_local *local, size_t room) {
-  mia_page *page = mia_local_reuse_large(local, MIA_GUARD_LEAD + room);
-  if (page != NULL) mia_page_renew_single(page, room);
+static mia_page *reuse_single(mia_theap *local, size_t room) {
+  mia_page *page = mia_theap_cached_large(local, MIA_SINGLETON_PADDING + room);
+  if (page != NULL) mia_page_reuse_singleton(page, room);
   return page;
 }
 
 /* The one block of a page, for a request of `size' bytes. */
-static void *lend_single(mia_local *local, const mia_page *page, size_t size) {
-  mia_count_add(&local->counts.lent[page->size_class], 1);
-  if (MIA_DEBUG) mia_page_guard(page, page->start, size);
+static void *lend_single(mia_theap *local, const mia_page *page, size_t size) {
+  mia_count_add(&local->counts.refilled[page->size_class], 1);
+  if (MIA_DEBUG) mia_page_set_canary(page, page->start, size);
   return page->start;
 }
 
-static void *single(mia_local *local, const request *r) {
+static void *single(mia_theap *local, const request *r) {
   bool zero = false;
-  size_t room = mia_guard_room(r->size);
+  size_t room = mia_canary_room(r->size);
   mia_page *page = NULL;
-  if (r->align <= MIA_GUARD_ALIGN && r->offset == 0) page = reuse_single(local, room);
+  if (r->align <= MIA_SINGLETON_ALIGN && r->offset == 0) page = reuse_single(local, room);
   if (page == NULL) {
-    mia_single wanted = {
-        .size = room, .align = r->align, .offset = r->offset, .edge = MIA_DEBUG, .clean = r->zero};
-    page = mia_local_make_single(local, &wanted, &zero);
+    mia_singleton_request wanted = {.size = room,
+                                    .align = r->align,
+                                    .offset = r->offset,
+                                    .redzone = MIA_DEBUG,
+                                    .zeroed = r->zero};
+    page = mia_theap_make_singleton(local, &wanted, &zero);
   }
   if (page == NULL) return NULL;
   if (r->zero && !zero) memset(page->start, 0, page->size);
@@ -76,8 +79,8 @@ static void *single(mia_local *local, const request *r) {
 }
 
 /* See class.h: the class of a multiple of `align' is one as well. */
-static void *attempt(mia_local *local, const request *r) {
-  size_t room = mia_guard_room(r->size);
+static void *attempt(mia_theap *local, const request *r) {
+  size_t room = mia_canary_room(r->size);
   if (room <= MIA_CLASS_SIZE_MAX && r->align <= MIA_SLICE_SIZE && r->offset == 0) {
     size_t rounded = mia_align_up(room, r->align);
     if (rounded <= MIA_CLASS_SIZE_MAX)
@@ -98,40 +101,40 @@ static bool could_be_served_by_what_is_kept(const request *r) {
          mia_aword_get(&mia_arena_all.used) > limit - r->size;
 }
 
-static void *last_attempt(mia_local *self, mia_local *local, const request *r) {
+static void *last_attempt(mia_theap *self, mia_theap *local, const request *r) {
   if (!could_be_served_by_what_is_kept(r)) return NULL;
-  mia_local_collect(self);
-  if (local != self) mia_local_collect(local);
-  mia_local_drop_spares(self, &(mia_budget)MIA_BUDGET_ALL);
+  mia_theap_collect(self);
+  if (local != self) mia_theap_collect(local);
+  mia_theap_flush_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
   void *p = attempt(local, r);
   /* Programs that bring memory may commit no more of it than so much. */
-  return p == NULL && mia_arena_purge_brought() > 0 ? attempt(local, r) : p;
+  return p == NULL && mia_arena_purge_external() > 0 ? attempt(local, r) : p;
 }
 
 /* For a thread that can have no local, as that wants memory too: what is asked for may
  * still be had. */
 static void *allocate_shared(const request *r) {
-  mia_local *shared = mia_local_take_shared();
+  mia_theap *shared = mia_theap_take_shared();
   void *p = attempt(shared, r);
   if (p == NULL) p = last_attempt(shared, shared, r);
-  mia_local_abandon(shared);
-  mia_local_give_shared();
+  mia_theap_abandon(shared);
+  mia_theap_give_shared();
   return p;
 }
 
 /* ---- everything else ---- */
 
-static void *allocate_in(mia_local *self, mia_heap *heap, const request *r) {
-  mia_local *local = mia_local_of_heap(self, heap);
+static void *allocate_in(mia_theap *self, mia_heap *heap, const request *r) {
+  mia_theap *local = mia_theap_of_heap(self, heap);
   if (local == NULL) return NULL;
-  mia_local_flush(self);
+  mia_theap_flush_batches(self);
   void *p = attempt(local, r);
   if (p == NULL) p = last_attempt(self, local, r);
-  if (local != self && local->stirred) {
-    local->stirred = false;
-    mia_local_stir(self);
+  if (local != self && local->tick_requested) {
+    local->tick_requested = false;
+    mia_theap_request_tick(self);
   }
-  if (self->chosen != NULL) mia_local_take_back(self);
+  if (self->default_heap != NULL) mia_theap_return_pages(self);
   return p;
 }
 
@@ -139,31 +142,32 @@ static void *allocate(mia_heap *heap, const request *r) {
   int error = errno;
   void *p = NULL;
   if (r->size <= MIA_SIZE_MAX - MIA_SLICE_SIZE) {
-    mia_local *self = mia_local_attach();
+    mia_theap *self = mia_theap_attach();
     if (self != NULL)
       p = allocate_in(self, heap, r);
-    else if (heap == mia_local_main_heap())
+    else if (heap == mia_theap_main_heap())
       p = allocate_shared(r);
   }
   errno = p != NULL ? error : ENOMEM;
   return p;
 }
 
-void *mia_alloc_refilled(size_t room, size_t size) {
-  mia_local *self = mia_local_self;
-  void *p = mia_fast_again(self, room, size);
-  if (p != NULL || mia_local_is_none(self) || self->chosen != NULL) return p;
+void *mia_alloc_refill(size_t room, size_t size) {
+  mia_theap *self = mia_theap_self;
+  void *p = mia_fast_refill(self, room, size);
+  if (p != NULL || mia_theap_is_none(self) || self->default_heap != NULL) return p;
   int error = errno;
-  mia_local_flush(self);
+  mia_theap_flush_batches(self);
   p = from_class(self, mia_class_of(room), size, false);
   errno = error;
   return p;
 }
 
-void *mia_alloc_large_again(size_t size) {
-  mia_local *self = mia_local_self;
-  size_t room = mia_guard_room(size);
-  if (self->chosen != NULL || room > MIA_LOCAL_LARGE_SPARES * MIA_SLICE_SIZE - MIA_GUARD_LEAD)
+void *mia_alloc_cached_large(size_t size) {
+  mia_theap *self = mia_theap_self;
+  size_t room = mia_canary_room(size);
+  if (self->default_heap != NULL ||
+      room > MIA_THEAP_CACHED_LARGE * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING)
     return NULL;
   mia_page *page = reuse_single(self, room);
   return page != NULL ? lend_single(self, page, size) : NULL;
@@ -171,22 +175,23 @@ void *mia_alloc_large_again(size_t size) {
 
 void *mia_alloc_slow(size_t size, bool zero) {
   if (!zero) {
-    size_t room = mia_guard_room(size);
-    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refilled(room, size)
-                                         : mia_alloc_large_again(size);
+    size_t room = mia_canary_room(size);
+    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refill(room, size)
+                                         : mia_alloc_cached_large(size);
     if (mia_likely(p != NULL)) return p;
   }
-  return allocate(mia_local_default_heap(mia_local_self),
+  return allocate(mia_theap_default_heap(mia_theap_self),
                   &(request){.size = some(size), .align = 1, .zero = zero});
 }
 
 /* The list in use knows whether its blocks are zero but for their link. */
 void *mia_alloc_zeroed(size_t size) {
-  size_t room = mia_guard_room(size);
+  size_t room = mia_canary_room(size);
   if (mia_likely(room <= MIA_CLASS_SIZE_MAX)) {
-    mia_local *self = mia_local_self;
+    mia_theap *self = mia_theap_self;
     unsigned size_class = mia_class_of(room);
-    if (mia_likely(self->head[size_class] != NULL)) return from_class(self, size_class, size, true);
+    if (mia_likely(self->free_list[size_class] != NULL))
+      return from_class(self, size_class, size, true);
   }
   return mia_alloc_slow(size, true);
 }
@@ -208,10 +213,10 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
   if (!zero && mia_fast_is_aligned_class(size, align)) {
     void *p = mia_fast_aligned(size, align);
-    if (p == NULL) p = mia_alloc_refilled(mia_fast_aligned_room(size, align), size);
+    if (p == NULL) p = mia_alloc_refill(mia_fast_aligned_room(size, align), size);
     if (mia_likely(p != NULL)) return p;
   }
-  return mia_alloc_in(mia_local_default_heap(mia_local_self), size, align, 0, zero);
+  return mia_alloc_in(mia_theap_default_heap(mia_theap_self), size, align, 0, zero);
 }
 
 size_t mia_alloc_good(size_t size, size_t align) {

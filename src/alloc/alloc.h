@@ -4,7 +4,7 @@
 #define MIA_ALLOC_ALLOC_H
 
 #include "base/prelude.h"
-#include "local/local.h"
+#include "theap/theap.h"
 
 /* A block of `size' bytes, whatever it takes; with `zero' all bits of its usable
  * size are zero. */
@@ -13,10 +13,10 @@ void *mia_alloc_zeroed(size_t size);
 
 /* A block of `room' bytes, a class's, for a request of `size', where the list of the
  * thread's own heap is at its end.  NULL: errno is as before, ask mia_alloc_slow. */
-mia_apart void *mia_alloc_refilled(size_t room, size_t size);
+mia_apart void *mia_alloc_refill(size_t room, size_t size);
 
 /* One beyond the classes, where the page of one that was freed is in reserve; else NULL. */
-void *mia_alloc_large_again(size_t size);
+void *mia_alloc_cached_large(size_t size);
 
 /* A block at a multiple of `align'; EINVAL if that is no power of two. */
 void *mia_alloc_aligned(size_t size, size_t align, bool zero);
@@ -55,6 +55,6 @@ size_t mia_alloc_good(size_t size, size_t align);
 
 /* Aborts if `p' cannot have been requested with that size and alignment; debug
  * builds know the size to the byte. */
-void mia_alloc_require_request(const void *p, size_t size, size_t align);
+void mia_alloc_require_size(const void *p, size_t size, size_t align);
 
 #endif

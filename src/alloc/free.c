@@ -4,27 +4,27 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "base/bits.h"
-#include "local/bin.h"
-#include "local/stash.h"
-#include "local/thread.h"
+#include "theap/bin.h"
+#include "theap/magazine.h"
+#include "theap/thread.h"
 
 void mia_alloc_free_slow(void *p) {
   if (p == NULL) return;
   p = mia_map_untagged(p);
   mia_page *page = mia_page_require_of(p);
-  mia_local *self = mia_local_attach_to_free();
+  mia_theap *self = mia_theap_attach_to_free_fast();
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT)
-      mia_page_mark_freed(page, p, mia_local_owns(self, page));
+      mia_page_poison_freed(page, p, mia_theap_owns(self, page));
     else
-      (void)mia_page_require_guard(page, p);
+      (void)mia_page_require_canary(page, p);
   }
-  if (page->size_class < MIA_CLASS_COUNT && mia_stash_exchange(self, page, p)) return;
-  if (mia_local_owns(self, page))
-    mia_local_free_own(self, page, p);
+  if (page->size_class < MIA_CLASS_COUNT && mia_magazine_exchange(self, page, p)) return;
+  if (mia_theap_owns(self, page))
+    mia_theap_free_own(self, page, p);
   else
-    mia_local_free_remote(self, page, p);
+    mia_theap_free_remote(self, page, p);
 }
 
 void mia_alloc_free(void *p) {
@@ -38,12 +38,12 @@ size_t mia_alloc_usable(const void *p) {
   if (MIA_DEBUG) {
     mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT) mia_page_require_live(page, p);
-    return mia_page_require_guard(page, p);
+    return mia_page_require_canary(page, p);
   }
   return page->size;
 }
 
-void mia_alloc_require_request(const void *p, size_t size, size_t align) {
+void mia_alloc_require_size(const void *p, size_t size, size_t align) {
   if (p == NULL) return;
   size_t usable = mia_alloc_usable(p);
   if (size > usable) mia_base_misuse("sized free of a block that is smaller", p);

@@ -2,7 +2,7 @@
 #ifndef MIA_ALLOC_HEAP_H
 #define MIA_ALLOC_HEAP_H
 
-#include "local/local.h"
+#include "theap/theap.h"
 
 mia_heap *mia_alloc_heap_main(void);
 

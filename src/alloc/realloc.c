@@ -5,10 +5,10 @@
 #include "alloc/fast.h"
 #include "base/bits.h"
 #include "base/zero.h"
-#include "local/heap.h"
-#include "local/stock.h"
-#include "local/thread.h"
-#include "page/guard.h"
+#include "page/canary.h"
+#include "theap/heap_table.h"
+#include "theap/pages.h"
+#include "theap/thread.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 /* Blocks that grow have room for the next time from this size on. */
 enum { SLACK_MIN = 256 };
 
-enum { CAPACITY_MIN = MIA_DEBUG ? MIA_GUARD_SIZE : MIA_BLOCK_MIN };
+enum { CAPACITY_MIN = MIA_DEBUG ? MIA_CANARY_SIZE : MIA_BLOCK_MIN };
 
 /* Worth keeping at a smaller size: at least half of it would be used, or there
  * is no smaller block. */
@@ -64,38 +64,39 @@ static void *move(const request *r, void *p, size_t usable) {
 /* A block as large that is a mapping of its own, with the content of another. */
 static mia_page *make_mapping(mia_heap *heap, mia_page *from, bool *moved) {
   bool zero;
-  mia_local *self = mia_local_attach();
-  mia_local *local = self != NULL ? mia_local_of_heap(self, heap) : NULL;
+  mia_theap *self = mia_theap_attach();
+  mia_theap *local = self != NULL ? mia_theap_of_heap(self, heap) : NULL;
   if (local == NULL) return NULL;
-  mia_page *page = mia_local_detach_single(local, from);
+  mia_page *page = mia_theap_detach_singleton(local, from);
   *moved = page != NULL;
   if (page == NULL) {
-    mia_single wanted = {.size = from->size, .align = 1, .huge = true, .edge = MIA_DEBUG};
-    page = mia_local_make_single(local, &wanted, &zero);
+    mia_singleton_request wanted = {
+        .size = from->size, .align = 1, .huge = true, .redzone = MIA_DEBUG};
+    page = mia_theap_make_singleton(local, &wanted, &zero);
     if (page == NULL) return NULL;
     /* Not NULL.  NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
     memcpy(page->start, from->start, from->size);
   }
-  self->stirred = true;
-  mia_count_add(&local->counts.lent[page->size_class], 1);
+  self->tick_requested = true;
+  mia_count_add(&local->counts.refilled[page->size_class], 1);
   return page;
 }
 
 /* What it held, its edge too, may be elsewhere. */
 static void discard(const mia_page *page) {
-  if (MIA_DEBUG) mia_page_guard(page, page->start, 0);
+  if (MIA_DEBUG) mia_page_set_canary(page, page->start, 0);
   mia_alloc_free(page->start);
 }
 
 /* What is beyond a block that is to read as zero has to stay zero: there is none. */
 static bool resize_to(const request *r, mia_page *page, bool may_move, size_t *clean) {
   if (r->exact && !MIA_DEBUG)
-    return page->lead == 0 &&
-           mia_page_resize_single(page, mia_alloc_good(r->size, r->align), may_move, clean);
-  size_t room = mia_guard_room(r->size);
+    return page->padding == 0 &&
+           mia_page_resize_singleton(page, mia_alloc_good(r->size, r->align), may_move, clean);
+  size_t room = mia_canary_room(r->size);
   size_t good = r->zero ? room : mia_page_good_resize(page, room);
-  return mia_page_resize_single(page, good, may_move, clean) ||
-         (good != room && mia_page_resize_single(page, room, may_move, clean));
+  return mia_page_resize_singleton(page, good, may_move, clean) ||
+         (good != room && mia_page_resize_singleton(page, room, may_move, clean));
 }
 
 /* Its OS pages can be moved to as much memory as they were in, and no more: that then
@@ -107,7 +108,7 @@ static void *move_to_mapping(const request *r, mia_page *page, size_t *clean) {
   if (to == NULL) return NULL;
   bool grown = resize_to(r, to, true, clean);
   if (!grown && moved) { /* a copy is sure to come back */
-    memcpy(mia_page_span(page), mia_page_span(to), page->lead + size);
+    memcpy(mia_page_span(page), mia_page_span(to), page->padding + size);
     page->size = size;
   }
   void *p = grown ? to->start : NULL;
@@ -118,7 +119,7 @@ static void *move_to_mapping(const request *r, mia_page *page, size_t *clean) {
 /* The one block of a page at another size; NULL: not without copying it to
  * where any block could be.  From *clean on it is new and zero. */
 static void *resize_single(const request *r, mia_page *page, size_t *clean) {
-  size_t room = mia_guard_room(r->size);
+  size_t room = mia_canary_room(r->size);
   if (room <= MIA_CLASS_SIZE_MAX) return NULL;
   bool may_move = r->align <= MIA_BLOCK_ALIGN && r->offset == 0;
   int error = errno;
@@ -133,12 +134,12 @@ static void *resize_single(const request *r, mia_page *page, size_t *clean) {
  * without an offset is aligned like others. */
 static bool is_placed(const request *r, const mia_page *page, const char *p) {
   if (!mia_is_aligned(p + r->offset, r->align)) return false;
-  return page->lead == 0 || r->offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
+  return page->padding == 0 || r->offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
 }
 
 /* Whether a block is not to be resized, or cannot be, but by moving. */
 static bool stays(const request *r, const mia_page *page) {
-  if (!fits(mia_guard_capacity(page), r->size)) return false;
+  if (!fits(mia_canary_capacity(page), r->size)) return false;
   return !r->exact || MIA_DEBUG || page->size == mia_alloc_good(r->size, r->align);
 }
 
@@ -151,12 +152,12 @@ static void *resize(const request *r, void *p) {
     size_t clean;
     void *q = resize_single(r, page, &clean);
     if (q != NULL && r->zero) clear(q, kept(usable, r->size), clean);
-    if (MIA_DEBUG && q != NULL) mia_page_guard(mia_page_of(q), q, r->size);
+    if (MIA_DEBUG && q != NULL) mia_page_set_canary(mia_page_of(q), q, r->size);
     if (q != NULL) return q;
   }
   if (!stays(r, page)) return move(r, p, usable);
-  if (r->zero) clear(p, kept(usable, r->size), mia_guard_capacity(page));
-  if (MIA_DEBUG) mia_page_guard(page, p, r->size);
+  if (r->zero) clear(p, kept(usable, r->size), mia_canary_capacity(page));
+  if (MIA_DEBUG) mia_page_set_canary(page, p, r->size);
   return p;
 }
 
@@ -195,17 +196,17 @@ void *mia_alloc_resize_small(void *p, size_t size) {
   if (fits(page->size, size)) return p;
   size_t room = with_slack(page, size);
   void *to = mia_fast_take(room, size);
-  if (mia_unlikely(to == NULL)) to = mia_alloc_refilled(room, size);
+  if (mia_unlikely(to == NULL)) to = mia_alloc_refill(room, size);
   if (mia_unlikely(to == NULL)) return NULL;
   memcpy(to, p, kept(page->size, size));
-  if (mia_unlikely(!mia_fast_free_of(mia_local_self, page, p))) mia_alloc_free_slow(p);
+  if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p))) mia_alloc_free_slow(p);
   return to;
 }
 
 void *mia_alloc_resize(void *p, size_t size, size_t align) {
   void *q = align == 1 ? mia_alloc_resize_small(p, size) : NULL;
   if (q != NULL) return q;
-  return mia_alloc_resize_in(mia_local_default_heap(mia_local_self), p, size, align, 0, false);
+  return mia_alloc_resize_in(mia_theap_default_heap(mia_theap_self), p, size, align, 0, false);
 }
 
 bool mia_alloc_extend(void *p, size_t size) {
@@ -213,14 +214,14 @@ bool mia_alloc_extend(void *p, size_t size) {
   p = mia_map_untagged(p);
   mia_page *page = mia_page_require_of(p);
   if (size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
-  size_t room = mia_guard_room(size);
+  size_t room = mia_canary_room(size);
   bool fits_now = room <= page->size;
   int error = errno;
   size_t clean;
   if (!fits_now &&
-      (page->size_class < MIA_CLASS_COUNT || !mia_page_resize_single(page, room, false, &clean)))
+      (page->size_class < MIA_CLASS_COUNT || !mia_page_resize_singleton(page, room, false, &clean)))
     return false;
   errno = error;
-  if (MIA_DEBUG) mia_page_guard(page, p, size);
+  if (MIA_DEBUG) mia_page_set_canary(page, p, size);
   return true;
 }

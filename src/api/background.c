@@ -2,10 +2,10 @@
 #include "base/prelude.h"
 
 #include "api/background.h"
+#include "api/give_back.h"
 #include "api/options.h"
-#include "api/purge.h"
-#include "local/spare.h"
 #include "os/os.h"
+#include "theap/page_cache.h"
 
 /* What the thread and those who stir it tell each other, in one word that both
  * swap: the thread, when it begins to work, sees what was done before it was stirred;
@@ -19,7 +19,7 @@ enum { REST_MIN_MS = 10, REST_MAX_MS = 250 };
 /* After so many delays in which nothing went back nothing will. */
 enum { VAIN_DELAYS = 4 };
 
-static bool is_alone(void) { return mia_aword_get(&mia_local_all.attached.now) == 0; }
+static bool is_alone(void) { return mia_aword_get(&mia_theap_all.attached.now) == 0; }
 
 static void sleep_until_stirred(void) {
   uintptr_t was = CALM;
@@ -33,10 +33,10 @@ static long rest(long delay) {
   return ms;
 }
 
-static bool is_anything_left(void) { return mia_arena_idle() > 0 || mia_local_has_spares(); }
+static bool is_anything_left(void) { return mia_arena_idle() > 0 || mia_theap_has_cached_page(); }
 
 static void work(void) {
-  mia_local *self = mia_local_self; /* none: it never allocates */
+  mia_theap *self = mia_theap_self; /* none: it never allocates */
   size_t purged = mia_aword_get(&mia_arena_all.purged);
   long vain = 0, delay;
   do {
@@ -74,7 +74,7 @@ static bool start(void) {
 bool mia_api_start_background(void) {
   mia_os_make_bell(&mia_api_all.bell);
   mia_aword_set(&mia_api_all.background, CALM);
-  mia_aword_set(&mia_local_all.deserted, (uintptr_t)mia_api_stir_background);
+  mia_aword_set(&mia_theap_all.on_last_exit, (uintptr_t)mia_api_wake_background);
   return start();
 }
 
@@ -84,7 +84,7 @@ void mia_api_renew_background(void) {
   mia_aword_set(&mia_api_all.background, ENDED);
 }
 
-void mia_api_stir_background(void) {
+void mia_api_wake_background(void) {
   uintptr_t was = mia_aword_get(&mia_api_all.background);
   do {
     if (was == NONE || was == ENDED) return;

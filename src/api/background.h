@@ -19,7 +19,7 @@ bool mia_api_start_background(void);
 void mia_api_renew_background(void);
 
 /* Pages came or went. */
-void mia_api_stir_background(void);
+void mia_api_wake_background(void);
 
 /* Starts it if it has ended and there is a thread again.  Not where memory is freed:
  * the C library does that with a lock which who starts a thread wants (glibc's of

@@ -27,7 +27,7 @@ mia_cold static void report(size_t size) {
     mia_base_put(&t, " bytes");
     mia_api_warn(buffer);
   }
-  (void)mia_api_tell(ENOMEM);
+  (void)mia_api_report(ENOMEM);
   if (fatal) abort();
   errno = ENOMEM;
 }
@@ -64,7 +64,7 @@ static void *attempt(const request *r) {
 /* A request failed: the program may have something to free for it. */
 mia_cold static void *attempt_again(request r) {
   if (errno != ENOMEM) return NULL;
-  void *p = mia_api_let_free(mia_local_self, true) ? attempt(&r) : NULL;
+  void *p = mia_api_run_deferred(mia_theap_self, true) ? attempt(&r) : NULL;
   if (p == NULL)
     report(r.size);
   else
@@ -83,8 +83,8 @@ mia_inline void *finish(void *p, request r) {
  * ordinary; else NULL. */
 mia_inline void *again(size_t room, size_t size) {
   if (mia_unlikely(mia_api_has_deferred())) return NULL;
-  void *p = mia_fast_again(mia_local_self, room, size);
-  if (mia_unlikely(p == NULL)) p = mia_alloc_refilled(room, size);
+  void *p = mia_fast_refill(mia_theap_self, room, size);
+  if (mia_unlikely(p == NULL)) p = mia_alloc_refill(room, size);
   if (mia_unlikely(p == NULL)) return NULL;
   mia_api_tick();
   return p;
@@ -92,23 +92,23 @@ mia_inline void *again(size_t room, size_t size) {
 
 mia_apart static void *malloc_slower(size_t size) {
   int error = error_to_keep();
-  if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_let_free(mia_local_self, false);
+  if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_run_deferred(mia_theap_self, false);
   void *p = mia_alloc_slow(size, false);
   return finish(p, (request){.size = size, .align = 1, .error = error});
 }
 
 mia_apart static void *malloc_large(size_t size) {
   if (mia_unlikely(mia_api_has_deferred())) return malloc_slower(size);
-  void *p = mia_fast_large(mia_local_self, size);
+  void *p = mia_fast_large(mia_theap_self, size);
   if (mia_likely(p != NULL)) return p;
-  p = mia_alloc_large_again(size);
+  p = mia_alloc_cached_large(size);
   if (mia_unlikely(p == NULL)) return malloc_slower(size);
   mia_api_tick();
   return p;
 }
 
 void *mia_api_malloc_slow(size_t size) {
-  size_t room = mia_guard_room(size);
+  size_t room = mia_canary_room(size);
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
   void *p = again(room, size);
   return mia_likely(p != NULL) ? p : malloc_slower(size);
@@ -227,7 +227,7 @@ void *mia_api_pvalloc(size_t size) {
 
 void mia_api_free_sized(void *p, size_t size, size_t align) {
   if (!MIA_DEBUG && mia_likely(mia_fast_free(p))) return;
-  mia_alloc_require_request(p, size, align);
+  mia_alloc_require_size(p, size, align);
   mia_api_free_slow(p);
 }
 

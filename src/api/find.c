@@ -27,17 +27,17 @@ typedef struct search {
 
 static bool look_at_huge(mia_heap *heap, void *arg) {
   search *s = arg;
-  mia_os_lock(&mia_local_all.pool_lock);
+  mia_os_lock(&mia_theap_all.abandoned_lock);
   for (mia_page *page = heap->pages; page != NULL && s->page == NULL; page = page->heap_next)
     if (page->size_class == MIA_CLASS_HUGE && is_in(page, s->p)) s->page = page;
-  mia_os_unlock(&mia_local_all.pool_lock);
+  mia_os_unlock(&mia_theap_all.abandoned_lock);
   return s->page == NULL;
 }
 
 /* Huge pages lie in no arena: their heaps know them. */
 static mia_page *find_huge(const void *p) {
   search s = {.p = p};
-  if (mia_aword_get(&mia_local_all.pages[MIA_CLASS_HUGE].now) > 0)
+  if (mia_aword_get(&mia_theap_all.pages[MIA_CLASS_HUGE].now) > 0)
     mia_api_each_heap(look_at_huge, &s);
   return s.page;
 }
@@ -59,8 +59,8 @@ static bool look_in_arenas(search *s) {
 mia_page *mia_api_page_around(const void *p) {
   if (p == NULL) return NULL;
   search s = {.p = mia_map_untagged(p)};
-  mia_arena_begin_look();
+  mia_arena_begin_read();
   bool found = look_in_arenas(&s);
-  mia_arena_end_look();
+  mia_arena_end_read();
   return found ? s.page : find_huge(s.p);
 }

@@ -33,7 +33,7 @@ bool mia_api_call_handler(void) {
 }
 
 /* [new.delete.single]: as long as there is a handler, call it and try again. */
-void *mia_api_persist(mia_heap *heap, void *p, size_t size, size_t align, bool throws) {
+void *mia_api_retry_new(mia_heap *heap, void *p, size_t size, size_t align, bool throws) {
   while (mia_api_call_handler()) {
     void *q = attempt(heap, p, size, align);
     if (q != NULL) return q;
@@ -44,7 +44,7 @@ void *mia_api_persist(mia_heap *heap, void *p, size_t size, size_t align, bool t
 
 static void *make(mia_heap *heap, void *p, size_t size, size_t align, bool throws) {
   void *q = attempt(heap, p, size, align);
-  return mia_likely(q != NULL) ? q : mia_api_persist(heap, p, size, align, throws);
+  return mia_likely(q != NULL) ? q : mia_api_retry_new(heap, p, size, align, throws);
 }
 
 void *mia_new(size_t size) { return make(NULL, NULL, size, 1, true); }

@@ -54,7 +54,7 @@ void mia_api_renew_hooks(void) {
 
 /* ---- output ---- */
 
-void mia_api_say(mia_output_function *out, void *arg, const char *text) {
+void mia_api_write_message(mia_output_function *out, void *arg, const char *text) {
   if (out == NULL) out = (mia_output_function *)get(&mia_api_all.output, &arg);
   int error = errno;
   int cancel = mia_os_put_off_cancel();
@@ -73,7 +73,7 @@ void mia_api_begin_lines(mia_lines *lines, mia_output_function *out, void *arg) 
 }
 
 void mia_api_end_lines(mia_lines *lines) {
-  if (*lines->buffer != 0) mia_api_say(lines->out, lines->arg, lines->buffer);
+  if (*lines->buffer != 0) mia_api_write_message(lines->out, lines->arg, lines->buffer);
   lines->text = mia_base_text(lines->buffer, sizeof lines->buffer);
 }
 
@@ -85,7 +85,7 @@ bool mia_api_has_output(void) { return mia_aword_get(&mia_api_all.output.functio
 
 /* ---- errors ---- */
 
-bool mia_api_tell(int error) {
+bool mia_api_report(int error) {
   void *arg;
   mia_error_function *function = (mia_error_function *)get(&mia_api_all.error, &arg);
   if (function == NULL) return false;
@@ -99,8 +99,8 @@ bool mia_api_tell(int error) {
 
 /* The process is about to end. */
 static void at_misuse(const char *message) {
-  mia_api_say(NULL, NULL, message);
-  (void)mia_api_tell(EINVAL);
+  mia_api_write_message(NULL, NULL, message);
+  (void)mia_api_report(EINVAL);
 }
 
 void mia_register_error(mia_error_function *function, void *arg) {
@@ -115,17 +115,17 @@ void mia_register_output(mia_output_function *out, void *arg) {
 
 /* ---- freeing that was put off ---- */
 
-bool mia_api_let_free(mia_local *self, bool force) {
-  if (mia_local_is_none(self) || self->deferring) return false;
+bool mia_api_run_deferred(mia_theap *self, bool force) {
+  if (mia_theap_is_none(self) || self->in_deferred) return false;
   void *arg;
   mia_deferred_free_function *function = (mia_deferred_free_function *)get(&mia_api_all.deferred,
                                                                            &arg);
   if (function == NULL) return false;
   int error = errno;
   int cancel = mia_os_put_off_cancel();
-  self->deferring = true;
+  self->in_deferred = true;
   function(force, self->heartbeat++, arg);
-  self->deferring = false;
+  self->in_deferred = false;
   mia_os_allow_cancel(cancel);
   errno = error;
   return true;

@@ -5,13 +5,13 @@
 #include "api/world.h"
 #include "base/fmt.h"
 #include "base/prelude.h"
-#include "local/local.h"
+#include "theap/theap.h"
 
 #include <mialloc.h>
 
 /* Writes text where messages go: to `out' if that is not NULL, to the function
  * that the program registered, or to stderr. */
-void mia_api_say(mia_output_function *out, void *arg, const char *text);
+void mia_api_write_message(mia_output_function *out, void *arg, const char *text);
 
 /* Text that is written in whole lines, as many at once as there is room for: so a small
  * stack suffices, and what two threads write does not mix within a line. */
@@ -32,11 +32,11 @@ void mia_api_end_lines(mia_lines *lines);
 bool mia_api_has_output(void);
 
 /* Tells the program of an error; false: it has not asked to be told. */
-bool mia_api_tell(int error);
+bool mia_api_report(int error);
 
 /* Lets the program free what it put off; false: it has not asked to be let, or
  * is at it in this thread. */
-bool mia_api_let_free(mia_local *self, bool force);
+bool mia_api_run_deferred(mia_theap *self, bool force);
 
 /* In the child of a fork: a function that another thread was registering is not. */
 void mia_api_renew_hooks(void);

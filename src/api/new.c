@@ -52,7 +52,7 @@ mia_inline void *attempt(size_t size, size_t align) {
 
 mia_inline void *make(size_t size, size_t align, bool throws) {
   void *p = attempt(size, align);
-  return mia_likely(p != NULL) ? p : mia_api_persist(NULL, NULL, size, align, throws);
+  return mia_likely(p != NULL) ? p : mia_api_retry_new(NULL, NULL, size, align, throws);
 }
 
 /* By malloc or aligned_alloc in force, which may take 0 for nothing. */

@@ -210,7 +210,7 @@ void mia_api_warn(const char *what) {
   mia_base_put(&t, what);
   if (t.at + 1 == t.end) t.at--; /* what is long is cut, the line still ends */
   mia_base_put(&t, "\n");
-  mia_api_say(NULL, NULL, buffer);
+  mia_api_write_message(NULL, NULL, buffer);
 }
 
 static void put_wanted(mia_text *t, const mia_option_info *o) {

@@ -5,15 +5,15 @@
 #include "base/prelude.h"
 
 #include "api/background.h"
+#include "api/give_back.h"
 #include "api/hook.h"
 #include "api/options.h"
 #include "api/process.h"
-#include "api/purge.h"
 #include "api/stats.h"
-#include "local/bin.h"
-#include "local/spare.h"
-#include "local/thread.h"
 #include "os/os.h"
+#include "theap/bin.h"
+#include "theap/page_cache.h"
+#include "theap/thread.h"
 
 #include <errno.h>
 
@@ -24,41 +24,42 @@ enum { WATCH_DELAYS = 3 };
  * in every tick of the clock, however little it does from now on: once would not
  * do, as what it does next may still be in this tick, and then nothing for long.  Where
  * the budget of this look did not suffice the next slow path looks again. */
-static void watch(mia_local *self, mia_tick now, bool done) {
+static void watch(mia_theap *self, mia_tick now, bool done) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  self->calm = done;
-  if (self->stirred) self->watch = now + (mia_tick)(delay * WATCH_DELAYS);
-  self->stirred = false;
-  bool wanted = delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->watch));
+  self->tick_idle = done;
+  if (self->tick_requested) self->tick_until = now + (mia_tick)(delay * WATCH_DELAYS);
+  self->tick_requested = false;
+  bool wanted = delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->tick_until));
   if (!wanted) return;
-  bool anew = now != self->withheld;
+  bool anew = now != self->forced_at;
   if (anew) {
-    mia_local_send_stashes(self);
-    mia_local_cool(self);
-    mia_local_recount_spares(self);
+    mia_theap_flush_magazines(self);
+    mia_theap_cache_recent(self);
+    mia_theap_recount_cache(self);
   }
-  mia_local_withhold(self, anew);
-  self->withheld = now;
+  mia_theap_force_slow(self, anew);
+  self->forced_at = now;
 }
 
-void mia_api_look_at_clock(mia_local *self) {
+void mia_api_run_tick(mia_theap *self) {
   int error = errno;
-  mia_api_look_after_free(self);
+  mia_api_run_tick_after_free(self);
   mia_api_restart_background();
   errno = error;
 }
 
-static mia_budget budget_of(const mia_local *self, mia_tick now) {
-  bool rare = !mia_local_is_none(self) && now - self->withheld >= MIA_API_RARE_MS;
-  return (mia_budget){.left = rare ? MIA_API_RARE_TIMES * MIA_API_LOOK : MIA_API_LOOK};
+static mia_budget budget_of(const mia_theap *self, mia_tick now) {
+  bool rare = !mia_theap_is_none(self) && now - self->forced_at >= MIA_API_RARE_TICK_MS;
+  return (mia_budget){.left = rare ? MIA_API_RARE_TICK_FACTOR * MIA_API_TICK_BUDGET
+                                   : MIA_API_TICK_BUDGET};
 }
 
-void mia_api_look_after_free(mia_local *self) {
+void mia_api_run_tick_after_free(mia_theap *self) {
   int error = errno;
   mia_tick now = mia_os_now();
   bool done = mia_api_give_back(self, now, budget_of(self, now));
-  mia_api_stir_background();
-  if (!mia_local_is_none(self)) watch(self, now, done);
+  mia_api_wake_background();
+  if (!mia_theap_is_none(self)) watch(self, now, done);
   errno = error;
 }
 
@@ -67,7 +68,7 @@ static void before_fork(void) {
   mia_tick until = mia_os_begin_fork();
   if (until == 0) return;
   mia_os_hold(&mia_api_all.subprocs, until);
-  mia_local_before_fork(until);
+  mia_theap_before_fork(until);
   mia_page_before_fork(until);
   mia_arena_before_fork(until);
 }
@@ -76,7 +77,7 @@ static void after_fork(bool child) {
   if (!mia_os_end_fork()) return;
   mia_arena_after_fork(child);
   mia_page_after_fork(child);
-  mia_local_after_fork(child);
+  mia_theap_after_fork(child);
   mia_os_let_go(&mia_api_all.subprocs, child);
 }
 

@@ -1,15 +1,15 @@
 /* stats.c -- what the process used, as a structure and as text. */
 #include "base/prelude.h"
 
-#include "api/census.h"
 #include "api/hook.h"
 #include "api/json.h"
 #include "api/options.h"
-#include "api/sheet.h"
 #include "api/stats.h"
+#include "api/stats_scratch.h"
+#include "api/stats_walk.h"
 #include "base/fmt.h"
-#include "local/bin.h"
 #include "os/os.h"
+#include "theap/bin.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -19,10 +19,10 @@ enum { COLUMN_SIZE = 16, COLUMN_PEAK = 42, COLUMN_BLOCKS = 60, COLUMN_BYTES = 80
 
 /* ---- the structure ---- */
 
-static void count(const mia_census *wanted, mia_stats *stats) {
+static void count(const mia_stats_walk *wanted, mia_stats *stats) {
   int error = errno;
-  mia_local *self = mia_local_self;
-  if (!mia_local_is_none(self)) mia_local_send_home(self);
+  mia_theap *self = mia_theap_self;
+  if (!mia_theap_is_none(self)) mia_theap_flush_remote(self);
   mia_api_count(wanted, stats);
   errno = error;
 }
@@ -31,40 +31,40 @@ static void count(const mia_census *wanted, mia_stats *stats) {
 #define SIZE_MIN offsetof(mia_stats, pages)
 
 /* For a program that has less of the structure, or more of it: as much as both have. */
-static bool get_part(const mia_census *wanted, mia_stats *stats) {
+static bool get_part(const mia_stats_walk *wanted, mia_stats *stats) {
   size_t size = stats->size;
   if (size < SIZE_MIN) {
     errno = EINVAL;
     return false;
   }
-  mia_stats *all = mia_api_take_sheet();
+  mia_stats *all = mia_api_take_scratch();
   if (all == NULL) return false;
   count(wanted, all);
   if (size < all->size) all->size = size;
   all->class_count = mia_api_classes_in(all->size, all->class_count);
   memcpy(stats, all, all->size);
-  mia_api_give_sheet(all);
+  mia_api_give_scratch(all);
   return true;
 }
 
-static bool get(mia_census wanted, mia_stats *stats) {
+static bool get(mia_stats_walk wanted, mia_stats *stats) {
   if (stats->size != sizeof *stats) return get_part(&wanted, stats);
   count(&wanted, stats);
   return true;
 }
 
-bool mia_stats_get(mia_stats *stats) { return get((mia_census){0}, stats); }
+bool mia_stats_get(mia_stats *stats) { return get((mia_stats_walk){0}, stats); }
 
 bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats) {
-  return get((mia_census){.heap = heap}, stats);
+  return get((mia_stats_walk){.heap = heap}, stats);
 }
 
 bool mia_subproc_stats_get(mia_subproc *subproc, mia_stats *stats) {
-  return get((mia_census){.subproc = subproc}, stats);
+  return get((mia_stats_walk){.subproc = subproc}, stats);
 }
 
 bool mia_thread_stats_get(mia_stats *stats) {
-  return get((mia_census){.thread = mia_local_self}, stats);
+  return get((mia_stats_walk){.thread = mia_theap_self}, stats);
 }
 
 /* ---- text ---- */
@@ -132,20 +132,20 @@ typedef void printer(const mia_stats *stats, mia_output_function *out, void *arg
 
 /* Of the process. */
 static void print_all(printer *print, mia_output_function *out, void *arg) {
-  mia_stats *stats = mia_api_take_sheet();
+  mia_stats *stats = mia_api_take_scratch();
   if (stats == NULL) {
-    mia_api_say(out, arg, "mialloc: no memory for statistics\n");
+    mia_api_write_message(out, arg, "mialloc: no memory for statistics\n");
     return;
   }
-  count(&(mia_census){0}, stats);
+  count(&(mia_stats_walk){0}, stats);
   print(stats, out, arg);
-  mia_api_give_sheet(stats);
+  mia_api_give_scratch(stats);
 }
 
 void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg) {
   mia_stats *all = mia_api_is_short(stats) ? mia_api_complete(stats) : NULL;
   if (all != NULL || !mia_api_is_short(stats)) print_text(all != NULL ? all : stats, out, arg);
-  if (all != NULL) mia_api_give_sheet(all);
+  if (all != NULL) mia_api_give_scratch(all);
 }
 
 void mia_stats_print_out(mia_output_function *out, void *arg) { print_all(print_text, out, arg); }

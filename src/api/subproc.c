@@ -5,7 +5,7 @@
 #include "alloc/heap.h"
 #include "api/subproc.h"
 #include "arena/meta.h"
-#include "local/thread.h"
+#include "theap/thread.h"
 
 #include <errno.h>
 
@@ -14,7 +14,7 @@
 mia_subproc *mia_subproc_main(void) { return &mia_api_all.main; }
 
 mia_subproc *mia_subproc_current(void) {
-  mia_subproc *subproc = mia_local_self->subproc;
+  mia_subproc *subproc = mia_theap_self->subproc;
   return subproc != NULL ? subproc : mia_subproc_main();
 }
 
@@ -109,7 +109,7 @@ void mia_subproc_destroy(mia_subproc *subproc) {
 }
 
 void mia_subproc_add_current_thread(mia_subproc *subproc) {
-  mia_local *self = mia_local_attach();
+  mia_theap *self = mia_theap_attach();
   if (self == NULL) return;
   self->subproc = subproc != mia_subproc_main() ? subproc : NULL;
   (void)mia_alloc_heap_choose(mia_api_main_heap_of(subproc));

@@ -4,9 +4,9 @@
 
 #include "base/atomic.h"
 #include "base/prelude.h"
-#include "local/local.h"
 #include "os/lock.h"
 #include "os/worker.h"
+#include "theap/theap.h"
 
 #include <mialloc.h>
 #include <mialloc/heap.h>

@@ -2,7 +2,7 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
-#include "arena/dirt.h"
+#include "arena/dirty.h"
 #include "arena/huge.h"
 #include "base/fail.h"
 #include "base/zero.h"
@@ -11,7 +11,7 @@
 
 /* Counted last and uncounted first: part of what is in use. */
 static bool count_used(size_t size) {
-  mia_arena_fit_kept(size);
+  mia_arena_fit_cached(size);
   if (!mia_arena_count_used(size)) return false;
   mia_aword_add(&mia_arena_all.huge, size);
   return true;
@@ -53,7 +53,7 @@ static void *fit(const mia_mapping *m, const mia_huge *wanted) {
 
 /* One that was kept, made as large as is wanted. */
 static bool take_kept(const mia_huge *wanted, mia_mapping *m) {
-  if (!mia_arena_take_kept(wanted->size, wanted->align, m)) return false;
+  if (!mia_arena_take_cached(wanted->size, wanted->align, m)) return false;
   char *p = fit(m, wanted);
   if (p != NULL) {
     mia_aword_add(&mia_arena_all.reserved, wanted->size - m->size);
@@ -61,7 +61,7 @@ static bool take_kept(const mia_huge *wanted, mia_mapping *m) {
     m->size = wanted->size;
     if (mia_map_cover(p + wanted->lead, 1)) return true;
   }
-  (void)mia_arena_drop_mapping(m);
+  (void)mia_arena_unmap(m);
   return false;
 }
 
@@ -69,7 +69,7 @@ static bool take_kept(const mia_huge *wanted, mia_mapping *m) {
  * of them costs nothing.  What would have served else is not kept beside it. */
 static void drop_kept(size_t size) {
   mia_mapping m;
-  if (mia_arena_take_kept(size, 1, &m)) (void)mia_arena_drop_mapping(&m);
+  if (mia_arena_take_cached(size, 1, &m)) (void)mia_arena_unmap(&m);
 }
 
 static void *take_new(const mia_huge *wanted) {
@@ -91,7 +91,7 @@ void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
     return take_new(wanted);
   }
   if (!take_kept(wanted, &m)) {
-    mia_arena_miss_kept(wanted->size);
+    mia_arena_miss_cached(wanted->size);
     return take_new(wanted);
   }
   *zero = false;
@@ -99,7 +99,7 @@ void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
     count_had(0);
     return m.start;
   }
-  (void)mia_arena_drop_mapping(&m);
+  (void)mia_arena_unmap(&m);
   return NULL;
 }
 
@@ -111,7 +111,7 @@ bool mia_arena_huge_release(void *start, size_t size) {
 
 bool mia_arena_huge_give(void *start, size_t size, bool keep) {
   count_unused(size);
-  if (keep && mia_arena_keep(start, size)) return true;
+  if (keep && mia_arena_cache_mapping(start, size)) return true;
   if (mia_arena_huge_release(start, size)) return true;
   (void)mia_os_purge(start, size);
   return false;
@@ -161,7 +161,7 @@ static char *detach(char *span, size_t size, size_t lead) {
 
 /* Only of arenas that are nobody else's. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t lead) {
-  if (arena->brought || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
+  if (arena->external || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
   if (!count_used(size)) return NULL;
   void *p = detach(span, size, lead);
   if (p == NULL) {
@@ -169,7 +169,7 @@ void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t le
     return NULL;
   }
   count_had(size);
-  mia_arena_cleanse(arena, mia_arena_slice_of(arena, span), size);
+  mia_arena_mark_clean(arena, mia_arena_slice_of(arena, span), size);
   mia_assert(mia_base_is_zero(span, size));
   return p;
 }

@@ -1,7 +1,7 @@
 /* purge.c -- returning the memory of free slices to the OS. */
 #include "base/prelude.h"
 
-#include "arena/dirt.h"
+#include "arena/dirty.h"
 #include "arena/purge.h"
 #include "arena/runs.h"
 #include "base/fail.h"
@@ -24,12 +24,12 @@ static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
  * was in them moved to elsewhere. */
 static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
   if (!mia_arena_claim(arena, first, slices)) return 0;
-  size_t size = slices << MIA_SLICE_SHIFT, idle = mia_arena_dirt(arena, first, slices)
+  size_t size = slices << MIA_SLICE_SHIFT, idle = mia_arena_count_dirty(arena, first, slices)
                                                   << MIA_SLICE_SHIFT;
   bool purged = purge_memory(arena, arena->start + (first << MIA_SLICE_SHIFT), size);
   if (purged) {
     if (arena->commit != NULL) mia_map_clear(arena->committed, first, slices);
-    mia_arena_cleanse(arena, first, size);
+    mia_arena_mark_clean(arena, first, size);
     mia_map_clear(arena->aged, first, slices);
     mia_aword_sub(&mia_arena_all.idle, idle);
   }
@@ -182,16 +182,16 @@ void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget) {
 enum { SOON_MS = 1000, PATIENCE_MAX_MS = 32 * SOON_MS };
 
 static bool is_patient(const mia_arena_excess *e, mia_tick now) {
-  mia_tick until = mia_acell_get(&e->patient);
+  mia_tick until = mia_acell_get(&e->backoff_until);
   return until != 0 && (mia_tick)(until - now - 1) < PATIENCE_MAX_MS;
 }
 
 static void be_patient(mia_arena_excess *e, mia_tick now) {
-  size_t patience = mia_aword_get(&e->patience) * 2;
-  if (patience == 0 || now - mia_acell_get(&e->patient) >= SOON_MS) patience = SOON_MS;
+  size_t patience = mia_aword_get(&e->backoff_ms) * 2;
+  if (patience == 0 || now - mia_acell_get(&e->backoff_until) >= SOON_MS) patience = SOON_MS;
   if (patience > PATIENCE_MAX_MS) patience = PATIENCE_MAX_MS;
-  mia_aword_set(&e->patience, patience);
-  mia_acell_set(&e->patient, after(now, (mia_tick)patience));
+  mia_aword_set(&e->backoff_ms, patience);
+  mia_acell_set(&e->backoff_until, after(now, (mia_tick)patience));
 }
 
 /* Bytes of arenas that are in use or idle. */
@@ -250,7 +250,7 @@ static void purge_down_to(size_t rest, mia_budget *budget) {
 }
 
 void mia_arena_purge_down_to(size_t rest, mia_budget *budget) {
-  (void)mia_arena_drop_kept(rest, budget);
+  (void)mia_arena_flush_cached(rest, budget);
   if (mia_arena_idle() <= rest || !mia_os_try_lock(&mia_arena_all.purge)) return;
   purge_down_to(rest, budget);
   mia_os_unlock(&mia_arena_all.purge);
@@ -267,17 +267,17 @@ static void note_dropped(mia_arena_excess *e, bool going_on, size_t dropped) {
  * before anything is done about it, so that those who give meanwhile give no more. */
 void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   mia_arena_excess *e = &mia_arena_all.excess;
-  bool going_on = mia_aword_get(&e->going_on) != 0;
+  bool going_on = mia_aword_get(&e->unfinished) != 0;
   if (mia_arena_idle() <= (going_on ? bound / 2 : bound)) {
-    if (going_on) mia_aword_set(&e->going_on, 0);
+    if (going_on) mia_aword_set(&e->unfinished, 0);
     return;
   }
   if (is_patient(e, now)) return;
   bool regretted = !going_on && is_regretted(e, now, bound);
   size_t before = mia_aword_get(&mia_arena_all.purged);
   if (!regretted) {
-    mia_aword_set(&e->going_on, 1);
-    note_dropped(e, going_on, mia_arena_drop_kept(bound / 2, budget));
+    mia_aword_set(&e->unfinished, 1);
+    note_dropped(e, going_on, mia_arena_flush_cached(bound / 2, budget));
   }
   if (!mia_os_try_lock(&mia_arena_all.purge)) return;
   if (regretted) {
@@ -285,7 +285,7 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   } else {
     purge_down_to(bound / 2, budget);
     bool refused = mia_aword_get(&mia_arena_all.purged) == before && !mia_budget_is_spent(budget);
-    mia_aword_set(&e->going_on, !refused && mia_arena_idle() > bound / 2);
+    mia_aword_set(&e->unfinished, !refused && mia_arena_idle() > bound / 2);
     mia_acell_set(&e->at, now);
     mia_aword_set(&e->left, touched());
     if (refused) be_patient(e, now);
@@ -304,7 +304,7 @@ static size_t purge_arena(mia_arena *arena) {
 }
 
 static size_t purge_all(bool only_brought) {
-  size_t purged = only_brought ? 0 : mia_arena_drop_all_kept();
+  size_t purged = only_brought ? 0 : mia_arena_flush_all_cached();
   mia_os_lock(&mia_arena_all.purge);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) {
@@ -317,7 +317,7 @@ static size_t purge_all(bool only_brought) {
 
 size_t mia_arena_purge_now(void) { return purge_all(false); }
 
-size_t mia_arena_purge_brought(void) { return purge_all(true); }
+size_t mia_arena_purge_external(void) { return purge_all(true); }
 
 bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size) {
   if (arena->pinned || arena->commit != NULL || !mia_os_purge(start, size)) return false;

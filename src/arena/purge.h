@@ -29,7 +29,7 @@ void mia_arena_purge_down_to(size_t rest, mia_budget *budget);
 size_t mia_arena_purge_now(void);
 
 /* The same where the program commits the memory, and so may have a limit of its own. */
-size_t mia_arena_purge_brought(void);
+size_t mia_arena_purge_external(void);
 
 /* Purges a part of a span that is in use.  False: the arena's memory does not go by
  * a mere purge, or the OS refused. */

@@ -2,7 +2,7 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
-#include "arena/dirt.h"
+#include "arena/dirty.h"
 #include "arena/reserve.h"
 #include "arena/runs.h"
 #include "base/bits.h"
@@ -14,7 +14,7 @@
 
 mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
                                  .purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                                 .kept = {.lock = MIA_LOCK_INIT(MIA_RANK_KEPT)},
+                                 .kept = {.lock = MIA_LOCK_INIT(MIA_RANK_MAPPINGS)},
                                  .meta = MIA_LOCK_INIT(MIA_RANK_META)};
 
 /* The bug that this project grew from (doc/portability.md), so that tests/matrix
@@ -166,7 +166,7 @@ static bool commit_own(const mia_arena_own *own, char *start, size_t size, bool 
 /* What is not known to be zero is dirty. */
 static void describe(mia_arena *arena, const mia_arena_own *own, size_t slices, size_t head) {
   arena->exclusive = own->exclusive;
-  arena->brought = !own->reserved;
+  arena->external = !own->reserved;
   arena->pinned = own->pinned || own->commit == NULL;
   arena->commit = own->commit;
   arena->commit_arg = own->commit_arg;

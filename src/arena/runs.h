@@ -43,7 +43,7 @@ size_t mia_arena_next_run(mia_arena *arena, size_t from, size_t length);
 
 /* What the word of a region said before a search of the region that failed; and what
  * that led to. */
-mia_inline uintptr_t mia_runs_word(const mia_arena *arena, size_t region) {
+mia_inline uintptr_t mia_arena_run_word(const mia_arena *arena, size_t region) {
   return mia_aword_get_acq(&arena->runs[0][region]);
 }
 void mia_arena_lower_run(mia_arena *arena, size_t region, uintptr_t before);

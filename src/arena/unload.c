@@ -53,7 +53,7 @@ static void dissolve(const mia_arena *arena) {
   mia_aword_sub(&mia_arena_all.reserved, arena->whole_size);
   mia_aword_add(&mia_arena_all.unloaded, 1);
   /* What cannot be unmapped stays as address space: harmless. */
-  if (!arena->brought && !mia_os_release(arena->whole, arena->whole_size))
+  if (!arena->external && !mia_os_release(arena->whole, arena->whole_size))
     (void)mia_os_purge(arena->whole, arena->whole_size);
 }
 

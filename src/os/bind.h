@@ -8,7 +8,7 @@
 #define MIA_OS_BIND_H
 
 #include "base/prelude.h"
-#include "os/tail.h"
+#include "os/tail_call.h"
 
 #include <dlfcn.h>
 

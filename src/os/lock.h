@@ -14,15 +14,15 @@
 /* In the order in which they may be taken. */
 typedef enum mia_rank {
   MIA_RANK_UNKNOWN = 0,
-  MIA_RANK_SUBPROCS = 9, /* api: sub-processes and their heaps */
-  MIA_RANK_SHARED = 8,   /* local: the one of threads that can have none */
-  MIA_RANK_THREADS = 7,  /* local: registry of threads */
-  MIA_RANK_POOL = 6,     /* local: pages that wait for an owner */
-  MIA_RANK_HUGE = 5,     /* page: descriptors of huge pages */
-  MIA_RANK_PURGE = 4,    /* arena: one purger at a time */
-  MIA_RANK_META = 3,     /* arena: room for metadata */
-  MIA_RANK_GROW = 2,     /* arena: one more arena */
-  MIA_RANK_KEPT = 1      /* arena: mappings of huge blocks that were freed */
+  MIA_RANK_SUBPROCS = 9,  /* api: sub-processes and their heaps */
+  MIA_RANK_SHARED = 8,    /* local: the one of threads that can have none */
+  MIA_RANK_THREADS = 7,   /* local: registry of threads */
+  MIA_RANK_ABANDONED = 6, /* local: pages that wait for an owner */
+  MIA_RANK_HUGE = 5,      /* page: descriptors of huge pages */
+  MIA_RANK_PURGE = 4,     /* arena: one purger at a time */
+  MIA_RANK_META = 3,      /* arena: room for metadata */
+  MIA_RANK_GROW = 2,      /* arena: one more arena */
+  MIA_RANK_MAPPINGS = 1   /* arena: mappings of huge blocks that were freed */
 } mia_rank;
 
 /* What the kernel waits on is aligned to 4 bytes (futex(2)).  Where int is aligned

@@ -44,23 +44,23 @@
 
 enum {
   MIA_OWNER_CLAIMED = 1,
-  MIA_OWNER_LEFT_SHIFT = 2,
-  MIA_OWNER_LEFT_MASK = (1 << 14) - 1,
+  MIA_OWNER_COUNTDOWN_SHIFT = 2,
+  MIA_OWNER_COUNTDOWN_MASK = (1 << 14) - 1,
   MIA_OWNER_LIST_SHIFT = 16,
   MIA_OWNER_LIST_NONE = 0xffff
 };
 
 mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LIST_NONE,
                   "the offset of every block fits, and is not NONE");
-mia_static_assert(MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_LEFT_MASK,
+mia_static_assert(MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_COUNTDOWN_MASK,
                   "a page's blocks can be counted");
 
 mia_inline uintptr_t mia_owner_word(uintptr_t list, uint32_t left, uintptr_t claimed) {
   return list << MIA_OWNER_LIST_SHIFT |
-         (uintptr_t)(left & MIA_OWNER_LEFT_MASK) << MIA_OWNER_LEFT_SHIFT | claimed;
+         (uintptr_t)(left & MIA_OWNER_COUNTDOWN_MASK) << MIA_OWNER_COUNTDOWN_SHIFT | claimed;
 }
-mia_inline uint32_t mia_owner_left(uintptr_t word) {
-  return (uint32_t)(word >> MIA_OWNER_LEFT_SHIFT) & MIA_OWNER_LEFT_MASK;
+mia_inline uint32_t mia_owner_countdown(uintptr_t word) {
+  return (uint32_t)(word >> MIA_OWNER_COUNTDOWN_SHIFT) & MIA_OWNER_COUNTDOWN_MASK;
 }
 mia_inline mia_block *mia_owner_list(const mia_page *page, uintptr_t word) {
   uintptr_t list = word >> MIA_OWNER_LIST_SHIFT;
@@ -69,13 +69,13 @@ mia_inline mia_block *mia_owner_list(const mia_page *page, uintptr_t word) {
 
 /* The first word of a page that the caller has. */
 mia_inline void mia_owner_begin_claimed(mia_page *page) {
-  page->due = 0;
+  page->countdown_from = 0;
   mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED));
 }
 
 /* The first word of a full page that nobody has. */
 mia_inline void mia_owner_begin_full(mia_page *page, uint32_t due) {
-  page->due = (uint16_t)due;
+  page->countdown_from = (uint16_t)due;
   mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0));
 }
 
@@ -86,7 +86,7 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   uintptr_t was = mia_aword_get(&page->remote);
   uintptr_t claimed;
   do {
-    uint32_t left = mia_owner_left(was);
+    uint32_t left = mia_owner_countdown(was);
     tail->next = mia_owner_list(page, was);
     claimed = (was & MIA_OWNER_CLAIMED) != 0 || left <= count ? MIA_OWNER_CLAIMED : 0;
     if (mia_aword_cas_acq_rel(&page->remote, &was, mia_owner_word(list, left - count, claimed)))
@@ -97,19 +97,19 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
 
 /* The one block of a large or huge page is not written to when it is freed: that
  * it is on the list says all, and stays there until the page is used again. */
-typedef enum mia_single_freed {
-  MIA_SINGLE_MINE, /* the caller has the page now; it is empty */
-  MIA_SINGLE_LEFT, /* to who has it: he gathers before he drops it */
-  MIA_SINGLE_TWICE /* the block was free already */
-} mia_single_freed;
+typedef enum mia_singleton_freed {
+  MIA_SINGLETON_CLAIMED, /* the caller has the page now; it is empty */
+  MIA_SINGLETON_LEFT,    /* to who has it: he gathers before he drops it */
+  MIA_SINGLETON_TWICE    /* the block was free already */
+} mia_singleton_freed;
 
-mia_inline mia_single_freed mia_owner_free_single(mia_page *page) {
+mia_inline mia_singleton_freed mia_owner_free_singleton(mia_page *page) {
   uintptr_t was = mia_aword_get(&page->remote);
   do {
-    if (was >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE) return MIA_SINGLE_TWICE;
-  } while (!mia_aword_cas_acq_rel(&page->remote, &was,
-                                  mia_owner_word(0, mia_owner_left(was) - 1, MIA_OWNER_CLAIMED)));
-  return (was & MIA_OWNER_CLAIMED) != 0 ? MIA_SINGLE_LEFT : MIA_SINGLE_MINE;
+    if (was >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE) return MIA_SINGLETON_TWICE;
+  } while (!mia_aword_cas_acq_rel(
+      &page->remote, &was, mia_owner_word(0, mia_owner_countdown(was) - 1, MIA_OWNER_CLAIMED)));
+  return (was & MIA_OWNER_CLAIMED) != 0 ? MIA_SINGLETON_LEFT : MIA_SINGLETON_CLAIMED;
 }
 
 /* The same for a page that nobody can get meanwhile.  False: nothing was done, somebody
@@ -123,7 +123,7 @@ mia_inline bool mia_owner_free_alone(mia_page *page) {
 }
 
 /* Makes the one block of a page that the caller has, and which is hidden, live. */
-mia_inline void mia_owner_begin_single(mia_page *page) {
+mia_inline void mia_owner_begin_singleton(mia_page *page) {
   page->used = 1;
   mia_owner_begin_full(page, 1);
   mia_map_set_slice(page->start, page);
@@ -131,12 +131,12 @@ mia_inline void mia_owner_begin_single(mia_page *page) {
 
 /* Takes the list off a page that the caller has; *count is its length.  Nothing
  * is released: who gets the page next gets it by a drop. */
-mia_inline mia_block *mia_owner_gather(mia_page *page, uint32_t *count) {
+mia_inline mia_block *mia_owner_collect(mia_page *page, uint32_t *count) {
   uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED);
   uintptr_t was = mia_aword_swap_acq(&page->remote, none);
   mia_assert((was & MIA_OWNER_CLAIMED) != 0);
-  *count = (page->due - mia_owner_left(was)) & MIA_OWNER_LEFT_MASK;
-  page->due = 0;
+  *count = (page->countdown_from - mia_owner_countdown(was)) & MIA_OWNER_COUNTDOWN_MASK;
+  page->countdown_from = 0;
   return mia_owner_list(page, was);
 }
 
@@ -147,15 +147,15 @@ mia_inline bool mia_owner_has_remote(const mia_page *page) {
 
 /* Lets go of a page until `due' more blocks have been freed.  False: blocks came
  * in the meantime, the caller still has the page and should gather. */
-mia_inline bool mia_owner_drop(mia_page *page, uint32_t due) {
-  uint16_t due_before = page->due;
+mia_inline bool mia_owner_abandon(mia_page *page, uint32_t due) {
+  uint16_t due_before = page->countdown_from;
   uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, due_before, MIA_OWNER_CLAIMED);
   uintptr_t was = none;
   mia_assert(due > 0 && mia_aword_get(&page->owner) == 0);
-  page->due = (uint16_t)due;
+  page->countdown_from = (uint16_t)due;
   while (!mia_aword_cas_rel(&page->remote, &was, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0))) {
     if (was == none) continue; /* spurious */
-    page->due = due_before;
+    page->countdown_from = due_before;
     return false;
   }
   return true;

@@ -9,10 +9,10 @@
 #include "map/pagemap.h"
 #include "os/lock.h"
 #include "os/os.h"
-#include "page/guard.h"
-#include "page/mark.h"
+#include "page/canary.h"
 #include "page/owner.h"
 #include "page/page.h"
+#include "page/poison.h"
 #include "page/tail.h"
 #include "page/trim.h"
 
@@ -43,13 +43,13 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
   mia_span span;
   if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
-  size_t lead = mia_guard_lead(size);
+  size_t lead = mia_canary_padding(size);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.total = (uint16_t)(((span.slices << MIA_SLICE_SHIFT) - lead) / size),
                      .size_class = (uint8_t)size_class,
                      .zero = span.zero,
                      .exclusive = span.arena->exclusive,
-                     .lead = (uint32_t)lead,
+                     .padding = (uint32_t)lead,
                      .size = size,
                      .start = span.start + lead,
                      .arena = span.arena,
@@ -89,7 +89,7 @@ static mia_page *pop(mia_page **list) {
 static void free_stuck(void) {
   while (mia_unlikely(huge.stuck != NULL)) {
     const mia_page *page = huge.stuck;
-    if (!mia_arena_huge_release(mia_page_span(page), page->lead + page->size)) return;
+    if (!mia_arena_huge_release(mia_page_span(page), page->padding + page->size)) return;
     push(&huge.spare, pop(&huge.stuck));
   }
 }
@@ -110,11 +110,12 @@ static void give_huge_descriptor(mia_page *page, bool gone) {
   mia_os_unlock(&huge.lock);
 }
 
-static mia_page *make_huge(size_t size, size_t lead, const mia_single *wanted, bool *zero) {
+static mia_page *make_huge(size_t size, size_t lead, const mia_singleton_request *wanted,
+                           bool *zero) {
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
   char *start = mia_arena_huge_take(
-      &(mia_huge){.size = size, .align = wanted->align, .lead = lead, .clean = wanted->clean},
+      &(mia_huge){.size = size, .align = wanted->align, .lead = lead, .clean = wanted->zeroed},
       zero);
   if (start == NULL) {
     give_huge_descriptor(page, true);
@@ -125,18 +126,18 @@ static mia_page *make_huge(size_t size, size_t lead, const mia_single *wanted, b
 }
 
 /* The bytes before the block that make its offset right, and have room for its edge. */
-static size_t lead_for(const mia_single *wanted) {
+static size_t lead_for(const mia_singleton_request *wanted) {
   size_t lead = -wanted->offset & (wanted->align - 1);
-  if (!wanted->edge || mia_guard_is_lead(lead) || wanted->align > MIA_SLICE_SIZE) return lead;
-  return lead + (wanted->align > MIA_GUARD_LEAD ? wanted->align : MIA_GUARD_LEAD);
+  if (!wanted->redzone || mia_canary_fits(lead) || wanted->align > MIA_SLICE_SIZE) return lead;
+  return lead + (wanted->align > MIA_SINGLETON_PADDING ? wanted->align : MIA_SINGLETON_PADDING);
 }
 
 static void begin_single(mia_page *page, size_t lead, size_t size) {
   page->total = 1;
   page->capacity = 1;
-  page->lead = (uint32_t)lead;
+  page->padding = (uint32_t)lead;
   page->start += lead;
-  mia_page_renew_single(page, size);
+  mia_page_reuse_singleton(page, size);
 }
 
 bool mia_page_fits_span(size_t size, size_t align) {
@@ -144,14 +145,14 @@ bool mia_page_fits_span(size_t size, size_t align) {
   return size <= span_max && align <= span_max / 2;
 }
 
-mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
+mia_page *mia_page_make_singleton(const mia_singleton_request *wanted, bool *zero) {
   size_t lead = lead_for(wanted);
   size_t size = mia_align_up(lead + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
   *zero = true;
   bool large = !wanted->huge && mia_page_fits_span(size, wanted->align);
-  if (!large && wanted->only != NULL) return NULL;
+  if (!large && wanted->arena != NULL) return NULL;
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
-  mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
+  mia_page *page = large ? make_large(size, wanted->align, wanted->arena, zero)
                          : make_huge(size, lead, wanted, zero);
   if (page != NULL) begin_single(page, lead, size - lead);
   return page;
@@ -159,13 +160,14 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
 
 /* A block as large as the one before, but for less than any OS page, needs no
  * system call to know its size. */
-void mia_page_renew_single(mia_page *page, size_t size) {
+void mia_page_reuse_singleton(mia_page *page, size_t size) {
   if (size > page->size || page->size - size >= MIA_OS_PAGE_MIN)
-    page->size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
+    page->size = mia_align_up(page->padding + size, mia_os_page_size()) - page->padding;
   page->free = NULL;
-  if (page->size_class == MIA_CLASS_LARGE && page->lead + page->size + page->tail != page->touched)
+  if (page->size_class == MIA_CLASS_LARGE &&
+      page->padding + page->size + page->tail != page->touched)
     mia_page_renew_tail(page, page->touched);
-  mia_owner_begin_single(page);
+  mia_owner_begin_singleton(page);
 }
 
 static void set_map(const mia_page *page, const mia_page *to) {
@@ -189,7 +191,7 @@ mia_page *mia_page_require_odd(const void *p) {
 /* ---- retiring ---- */
 
 static void retire_huge(mia_page *page) {
-  bool gone = mia_arena_huge_give(mia_page_span(page), page->lead + page->size, !page->grown);
+  bool gone = mia_arena_huge_give(mia_page_span(page), page->padding + page->size, !page->grown);
   give_huge_descriptor(page, gone);
 }
 
@@ -201,14 +203,14 @@ void mia_page_retire(mia_page *page) {
   else {
     if (page->size_class == MIA_CLASS_LARGE) mia_page_forget_tail(page);
     mia_arena_give(page->arena, mia_page_span(page), page->slices,
-                   page->lead + page->capacity * page->size);
+                   page->padding + page->capacity * page->size);
   }
 }
 
 /* ---- lending ---- */
 
 static void mark_all(const mia_page *page, mia_block *list) {
-  for (; list != NULL; list = list->next) mia_page_mark(page, list);
+  for (; list != NULL; list = list->next) mia_page_poison(page, list);
 }
 
 static mia_block *carve(mia_page *page) {
@@ -234,12 +236,12 @@ static mia_block *carve(mia_page *page) {
   return first;
 }
 
-mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count) {
-  if (page->free == NULL && mia_owner_has_remote(page)) mia_page_gather(page);
-  if (page->free == NULL && page->gone != 0) mia_page_restore(page);
+mia_block *mia_page_pop_counted(mia_page *page, bool *fresh, uint32_t *count) {
+  if (page->free == NULL && mia_owner_has_remote(page)) mia_page_collect(page);
+  if (page->free == NULL && page->trimmed_pages != 0) mia_page_restore(page);
   *fresh = false;
   page->age = 0;
-  mia_block *list = mia_page_lend_free(page, count);
+  mia_block *list = mia_page_pop_free(page, count);
   if (list != NULL) return list;
   *fresh = page->zero;
   *count = page->used;
@@ -248,9 +250,9 @@ mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count) {
   return list;
 }
 
-mia_block *mia_page_lend(mia_page *page, bool *fresh) {
+mia_block *mia_page_pop_blocks(mia_page *page, bool *fresh) {
   uint32_t count;
-  return mia_page_lend_counted(page, fresh, &count);
+  return mia_page_pop_counted(page, fresh, &count);
 }
 
 static mia_block *last_of(mia_block *list, uint32_t *count) {
@@ -262,7 +264,7 @@ static mia_block *last_of(mia_block *list, uint32_t *count) {
   return list;
 }
 
-void mia_page_take_back(mia_page *page, mia_block *list) {
+void mia_page_push_list(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
   if (MIA_DEBUG) mark_all(page, list);
@@ -271,9 +273,9 @@ void mia_page_take_back(mia_page *page, mia_block *list) {
   page->used -= count;
 }
 
-void mia_page_gather(mia_page *page) {
+void mia_page_collect(mia_page *page) {
   uint32_t count;
-  mia_block *list = mia_owner_gather(page, &count);
+  mia_block *list = mia_owner_collect(page, &count);
   if (list == NULL) return;
   if (page->free != NULL) {
     uint32_t walked;
@@ -288,7 +290,7 @@ void mia_page_gather(mia_page *page) {
 
 static bool resize_large(mia_page *page, size_t size, size_t *clean) {
   char *span = mia_page_span(page);
-  size_t slices = mia_slices_of(page->lead + size);
+  size_t slices = mia_slices_of(page->padding + size);
   if (slices > MIA_SPAN_MAX_SLICES) return false;
   if (slices < page->slices) {
     mia_arena_give(page->arena, span + (slices << MIA_SLICE_SHIFT), page->slices - slices,
@@ -297,7 +299,7 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
     bool zero;
     if (!mia_arena_extend(page->arena, span, page->slices, slices, &zero)) return false;
     if (zero)
-      *clean = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->lead;
+      *clean = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->padding;
     else
       page->touched = (uint32_t)(slices << MIA_SLICE_SHIFT);
   }
@@ -311,17 +313,17 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
 static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clean) {
   if (size < HUGE_MIN) return false;
   mia_page_hide(page);
-  char *span = mia_arena_huge_resize(mia_page_span(page), page->lead + page->size, page->lead,
-                                     page->lead + size, may_move);
-  if (span != NULL) page->start = span + page->lead;
+  char *span = mia_arena_huge_resize(mia_page_span(page), page->padding + page->size, page->padding,
+                                     page->padding + size, may_move);
+  if (span != NULL) page->start = span + page->padding;
   mia_page_show(page);
   if (size > page->size) *clean = page->size;
   page->grown |= span != NULL && size > page->size;
   return span != NULL;
 }
 
-bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean) {
-  size = mia_align_up(page->lead + size, mia_os_page_size()) - page->lead;
+bool mia_page_resize_singleton(mia_page *page, size_t size, bool may_move, size_t *clean) {
+  size = mia_align_up(page->padding + size, mia_os_page_size()) - page->padding;
   *clean = size;
   if (size == page->size) return true;
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
@@ -335,25 +337,25 @@ bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *
 /* Debug builds fill what was not asked for. */
 size_t mia_page_good_resize(const mia_page *page, size_t size) {
   if (MIA_DEBUG || page->size_class != MIA_CLASS_HUGE) return size;
-  size_t wanted = page->lead + size;
+  size_t wanted = page->padding + size;
   if (wanted < MIA_ARENA_LARGE_PAGES_MIN) return size;
-  size_t rounded = mia_align_up(wanted, MIA_OS_LARGE_PAGE) - page->lead;
+  size_t rounded = mia_align_up(wanted, MIA_OS_LARGE_PAGE) - page->padding;
   return size > page->size || page->size == rounded ? rounded : size;
 }
 
-mia_page *mia_page_detach_single(mia_page *from) {
-  size_t size = from->lead + from->size;
-  if (from->size_class != MIA_CLASS_LARGE || size < from->lead + HUGE_MIN) return NULL;
+mia_page *mia_page_detach_singleton(mia_page *from) {
+  size_t size = from->padding + from->size;
+  if (from->size_class != MIA_CLASS_LARGE || size < from->padding + HUGE_MIN) return NULL;
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
-  char *start = mia_arena_huge_detach(from->arena, mia_page_span(from), size, from->lead);
+  char *start = mia_arena_huge_detach(from->arena, mia_page_span(from), size, from->padding);
   if (start == NULL) {
     give_huge_descriptor(page, true);
     return NULL;
   }
   *page = (mia_page){.size_class = MIA_CLASS_HUGE, .start = start};
-  begin_single(page, from->lead, from->size);
-  from->size = mia_align_up(from->lead + 1, mia_os_page_size()) - from->lead;
+  begin_single(page, from->padding, from->size);
+  from->size = mia_align_up(from->padding + 1, mia_os_page_size()) - from->padding;
   return page;
 }
 
@@ -377,7 +379,8 @@ static uint32_t length_in(const mia_page *page, const mia_block *list) {
 
 void mia_page_check(const mia_page *page) {
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
-  mia_assert(page->used + length_in(page, page->free) + page->away == page->capacity); /* P1 */
+  mia_assert(page->used + length_in(page, page->free) + page->trimmed_blocks ==
+             page->capacity); /* P1 */
   mia_assert(page->size_class == MIA_CLASS_HUGE ||
              mia_is_aligned(mia_page_span(page), MIA_SLICE_SIZE)); /* P2 */
 }

@@ -20,7 +20,7 @@
  *   P5  with `zero', every byte that has not been carved reads as zero
  *   P6  what was written since the span was taken lies in its first lead + capacity *
  *       size bytes, or in the slice where these end: so much is said when it is given
- *       back (arena/dirt.h)
+ *       back (arena/dirty.h)
  * A large or huge page is one block: total = capacity = 1.
  *
  * Functions here touch [own] fields: their caller has claimed the page. */
@@ -37,36 +37,36 @@
 /* Who frees a block of another thread's page reads what is on the first cache line,
  * and does not wait for what the owner writes to the second (with 64-bit pointers). */
 typedef struct mia_page {
-  mia_aword owner;    /* [any] the mia_local that owns the page, or 0; written by that one */
+  mia_aword owner;    /* [any] the mia_theap that owns the page, or 0; written by that one */
   size_t size;        /* [const] of a block; of a large one changed by its holder */
   char *start;        /* [const] of the blocks; of a huge one changed by its holder */
   mia_arena *arena;   /* [const] NULL for a huge page */
   mia_aword heap;     /* [any] the mia_heap of the blocks, 0: the main one; written by who has it */
-  uint32_t lead;      /* [const] bytes of the span before start: for offset alignment, guard.h */
+  uint32_t padding;   /* [const] bytes of the span before start: for offset alignment, guard.h */
   uint16_t total;     /* [const] blocks that fit */
   uint8_t size_class; /* [const] */
   bool zero : 1;      /* [const] */
   bool exclusive : 1; /* [const] the arena is: nobody but a heap made for it allocates here */
-  struct mia_page *heap_next; /* [lock:pool] other pages of the heap */
-  struct mia_page *heap_prev; /* [lock:pool] */
+  struct mia_page *heap_next; /* [lock:abandoned] other pages of the heap */
+  struct mia_page *heap_prev; /* [lock:abandoned] */
   mia_block *free;            /* [own] */
   uint32_t used;              /* [own] */
   uint32_t capacity;          /* [own] blocks carved so far */
   mia_aword remote;           /* [any] list, countdown and claim: owner.h */
-  mia_aword listed;           /* [lock:pool] */
+  mia_aword listed;           /* [lock:abandoned] */
   uint16_t slices;            /* [const] of the span; of a large one changed by its holder */
-  uint16_t due;               /* [own] the countdown's start: owner.h */
-  uint16_t away;              /* [own] trim.h */
-  uint8_t age;                /* [own], and [lock:pool] while listed: pool.h */
+  uint16_t countdown_from;    /* [own] the countdown's start: owner.h */
+  uint16_t trimmed_blocks;    /* [own] trim.h */
+  uint8_t age;                /* [own], and [lock:abandoned] while listed: pool.h */
   bool grown;                 /* [own] a huge one grew where it was, or moved */
   union {
-    uint64_t gone;      /* [own] a bit for each OS page given back: trim.h */
-    struct {            /* of a large page: */
-      uint32_t touched; /* [own] bytes of the span that may have been written: tail.h */
-      uint32_t tail;    /* [own] of these, bytes behind its block, if they are counted */
+    uint64_t trimmed_pages; /* [own] a bit for each OS page given back: trim.h */
+    struct {                /* of a large page: */
+      uint32_t touched;     /* [own] bytes of the span that may have been written: tail.h */
+      uint32_t tail;        /* [own] of these, bytes behind its block, if they are counted */
     };
   };
-  struct mia_page *next; /* [own] in the owner's bin, [lock:pool] in the pool */
+  struct mia_page *next; /* [own] in the owner's bin, [lock:abandoned] in the pool */
   struct mia_page *prev; /* likewise */
 } mia_page;
 
@@ -78,7 +78,7 @@ mia_assert_placed(mia_page, listed);
 mia_assert_placed(mia_page, heap);
 
 /* Where its span begins. */
-mia_inline char *mia_page_span(const mia_page *page) { return page->start - page->lead; }
+mia_inline char *mia_page_span(const mia_page *page) { return page->start - page->padding; }
 
 /* A page for a class, nothing carved, claimed by the caller; from any arena that
  * is not exclusive if `only' is NULL.  NULL: no memory. */
@@ -86,27 +86,27 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only);
 
 /* What a block with a page of its own is to be: start + offset is a multiple of
  * align. */
-typedef struct mia_single {
+typedef struct mia_singleton_request {
   size_t size;
   size_t align;
   size_t offset;
-  bool huge;       /* a mapping of its own */
-  bool clean;      /* if that is huge: one that reads as zero */
-  bool edge;       /* with a lead, where guard.h wants one */
-  mia_arena *only; /* NULL: any */
-} mia_single;
+  bool huge;        /* a mapping of its own */
+  bool zeroed;      /* if that is huge: one that reads as zero */
+  bool redzone;     /* with a lead, where guard.h wants one */
+  mia_arena *arena; /* NULL: any */
+} mia_singleton_request;
 
 /* A page of one block that is live already and has no owner.
  * Large where that fits an arena, else, or if wanted so, huge.  *zero tells
  * whether it reads as zero.  NULL: no memory. */
-mia_page *mia_page_make_single(const mia_single *wanted, bool *zero);
+mia_page *mia_page_make_singleton(const mia_singleton_request *wanted, bool *zero);
 
 /* Whether so many bytes, lead and all, fit an arena. */
 bool mia_page_fits_span(size_t size, size_t align);
 
 /* Makes an empty large page, which is hidden, one of a block of `size' bytes that
  * is live, has no owner and takes as many slices. */
-void mia_page_renew_single(mia_page *page, size_t size);
+void mia_page_reuse_singleton(mia_page *page, size_t size);
 
 /* Takes an empty page out of the page map, so that a late free of its blocks is
  * noticed, and puts it back. */
@@ -114,7 +114,9 @@ void mia_page_hide(const mia_page *page);
 void mia_page_show(const mia_page *page);
 
 /* A block of a page of its own is known by its start only. */
-mia_inline void mia_page_hide_single(const mia_page *page) { mia_map_set_slice(page->start, NULL); }
+mia_inline void mia_page_hide_singleton(const mia_page *page) {
+  mia_map_set_slice(page->start, NULL);
+}
 
 /* Gives an empty page's memory back.  The descriptor is gone with it. */
 void mia_page_retire(mia_page *page);
@@ -122,22 +124,22 @@ void mia_page_retire(mia_page *page);
 /* Lends all blocks that are free, or else gathered, or else restored, or else
  * freshly carved; NULL if there are none: the page is full.  *fresh: all but the
  * first word of each reads as zero. */
-mia_block *mia_page_lend(mia_page *page, bool *fresh);
+mia_block *mia_page_pop_blocks(mia_page *page, bool *fresh);
 
 /* The same, and how many those are. */
-mia_block *mia_page_lend_counted(mia_page *page, bool *fresh, uint32_t *count);
+mia_block *mia_page_pop_counted(mia_page *page, bool *fresh, uint32_t *count);
 
 /* Takes back what is left of a list lent. */
-void mia_page_take_back(mia_page *page, mia_block *list);
+void mia_page_push_list(mia_page *page, mia_block *list);
 
 /* Moves what others freed to the page's own list. */
-void mia_page_gather(mia_page *page);
+void mia_page_collect(mia_page *page);
 
 /* Changes the size of the one block of a large or huge page, contents kept;
  * false (nothing changed) where that cannot be done without copying.  A huge
  * block may move, if `may_move': page->start is where it then is.  What is new
  * at its end reads as zero from *clean on, which may be its size. */
-bool mia_page_resize_single(mia_page *page, size_t size, bool may_move, size_t *clean);
+bool mia_page_resize_singleton(mia_page *page, size_t size, bool may_move, size_t *clean);
 
 /* What a block is best resized to that is to have `size' bytes: a huge one grows by
  * large OS pages, and stays while it needs as many. */
@@ -147,7 +149,7 @@ size_t mia_page_good_resize(const mia_page *page, size_t size);
  * copy of it having been made.  `from' then is a block as small as can be that reads as
  * zero, in a span of as many slices as before; P6 begins anew.  NULL: nothing has
  * changed. */
-mia_page *mia_page_detach_single(mia_page *from);
+mia_page *mia_page_detach_singleton(mia_page *from);
 
 /* Aborts if `p', which lies in the page, is not where a block starts. */
 mia_inline void mia_page_require_block(const mia_page *page, const void *p) {
@@ -171,13 +173,13 @@ mia_inline void mia_page_require_link(const mia_page *page, const mia_block *blo
 }
 
 /* Lends the blocks that are free and nothing else, *count of them; NULL: there are none. */
-mia_inline mia_block *mia_page_lend_free(mia_page *page, uint32_t *count) {
+mia_inline mia_block *mia_page_pop_free(mia_page *page, uint32_t *count) {
   mia_block *list = page->free;
   if (list == NULL) return NULL;
   mia_page_require_link(page, list);
   page->free = NULL;
   uint32_t used = page->used;
-  page->used = page->capacity - page->away;
+  page->used = page->capacity - page->trimmed_blocks;
   *count = page->used - used;
   return list;
 }

@@ -37,7 +37,7 @@ static void give_back(mia_page *page, size_t end) {
 }
 
 void mia_page_renew_tail(mia_page *page, size_t touched) {
-  size_t end = page->lead + page->size;
+  size_t end = page->padding + page->size;
   page->touched = (uint32_t)(touched > end ? touched : end);
   count(page, page->slices <= SLICES_MAX ? page->touched - end : 0);
   if (page->tail > 0 && mia_aword_get(&mia_arena_all.tails) > bound()) give_back(page, end);

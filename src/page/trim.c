@@ -4,8 +4,8 @@
 #include "arena/purge.h"
 #include "base/bits.h"
 #include "os/os.h"
-#include "page/guard.h"
-#include "page/mark.h"
+#include "page/canary.h"
+#include "page/poison.h"
 #include "page/trim.h"
 
 enum { UNITS_MAX = MIA_CLASS_SLICES_MAX * (int)(MIA_SLICE_SIZE / MIA_OS_PAGE_MIN) };
@@ -24,13 +24,13 @@ static uint64_t bit(size_t unit) { return (uint64_t)1 << unit; }
 
 /* Offsets are from the start of the span: this is one of a block, or of the end. */
 static size_t offset_of(const mia_page *page, size_t block) {
-  return page->lead + block * page->size;
+  return page->padding + block * page->size;
 }
 
 /* The first block that begins at or behind an offset. */
 static uint32_t block_at(const mia_page *page, size_t offset) {
-  if (offset <= page->lead) return 0;
-  return (uint32_t)((offset - page->lead + page->size - 1) / page->size);
+  if (offset <= page->padding) return 0;
+  return (uint32_t)((offset - page->padding + page->size - 1) / page->size);
 }
 
 /* The end of the blocks that begin in a unit. */
@@ -43,7 +43,7 @@ static uint32_t end_of_unit(const mia_page *page, size_t unit, unsigned shift) {
 
 /* A block's edge (guard.h) is its own, the last bytes are the next one's; what
  * leads is nobody's and stays. */
-static size_t begin_of(size_t offset) { return offset - MIA_GUARD_EDGE; }
+static size_t begin_of(size_t offset) { return offset - MIA_REDZONE_SIZE; }
 
 static void add_free(units *u, size_t from, size_t to) {
   while (from < to) {
@@ -63,7 +63,7 @@ static void add_within(units *u, const mia_page *page, size_t from, size_t to) {
 }
 
 static void add_away(units *u, const mia_page *page) {
-  for (uint64_t left = page->gone; left != 0; left &= left - 1) {
+  for (uint64_t left = page->trimmed_pages; left != 0; left &= left - 1) {
     size_t unit = (size_t)__builtin_ctzll(left);
     size_t from = offset_of(page, block_at(page, unit << u->shift));
     size_t to = offset_of(page, end_of_unit(page, unit, u->shift));
@@ -94,7 +94,7 @@ static uint64_t find_free(const units *u, const mia_page *page) {
   size_t carved = offset_of(page, page->capacity);
   for (size_t unit = 0; unit < u->count && unit << u->shift < carved; unit++)
     if (u->free[unit] >> u->shift == 1) found |= bit(unit);
-  return found & ~page->gone & ~u->within;
+  return found & ~page->trimmed_pages & ~u->within;
 }
 
 /* ---- lists ---- */
@@ -107,15 +107,15 @@ static void link_unit(mia_page *page, size_t unit, unsigned shift) {
     mia_block *block = (void *)(page->start + i * page->size);
     block->next = page->free;
     page->free = block;
-    if (MIA_DEBUG) mia_page_mark(page, block);
+    if (MIA_DEBUG) mia_page_poison(page, block);
   }
-  page->gone &= ~bit(unit);
-  page->away = (uint16_t)(page->away - (end - first));
+  page->trimmed_pages &= ~bit(unit);
+  page->trimmed_blocks = (uint16_t)(page->trimmed_blocks - (end - first));
 }
 
 void mia_page_restore(mia_page *page) {
-  mia_assert(page->free == NULL && page->gone != 0);
-  link_unit(page, (size_t)__builtin_ctzll(page->gone), mia_page_unit_shift());
+  mia_assert(page->free == NULL && page->trimmed_pages != 0);
+  link_unit(page, (size_t)__builtin_ctzll(page->trimmed_pages), mia_page_unit_shift());
   mia_assert(page->free != NULL);
 }
 
@@ -127,8 +127,8 @@ static void unlink_units(mia_page *page, uint64_t chosen, unsigned shift) {
     uint64_t unit = bit(mia_page_offset_in_span(page, block) >> shift);
     if ((unit & chosen) != 0) {
       *link = block->next;
-      page->gone |= unit;
-      page->away++;
+      page->trimmed_pages |= unit;
+      page->trimmed_blocks++;
     } else {
       link = &block->next;
     }
@@ -139,7 +139,7 @@ static void mark_rest(const mia_page *page, uint64_t purged, unsigned shift) {
   for (mia_block *block = page->free; block != NULL; block = block->next) {
     size_t offset = mia_page_offset_in_span(page, block);
     for (size_t unit = (offset >> shift) + 1; unit << shift < offset + page->size; unit++)
-      if ((purged & bit(unit)) != 0) mia_page_mark(page, block);
+      if ((purged & bit(unit)) != 0) mia_page_poison(page, block);
   }
 }
 
@@ -150,7 +150,7 @@ static size_t purge_run(mia_page *page, size_t unit, size_t count, unsigned shif
   if (mia_arena_purge_part(page->arena, mia_page_span(page) + (unit << shift), count << shift))
     return count << shift;
   for (size_t i = unit; i < unit + count; i++)
-    if ((page->gone & bit(i)) != 0) link_unit(page, i, shift);
+    if ((page->trimmed_pages & bit(i)) != 0) link_unit(page, i, shift);
   return 0;
 }
 
@@ -167,7 +167,7 @@ static size_t purge_units(mia_page *page, uint64_t chosen, unsigned shift) {
 
 size_t mia_page_trim(mia_page *page) {
   units u;
-  size_t listed = page->capacity - page->used - page->away;
+  size_t listed = page->capacity - page->used - page->trimmed_blocks;
   if (page->size_class >= MIA_CLASS_COUNT || listed * page->size < mia_os_page_size()) return 0;
   measure(&u, page);
   uint64_t chosen = find_free(&u, page);

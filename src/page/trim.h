@@ -34,7 +34,8 @@ mia_inline size_t mia_page_offset_in_span(const mia_page *page, const void *bloc
 /* Whether a block of the page is away.  For the one who has it. */
 mia_inline bool mia_page_is_away(const mia_page *page, const void *block) {
   size_t offset = mia_page_offset_in_span(page, block);
-  return page->gone != 0 && (page->gone >> (offset >> mia_page_unit_shift()) & 1) != 0;
+  return page->trimmed_pages != 0 &&
+         (page->trimmed_pages >> (offset >> mia_page_unit_shift()) & 1) != 0;
 }
 
 #endif

@@ -8,13 +8,13 @@
 #include "unit/suite.h"
 
 #include "arena/arena.h"
-#include "local/local.h"
 #include "map/pagemap.h"
 #include "page/page.h"
+#include "theap/theap.h"
 
 static inline void world_of_arenas(void) {
   const mia_lock grow = MIA_LOCK_INIT(MIA_RANK_GROW), purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                 meta = MIA_LOCK_INIT(MIA_RANK_META), kept = MIA_LOCK_INIT(MIA_RANK_KEPT);
+                 meta = MIA_LOCK_INIT(MIA_RANK_META), kept = MIA_LOCK_INIT(MIA_RANK_MAPPINGS);
   fake_reset();
   memset(&mia_map_pages, 0, sizeof mia_map_pages);
   memset(&mia_arena_all, 0, sizeof mia_arena_all);
@@ -31,8 +31,8 @@ static inline void world_of_pages(void) {
   for (int i = 0; i < 1000 && mia_arena_all.meta_at != NULL; i++) {
     bool zero;
     const char *seen = mia_arena_all.meta_at;
-    (void)mia_page_make_single(&(mia_single){.size = MIA_SLICE_SIZE, .align = 1, .huge = true},
-                               &zero);
+    (void)mia_page_make_singleton(
+        &(mia_singleton_request){.size = MIA_SLICE_SIZE, .align = 1, .huge = true}, &zero);
     if (mia_arena_all.meta_at != seen) break;
   }
   world_of_arenas();
@@ -40,14 +40,14 @@ static inline void world_of_pages(void) {
 
 static inline void world_of_locals(void) {
   const mia_lock shared = MIA_LOCK_INIT(MIA_RANK_SHARED), threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
-                 pool = MIA_LOCK_INIT(MIA_RANK_POOL);
+                 pool = MIA_LOCK_INIT(MIA_RANK_ABANDONED);
   world_of_pages();
-  memset(&mia_local_all, 0, sizeof mia_local_all);
-  mia_local_all.none.plain = mia_local_all.ended.plain = MIA_LOCAL_UNPLAIN;
-  mia_local_all.shared_lock = shared;
-  mia_local_all.threads = threads;
-  mia_local_all.pool_lock = pool;
-  mia_local_self = &mia_local_all.none;
+  memset(&mia_theap_all, 0, sizeof mia_theap_all);
+  mia_theap_all.none.fast_owner = mia_theap_all.ended.fast_owner = MIA_THEAP_EXCHANGING;
+  mia_theap_all.shared_lock = shared;
+  mia_theap_all.threads = threads;
+  mia_theap_all.abandoned_lock = pool;
+  mia_theap_self = &mia_theap_all.none;
 }
 
 /* Bytes that the page map has reserved. */

@@ -1,7 +1,7 @@
 # Sourced by the lints.  They run in the build folder, sources are below
 # $top_srcdir.  A lint that has examined nothing fails.
 
-layers="base os map arena page local alloc api"
+layers="base os map arena page theap alloc api"
 src=$top_srcdir/src
 
 # objects LAYER: "object source" a line, of the sources that were compiled here.

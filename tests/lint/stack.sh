@@ -9,7 +9,7 @@
 . "$top_srcdir/tests/lint/lib.sh"
 callbacks='
 alloc/heap.c    visit_one
-api/heap.c      -
+api/heap_calls.c      -
 api/subproc.c   look_at_huge count_huge count_heap -
 api/stats.c     print_text print_process mia_api_print_json
 api/options.c   parse_switch parse_number parse_size
@@ -19,9 +19,9 @@ base/fail.c     at_misuse
 arena/arena.c   -
 arena/reserve.c -
 arena/purge.c   -
-local/heap.c    keep_blocks drop_blocks
-local/thread.c  mia_api_stir_background
-local/spare.c   drop drop_or_age
+theap/heap_table.c    keep_blocks drop_blocks
+theap/thread.c  mia_api_wake_background
+theap/page_cache.c   drop drop_or_age
 api/dlopen.c    -
 api/atfork.c    -
 api/caught.c    -

@@ -3,12 +3,12 @@
 #include "base/prelude.h"
 
 #include "api/options.h"
-#include "local/local.h"
 #include "map/pagemap.h"
+#include "theap/theap.h"
 
 #define ALIGNMENT(object) char align_##object[alignof(__typeof__(object))]
 
 ALIGNMENT(mia_map_pages);
 ALIGNMENT(mia_arena_all);
-ALIGNMENT(mia_local_all);
+ALIGNMENT(mia_theap_all);
 ALIGNMENT(mia_api_all);

@@ -7,12 +7,12 @@
 #include "api/world.h"
 #include "arena/purge.h"
 #include "base/fail.h"
-#include "local/bin.h"
-#include "local/heap.h"
-#include "local/thread.h"
 #include "map/pagemap.h"
 #include "models.h"
 #include "stage.h"
+#include "theap/bin.h"
+#include "theap/heap_table.h"
+#include "theap/thread.h"
 
 #include <mialloc.h>
 
@@ -46,7 +46,7 @@ static void register_again(void) {
   third_arg = 1;
   mia_register_output(at_first, &third_arg);
 }
-static void say(void) { mia_api_say(NULL, NULL, ""); }
+static void say(void) { mia_api_write_message(NULL, NULL, ""); }
 static void begin_hooks(void) {
   stage_begin();
   race_ignore(&mia_base_at_misuse, sizeof mia_base_at_misuse);
@@ -77,24 +77,25 @@ static void begin_fork(void) {
 static void fork_now(void) {
   stage_forks.prepare();
   size_t count = 0, locals = 0;
-  for (const mia_page *p = mia_local_all.main.pool[STAGE_CLASS]; p != NULL; p = p->next, count++)
+  for (const mia_page *p = mia_theap_all.main.abandoned[STAGE_CLASS]; p != NULL;
+       p = p->next, count++)
     race_check(p->next == NULL || p->next->prev == p);
-  race_check(count == mia_aword_get(&mia_local_all.main.pooled[STAGE_CLASS]));
-  for (const mia_local *l = mia_local_all.idle; l != NULL; l = l->idle) locals++;
+  race_check(count == mia_aword_get(&mia_theap_all.main.abandoned_count[STAGE_CLASS]));
+  for (const mia_theap *l = mia_theap_all.idle; l != NULL; l = l->idle) locals++;
   race_check(locals <= RACE_THREADS);
   race_check(mia_arena_all.meta_at <= mia_arena_all.meta_end);
   race_check(mia_arena_all.first.purge_expire.cell < 2);
   stage_forks.child();
-  race_check(mia_local_take(mia_local_main_heap()) != NULL);
+  race_check(mia_theap_take(mia_theap_main_heap()) != NULL);
 }
 static void leave_0(void) {
   stage_be(0);
-  mia_local_detach();
+  mia_theap_detach();
 }
 static void enter_and_leave(void) {
-  mia_local_self = &mia_local_all.none;
-  race_check(mia_local_attach() != NULL);
-  mia_local_detach();
+  mia_theap_self = &mia_theap_all.none;
+  race_check(mia_theap_attach() != NULL);
+  mia_theap_detach();
 }
 static void purge(void) { mia_arena_purge_due(1, 1, &(mia_budget)MIA_BUDGET_ALL); }
 
@@ -118,7 +119,7 @@ static const race_model forking_purge = {.name = "fork/purge",
 static void begin_background(void) {
   stage_begin_threads();
   race_check(mia_option_set(MIA_OPTION_PURGE_DELAY, 0));
-  mia_aword_set(&mia_local_all.attached.now, 2);
+  mia_aword_set(&mia_theap_all.attached.now, 2);
 }
 static void start_and_leave(void) {
   race_check(mia_api_start_background());
@@ -126,15 +127,15 @@ static void start_and_leave(void) {
 }
 static void start_and_run(void) {
   start_and_leave();
-  mia_local_self = &mia_local_all.none;
+  mia_theap_self = &mia_theap_all.none;
   stage_run_started();
 }
 static void leave_1(void) {
   stage_be(1);
-  mia_local_detach();
+  mia_theap_detach();
 }
 static void stir_and_leave(void) {
-  mia_api_stir_background();
+  mia_api_wake_background();
   leave_1();
 }
 static const race_model background = {.name = "background/end",
@@ -158,10 +159,10 @@ static void free_and_wait(void) {
   stage_be(1);
   while (mia_aword_get(&mia_api_all.background) == 0) race_yield();
   mia_alloc_free(block);
-  mia_local_collect(stage_locals[1]);
-  mia_api_stir_background();
+  mia_theap_collect(stage_locals[1]);
+  mia_api_wake_background();
   while (mia_aword_get(&mia_arena_all.purged) == 0) race_yield();
-  mia_local_detach();
+  mia_theap_detach();
 }
 static const race_model stirring = {.name = "background/stir",
                                     .subject = "it gives back what was freed before it was stirred",

@@ -10,10 +10,10 @@
 #include "arena/reserve.h"
 #include "arena/runs.h"
 #include "arena/unload.h"
-#include "local/heap.h"
 #include "map/pagemap.h"
 #include "models.h"
 #include "stage.h"
+#include "theap/heap_table.h"
 
 #include <mialloc.h>
 #include <mialloc/heap.h>
@@ -220,7 +220,7 @@ static bool count_area(mia_heap *heap, const mia_area *area, void *block, size_t
   return true;
 }
 static void visit(void) {
-  race_check(mia_alloc_heap_visit(mia_local_main_heap(), false, count_area, NULL));
+  race_check(mia_alloc_heap_visit(mia_theap_main_heap(), false, count_area, NULL));
 }
 static void census(void) {
   mia_stats stats;
@@ -304,15 +304,15 @@ static const race_model impatient = {.name = "arena/unload-in-vain",
 static mia_heap *heap;
 static void begin_unload_heap(void) {
   begin_unload();
-  heap = mia_local_heap_new(mine);
+  heap = mia_theap_heap_new(mine);
   if (heap == NULL) race_fail("no heap");
 }
 /* Looks for a slice where none lies right, and so takes nothing. */
 static void use_heap(void) {
   mia_span span;
   stage_be(0);
-  race_check(!mia_arena_take_in(heap->only, 1, MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT, &span));
-  mia_local_heap_delete(stage_locals[0], heap, mia_local_main_heap());
+  race_check(!mia_arena_take_in(heap->arena, 1, MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT, &span));
+  mia_theap_heap_delete(stage_locals[0], heap, mia_theap_main_heap());
 }
 static void try_to_unload(void) { (void)mia_arena_take_down(mine); }
 static const race_model unloading_heap = {.name = "arena/unload-heap",

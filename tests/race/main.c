@@ -21,7 +21,7 @@ enum { LIMIT_SECONDS = 240, LINE = 256 }; /* of the processor's time */
 
 static const race_model *const *const groups[] = {race_litmus,       race_models_owner,
                                                   race_models_map,   race_models_arena,
-                                                  race_models_local, race_models_api};
+                                                  race_models_theap, race_models_api};
 enum { GROUPS = sizeof groups / sizeof groups[0], MODELS_MAX = 128 };
 
 /* All of them, the litmus tests first. */

@@ -10,7 +10,7 @@ extern const race_model *const race_litmus[]; /* the checker's own tests */
 extern const race_model *const race_models_owner[];
 extern const race_model *const race_models_map[];
 extern const race_model *const race_models_arena[];
-extern const race_model *const race_models_local[];
+extern const race_model *const race_models_theap[];
 extern const race_model *const race_models_api[];
 
 #endif

@@ -36,7 +36,7 @@ static bool push(unsigned i) {
 /* Who has the page uses the blocks that came home. */
 static uint32_t gather(void) {
   uint32_t count, walked = 0;
-  for (mia_block *b = mia_owner_gather(&page, &count); b != NULL; b = b->next) {
+  for (mia_block *b = mia_owner_collect(&page, &count); b != NULL; b = b->next) {
     use((struct block *)(void *)b);
     walked++;
   }
@@ -83,7 +83,7 @@ static const race_model chain = {.name = "owner/chain",
 
 static void let_go(void) {
   while (page.used > 0)
-    if (mia_owner_drop(&page, page.used))
+    if (mia_owner_abandon(&page, page.used))
       return;
     else
       (void)gather();
@@ -139,7 +139,7 @@ static void have(void) {
   page.capacity++;
   for (;;) {
     (void)gather();
-    if (mia_owner_drop(&page, 1)) return;
+    if (mia_owner_abandon(&page, 1)) return;
   }
 }
 static void claim_it(void) {
@@ -182,7 +182,7 @@ static void make_and_give(void) {
 static void free_given(void) {
   if (mia_aword_get_acq(&given) == 0) return;
   use(&blocks[0]);
-  race_check(mia_owner_free_single(&page) == MIA_SINGLE_MINE);
+  race_check(mia_owner_free_singleton(&page) == MIA_SINGLETON_CLAIMED);
   page.used = 0;
   retire();
 }

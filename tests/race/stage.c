@@ -3,71 +3,71 @@
 
 #include "alloc/alloc.h"
 #include "arena/arena.h"
-#include "local/bin.h"
-#include "local/local.h"
-#include "page/guard.h"
+#include "page/canary.h"
 #include "page/page.h"
 #include "stage.h"
+#include "theap/bin.h"
+#include "theap/theap.h"
 
-mia_local *stage_locals[RACE_THREADS];
+mia_theap *stage_locals[RACE_THREADS];
 
-mia_static_assert(MIA_LOCAL_SPARES > STAGE_CLASS + 1, "there are slots behind that class's");
+mia_static_assert(MIA_THEAP_CACHE_SLOTS > STAGE_CLASS + 1, "there are slots behind that class's");
 
-static void ignore_spares(const mia_local *local, size_t from, size_t to) {
-  race_ignore(&local->spares[from], (to - from) * sizeof local->spares[0]);
+static void ignore_spares(const mia_theap *local, size_t from, size_t to) {
+  race_ignore(&local->cache[from], (to - from) * sizeof local->cache[0]);
 }
 
 /* Watched are the spares of the stage's class, and large ones of a slice. */
-void stage_ignore(const mia_local *local) {
+void stage_ignore(const mia_theap *local) {
   race_ignore(&local->counts, sizeof local->counts);
   ignore_spares(local, 0, STAGE_CLASS);
   ignore_spares(local, STAGE_CLASS + 1, MIA_CLASS_COUNT);
-  ignore_spares(local, MIA_CLASS_COUNT + 1, MIA_LOCAL_SPARES);
+  ignore_spares(local, MIA_CLASS_COUNT + 1, MIA_THEAP_CACHE_SLOTS);
 }
 
 void stage_begin_threads(void) {
   stage_begin();
   for (unsigned i = 0; i < RACE_THREADS; i++) {
-    stage_locals[i] = mia_local_take(mia_local_main_heap());
+    stage_locals[i] = mia_theap_take(mia_theap_main_heap());
     if (stage_locals[i] == NULL) race_fail("no local");
     stage_ignore(stage_locals[i]);
   }
-  race_ignore(mia_local_all.pages, sizeof mia_local_all.pages);
-  race_set_own((void **)(void *)&mia_local_self);
+  race_ignore(mia_theap_all.pages, sizeof mia_theap_all.pages);
+  race_set_own((void **)(void *)&mia_theap_self);
 }
 
 void stage_begin_locals(void) {
   stage_begin_threads();
-  race_ignore(&mia_local_all.attached, sizeof mia_local_all.attached);
+  race_ignore(&mia_theap_all.attached, sizeof mia_theap_all.attached);
   race_ignore(&mia_arena_all.reserved,
               offsetof(mia_arena_world, grow) - offsetof(mia_arena_world, reserved));
 }
 
-void stage_be(unsigned i) { mia_local_self = stage_locals[i]; }
+void stage_be(unsigned i) { mia_theap_self = stage_locals[i]; }
 
 /* A page that has been made and has no block yet, though some were carved.  What its
  * owner frees goes home. */
-static mia_page *bare_page(mia_local *self) {
-  if (!mia_local_refill(self, STAGE_CLASS)) race_fail("no page");
+static mia_page *bare_page(mia_theap *self) {
+  if (!mia_theap_refill(self, STAGE_CLASS)) race_fail("no page");
   mia_page *page = self->bins[STAGE_CLASS].page;
-  self->head[STAGE_CLASS] = NULL;
-  self->bins[STAGE_CLASS].stashes = false;
+  self->free_list[STAGE_CLASS] = NULL;
+  self->bins[STAGE_CLASS].magazine_open = false;
   page->capacity = page->used = 0;
   return page;
 }
 
 mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **blocks) {
-  mia_local *self = stage_locals[local];
+  mia_theap *self = stage_locals[local];
   mia_page *page = bare_page(self);
   for (uint32_t i = 0; i < live; i++) {
     page->total = (uint16_t)(i + 1);
-    if (!mia_local_refill(self, STAGE_CLASS)) race_fail("no block");
-    blocks[i] = self->head[STAGE_CLASS];
-    self->head[STAGE_CLASS] = blocks[i]->next;
-    mia_page_guard(page, blocks[i], mia_guard_capacity(page));
+    if (!mia_theap_refill(self, STAGE_CLASS)) race_fail("no block");
+    blocks[i] = self->free_list[STAGE_CLASS];
+    self->free_list[STAGE_CLASS] = blocks[i]->next;
+    mia_page_set_canary(page, blocks[i], mia_canary_capacity(page));
   }
   page->total = (uint16_t)total;
-  self->bins[STAGE_CLASS].stashes = false;
+  self->bins[STAGE_CLASS].magazine_open = false;
   return page;
 }
 
@@ -79,7 +79,7 @@ void stage_free(unsigned local, mia_block *block) {
   stage_be(local);
   stage_use(block);
   mia_alloc_free(block);
-  mia_local_flush(stage_locals[local]);
+  mia_theap_flush_batches(stage_locals[local]);
 }
 
 /* ---- retiring, seen by the linker's --wrap ---- */

@@ -3,7 +3,7 @@
 #define TESTS_RACE_STAGE_H
 
 #include "engine.h"
-#include "local/local.h"
+#include "theap/theap.h"
 
 /* What the library wants called around fork. */
 typedef struct stage_fork_hooks {
@@ -27,10 +27,10 @@ void stage_begin(void);
  * second, how many threads there are and how much memory is used or idle. */
 void stage_begin_threads(void);
 void stage_begin_locals(void);
-extern mia_local *stage_locals[RACE_THREADS];
+extern mia_theap *stage_locals[RACE_THREADS];
 
 /* Statistics of a local are not explored, nor its spares of other classes. */
-void stage_ignore(const mia_local *local);
+void stage_ignore(const mia_theap *local);
 
 /* From here on the running thread has the local of that number. */
 void stage_be(unsigned i);

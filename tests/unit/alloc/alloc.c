@@ -6,9 +6,9 @@
 #include "alloc/fast.h"
 #include "arena/purge.h"
 #include "base/bits.h"
-#include "local/bin.h"
-#include "local/spare.h"
-#include "local/thread.h"
+#include "theap/bin.h"
+#include "theap/page_cache.h"
+#include "theap/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -227,7 +227,7 @@ static void script(void) {
   got_zero(mia_alloc_zeroed(SPAN_MAX + 9 * MIA_MIB), SPAN_MAX + 9 * MIA_MIB);
   (void)got(mia_alloc_aligned(MIA_MIB, SPAN_MAX, false), MIA_MIB);
   free_some(0, 2);
-  mia_local_detach(); /* a thread ends and another begins */
+  mia_theap_detach(); /* a thread ends and another begins */
   errno = MARK;
   for (int i = 0; i < 12; i++) (void)got(allocate(3 * MIA_MIB), 3 * MIA_MIB);
   grow();
@@ -236,7 +236,7 @@ static void script(void) {
   errno = MARK;
   got_zero(mia_alloc_zeroed(2 * MIA_MIB), 2 * MIA_MIB);
   free_some(0, 1);
-  mia_local_detach();
+  mia_theap_detach();
   errno = MARK;
 }
 
@@ -244,7 +244,7 @@ static void script(void) {
 static void nothing_is_left(bool strict) {
   ck_assert_uint_eq(block_count, 0);
   for (unsigned c = 0; c < MIA_CLASS_KINDS; c++)
-    need_at(mia_aword_get(&mia_local_all.pages[c].now) == 0, c);
+    need_at(mia_aword_get(&mia_theap_all.pages[c].now) == 0, c);
   size_t meta = mia_arena_all.meta_at != NULL ? MIA_SLICE_SIZE : 0;
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), meta);
   if (strict)
@@ -314,7 +314,7 @@ END_TEST
 /* What a thread keeps in reserve is used for something else before giving up. */
 START_TEST(the_reserve_is_the_last_resort) {
   enum {
-    BLOCK = 8192 - MIA_GUARD_SIZE,
+    BLOCK = 8192 - MIA_CANARY_SIZE,
     OTHER = 4096,
     PAGES = MIA_ARENA_FIRST_SLICES,
     PER_PAGE = 8 - MIA_DEBUG /* guard.h */
@@ -329,7 +329,7 @@ START_TEST(the_reserve_is_the_last_resort) {
   ck_assert(allocate(BLOCK) == NULL && errno == ENOMEM);
   ck_assert(allocate(OTHER) == NULL && errno == ENOMEM);
   for (size_t i = 0; i < PER_PAGE; i++) mia_alloc_free(b[i]);
-  mia_local_flush(mia_local_self);
+  mia_theap_flush_batches(mia_theap_self);
   ck_assert_ptr_null(mia_page_of(b[0])); /* kept for its class */
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), PAGES * MIA_SLICE_SIZE);
   ck_assert_ptr_nonnull(allocate(OTHER));
@@ -345,8 +345,8 @@ static void use_up(size_t size, size_t per_page) {
   fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
   while (allocate(size) != NULL) {}
   for (size_t i = 0; i < per_page; i++) mia_alloc_free(first[i]);
-  mia_local_flush(mia_local_self);
-  ck_assert(mia_local_has_spares());
+  mia_theap_flush_batches(mia_theap_self);
+  ck_assert(mia_theap_has_cached_page());
 }
 
 static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
@@ -359,12 +359,12 @@ START_TEST(a_hopeless_request_costs_others_nothing) {
   memset(large, 1, 3 * MIA_MIB);
   mia_alloc_free(large);
   size_t idle = mia_arena_idle(), before = used();
-  ck_assert(idle >= 3 * MIA_MIB && mia_local_has_spares());
+  ck_assert(idle >= 3 * MIA_MIB && mia_theap_has_cached_page());
   fake_refuse(FAKE_MEMORY & ~FAKE_PURGE, 1, FAKE_EVER);
   for (size_t size = MIA_SIZE_MAX / 2; size > SPAN_MAX; size /= 2)
     need_at(allocate(size) == NULL && errno == ENOMEM, size);
   ck_assert(mia_arena_idle() == idle && used() == before && fake.purged == 0);
-  ck_assert(mia_local_has_spares());
+  ck_assert(mia_theap_has_cached_page());
 }
 END_TEST
 
@@ -374,12 +374,12 @@ START_TEST(a_hopeless_request_within_a_limit) {
   mia_alloc_free(allocate(huge));
   mia_alloc_free(allocate(300000));
   size_t before = used(), limit = before + huge - MIA_SLICE_SIZE;
-  ck_assert(mia_local_has_spares());
+  ck_assert(mia_theap_has_cached_page());
   mia_aword_set(&mia_arena_all.limit, limit);
   ck_assert(allocate(limit + 1) == NULL && errno == ENOMEM);
-  ck_assert(used() == before && mia_local_has_spares());
+  ck_assert(used() == before && mia_theap_has_cached_page());
   ck_assert_ptr_nonnull(allocate(huge));
-  ck_assert(!mia_local_has_spares());
+  ck_assert(!mia_theap_has_cached_page());
 }
 END_TEST
 
@@ -416,7 +416,7 @@ static void run_first_requests(first r, int count) {
   need_nothing_noted();
 }
 
-enum { EIGHTH = 8192 - MIA_GUARD_SIZE, EIGHTHS = 8 - MIA_DEBUG /* guard.h */ };
+enum { EIGHTH = 8192 - MIA_CANARY_SIZE, EIGHTHS = 8 - MIA_DEBUG /* guard.h */ };
 
 /* Then the page comes from what another keeps. */
 START_TEST(a_first_request_is_served_by_a_reserve) {
@@ -432,11 +432,11 @@ START_TEST(first_requests_are_served_by_pages_with_room) {
   use_up(EIGHTH, EIGHTHS);
   while (allocate(EIGHTH) != NULL || allocate(3000) != NULL) {}
   for (int i = 1; i < 40; i++) mia_alloc_free(p[i]);
-  mia_local_abandon(mia_local_self);
+  mia_theap_abandon(mia_theap_self);
   size_t before = used();
   run_first_requests((first){.size = 100, .count = 20}, THREADS);
   ck_assert_uint_eq(used(), before);
-  ck_assert(mia_aword_get(&mia_local_all.attached.now) == 1);
+  ck_assert(mia_aword_get(&mia_theap_all.attached.now) == 1);
 }
 END_TEST
 
@@ -446,7 +446,7 @@ START_TEST(zeroed_after_used_blocks_came_again) {
   char *p[8];
   p[0] = mia_alloc_zeroed(SIZE);
   for (int i = 1; i < 4; i++) p[i] = allocate(SIZE); /* the list lent is at its end */
-  ck_assert_ptr_null(mia_local_self->head[mia_class_of(SIZE)]);
+  ck_assert_ptr_null(mia_theap_self->free_list[mia_class_of(SIZE)]);
   for (int i = 0; i < 4; i++) memset(p[i], 0xff, SIZE);
   for (int i = 0; i < 3; i++) mia_alloc_free(p[i]);
   p[4] = allocate(SIZE);

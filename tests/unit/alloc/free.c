@@ -4,8 +4,8 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "arena/meta.h"
-#include "local/bin.h"
-#include "local/thread.h"
+#include "theap/bin.h"
+#include "theap/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@ static char *allocate(size_t size) {
 
 static size_t pages(void) {
   size_t n = 0;
-  for (unsigned c = 0; c < MIA_CLASS_KINDS; c++) n += mia_aword_get(&mia_local_all.pages[c].now);
+  for (unsigned c = 0; c < MIA_CLASS_KINDS; c++) n += mia_aword_get(&mia_theap_all.pages[c].now);
   return n;
 }
 
@@ -35,7 +35,7 @@ START_TEST(nothing_is_freed_and_measures_nothing) {
   mia_alloc_free(NULL);
   mia_alloc_free_slow(NULL);
   ck_assert_uint_eq(mia_alloc_usable(NULL), 0);
-  mia_alloc_require_request(NULL, 5, 3);
+  mia_alloc_require_size(NULL, 5, 3);
   ck_assert_int_eq(errno, MARK);
   ck_assert_uint_eq(fake_calls(FAKE_ANY), 0);
 }
@@ -57,7 +57,7 @@ START_TEST(all_memory_comes_back) {
   static void *p[MANY];
   for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
   for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
-  mia_local_detach();
+  mia_theap_detach();
   ck_assert_uint_eq(pages(), 0);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 0);
 }
@@ -68,7 +68,7 @@ END_TEST
 START_TEST(the_fast_path_empties_the_page_in_use_only) {
   enum { PER_PAGE = 16 - MIA_DEBUG }; /* guard.h */
   static void *p[MANY];
-  const size_t size = 4096 - MIA_GUARD_SIZE;
+  const size_t size = 4096 - MIA_CANARY_SIZE;
   void *one = allocate(size), *two = allocate(size);
   const mia_page *page = mia_page_require_of(one);
   ck_assert(mia_page_of(two) == page && page->used == 2);
@@ -94,10 +94,10 @@ static void *free_all(void *arg) {
 /* By a thread that never allocates, among them: it has a local while it lives.  One
  * that was told of its end has none, whatever it frees then. */
 static void *free_at_the_end(void *arg) {
-  ck_assert_ptr_nonnull(mia_local_attach());
-  mia_local_detach();
+  ck_assert_ptr_nonnull(mia_theap_attach());
+  mia_theap_detach();
   free_all(arg);
-  ck_assert_ptr_eq(mia_local_self, &mia_local_all.ended);
+  ck_assert_ptr_eq(mia_theap_self, &mia_theap_all.ended);
   return NULL;
 }
 
@@ -107,19 +107,19 @@ START_TEST(others_may_free) {
   for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
   pthread_create(&thread, NULL, _i == 0 ? free_all : free_at_the_end, p);
   pthread_join(thread, NULL);
-  ck_assert_uint_eq(mia_aword_get(&mia_local_all.attached.now), 1);
-  mia_local_detach();
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.now), 1);
+  mia_theap_detach();
   ck_assert_uint_eq(pages(), 0);
-  ck_assert_uint_eq(mia_aword_get(&mia_local_all.attached.peak), 2);
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 2);
 }
 END_TEST
 
 START_TEST(a_request_that_was_is_accepted) {
   for (size_t i = 0; i < KINDS; i++) {
     void *p = mia_alloc_aligned(kinds[i], 64, false);
-    mia_alloc_require_request(p, kinds[i], 64);
-    if (!MIA_DEBUG) mia_alloc_require_request(p, 0, 1);
-    mia_alloc_require_request(p, mia_alloc_usable(p), 1);
+    mia_alloc_require_size(p, kinds[i], 64);
+    if (!MIA_DEBUG) mia_alloc_require_size(p, 0, 1);
+    mia_alloc_require_size(p, mia_alloc_usable(p), 1);
   }
 }
 END_TEST
@@ -170,19 +170,19 @@ START_TEST(resizing_the_inside_of_a_block_is_fatal) {
 }
 END_TEST
 START_TEST(a_size_that_was_not_requested_is_fatal) {
-  mia_alloc_require_request(allocate(100), 113, 1);
+  mia_alloc_require_size(allocate(100), 113, 1);
 }
 END_TEST
 START_TEST(an_alignment_that_was_not_requested_is_fatal) {
   (void)allocate(16);
   char *p = allocate(16);
-  mia_alloc_require_request(p, 16, (uintptr_t)p % 32 == 0 ? MIA_ALIGN_MAX : 32);
+  mia_alloc_require_size(p, 16, (uintptr_t)p % 32 == 0 ? MIA_ALIGN_MAX : 32);
 }
 END_TEST
 
 static void *free_inside(void *p) {
   mia_alloc_free((char *)p + 16);
-  mia_local_detach();
+  mia_theap_detach();
   return NULL;
 }
 START_TEST(anothers_inside_of_a_block_is_fatal) {

@@ -3,11 +3,11 @@
 
 #include "alloc/alloc.h"
 #include "alloc/heap.h"
-#include "local/bin.h"
-#include "local/heap.h"
-#include "local/local.h"
-#include "local/spare.h"
 #include "page/owner.h"
+#include "theap/bin.h"
+#include "theap/heap_table.h"
+#include "theap/page_cache.h"
+#include "theap/theap.h"
 #include "unit/suite.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ enum { BLOCKS = 4000, THREADS = 4, ROUNDS = 40, LARGE = 300000, HUGE_SIZE = 40 <
 static size_t pages_now(void) {
   size_t pages = 0;
   for (unsigned i = 0; i < MIA_CLASS_KINDS; i++)
-    pages += mia_aword_get(&mia_local_all.pages[i].now);
+    pages += mia_aword_get(&mia_theap_all.pages[i].now);
   return pages;
 }
 
@@ -85,7 +85,7 @@ START_TEST(blocks_and_counts_come_to_the_heap_named) {
   ck_assert(mia_alloc_heap_of(blocks[1]) == (_i == 0 ? to : NULL));
   ck_assert(mia_alloc_heap_of(large) == (_i == 0 ? to : NULL));
   ck_assert(mia_alloc_heap_of(huge) == (_i == 0 ? to : NULL));
-  mia_local_heap_count(to, lent);
+  mia_theap_count_heaps(to, lent);
   for (unsigned i = 0; i < MIA_CLASS_KINDS; i++) sum += lent[i];
   ck_assert_uint_eq(sum, BLOCKS + 2);
   ck_assert_uint_eq(lent[MIA_CLASS_LARGE], 1);
@@ -238,7 +238,7 @@ START_TEST(blocks_are_freed_while_their_heap_is_deleted) {
   }
   pthread_join(thread, NULL);
   pthread_barrier_destroy(&l.barrier);
-  mia_local_drop_spares(mia_local_self, &(mia_budget)MIA_BUDGET_ALL);
+  mia_theap_flush_all_caches(mia_theap_self, &(mia_budget)MIA_BUDGET_ALL);
   need(pages_now() <= before + MIA_CLASS_COUNT);
 }
 END_TEST
@@ -247,17 +247,17 @@ END_TEST
  * Loop test: a large block, a huge one. */
 START_TEST(a_block_is_freed_while_somebody_has_its_page) {
   mia_heap *heap = mia_alloc_heap_new(NULL);
-  mia_local_drop_spares(mia_local_self, &(mia_budget)MIA_BUDGET_ALL);
+  mia_theap_flush_all_caches(mia_theap_self, &(mia_budget)MIA_BUDGET_ALL);
   size_t before = pages_now();
   for (unsigned round = 0; round < 2; round++) {
     void *p = mia_alloc_heap_malloc(heap, _i == 0 ? LARGE : HUGE_SIZE, false);
     ck_assert_ptr_nonnull(p);
     mia_page *page = mia_page_of(p);
     ck_assert(mia_owner_claim(page));
-    if (round > 0) mia_page_gather(page);
+    if (round > 0) mia_page_collect(page);
     mia_alloc_free(p);
     ck_assert_uint_eq(pages_now(), before + 1);
-    mia_local_settle(mia_local_self, page, false);
+    mia_theap_dispose_page(mia_theap_self, page, false);
     ck_assert_uint_eq(pages_now(), before);
     ck_assert_ptr_null(mia_page_of(p));
   }

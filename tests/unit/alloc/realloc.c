@@ -40,8 +40,8 @@ START_TEST(nothing_is_allocated) {
 END_TEST
 
 START_TEST(what_fits_stays) {
-  for (unsigned i = MIA_DEBUG ? mia_class_of(mia_guard_room(1)) : 0; i < MIA_CLASS_COUNT; i++) {
-    size_t most = mia_class_size(i) - MIA_GUARD_SIZE;
+  for (unsigned i = MIA_DEBUG ? mia_class_of(mia_canary_room(1)) : 0; i < MIA_CLASS_COUNT; i++) {
+    size_t most = mia_class_size(i) - MIA_CANARY_SIZE;
     char *p = allocate(most);
     need_at(resize(p, most, most) == p, most);
     need_at(resize(p, most, most / 2) == p, most);
@@ -126,7 +126,7 @@ START_TEST(huge_blocks_grow_by_large_os_pages) {
   ck_assert(fake_calls(FAKE_RESIZE | FAKE_MOVE) == calls);
   p = resize(p, size, size - MIA_MIB);
   ck_assert_uint_eq(mia_alloc_usable(p), size - MIA_MIB);
-  p = mia_alloc_resize_in(mia_local_main_heap(), p, size, 1, 0, true); /* no room to keep zero */
+  p = mia_alloc_resize_in(mia_theap_main_heap(), p, size, 1, 0, true); /* no room to keep zero */
   ck_assert_uint_eq(mia_alloc_usable(p), size);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, 2);
   p = mia_alloc_resize(p, size + 1, 1);
@@ -146,7 +146,7 @@ START_TEST(pages_are_moved_to_a_mapping) {
   pattern_fill(p, size, 8);
   fake_refuse(refuse[_i], 1, FAKE_EVER);
   errno = MARK;
-  char *q = mia_alloc_resize_in(mia_local_main_heap(), p, wanted, 1, 0, true);
+  char *q = mia_alloc_resize_in(mia_theap_main_heap(), p, wanted, 1, 0, true);
   size_t moves = fake_calls(FAKE_DETACH);
   fake_allow();
   ck_assert(q != NULL && errno == MARK && moves == 1);
@@ -232,7 +232,7 @@ END_TEST
  * refuses now and then. */
 START_TEST(what_is_new_is_zero_if_wanted) {
   uint64_t random = suite_random(2);
-  mia_heap *heap = mia_local_main_heap();
+  mia_heap *heap = mia_theap_main_heap();
   unsigned char *p = (void *)allocate(1);
   memset(p, 1, mia_alloc_usable(p));
   for (int i = 0; i < TURNS / 2; i++) {

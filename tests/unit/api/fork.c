@@ -4,9 +4,9 @@
 #include "api/background.h"
 #include "api/world.h"
 #include "arena/arena.h"
-#include "local/local.h"
 #include "os/os.h"
 #include "page/owner.h"
+#include "theap/theap.h"
 
 #include <mialloc.h>
 #include <mialloc/heap.h>
@@ -48,9 +48,9 @@ static bool allocate(void) {
 }
 
 static mia_lock *lock_at(int i) {
-  mia_lock *const locks[] = {&mia_api_all.subprocs,    &mia_local_all.threads,
-                             &mia_local_all.pool_lock, &mia_arena_all.purge,
-                             &mia_arena_all.meta,      &mia_arena_all.grow};
+  mia_lock *const locks[] = {&mia_api_all.subprocs,         &mia_theap_all.threads,
+                             &mia_theap_all.abandoned_lock, &mia_arena_all.purge,
+                             &mia_arena_all.meta,           &mia_arena_all.grow};
   return locks[i];
 }
 enum { LOCKS = 6 };

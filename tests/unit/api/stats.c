@@ -4,9 +4,9 @@
 #include "api/options.h"
 #include "api/stats.h"
 #include "arena/arena.h"
-#include "local/local.h"
+#include "theap/theap.h"
 
-static void begin(void) { memset(&mia_local_all.pages, 0, sizeof mia_local_all.pages); }
+static void begin(void) { memset(&mia_theap_all.pages, 0, sizeof mia_theap_all.pages); }
 
 /* What is printed to descriptor 2. */
 static void printing(void) {
@@ -16,8 +16,8 @@ static void printing(void) {
 }
 
 static void set(unsigned kind, size_t now, size_t peak) {
-  mia_aword_set(&mia_local_all.pages[kind].now, now);
-  mia_aword_set(&mia_local_all.pages[kind].peak, peak);
+  mia_aword_set(&mia_theap_all.pages[kind].now, now);
+  mia_aword_set(&mia_theap_all.pages[kind].peak, peak);
 }
 
 static bool has(const char *text) { return strstr(said, text) != NULL; }
@@ -27,8 +27,8 @@ START_TEST(the_first_line_is_the_summary) {
   mia_aword_set(&mia_arena_all.reserved, 32 * MIA_MIB);
   mia_aword_set(&mia_arena_all.used, MIA_MIB);
   mia_aword_set(&mia_arena_all.purged, 512 * MIA_KIB);
-  mia_aword_set(&mia_local_all.attached.now, 2);
-  mia_aword_set(&mia_local_all.attached.peak, 5);
+  mia_aword_set(&mia_theap_all.attached.now, 2);
+  mia_aword_set(&mia_theap_all.attached.peak, 5);
   printing();
   const char *expected = "mialloc " PACKAGE_VERSION ": peak 3.0 MiB, committed 1.0 MiB, reserved "
                          "32.0 MiB, purged 512.0 KiB, threads 2 (peak 5), page faults ";

@@ -215,7 +215,7 @@ START_TEST(what_cannot_be_detached_stays) {
   mia_span span;
   ck_assert(mia_arena_take(2, 1, &span));
   memset(span.start, 3, 2 * MIA_SLICE_SIZE);
-  span.arena->brought = _i == BROUGHT;
+  span.arena->external = _i == BROUGHT;
   span.arena->pinned = _i == PINNED;
   span.arena->commit = _i == COMMITTED ? commits : NULL;
   fake.no_detach = _i == UNABLE;

@@ -264,7 +264,7 @@ END_TEST
 /* What others took or purged ends it as well: then slices given are idle again. */
 START_TEST(what_is_not_too_much_any_more_is_kept) {
   dirty_much();
-  mia_aword_set(&mia_arena_all.excess.going_on, 1);
+  mia_aword_set(&mia_arena_all.excess.unfinished, 1);
   (void)mia_arena_purge_now();
   mia_span span = taken(4);
   give(&span); /* by whom it is purged, as there seems to be too much */
@@ -486,7 +486,7 @@ END_TEST
 /* Only what programs commit. */
 START_TEST(what_is_brought_can_be_purged_alone) {
   (void)dirty(2);
-  ck_assert_uint_eq(mia_arena_purge_brought(), 0);
+  ck_assert_uint_eq(mia_arena_purge_external(), 0);
   ck_assert_uint_eq(fake.purged, 0);
   ck_assert_uint_eq(mia_arena_idle(), 2 * SLICE);
 }

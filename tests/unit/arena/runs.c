@@ -30,7 +30,7 @@ static void give(size_t first, size_t count) {
 
 static void take(size_t first, size_t count) { ck_assert(mia_map_claim(bits, first, count)); }
 
-static size_t said(size_t region) { return mia_run_length(mia_runs_word(&arena, region)); }
+static size_t said(size_t region) { return mia_run_length(mia_arena_run_word(&arena, region)); }
 static size_t root(void) { return mia_run_length(mia_aword_get(arena.root)); }
 
 /* The longest run that begins in a region, slice by slice. */
@@ -97,7 +97,7 @@ START_TEST(a_search_in_vain_lowers) {
   give(4000 * REGION, 20);
   take(4000 * REGION, 19);
   ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), 4000);
-  mia_arena_lower_run(&arena, 4000, mia_runs_word(&arena, 4000));
+  mia_arena_lower_run(&arena, 4000, mia_arena_run_word(&arena, 4000));
   ck_assert_uint_eq(said(4000), 1);
   uintptr_t before = mia_aword_get(arena.root);
   ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), MIA_MAP_NONE);
@@ -112,7 +112,7 @@ END_TEST
 /* Who gave meanwhile is not lost, though the length was said before. */
 START_TEST(what_was_given_meanwhile_is_not_lowered) {
   give(50, 2);
-  uintptr_t before = mia_runs_word(&arena, 0), before_root = mia_aword_get(arena.root);
+  uintptr_t before = mia_arena_run_word(&arena, 0), before_root = mia_aword_get(arena.root);
   take(50, 2);
   give(60, 2);
   take(60, 2);
@@ -150,7 +150,7 @@ START_TEST(R1_no_run_is_longer_than_is_said) {
       take(given[old].first, given[old].count);
       given[old].count = 0;
       size_t region = given[old].first / REGION;
-      mia_arena_lower_run(&arena, region, mia_runs_word(&arena, region));
+      mia_arena_lower_run(&arena, region, mia_arena_run_word(&arena, region));
       ck_assert_uint_eq(said(region), longest(region));
     }
   }

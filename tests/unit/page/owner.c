@@ -35,7 +35,7 @@ static void gather(uint32_t expected) {
   static bool seen[TOTAL];
   uint32_t count = 0, length = 0;
   memset(seen, 0, sizeof seen);
-  mia_block *list = mia_owner_gather(&page, &count);
+  mia_block *list = mia_owner_collect(&page, &count);
   for (; list != NULL; list = list->next, length++) {
     size_t i = (size_t)((char *)list - page.start) / SIZE;
     need_at(i < TOTAL && !seen[i], i);
@@ -46,7 +46,7 @@ static void gather(uint32_t expected) {
   ck_assert(!mia_owner_has_remote(&page));
 }
 
-static uint32_t left(void) { return mia_owner_left(mia_aword_get(&page.remote)); }
+static uint32_t left(void) { return mia_owner_countdown(mia_aword_get(&page.remote)); }
 static bool claimed(void) { return (mia_aword_get(&page.remote) & MIA_OWNER_CLAIMED) != 0; }
 
 START_TEST(a_new_page_is_claimed_and_empty) {
@@ -56,18 +56,18 @@ START_TEST(a_new_page_is_claimed_and_empty) {
 END_TEST
 
 START_TEST(drop_and_claim) {
-  ck_assert(mia_owner_drop(&page, 5));
-  ck_assert(!claimed() && left() == 5 && page.due == 5);
+  ck_assert(mia_owner_abandon(&page, 5));
+  ck_assert(!claimed() && left() == 5 && page.countdown_from == 5);
   ck_assert(mia_owner_claim(&page));
   ck_assert(claimed() && !mia_owner_claim(&page));
   gather(0);
-  ck_assert(mia_owner_drop(&page, TOTAL));
+  ck_assert(mia_owner_abandon(&page, TOTAL));
   ck_assert_uint_eq(left(), TOTAL);
 }
 END_TEST
 
 START_TEST(pushes_count_down_to_the_claim) {
-  ck_assert(mia_owner_drop(&page, 5));
+  ck_assert(mia_owner_abandon(&page, 5));
   ck_assert(!push(0, 1) && !claimed() && left() == 4);
   ck_assert(!push(10, 3) && !claimed() && left() == 1);
   ck_assert(mia_owner_has_remote(&page));
@@ -77,7 +77,7 @@ START_TEST(pushes_count_down_to_the_claim) {
 END_TEST
 
 START_TEST(a_chain_may_be_longer_than_what_was_due) {
-  ck_assert(mia_owner_drop(&page, 5));
+  ck_assert(mia_owner_abandon(&page, 5));
   ck_assert(!push(0, 2));
   ck_assert(push(10, 32));
   ck_assert(!push(100, 7)); /* claimed by then */
@@ -95,7 +95,7 @@ START_TEST(pushes_to_a_claimed_page_claim_nothing) {
 END_TEST
 
 START_TEST(a_claim_on_the_way_knows_what_came) {
-  ck_assert(mia_owner_drop(&page, 100));
+  ck_assert(mia_owner_abandon(&page, 100));
   ck_assert(!push(0, 9) && !push(10, 1));
   ck_assert(mia_owner_claim(&page));
   ck_assert(!push(20, 2)); /* due or not: somebody has it */
@@ -106,18 +106,18 @@ END_TEST
 
 START_TEST(drop_fails_when_blocks_came) {
   ck_assert(!push(0, 3));
-  ck_assert(!mia_owner_drop(&page, 50));
-  ck_assert(claimed() && page.due == 0);
+  ck_assert(!mia_owner_abandon(&page, 50));
+  ck_assert(claimed() && page.countdown_from == 0);
   gather(3);
-  ck_assert(mia_owner_drop(&page, 50));
+  ck_assert(mia_owner_abandon(&page, 50));
   /* The same after a claim that gathered nothing. */
-  ck_assert(mia_owner_claim(&page) && page.due == 50);
+  ck_assert(mia_owner_claim(&page) && page.countdown_from == 50);
   ck_assert(!push(0, 1));
-  ck_assert(!mia_owner_drop(&page, 7));
-  ck_assert_uint_eq(page.due, 50);
+  ck_assert(!mia_owner_abandon(&page, 7));
+  ck_assert_uint_eq(page.countdown_from, 50);
   gather(1);
   /* A claim without a gather may drop at once. */
-  ck_assert(mia_owner_drop(&page, 50) && mia_owner_claim(&page) && mia_owner_drop(&page, 6));
+  ck_assert(mia_owner_abandon(&page, 50) && mia_owner_claim(&page) && mia_owner_abandon(&page, 6));
   ck_assert(left() == 6 && !claimed());
 }
 END_TEST
@@ -132,8 +132,8 @@ END_TEST
 
 START_TEST(a_single_block_is_freed_once) {
   mia_owner_begin_full(&page, 1);
-  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_MINE && claimed());
-  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_TWICE);
+  ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_CLAIMED && claimed());
+  ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_TWICE);
   ck_assert_ptr_null(block(0)->next);
 }
 END_TEST
@@ -142,18 +142,18 @@ START_TEST(a_single_block_freed_on_the_way_is_gathered) {
   uint32_t count;
   mia_owner_begin_full(&page, 1);
   ck_assert(mia_owner_claim(&page));
-  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_LEFT && claimed());
-  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_TWICE);
-  ck_assert(!mia_owner_drop(&page, 1));
-  ck_assert_ptr_eq(mia_owner_gather(&page, &count), block(0));
+  ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_LEFT && claimed());
+  ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_TWICE);
+  ck_assert(!mia_owner_abandon(&page, 1));
+  ck_assert_ptr_eq(mia_owner_collect(&page, &count), block(0));
   ck_assert_uint_eq(count, 1);
   /* The same after a gather that found nothing. */
   mia_owner_begin_full(&page, 1);
-  ck_assert(mia_owner_claim(&page) && mia_owner_gather(&page, &count) == NULL);
-  ck_assert(mia_owner_free_single(&page) == MIA_SINGLE_LEFT && !mia_owner_drop(&page, 1));
-  ck_assert_ptr_eq(mia_owner_gather(&page, &count), block(0));
+  ck_assert(mia_owner_claim(&page) && mia_owner_collect(&page, &count) == NULL);
+  ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_LEFT && !mia_owner_abandon(&page, 1));
+  ck_assert_ptr_eq(mia_owner_collect(&page, &count), block(0));
   ck_assert_uint_eq(count, 1);
-  ck_assert(mia_owner_drop(&page, 1));
+  ck_assert(mia_owner_abandon(&page, 1));
 }
 END_TEST
 
@@ -175,12 +175,13 @@ START_TEST(all_blocks_of_the_fullest_page_are_counted) {
   for (int round = 0; round < 4; round++) {
     page = (mia_page){.start = (char *)many, .size = sizeof many[0], .total = most};
     mia_owner_begin_claimed(&page);
-    if (round > 0) ck_assert(mia_owner_drop(&page, round == 1 ? 1 : round == 2 ? most : most / 2));
+    if (round > 0)
+      ck_assert(mia_owner_abandon(&page, round == 1 ? 1 : round == 2 ? most : most / 2));
     uint32_t claims = 0, count = 0;
     for (uint32_t i = 0; i < most; i++)
       claims += mia_owner_push(&page, &many[i].block, &many[i].block, 1);
     ck_assert_uint_eq(claims, round > 0);
-    ck_assert_ptr_eq(mia_owner_gather(&page, &count), &many[most - 1].block);
+    ck_assert_ptr_eq(mia_owner_collect(&page, &count), &many[most - 1].block);
     ck_assert_uint_eq(count, most);
   }
 }
@@ -188,15 +189,15 @@ END_TEST
 
 START_TEST(gathering_what_one_does_not_have_is_fatal) {
   uint32_t count;
-  ck_assert(mia_owner_drop(&page, 1));
-  (void)mia_owner_gather(&page, &count);
+  ck_assert(mia_owner_abandon(&page, 1));
+  (void)mia_owner_collect(&page, &count);
 }
 END_TEST
-START_TEST(dropping_for_nothing_is_fatal) { (void)mia_owner_drop(&page, 0); }
+START_TEST(dropping_for_nothing_is_fatal) { (void)mia_owner_abandon(&page, 0); }
 END_TEST
 START_TEST(dropping_what_a_thread_owns_is_fatal) {
   mia_aword_set(&page.owner, (uintptr_t)blocks);
-  (void)mia_owner_drop(&page, 1);
+  (void)mia_owner_abandon(&page, 1);
 }
 END_TEST
 
@@ -224,7 +225,7 @@ START_TEST(random_transitions_match_the_model) {
     case 2:
       if (!has) break;
       n *= (uint32_t)random_below(&random, 30) + 1;
-      need_at(mia_owner_drop(&page, n) == (on_list == 0), i);
+      need_at(mia_owner_abandon(&page, n) == (on_list == 0), i);
       if (on_list == 0) has = false, due = n;
       break;
     default:
@@ -254,7 +255,7 @@ static void have(hand *me) {
   uint32_t due;
   do {
     uint32_t count, walked = 0;
-    mia_block *list = mia_owner_gather(&page, &count);
+    mia_block *list = mia_owner_collect(&page, &count);
     for (mia_block *next; list != NULL; list = next, walked++) {
       next = list->next;
       list->next = page.free;
@@ -274,7 +275,7 @@ static void have(hand *me) {
       me->held[me->count++] = b;
     }
     due = 1 + (uint32_t)random_below(&me->random, 2 * HELD);
-  } while (!mia_owner_drop(&page, due));
+  } while (!mia_owner_abandon(&page, due));
 }
 
 static void give_some(hand *me) {
@@ -312,7 +313,7 @@ START_TEST(threads_lose_no_block_and_share_no_page) {
     block(i)->next = page.free;
     page.free = block(i);
   }
-  ck_assert(mia_owner_drop(&page, 1));
+  ck_assert(mia_owner_abandon(&page, 1));
   for (uintptr_t i = 0; i < THREADS; i++) {
     hands[i].random = suite_random(10 + (unsigned)i);
     hands[i].name = i + 1;
@@ -323,7 +324,7 @@ START_TEST(threads_lose_no_block_and_share_no_page) {
   uint32_t live = 0, claims = 0, count = 0, free = 0;
   for (int i = 0; i < THREADS; i++) live += hands[i].count, claims += hands[i].claimed;
   ck_assert(mia_owner_claim(&page));
-  for (const mia_block *b = mia_owner_gather(&page, &count); b != NULL; b = b->next) free++;
+  for (const mia_block *b = mia_owner_collect(&page, &count); b != NULL; b = b->next) free++;
   ck_assert_uint_eq(free, count);
   for (const mia_block *b = page.free; b != NULL; b = b->next) free++;
   ck_assert_uint_eq(live + free, FEW);

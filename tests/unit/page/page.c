@@ -20,8 +20,8 @@ static mia_page *made(unsigned size_class) {
 
 static mia_page *single(size_t size, size_t align) {
   bool zero;
-  mia_page *page = mia_page_make_single(&(mia_single){.size = size, .align = align, .huge = false},
-                                        &zero);
+  mia_page *page = mia_page_make_singleton(
+      &(mia_singleton_request){.size = size, .align = align, .huge = false}, &zero);
   ck_assert_ptr_nonnull(page);
   return page;
 }
@@ -37,10 +37,10 @@ static bool holds(const mia_page *page, uint32_t out) {
   mia_page_check(page);
   size_t carved = page->capacity * page->size;
   if (page->zero)
-    for (size_t i = carved; i < page->slices * SLICE - page->lead; i += 64)
+    for (size_t i = carved; i < page->slices * SLICE - page->padding; i += 64)
       if (page->start[i] != 0) return false;
   return page->used == out && page->used + length(page->free) == page->capacity &&
-         page->capacity <= page->total && mia_is_aligned(page->start - page->lead, SLICE) &&
+         page->capacity <= page->total && mia_is_aligned(page->start - page->padding, SLICE) &&
          mia_aword_get(&page->owner) == 0;
 }
 
@@ -49,7 +49,7 @@ static mia_block *all_blocks[8192];
 static uint32_t lend_all(mia_page *page) {
   bool fresh;
   uint32_t n = 0;
-  for (mia_block *list; (list = mia_page_lend(page, &fresh)) != NULL;)
+  for (mia_block *list; (list = mia_page_pop_blocks(page, &fresh)) != NULL;)
     for (; list != NULL; list = list->next) all_blocks[n++] = list;
   return n;
 }
@@ -65,8 +65,8 @@ START_TEST(P2_every_block_of_a_class_is_lent_once) {
   unsigned c = (unsigned)_i;
   mia_page *page = made(c);
   size_t size = mia_class_size(c);
-  ck_assert_uint_eq(page->lead, MIA_DEBUG ? size : 0);
-  ck_assert_uint_eq(page->total, (page->slices * SLICE - page->lead) / size);
+  ck_assert_uint_eq(page->padding, MIA_DEBUG ? size : 0);
+  ck_assert_uint_eq(page->total, (page->slices * SLICE - page->padding) / size);
   ck_assert_uint_eq(lend_all(page), page->total);
   ck_assert(holds(page, page->total));
   for (uint32_t i = 0; i < page->total; i++) {
@@ -76,7 +76,7 @@ START_TEST(P2_every_block_of_a_class_is_lent_once) {
     mia_page_require_block(page, all_blocks[i]);
     memset(all_blocks[i], 0xa5, size);
   }
-  const char *span = page->start - page->lead;
+  const char *span = page->start - page->padding;
   ck_assert_ptr_null(mia_page_of(span - 1));
   ck_assert_ptr_null(mia_page_of(span + page->slices * SLICE));
 }
@@ -87,7 +87,7 @@ START_TEST(P5_blocks_are_carved_no_earlier_than_needed) {
     bool fresh;
     mia_page *page = made(c);
     need_at(holds(page, 0) && page->capacity == 0, c);
-    mia_block *list = mia_page_lend(page, &fresh);
+    mia_block *list = mia_page_pop_blocks(page, &fresh);
     uint32_t n = length(list);
     need_at(fresh && n > 1 && (n == 2 || n * page->size <= 4096), c);
     for (mia_block *next; list != NULL; list = next) {
@@ -103,15 +103,15 @@ END_TEST
 START_TEST(P5_used_memory_is_not_called_fresh) {
   bool fresh;
   mia_page *page = made(20);
-  mia_block *list = mia_page_lend(page, &fresh);
+  mia_block *list = mia_page_pop_blocks(page, &fresh);
   ck_assert(fresh);
-  mia_page_take_back(page, list);
-  ck_assert_ptr_eq(mia_page_lend(page, &fresh), list); /* not carved: lent before */
+  mia_page_push_list(page, list);
+  ck_assert_ptr_eq(mia_page_pop_blocks(page, &fresh), list); /* not carved: lent before */
   ck_assert(!fresh);
-  mia_page_take_back(page, list);
+  mia_page_push_list(page, list);
   mia_page_retire(page);
   page = made(20);
-  ck_assert(mia_page_lend(page, &fresh) == list && !fresh && !page->zero);
+  ck_assert(mia_page_pop_blocks(page, &fresh) == list && !fresh && !page->zero);
 }
 END_TEST
 
@@ -120,17 +120,17 @@ START_TEST(of_used_memory_more_is_carved_at_a_time) {
   enum { CLASS = 32, FEW = 4 }; /* 1 KiB */
   bool fresh;
   mia_page *page = made(CLASS);
-  while (mia_page_lend(page, &fresh) != NULL)
+  while (mia_page_pop_blocks(page, &fresh) != NULL)
     need_at(page->used % FEW == 0 || page->used == page->total, page->used);
   page->used = 0; /* all is free: */
   mia_page_retire(page);
   page = made(CLASS);
   ck_assert(!page->zero);
   for (uint32_t used = FEW; used < page->total; used *= 2) {
-    ck_assert_ptr_nonnull(mia_page_lend(page, &fresh));
+    ck_assert_ptr_nonnull(mia_page_pop_blocks(page, &fresh));
     ck_assert_uint_eq(page->used, used);
   }
-  while (mia_page_lend(page, &fresh) != NULL) continue;
+  while (mia_page_pop_blocks(page, &fresh) != NULL) continue;
   ck_assert_uint_eq(page->used, page->total);
 }
 END_TEST
@@ -138,23 +138,23 @@ END_TEST
 START_TEST(P1_lent_is_free_then_remote_then_carved) {
   bool fresh;
   mia_page *page = made(mia_class_of(3 * MIA_KIB));
-  mia_block *first = mia_page_lend(page, &fresh);
+  mia_block *first = mia_page_pop_blocks(page, &fresh);
   uint32_t n = length(first);
   ck_assert(holds(page, n) && n == 2);
-  mia_block *second = mia_page_lend(page, &fresh);
+  mia_block *second = mia_page_pop_blocks(page, &fresh);
   ck_assert(fresh && second != first && holds(page, 2 * n));
   /* One comes home from elsewhere, a list is taken back. */
   ck_assert(!mia_owner_push(page, first, first, 1));
   ck_assert(holds(page, 2 * n));
-  mia_page_take_back(page, second);
+  mia_page_push_list(page, second);
   ck_assert(holds(page, n));
-  ck_assert_ptr_eq(mia_page_lend(page, &fresh), second);
+  ck_assert_ptr_eq(mia_page_pop_blocks(page, &fresh), second);
   ck_assert(!fresh && mia_owner_has_remote(page));
-  ck_assert_ptr_eq(mia_page_lend(page, &fresh), first);
+  ck_assert_ptr_eq(mia_page_pop_blocks(page, &fresh), first);
   ck_assert(!fresh && !mia_owner_has_remote(page));
-  ck_assert(mia_page_lend(page, &fresh) != NULL && fresh);
+  ck_assert(mia_page_pop_blocks(page, &fresh) != NULL && fresh);
   ck_assert(holds(page, 3 * n));
-  mia_page_take_back(page, NULL);
+  mia_page_push_list(page, NULL);
   ck_assert(holds(page, 3 * n));
 }
 END_TEST
@@ -165,10 +165,10 @@ START_TEST(P1_gathered_joins_what_is_free) {
   for (uint32_t i = 0; i < 7; i++)
     ck_assert(!mia_owner_push(page, all_blocks[i], all_blocks[i], 1));
   all_blocks[n - 1]->next = NULL;
-  mia_page_take_back(page, all_blocks[n - 1]);
-  mia_page_gather(page);
+  mia_page_push_list(page, all_blocks[n - 1]);
+  mia_page_collect(page);
   ck_assert(holds(page, n - 8));
-  mia_page_gather(page);
+  mia_page_collect(page);
   ck_assert(holds(page, n - 8));
 }
 END_TEST
@@ -186,7 +186,7 @@ START_TEST(P1_holds_after_any_change) {
     case 0:
       if (lent != NULL) break;
       if (page->free == NULL) remote = 0;
-      lent = mia_page_lend(page, &fresh);
+      lent = mia_page_pop_blocks(page, &fresh);
       break;
     case 1: /* allocate */
       for (size_t n = random_below(&random, 40); n > 0 && lent != NULL; n--) {
@@ -202,11 +202,11 @@ START_TEST(P1_holds_after_any_change) {
       }
       break;
     case 3:
-      mia_page_gather(page);
+      mia_page_collect(page);
       remote = 0;
       break;
     default:
-      mia_page_take_back(page, lent);
+      mia_page_push_list(page, lent);
       lent = NULL;
     }
     need_at(holds(page, lives + remote + length(lent)), i);
@@ -218,17 +218,17 @@ START_TEST(retired_memory_is_free_and_dirty_where_it_was_carved) {
   bool fresh;
   unsigned c = mia_class_of(20 * MIA_KIB);
   mia_page *page = made(c);
-  char *start = page->start - page->lead;
+  char *start = page->start - page->padding;
   size_t slices = page->slices;
   mia_block *list = NULL;
   for (int i = 0; i < 2; i++) {
-    mia_block *two = mia_page_lend(page, &fresh);
+    mia_block *two = mia_page_pop_blocks(page, &fresh);
     two->next->next = list;
     list = two;
   }
-  mia_page_take_back(page, list);
+  mia_page_push_list(page, list);
   ck_assert(holds(page, 0));
-  size_t carved = page->lead + page->capacity * page->size;
+  size_t carved = page->padding + page->capacity * page->size;
   mia_page_retire(page);
   const mia_arena *a = &mia_arena_all.first;
   size_t first = mia_arena_slice_of(a, start);
@@ -243,7 +243,7 @@ END_TEST
 START_TEST(retiring_a_page_in_use_is_fatal) {
   bool fresh;
   mia_page *page = made(3);
-  (void)mia_page_lend(page, &fresh);
+  (void)mia_page_pop_blocks(page, &fresh);
   mia_page_retire(page);
 }
 END_TEST
@@ -253,7 +253,7 @@ END_TEST
 static void retire_single(mia_page *page) {
   mia_block *b = (void *)page->start;
   ck_assert(mia_owner_push(page, b, b, 1)); /* whoever frees it has the page */
-  mia_page_gather(page);
+  mia_page_collect(page);
   ck_assert_uint_eq(page->used, 0);
   mia_page_retire(page);
 }
@@ -273,8 +273,8 @@ START_TEST(a_single_page_is_one_live_block) {
     for (size_t align = 1; align <= 2 * SPAN_MAX; align *= 16) {
       size_t size = sizes[i];
       bool zero = false, large = size <= SPAN_MAX && align <= SPAN_MAX / 2;
-      mia_page *page = mia_page_make_single(
-          &(mia_single){.size = size, .align = align, .huge = false}, &zero);
+      mia_page *page = mia_page_make_singleton(
+          &(mia_singleton_request){.size = size, .align = align, .huge = false}, &zero);
       need_at(page != NULL && (zero || large) && mia_is_aligned(page->start, align), size);
       need_at(page->size_class == (large ? MIA_CLASS_LARGE : MIA_CLASS_HUGE), size);
       need_at(page->size >= mia_align_up(size, 4096), size);
@@ -296,7 +296,8 @@ START_TEST(a_large_page_of_used_memory_is_not_zero) {
   mia_page *page = single(MIA_MIB, 1);
   mark(page->start, MIA_MIB);
   retire_single(page);
-  page = mia_page_make_single(&(mia_single){.size = MIA_MIB / 2, .align = 1, .huge = false}, &zero);
+  page = mia_page_make_singleton(
+      &(mia_singleton_request){.size = MIA_MIB / 2, .align = 1, .huge = false}, &zero);
   ck_assert(page != NULL && !zero);
 }
 END_TEST
@@ -306,15 +307,15 @@ static size_t clean; /* where what is new at the end of a resized block is zero 
 START_TEST(a_large_page_grows_where_there_is_room) {
   mia_page *page = single(4 * SLICE, 1);
   mark(page->start, 4 * SLICE);
-  ck_assert(mia_page_resize_single(page, 10 * SLICE - 5, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 10 * SLICE - 5, false, &clean));
   ck_assert(page->size == 10 * SLICE && page->slices == 10 && marked(page->start, 4 * SLICE));
   ck_assert_uint_eq(clean, 4 * SLICE);
   memset(page->start + 4 * SLICE, 1, 6 * SLICE);
   mia_page *behind = single(SLICE, 1);
   ck_assert_ptr_eq(behind->start, page->start + 10 * SLICE);
-  ck_assert(!mia_page_resize_single(page, 10 * SLICE + 1, true, &clean));
+  ck_assert(!mia_page_resize_singleton(page, 10 * SLICE + 1, true, &clean));
   ck_assert(page->size == 10 * SLICE && page->slices == 10);
-  ck_assert(!mia_page_resize_single(page, SPAN_MAX + 1, true, &clean));
+  ck_assert(!mia_page_resize_singleton(page, SPAN_MAX + 1, true, &clean));
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 11 * SLICE);
 }
 END_TEST
@@ -322,18 +323,18 @@ END_TEST
 START_TEST(a_large_page_shrinks_by_slices) {
   mia_page *page = single(10 * SLICE, 1);
   mark(page->start, 10 * SLICE);
-  ck_assert(mia_page_resize_single(page, 9 * SLICE + 1, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 9 * SLICE + 1, true, &clean));
   ck_assert(page->size == 9 * SLICE + 4096 && page->slices == 10 && clean == page->size);
-  ck_assert(mia_page_resize_single(page, 10 * SLICE, true, &clean)); /* dirty from before */
+  ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &clean)); /* dirty from before */
   ck_assert(page->size == 10 * SLICE && clean == page->size);
-  ck_assert(mia_page_resize_single(page, 3 * SLICE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &clean));
   ck_assert(page->size == 3 * SLICE && page->slices == 3 && marked(page->start, 3 * SLICE));
-  ck_assert(mia_page_resize_single(page, 10 * SLICE, true, &clean) && clean == 10 * SLICE);
-  ck_assert(mia_page_resize_single(page, 3 * SLICE, true, &clean) && clean == 3 * SLICE);
+  ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &clean) && clean == 10 * SLICE);
+  ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &clean) && clean == 3 * SLICE);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 3 * SLICE);
   bool zero;
-  mia_page *behind = mia_page_make_single(
-      &(mia_single){.size = 7 * SLICE, .align = 1, .huge = false}, &zero);
+  mia_page *behind = mia_page_make_singleton(
+      &(mia_singleton_request){.size = 7 * SLICE, .align = 1, .huge = false}, &zero);
   ck_assert(behind->start == page->start + 3 * SLICE && !zero);
   retire_single(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 7 * SLICE);
@@ -345,21 +346,22 @@ START_TEST(a_block_behind_a_lead_is_resized_with_it) {
   enum { ALIGN = 2 * SLICE, OFFSET = 96 };
   for (int huge = 0; huge < 2; huge++) {
     bool zero;
-    mia_page *page = mia_page_make_single(
-        &(mia_single){.size = 4 * SLICE, .align = ALIGN, .offset = OFFSET, .huge = huge}, &zero);
-    ck_assert(page != NULL && page->lead == ALIGN - OFFSET);
+    mia_page *page = mia_page_make_singleton(
+        &(mia_singleton_request){.size = 4 * SLICE, .align = ALIGN, .offset = OFFSET, .huge = huge},
+        &zero);
+    ck_assert(page != NULL && page->padding == ALIGN - OFFSET);
     char *start = page->start;
-    size_t held = huge ? page->size : page->slices * SLICE - page->lead;
+    size_t held = huge ? page->size : page->slices * SLICE - page->padding;
     memset(start, 1, page->size);
-    ck_assert(mia_page_resize_single(page, 9 * SLICE, huge, &clean));
-    ck_assert(page->lead == ALIGN - OFFSET && (huge || page->start == start));
+    ck_assert(mia_page_resize_singleton(page, 9 * SLICE, huge, &clean));
+    ck_assert(page->padding == ALIGN - OFFSET && (huge || page->start == start));
     start = page->start;
     ck_assert(mia_is_aligned(start + OFFSET, huge ? 4096 : ALIGN) && mia_page_of(start) == page);
     ck_assert(page->size >= 9 * SLICE && clean == held && start[0] == 1 && start[held - 1] == 1);
-    ck_assert((page->lead + page->size) % 4096 == 0 && fake_is_live(start, page->size));
+    ck_assert((page->padding + page->size) % 4096 == 0 && fake_is_live(start, page->size));
     for (size_t i = clean; i < page->size; i++) need_at(start[i] == 0, i);
     memset(start, 1, page->size);
-    ck_assert(mia_page_resize_single(page, 2 * SLICE, false, &clean));
+    ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &clean));
     ck_assert(page->start == start && page->size >= 2 * SLICE && page->size < 3 * SLICE);
     ck_assert(mia_page_of(start) == page && clean == page->size && start[page->size - 1] == 1);
     retire_single(page);
@@ -372,19 +374,19 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   mark(page->start, HUGE);
   char *was = page->start;
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
-  ck_assert(!mia_page_resize_single(page, 2 * HUGE, false, &clean));
+  ck_assert(!mia_page_resize_singleton(page, 2 * HUGE, false, &clean));
   ck_assert(page->start == was && page->size == HUGE && mia_page_of(was) == page);
-  ck_assert(mia_page_resize_single(page, 2 * HUGE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &clean));
   ck_assert(page->start != was && page->size == 2 * HUGE && marked(page->start, HUGE));
   ck_assert_uint_eq(clean, HUGE);
   ck_assert(mia_page_of(page->start) == page && mia_page_of(was) == NULL);
   fake_allow();
-  ck_assert(mia_page_resize_single(page, 2 * SLICE, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &clean));
   ck_assert(page->size == 2 * SLICE && clean == page->size && marked(page->start, 2 * SLICE));
   ck_assert_ptr_eq(mia_page_of(page->start), page);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   was = page->start;
-  ck_assert(!mia_page_resize_single(page, HUGE, true, &clean));
+  ck_assert(!mia_page_resize_singleton(page, HUGE, true, &clean));
   ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
   fake_allow();
   retire_single(page);
@@ -412,15 +414,15 @@ START_TEST(a_block_that_moves_is_in_the_map_where_it_begins) {
   enum { OFFSET = 16 };
   if (!MIA_POINTER_64) return; /* one table has all */
   bool zero;
-  mia_page *page = mia_page_make_single(
-      &(mia_single){.size = HUGE, .align = MIA_ALIGN_MAX, .offset = OFFSET}, &zero);
-  ck_assert(page != NULL && page->lead == MIA_ALIGN_MAX - OFFSET && zero);
+  mia_page *page = mia_page_make_singleton(
+      &(mia_singleton_request){.size = HUGE, .align = MIA_ALIGN_MAX, .offset = OFFSET}, &zero);
+  ck_assert(page != NULL && page->padding == MIA_ALIGN_MAX - OFFSET && zero);
   memset(page->start, 1, HUGE);
   char *was = page->start;
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
   fake.during = go_to_the_line;
   fake.during_calls = FAKE_MOVE;
-  ck_assert(mia_page_resize_single(page, 2 * HUGE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &clean));
   ck_assert(lies_across(page) && mia_page_of(page->start) == page && mia_page_of(was) == NULL);
   ck_assert(page->start[0] == 1 && page->start[HUGE - 1] == 1);
   retire_single(page);
@@ -431,13 +433,13 @@ START_TEST(a_block_that_is_detached_is_in_the_map_where_it_begins) {
   enum { OFFSET = 16 };
   if (!MIA_POINTER_64) return;
   bool zero;
-  mia_page *page = mia_page_make_single(
-      &(mia_single){.size = 9 * SLICE, .align = 4 * MIA_MIB, .offset = OFFSET}, &zero);
+  mia_page *page = mia_page_make_singleton(
+      &(mia_singleton_request){.size = 9 * SLICE, .align = 4 * MIA_MIB, .offset = OFFSET}, &zero);
   ck_assert(page != NULL && page->size_class == MIA_CLASS_LARGE);
   memset(page->start, 1, page->size);
   fake.during = go_to_the_line;
   fake.during_calls = FAKE_DETACH;
-  mia_page *to = mia_page_detach_single(page);
+  mia_page *to = mia_page_detach_singleton(page);
   ck_assert(to != NULL && lies_across(to) && mia_page_of(to->start) == to);
   ck_assert(to->start[0] == 1 && to->start[9 * SLICE - 1] == 1 && page->start[0] == 0);
   retire_single(page);
@@ -451,10 +453,10 @@ START_TEST(huge_pages_do_not_share_a_slice) {
   char *at = single(HUGE, 1)->start + (HUGE + 64 * MIA_MIB) / SLICE * SLICE;
   at -= (uintptr_t)at % SLICE;
   fake.place = at + 2 * 4096;
-  mia_page *page = mia_page_make_single(
-      &(mia_single){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
+  mia_page *page = mia_page_make_singleton(
+      &(mia_singleton_request){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
   ck_assert_ptr_nonnull(page);
-  (void)mia_page_resize_single(page, 40 * MIA_KIB, true, &clean);
+  (void)mia_page_resize_singleton(page, 40 * MIA_KIB, true, &clean);
   fake.place = page->start + page->size;
   mia_page *behind = single(HUGE, 1);
   ck_assert_ptr_eq(behind->start, page->start + page->size);
@@ -468,8 +470,8 @@ END_TEST
 
 START_TEST(huge_where_it_is_wanted) {
   bool zero;
-  mia_page *page = mia_page_make_single(&(mia_single){.size = 9 * SLICE, .align = 1, .huge = true},
-                                        &zero);
+  mia_page *page = mia_page_make_singleton(
+      &(mia_singleton_request){.size = 9 * SLICE, .align = 1, .huge = true}, &zero);
   ck_assert(page->size_class == MIA_CLASS_HUGE && page->arena == NULL && zero);
 }
 END_TEST
@@ -479,14 +481,14 @@ START_TEST(a_huge_page_that_grew_is_not_kept) {
   mia_aword_set(&mia_arena_all.kept.wanted, 1);
   mia_page *page = single(HUGE, 1);
   const char *start = page->start;
-  size_t size = page->lead + page->size;
+  size_t size = page->padding + page->size;
   retire_single(page);
   ck_assert_ptr_null(mia_page_of(start)); /* a late free is noticed */
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), size);
   page = single(HUGE, 1);
   ck_assert_ptr_eq(page->start, start);
-  ck_assert(mia_page_resize_single(page, HUGE / 2, true, &clean));
-  ck_assert(mia_page_resize_single(page, HUGE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, HUGE / 2, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, HUGE, true, &clean));
   retire_single(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), 0);
 }
@@ -499,8 +501,8 @@ START_TEST(descriptors_of_huge_pages_are_used_again) {
   bool zero;
   fake_refuse(FAKE_RESERVE_ALIGNED, 1, FAKE_EVER);
   for (int i = 0; i < 50; i++)
-    ck_assert_ptr_null(
-        mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero));
+    ck_assert_ptr_null(mia_page_make_singleton(
+        &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_eq(mia_arena_all.meta_at, meta);
 }
 END_TEST
@@ -531,10 +533,10 @@ START_TEST(nothing_is_an_error_that_passes) {
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
   ck_assert_ptr_null(mia_page_make(0, NULL));
   ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1, NULL));
-  ck_assert_ptr_null(
-      mia_page_make_single(&(mia_single){.size = MIA_MIB, .align = 1, .huge = false}, &zero));
-  ck_assert_ptr_null(
-      mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero));
+  ck_assert_ptr_null(mia_page_make_singleton(
+      &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero));
+  ck_assert_ptr_null(mia_page_make_singleton(
+      &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero));
   fake_allow();
   (void)made(0);
   (void)single(MIA_MIB, 1);
@@ -546,10 +548,10 @@ START_TEST(every_os_page_size_is_served) {
   fake.page_size = (size_t)4096 << 2 * _i;
   mia_page *page = single(SLICE + 1, 1);
   ck_assert_uint_eq(page->size, mia_align_up(SLICE + 1, fake.page_size));
-  ck_assert(mia_page_resize_single(page, 3 * SLICE + 1, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 3 * SLICE + 1, false, &clean));
   retire_single(page);
   page = single(HUGE + 1, 1);
-  ck_assert(mia_page_resize_single(page, HUGE + 5 * SLICE + 1, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, HUGE + 5 * SLICE + 1, true, &clean));
   ck_assert_uint_eq(page->size % fake.page_size, 0);
   retire_single(page);
   page = made(50);
@@ -578,7 +580,7 @@ END_TEST
 START_TEST(P1_a_wrong_count_is_fatal) {
   bool fresh;
   mia_page *page = made(4);
-  mia_page_take_back(page, mia_page_lend(page, &fresh));
+  mia_page_push_list(page, mia_page_pop_blocks(page, &fresh));
   page->used++;
   mia_page_check(page);
 }
@@ -593,7 +595,8 @@ START_TEST(fork_leaves_both_sides_at_work) {
   mia_arena_after_fork(pid == 0);
   mia_page_after_fork(pid == 0);
   bool zero;
-  bool good = mia_page_make_single(&(mia_single){.size = HUGE, .align = 1, .huge = false}, &zero) !=
+  bool good = mia_page_make_singleton(
+                  &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero) !=
                   NULL &&
               mia_page_make(3, NULL) != NULL;
   if (pid == 0) _exit(good ? 0 : 1);

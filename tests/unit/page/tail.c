@@ -1,7 +1,7 @@
 /* What a longer block left behind a shorter one. */
 #include "fake/world.h"
 
-#include "page/guard.h"
+#include "page/canary.h"
 #include "page/owner.h"
 #include "page/tail.h"
 
@@ -18,9 +18,11 @@ static size_t tails(void) { return mia_aword_get(&mia_arena_all.tails); }
 /* A block that takes so many bytes of its span. */
 static mia_page *made(size_t bytes) {
   bool zero;
-  mia_page *page = mia_page_make_single(
-      &(mia_single){.size = bytes - MIA_GUARD_LEAD, .align = 1, .edge = MIA_DEBUG}, &zero);
-  ck_assert(page != NULL && page->lead + page->size == bytes);
+  mia_page *page = mia_page_make_singleton(
+      &(mia_singleton_request){
+          .size = bytes - MIA_SINGLETON_PADDING, .align = 1, .redzone = MIA_DEBUG},
+      &zero);
+  ck_assert(page != NULL && page->padding + page->size == bytes);
   memset(page->start, 7, page->size);
   return page;
 }
@@ -28,12 +30,12 @@ static mia_page *made(size_t bytes) {
 static void empty(mia_page *page) {
   ck_assert(mia_owner_claim(page));
   page->used = 0;
-  mia_page_hide_single(page);
+  mia_page_hide_singleton(page);
 }
 
 static void renew(mia_page *page, size_t bytes) {
   empty(page);
-  mia_page_renew_single(page, bytes - page->lead);
+  mia_page_reuse_singleton(page, bytes - page->padding);
   memset(page->start, 7, page->size);
 }
 
@@ -82,13 +84,13 @@ END_TEST
 START_TEST(resizing_counts_anew) {
   size_t clean;
   mia_page *page = made(3 * SLICE);
-  ck_assert(mia_page_resize_single(page, 2 * SLICE + UNIT - page->lead, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &clean));
   ck_assert_uint_eq(tails(), SLICE - UNIT);
-  ck_assert(mia_page_resize_single(page, 2 * SLICE - page->lead, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE - page->padding, false, &clean));
   ck_assert_uint_eq(tails(), 0);
-  ck_assert(mia_page_resize_single(page, 2 * SLICE + UNIT - page->lead, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &clean));
   ck_assert_uint_eq(tails(), SLICE - UNIT); /* that slice is dirty */
-  ck_assert(mia_page_resize_single(page, 4 * SLICE - page->lead, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 4 * SLICE - page->padding, false, &clean));
   ck_assert_uint_eq(tails(), 0);
 }
 END_TEST

@@ -3,8 +3,8 @@
 #include "fake/world.h"
 
 #include "base/bits.h"
-#include "page/guard.h"
-#include "page/mark.h"
+#include "page/canary.h"
+#include "page/poison.h"
 #include "page/trim.h"
 
 static mia_block *blocks[8192];
@@ -15,7 +15,7 @@ static mia_page *filled(unsigned size_class) {
   uint32_t n = 0;
   mia_page *page = mia_page_make(size_class, NULL);
   ck_assert_ptr_nonnull(page);
-  for (mia_block *list; (list = mia_page_lend(page, &fresh)) != NULL;)
+  for (mia_block *list; (list = mia_page_pop_blocks(page, &fresh)) != NULL;)
     for (; list != NULL; list = list->next) blocks[n++] = list;
   ck_assert_uint_eq(n, page->total);
   return page;
@@ -23,14 +23,14 @@ static mia_page *filled(unsigned size_class) {
 
 static void take_back(mia_page *page, mia_block *block) {
   block->next = NULL;
-  mia_page_take_back(page, block);
+  mia_page_push_list(page, block);
 }
 
 /* Frees all blocks but those whose number is `rest' in each `step'. */
 static void free_most(mia_page *page, uint32_t step, uint32_t rest) {
   for (uint32_t i = 0; i < page->total; i++) {
     if (i % step == rest)
-      memset(blocks[i], 0xa5, page->size - MIA_GUARD_EDGE);
+      memset(blocks[i], 0xa5, page->size - MIA_REDZONE_SIZE);
     else
       take_back(page, blocks[i]);
   }
@@ -38,7 +38,7 @@ static void free_most(mia_page *page, uint32_t step, uint32_t rest) {
 
 static bool is_whole(const mia_page *page, const mia_block *block) {
   const unsigned char *p = (const unsigned char *)block;
-  for (size_t i = 0; i < page->size - MIA_GUARD_EDGE; i++)
+  for (size_t i = 0; i < page->size - MIA_REDZONE_SIZE; i++)
     if (p[i] != 0xa5) return false;
   return true;
 }
@@ -51,20 +51,20 @@ static bool counts_are_right(const mia_page *page) { /* T1, T2 */
     const char *p = page->start + i * page->size;
     if (!mia_page_is_away(page, p)) continue;
     away++;
-    seen |= (uint64_t)1 << ((size_t)(p - page->start) + page->lead) / mia_os_page_size();
+    seen |= (uint64_t)1 << ((size_t)(p - page->start) + page->padding) / mia_os_page_size();
   }
-  return away == page->away && seen == page->gone;
+  return away == page->trimmed_blocks && seen == page->trimmed_pages;
 }
 
 /* Bytes of OS pages with blocks of which none lives, nor has its edge there, and
  * without the lead. */
 static size_t free_bytes(const mia_page *page, uint32_t step, uint32_t rest) {
-  size_t sum = 0, unit = mia_os_page_size(), lead = page->lead;
+  size_t sum = 0, unit = mia_os_page_size(), lead = page->padding;
   for (size_t at = 0; at < lead + page->total * page->size; at += unit) {
-    bool lives = at + MIA_GUARD_EDGE < lead;
+    bool lives = at + MIA_REDZONE_SIZE < lead;
     for (uint32_t i = rest; i < page->total; i += step)
-      if (lead + i * page->size < at + unit + MIA_GUARD_EDGE &&
-          lead + (i + 1) * page->size > at + MIA_GUARD_EDGE)
+      if (lead + i * page->size < at + unit + MIA_REDZONE_SIZE &&
+          lead + (i + 1) * page->size > at + MIA_REDZONE_SIZE)
         lives = true;
     if (!lives) sum += unit;
   }
@@ -74,7 +74,7 @@ static size_t free_bytes(const mia_page *page, uint32_t step, uint32_t rest) {
 static void lend_again(mia_page *page, uint32_t live) {
   bool fresh;
   uint32_t n = live;
-  for (mia_block *list; (list = mia_page_lend(page, &fresh)) != NULL;) {
+  for (mia_block *list; (list = mia_page_pop_blocks(page, &fresh)) != NULL;) {
     ck_assert(!fresh);
     for (mia_block *next; list != NULL; list = next, n++) {
       next = list->next;
@@ -85,7 +85,7 @@ static void lend_again(mia_page *page, uint32_t live) {
   }
   ck_assert_uint_eq(n, page->total);
   ck_assert_uint_eq(page->used, page->total);
-  ck_assert(page->gone == 0 && page->away == 0);
+  ck_assert(page->trimmed_pages == 0 && page->trimmed_blocks == 0);
 }
 
 /* A page of a class of which one block in each `step' lives. */
@@ -115,10 +115,10 @@ START_TEST(a_page_is_trimmed_again_when_more_is_free) {
   free_most(page, 16, 0);
   ck_assert_uint_gt(mia_page_trim(page), 0);
   fake.purged = 0;
-  size_t before = page->away;
+  size_t before = page->trimmed_blocks;
   for (uint32_t i = 0; i < page->total; i += 32) take_back(page, blocks[i]);
   ck_assert_uint_gt(mia_page_trim(page), 0);
-  ck_assert_uint_gt(page->away, before);
+  ck_assert_uint_gt(page->trimmed_blocks, before);
   ck_assert(counts_are_right(page));
   lend_again(page, (page->total + 15) / 32);
 }
@@ -141,16 +141,16 @@ START_TEST(what_was_never_carved_is_free) {
   enum { ALONE = 1 - MIA_DEBUG }; /* OS pages in which the first is alone, without a lead */
   bool fresh;
   mia_page *page = mia_page_make(mia_class_of(5000), NULL);
-  mia_block *first = mia_page_lend(page, &fresh);
+  mia_block *first = mia_page_pop_blocks(page, &fresh);
   mia_block *second = first->next;
-  memset(second, 0xa5, page->size - MIA_GUARD_EDGE);
+  memset(second, 0xa5, page->size - MIA_REDZONE_SIZE);
   take_back(page, first);
   ck_assert_uint_eq(mia_page_trim(page), ALONE * MIA_OS_PAGE_MIN);
-  ck_assert(counts_are_right(page) && page->away == ALONE && is_whole(page, second));
+  ck_assert(counts_are_right(page) && page->trimmed_blocks == ALONE && is_whole(page, second));
   take_back(page, second);
   ck_assert_uint_eq(mia_page_trim(page), 2 * MIA_OS_PAGE_MIN);
-  ck_assert(counts_are_right(page) && page->away == ALONE + 1);
-  ck_assert_ptr_eq(mia_page_lend(page, &fresh), first);
+  ck_assert(counts_are_right(page) && page->trimmed_blocks == ALONE + 1);
+  ck_assert_ptr_eq(mia_page_pop_blocks(page, &fresh), first);
 }
 END_TEST
 
@@ -160,7 +160,7 @@ START_TEST(a_refusal_leaves_the_blocks_free) {
   fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
   ck_assert_uint_eq(mia_page_trim(page), 0);
   ck_assert_uint_gt(fake_refused(), 0);
-  ck_assert(page->away == 0 && page->gone == 0 && counts_are_right(page));
+  ck_assert(page->trimmed_blocks == 0 && page->trimmed_pages == 0 && counts_are_right(page));
   fake_refuse(FAKE_PURGE, 1, 1);
   (void)mia_page_trim(page);
   ck_assert(counts_are_right(page));
@@ -199,7 +199,7 @@ START_TEST(a_second_free_of_what_is_away_is_fatal) {
   free_most(page, 1024, 0);
   (void)mia_page_trim(page);
   ck_assert(mia_page_is_away(page, blocks[200]));
-  mia_page_mark_freed(page, blocks[200], true);
+  mia_page_poison_freed(page, blocks[200], true);
 }
 END_TEST
 
@@ -209,9 +209,9 @@ START_TEST(the_edge_of_what_lives_stays) {
   for (uint32_t i = 0; i < page->total; i++)
     if (i != 3) take_back(page, blocks[i]);
   ck_assert(mia_is_aligned(blocks[3], MIA_OS_PAGE_MIN));
-  mia_page_guard(page, blocks[3], 100);
+  mia_page_set_canary(page, blocks[3], 100);
   ck_assert_uint_gt(mia_page_trim(page), 0);
-  ck_assert_uint_eq(mia_page_require_guard(page, blocks[3]), 100);
+  ck_assert_uint_eq(mia_page_require_canary(page, blocks[3]), 100);
 }
 END_TEST
 

@@ -1,0 +1,109 @@
+/* purge.c -- when which memory goes back to the OS. */
+#include "base/prelude.h"
+
+#include "alloc/heap.h"
+#include "api/give_back.h"
+#include "api/options.h"
+#include "arena/purge.h"
+#include "os/os.h"
+#include "theap/page_cache.h"
+#include "theap/trim_pages.h"
+
+#include <errno.h>
+
+#define IDLE_MIN (32 * MIA_MIB)
+enum {
+  IDLE_PART = 8, /* of what is in use */
+  NEAR_PART = 8  /* of the limit: what is left when it is near */
+};
+
+/* Once in every delay, and for one thread only. */
+static bool is_time_to_age(mia_tick now, mia_tick delay) {
+  mia_tick due = mia_acell_get(&mia_api_all.age_due);
+  if (due != 0 && !mia_tick_reached(now, due)) return false;
+  mia_tick next = now + delay;
+  return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
+}
+
+/* Idle memory beyond this is purged at once: what a thread frees and takes again
+ * in a loop is less, and so is the part of a process's memory that it never
+ * misses. */
+static size_t idle_bound(void) {
+  size_t part = mia_aword_get(&mia_arena_all.used) / IDLE_PART;
+  return part > IDLE_MIN ? part : IDLE_MIN;
+}
+
+/* A thread's own pages are trimmed by itself. */
+static void trim_own(mia_theap *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+  if (mia_theap_is_none(self)) return;
+  if (self->trim_class == 0) {
+    if (now - self->trimmed_at < delay || mia_budget_is_spent(budget)) return;
+    self->trimmed_at = now;
+  }
+  mia_theap_trim_own(self, false, budget);
+}
+
+/* The pool's pages grow older once in a delay, however many looks that takes. */
+static void trim_due(mia_theap *self, mia_budget *budget) {
+  if (mia_aword_get(&mia_theap_all.abandoned_due) == 0) return;
+  if (mia_theap_trim_abandoned(self, mia_theap_main_heap(), MIA_TRIM_DUE, budget))
+    mia_aword_set(&mia_theap_all.abandoned_due, 0);
+}
+
+static void trim_excess(mia_theap *self, mia_budget *budget) {
+  if (mia_theap_untrimmed() <= idle_bound()) return;
+  (void)mia_theap_trim_abandoned(self, mia_theap_main_heap(), MIA_TRIM_UNTRIMMED, budget);
+  if (!mia_theap_is_none(self)) mia_theap_trim_own(self, false, budget);
+}
+
+static void give_back(mia_theap *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+  bool is_time = delay > 0 && is_time_to_age(now, delay);
+  if (delay == 0) {
+    mia_theap_flush_all_caches(self, budget);
+  } else if (is_time) {
+    mia_theap_age_all_caches(self, budget);
+    mia_aword_set(&mia_theap_all.abandoned_due, 1);
+  }
+  mia_arena_age_cached(is_time || delay == 0, budget);
+  trim_due(self, budget);
+  trim_own(self, now, delay, budget);
+  trim_excess(self, budget);
+  mia_arena_purge_due(now, delay, budget);
+  mia_arena_purge_excess(now, idle_bound(), budget);
+}
+
+/* Near the limit nothing is kept for later: what is used and what is idle stay
+ * below it together as long as they can. */
+static void keep_limit(mia_theap *self, mia_budget *budget) {
+  size_t limit = mia_aword_get(&mia_arena_all.limit);
+  if (limit == 0) return;
+  size_t near = limit - limit / NEAR_PART;
+  if (mia_aword_get(&mia_arena_all.used) > near) mia_theap_flush_all_caches(self, budget);
+  size_t used = mia_aword_get(&mia_arena_all.used);
+  mia_arena_purge_down_to(used < near ? near - used : 0, budget);
+  if (used > near && mia_aword_or(&mia_api_all.limit_near, 1) == 0)
+    mia_api_warn("MIALLOC_LIMIT: seven eighths of it are in use");
+}
+
+bool mia_api_give_back(mia_theap *self, mia_tick now, mia_budget budget) {
+  long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
+  if (delay >= 0)
+    give_back(self, now, (mia_tick)delay, &budget);
+  else
+    mia_aword_set(&mia_arena_all.excess.unfinished, 0); /* nothing is too much */
+  keep_limit(self, &budget);
+  return !mia_budget_is_spent(&budget);
+}
+
+bool mia_api_purge(void) {
+  mia_theap *self = mia_theap_self;
+  int error = errno;
+  mia_budget budget = MIA_BUDGET_ALL;
+  size_t before = mia_aword_get(&mia_arena_all.purged);
+  mia_alloc_heap_collect(mia_theap_main_heap(), true);
+  mia_theap_flush_all_caches(self, &budget);
+  (void)mia_arena_purge_now();
+  bool purged = mia_aword_get(&mia_arena_all.purged) != before;
+  errno = error;
+  return purged;
+}

@@ -1,0 +1,59 @@
+/* trim.c -- giving back OS pages in pages that nobody allocates from. */
+#include "base/prelude.h"
+
+#include "arena/budget.h"
+#include "page/trim.h"
+#include "theap/abandoned.h"
+#include "theap/bin.h"
+#include "theap/trim_pages.h"
+
+static void trim_page(mia_page *page, mia_budget *budget) {
+  mia_budget_spend(budget, MIA_BUDGET_BLOCKS + mia_page_trim(page));
+}
+
+static void trim_bin(mia_bin *bin, bool all, mia_budget *budget) {
+  for (mia_page *page = bin->pages; page != NULL && (all || !bin->refilled); page = page->next)
+    if (mia_theap_age_page(page) || all) trim_page(page, budget);
+  bin->refilled = false;
+}
+
+void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget) {
+  size_t size_class = all ? 0 : self->trim_class;
+  for (; size_class < MIA_CLASS_COUNT && !mia_budget_is_spent(budget); size_class++)
+    trim_bin(&self->bins[size_class], all, budget);
+  self->trim_class = size_class < MIA_CLASS_COUNT ? size_class : 0;
+}
+
+static bool is_worth_it(const mia_page *page, mia_trim which) {
+  return page->used > 0 && (which != MIA_TRIM_UNTRIMMED || page->used < page->total / 2u);
+}
+
+static void trim(mia_theap *self, mia_page *page, mia_trim which, mia_budget *budget) {
+  mia_page_collect(page);
+  if (is_worth_it(page, which)) trim_page(page, budget);
+  mia_theap_dispose_page(self, page, false);
+}
+
+/* Whoever comes first goes through a class from where the last one stopped.  False: there
+ * is more. */
+static bool trim_class(mia_theap *self, mia_heap *heap, unsigned size_class, mia_trim which,
+                       mia_budget *budget) {
+  mia_page *next;
+  bool more;
+  mia_page *page = mia_theap_take_abandoned_for_trim(heap, size_class, which, budget, &more);
+  for (; page != NULL; page = next) {
+    next = page->next;
+    trim(self, page, which, budget);
+  }
+  return !more;
+}
+
+bool mia_theap_trim_abandoned(mia_theap *self, mia_heap *heap, mia_trim which, mia_budget *budget) {
+  size_t size_class = which == MIA_TRIM_ALL ? 0 : mia_aword_get(&heap->trim_class);
+  while (size_class < MIA_CLASS_COUNT && !mia_budget_is_spent(budget) &&
+         trim_class(self, heap, (unsigned)size_class, which, budget))
+    size_class++;
+  bool done = size_class == MIA_CLASS_COUNT;
+  if (which != MIA_TRIM_ALL) mia_aword_set(&heap->trim_class, done ? 0 : size_class);
+  return done;
+}

@@ -1,0 +1,199 @@
+/* Pages of 1 GiB and of 2 MiB, which few systems have: by an OS that has some. */
+#include "fake/world.h"
+
+#include <errno.h>
+#include <mialloc/heap.h>
+#include <sys/mman.h>
+
+enum { GIB_SHIFT = 30 };
+
+static mia_arena *arena;
+
+static size_t arenas(void) { return mia_aword_get(&mia_arena_all.count); }
+
+static size_t gib(const mia_arena *a) {
+  size_t size;
+  (void)mia_arena_area(a, &size);
+  return size >> GIB_SHIFT;
+}
+
+/* With 32-bit pointers there is not the room for more than one. */
+static size_t most(void) { return MIA_POINTER_64 ? 4 : 1; }
+
+/* An emulator of 32 bits may not have so much in one piece: one more, to be aligned. */
+static bool has_room(void) {
+  size_t size = (most() + 1) << GIB_SHIFT;
+  void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p != MAP_FAILED && munmap(p, size) == 0;
+}
+
+static void begin(void) {
+  world_of_locals();
+  fake.huge_pages = most();
+  arena = NULL;
+}
+
+START_TEST(pages_lie_side_by_side) {
+  if (!has_room()) return;
+  ck_assert_int_eq(mia_reserve_huge_pages(most(), 3, 0, true, &arena), 0);
+  ck_assert_uint_eq(gib(arena), most());
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_HUGE), most());
+  ck_assert_int_eq(fake.huge_node, 3);
+  ck_assert(arena->live && arena->pinned && arena->exclusive);
+  mia_span s;
+  ck_assert(mia_arena_take_in(arena, MIA_SPAN_MAX_SLICES, MIA_SLICE_SIZE, &s) && s.zero);
+  s.start[0] = 1;
+}
+END_TEST
+
+START_TEST(what_there_is_is_had) {
+  if (!has_room()) return;
+  ck_assert_int_eq(mia_reserve_huge_pages(most() + (MIA_POINTER_64 ? 5 : 0), -1, 0, false, &arena),
+                   0);
+  ck_assert_uint_eq(gib(arena), most());
+  size_t mapped = fake.mapped;
+  ck_assert_int_eq(mia_reserve_huge_pages(1, -1, 0, false, &arena), ENOMEM);
+  ck_assert_ptr_null(arena);
+  ck_assert_uint_eq(fake.mapped, mapped);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_ever) {
+  if (!MIA_POINTER_64) return;
+  fake.huge_ms = 100;
+  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, false, &arena), 0);
+  ck_assert_uint_eq(gib(arena), 2);
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_HUGE), 2);
+  fake.huge_pages = 0;
+  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 50, false, &arena), ETIMEDOUT);
+  ck_assert_ptr_null(arena);
+  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, false, &arena), ENOMEM);
+}
+END_TEST
+
+START_TEST(pages_are_spread_over_nodes) {
+  if (!MIA_POINTER_64) return;
+  ck_assert_int_eq(mia_reserve_huge_pages_interleave(4, 3, 0), 0);
+  ck_assert_uint_eq(arenas(), 3);
+  ck_assert_uint_eq(gib(mia_arena_nth(0)), 2);
+  ck_assert_uint_eq(gib(mia_arena_nth(1)), 1);
+  ck_assert_uint_eq(gib(mia_arena_nth(2)), 1);
+  ck_assert_int_eq(fake.huge_node, 2);
+  fake.huge_pages = 1;
+  ck_assert_int_eq(mia_reserve_huge_pages_interleave(2, 2, 0), ENOMEM);
+  ck_assert_uint_eq(arenas(), 4); /* what came stays */
+}
+END_TEST
+
+START_TEST(nodes_share_the_time) {
+  if (!MIA_POINTER_64) return;
+  fake.huge_ms = 100;
+  ck_assert_int_eq(mia_reserve_huge_pages_interleave(4, 4, 150), ETIMEDOUT);
+  ck_assert_uint_eq(arenas(), 2);
+  ck_assert_int_eq(mia_reserve_huge_pages_interleave(2, 0, 0), 0); /* any node: one arena */
+  ck_assert_uint_eq(arenas(), 3);
+  ck_assert_int_eq(fake.huge_node, -1);
+}
+END_TEST
+
+START_TEST(pages_without_an_arena_go_back) {
+  mia_aword_set(&mia_arena_all.count, MIA_ARENA_COUNT);
+  ck_assert_int_eq(mia_reserve_huge_pages(most(), -1, 0, false, &arena), ENOMEM);
+  ck_assert_uint_eq(fake.mapped, 0);
+  ck_assert_int_eq(mia_reserve_memory(MIA_MIB, false, true, false, &arena), ENOMEM);
+  ck_assert_uint_eq(fake.mapped, 0);
+}
+END_TEST
+
+/* ---- 2 MiB ---- */
+
+START_TEST(large_pages_are_had_where_there_are_some) {
+  fake.huge_pages = 100;
+  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, true, true, &arena), 0);
+  ck_assert_uint_eq(fake.huge_pages, 97);
+  ck_assert(arena->live && arena->pinned && arena->exclusive);
+  mia_span s;
+  ck_assert(mia_arena_take_in(arena, 5 * MIA_MIB >> MIA_SLICE_SHIFT, 1, &s));
+}
+END_TEST
+
+START_TEST(the_kernel_is_asked_for_large_pages_else) {
+  fake.huge_pages = 0;
+  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, true, false, &arena), 0);
+  ck_assert(fake_calls(FAKE_LARGE_PAGES) == 1 && fake_calls(FAKE_SMALL_PAGES) == 0);
+  ck_assert(arena->live && !arena->pinned);
+  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, false, false, &arena), 0);
+  ck_assert(fake_calls(FAKE_LARGE_PAGES) == 1 && fake_calls(FAKE_SMALL_PAGES) == 1);
+}
+END_TEST
+
+/* ---- committed ---- */
+
+START_TEST(what_is_to_be_committed_is_or_is_refused) {
+  bool large = _i != 0;
+  world_without_overcommit();
+  fake.huge_pages = 0;
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, true, large, false, &arena), ENOMEM);
+  ck_assert(arena == NULL && fake.mapped == 0);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, large, false, &arena), 0);
+  ck_assert(!arena->live);
+  fake.live_max = SIZE_MAX;
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, true, large, true, &arena), 0);
+  ck_assert(arena->live && fake_is_live(mia_arena_area(arena, NULL), 8 * MIA_MIB));
+  mia_span s;
+  fake_refuse(FAKE_COMMIT, 1, FAKE_EVER);
+  ck_assert(mia_arena_take_in(arena, MIA_SPAN_MAX_SLICES / 4, 1, &s));
+}
+END_TEST
+
+/* ---- unloading ---- */
+
+START_TEST(unloading_gives_all_address_space_back) {
+  if (!has_room()) return;
+  size_t mapped = fake.mapped, reserved = mia_aword_get(&mia_arena_all.reserved);
+  fake.huge_pages = _i == 1 ? 100 : _i == 2 ? most() : 0;
+  if (_i == 2)
+    ck_assert_int_eq(mia_reserve_huge_pages(most(), -1, 0, true, &arena), 0);
+  else
+    ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, _i == 1, true, &arena), 0);
+  ck_assert_uint_gt(fake.mapped, mapped);
+  mia_span s;
+  ck_assert(mia_arena_take_in(arena, 3, 1, &s));
+  ck_assert(!mia_arena_unload(arena));
+  mia_arena_give(arena, s.start, 3, 2 * MIA_SLICE_SIZE);
+  ck_assert(mia_arena_unload(arena));
+  ck_assert_uint_eq(fake.mapped, mapped + world_of_leaves());
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), reserved);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+}
+END_TEST
+
+/* Somebody who looks for ever is not waited for, and the arena serves on. */
+START_TEST(who_looks_is_not_harmed) {
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, false, true, &arena), 0);
+  mia_arena_begin_read();
+  fake.yield_ms = 1;
+  ck_assert(!mia_arena_unload(arena) && errno == EBUSY);
+  mia_arena_end_read();
+  mia_span s;
+  ck_assert(mia_arena_nth(0) == arena && mia_arena_take_in(arena, 3, 1, &s));
+  mia_arena_give(arena, s.start, 3, 0);
+  ck_assert(mia_arena_unload(arena));
+}
+END_TEST
+
+SUITE("api/arena_calls") {
+  CASE(begin, world_end);
+  TEST(pages_lie_side_by_side);
+  TEST(what_there_is_is_had);
+  TEST(nobody_waits_for_ever);
+  TEST(pages_are_spread_over_nodes);
+  TEST(nodes_share_the_time);
+  TEST(pages_without_an_arena_go_back);
+  TEST(large_pages_are_had_where_there_are_some);
+  TEST(the_kernel_is_asked_for_large_pages_else);
+  LOOP(what_is_to_be_committed_is_or_is_refused, 0, 2);
+  LOOP(unloading_gives_all_address_space_back, 0, 3);
+  TEST(who_looks_is_not_harmed);
+  TIMEOUT(60);
+}

@@ -1,0 +1,288 @@
+/* Mappings of huge blocks wait for the next ones. */
+#include "fake/world.h"
+
+#include "arena/huge.h"
+#include "arena/purge.h"
+
+#define SIZE (40 * MIA_MIB)
+#define PAGE ((size_t)4096)
+
+static void world(void) {
+  world_of_arenas();
+  mia_aword_set(&mia_arena_all.kept.wanted, 1);
+}
+
+static char *taken(size_t size, size_t align, bool *zero) {
+  char *p = mia_arena_huge_take(&(mia_huge){.size = size, .align = align}, zero);
+  ck_assert_ptr_nonnull(p);
+  ck_assert(fake_is_live(p, size));
+  return p;
+}
+
+static char *any(size_t size) {
+  bool zero;
+  return taken(size, 1, &zero);
+}
+
+static void give(char *p, size_t size) { ck_assert(mia_arena_huge_give(p, size, true)); }
+
+/* As many bytes as there are, and what they count as. */
+static void counts_are(size_t used, size_t kept) {
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), used);
+  ck_assert_uint_eq(mia_arena_idle(), kept);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), kept);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), used + kept);
+  ck_assert_uint_eq(fake.mapped, used + kept);
+}
+
+START_TEST(what_was_freed_is_taken_again_as_it_is) {
+  char *p = any(SIZE);
+  memset(p, 7, SIZE);
+  give(p, SIZE);
+  counts_are(0, SIZE);
+  bool zero;
+  ck_assert_ptr_eq(taken(SIZE, PAGE, &zero), p);
+  ck_assert(!zero && p[0] == 7 && p[SIZE - 1] == 7);
+  counts_are(SIZE, 0);
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_ALIGNED), 1);
+  ck_assert_uint_eq(fake_calls(FAKE_RELEASE | FAKE_PURGE | FAKE_RESIZE), 0);
+}
+END_TEST
+
+START_TEST(none_where_none_is_wanted) {
+  mia_aword_set(&mia_arena_all.kept.wanted, 0);
+  give(any(SIZE), SIZE);
+  counts_are(0, 0);
+}
+END_TEST
+
+START_TEST(none_that_is_small) {
+  give(any(MIA_MIB - PAGE), MIA_MIB - PAGE);
+  counts_are(0, 0);
+  give(any(MIA_MIB), MIA_MIB);
+  counts_are(0, MIA_MIB);
+}
+END_TEST
+
+/* The smallest that has room, cut to what is wanted. */
+START_TEST(the_best_one_is_taken) {
+  const size_t sizes[] = {SIZE + 3 * PAGE, SIZE + PAGE, SIZE + 2 * PAGE, SIZE / 2};
+  char *p[4];
+  for (int i = 0; i < 4; i++) p[i] = any(sizes[i]);
+  size_t left = 0;
+  for (int i = 0; i < 4; i++) give(p[i], sizes[i]), left += sizes[i];
+  bool zero;
+  ck_assert_ptr_eq(taken(SIZE + 2 * PAGE, 1, &zero), p[2]);
+  left -= sizes[2];
+  counts_are(sizes[2], left);
+  ck_assert_ptr_eq(taken(SIZE, 1, &zero), p[1]);
+  left -= sizes[1];
+  counts_are(sizes[2] + SIZE, left);
+  ck_assert(!fake_is_live(p[1] + SIZE, PAGE));
+}
+END_TEST
+
+/* What is cut off has to be faulted in again. */
+START_TEST(one_that_is_much_larger_stays) {
+  give(any(SIZE), SIZE);
+  mia_aword_set(&mia_arena_all.used_peak, 2 * SIZE);
+  (void)any(SIZE / 2);
+  counts_are(SIZE / 2, SIZE);
+  (void)any(SIZE);
+  counts_are(SIZE / 2 + SIZE, 0);
+}
+END_TEST
+
+START_TEST(one_that_is_smaller_grows) {
+  if (_i == 1) fake_refuse(FAKE_RESIZE, 1, 1);
+  char *p = any(SIZE / 2);
+  memset(p, 7, SIZE / 2);
+  give(p, SIZE / 2);
+  bool zero;
+  char *q = taken(SIZE, 1, &zero);
+  ck_assert((_i == 0 || q != p) && !zero);
+  ck_assert(q[0] == 7 && q[SIZE / 2 - 1] == 7 && q[SIZE / 2] == 0 && q[SIZE - 1] == 0);
+  counts_are(SIZE, 0);
+}
+END_TEST
+
+START_TEST(one_that_cannot_grow_goes) {
+  give(any(SIZE / 2), SIZE / 2);
+  fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
+  bool zero;
+  (void)taken(SIZE, 1, &zero);
+  ck_assert(zero);
+  counts_are(SIZE, 0);
+}
+END_TEST
+
+START_TEST(only_one_that_is_aligned_so) {
+  char *p = any(2 * SIZE);
+  (void)any(SIZE); /* so that there is room */
+  give(p, 2 * SIZE);
+  bool zero;
+  char *q = taken(2 * SIZE - PAGE, 64 * MIA_MIB, &zero);
+  ck_assert(((uintptr_t)q & (64 * MIA_MIB - 1)) == 0);
+  give(q, 2 * SIZE - PAGE);
+  ck_assert_ptr_eq(taken(2 * SIZE - PAGE, 64 * MIA_MIB, &zero), q);
+  ck_assert(!zero);
+}
+END_TEST
+
+/* What is not touched of it costs nothing, as ever. */
+START_TEST(zeroes_are_the_kernels) {
+  char *p = any(SIZE);
+  memset(p, 7, SIZE);
+  give(p, SIZE);
+  bool zero = false;
+  char *q = mia_arena_huge_take(&(mia_huge){.size = SIZE, .align = 1, .clean = true}, &zero);
+  ck_assert_ptr_nonnull(q);
+  ck_assert(zero && q[0] == 0 && q[SIZE - 1] == 0);
+  counts_are(SIZE, 0);
+}
+END_TEST
+
+/* K3: also when a block grows. */
+START_TEST(no_more_than_was_used_at_the_most) {
+  char *p = any(SIZE), *q = any(SIZE);
+  give(p, SIZE);
+  if (_i == 0)
+    (void)any(4 * SIZE);
+  else
+    (void)mia_arena_huge_resize(q, SIZE, 0, 5 * SIZE, true);
+  counts_are(5 * SIZE, 0);
+}
+END_TEST
+
+START_TEST(aged_at_one_visit_gone_at_the_next) {
+  char *p = any(SIZE), *q = any(2 * SIZE);
+  give(p, SIZE);
+  mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  give(q, 2 * SIZE);
+  counts_are(0, 3 * SIZE);
+  mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, 2 * SIZE);
+  (void)any(2 * SIZE);
+  give(q, 2 * SIZE); /* it was used */
+  mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, 2 * SIZE);
+  mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, 0);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.purged), 3 * SIZE);
+}
+END_TEST
+
+START_TEST(all_go_with_all_that_is_idle) {
+  char *p = any(SIZE), *q = any(SIZE);
+  give(p, SIZE);
+  give(q, SIZE);
+  if (_i == 0)
+    ck_assert_uint_eq(mia_arena_purge_now(), 2 * SIZE);
+  else
+    mia_arena_purge_down_to(0, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, 0);
+}
+END_TEST
+
+START_TEST(the_oldest_goes_first) {
+  char *p = any(2 * SIZE), *q = any(SIZE);
+  give(p, 2 * SIZE);
+  give(q, SIZE);
+  mia_arena_purge_down_to(SIZE, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, SIZE);
+  ck_assert_ptr_eq(any(SIZE), q);
+}
+END_TEST
+
+/* It goes at once what is too much, and then not while it is taken again. */
+START_TEST(what_is_too_much_and_wanted_stays) {
+  char *p = any(SIZE);
+  give(p, SIZE);
+  mia_arena_purge_excess(1000, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, 0);
+  for (mia_tick now = 1010; now < 1900; now += 10) {
+    p = any(SIZE);
+    give(p, SIZE);
+    mia_arena_purge_excess(now, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+    counts_are(0, SIZE);
+  }
+}
+END_TEST
+
+START_TEST(no_more_than_there_is_room_for) {
+  static char *p[MIA_MAPPING_CACHE_MAX + 1];
+  for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) p[i] = any(MIA_MIB + i % 7 * PAGE);
+  for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) give(p[i], MIA_MIB + i % 7 * PAGE);
+  ck_assert_uint_eq(mia_arena_all.kept.count, MIA_MAPPING_CACHE_MAX);
+  for (size_t i = 1; i < MIA_MAPPING_CACHE_MAX; i++)
+    need_at(mia_arena_all.kept.at[i - 1].size <= mia_arena_all.kept.at[i].size, i);
+  (void)mia_arena_purge_now();
+  counts_are(0, 0);
+}
+END_TEST
+
+/* It is purged, and goes when the kernel can.  Nobody else has it. */
+START_TEST(one_that_cannot_be_unmapped_waits) {
+  char *p = any(SIZE);
+  give(p, SIZE);
+  fake_refuse(FAKE_RELEASE, 1, 1);
+  ck_assert_uint_eq(mia_arena_purge_now(), SIZE);
+  ck_assert_uint_eq(fake.purged, SIZE);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), SIZE);
+  for (size_t size = SIZE / 2; size <= 2 * SIZE; size *= 2) {
+    char *q = any(size);
+    ck_assert_ptr_ne(p, q);
+    give(q, size);
+  }
+  ck_assert(fake_is_live(p, SIZE));
+  if (_i == 1) mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  if (_i == 1)
+    mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  else
+    (void)mia_arena_purge_now();
+  counts_are(0, 0);
+}
+END_TEST
+
+START_TEST(one_that_can_neither_go_nor_be_purged_is_not_tried_for_ever) {
+  give(any(SIZE), SIZE);
+  fake_refuse(FAKE_RELEASE | FAKE_PURGE, 1, FAKE_EVER);
+  ck_assert_uint_eq(mia_arena_purge_now(), 0);
+  mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+  fake_allow();
+  counts_are(0, SIZE);
+}
+END_TEST
+
+/* Memory that is not allowed is not there for the next one either. */
+START_TEST(the_limit_holds) {
+  give(any(SIZE), SIZE);
+  mia_aword_set(&mia_arena_all.limit, SIZE - PAGE);
+  bool zero;
+  ck_assert_ptr_null(mia_arena_huge_take(&(mia_huge){.size = SIZE, .align = 1}, &zero));
+  counts_are(0, 0);
+}
+END_TEST
+
+SUITE("arena/mapping_cache") {
+  CASE(world, world_end);
+  TEST(what_was_freed_is_taken_again_as_it_is);
+  TEST(none_where_none_is_wanted);
+  TEST(none_that_is_small);
+  TEST(the_best_one_is_taken);
+  TEST(one_that_is_much_larger_stays);
+  LOOP(one_that_is_smaller_grows, 0, 2);
+  TEST(one_that_cannot_grow_goes);
+  TEST(only_one_that_is_aligned_so);
+  TEST(zeroes_are_the_kernels);
+  LOOP(no_more_than_was_used_at_the_most, 0, 2);
+  TEST(aged_at_one_visit_gone_at_the_next);
+  LOOP(all_go_with_all_that_is_idle, 0, 2);
+  TEST(the_oldest_goes_first);
+  TEST(what_is_too_much_and_wanted_stays);
+  TEST(no_more_than_there_is_room_for);
+  LOOP(one_that_cannot_be_unmapped_waits, 0, 2);
+  TEST(one_that_can_neither_go_nor_be_purged_is_not_tried_for_ever);
+  TEST(the_limit_holds);
+}

@@ -1,0 +1,79 @@
+/* Pages made and retired are counted, and stir their thread. */
+#include "fake/world.h"
+
+#include "page/owner.h"
+#include "theap/pages.h"
+#include "theap/thread.h"
+
+START_TEST(tallies_keep_their_peak) {
+  mia_peak_count t = {{0}, {0}};
+  mia_theap_count_up(&t);
+  mia_theap_count_up(&t);
+  mia_theap_count_down(&t);
+  mia_theap_count_up(&t);
+  ck_assert_uint_eq(mia_aword_get(&t.now), 2);
+  ck_assert_uint_eq(mia_aword_get(&t.peak), 2);
+}
+END_TEST
+
+static void expect(unsigned kind, size_t now, size_t peak) {
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.pages[kind].now), now);
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.pages[kind].peak), peak);
+}
+
+START_TEST(pages_are_counted_by_class) {
+  mia_theap *self = mia_theap_attach();
+  bool zero;
+  self->tick_requested = false;
+  mia_page *small = mia_theap_make_page(self, 7);
+  ck_assert(small != NULL && self->tick_requested);
+  mia_page *large = mia_theap_make_singleton(
+      self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
+  mia_page *huge = mia_theap_make_singleton(
+      self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = true}, &zero);
+  expect(7, 1, 1);
+  expect(MIA_CLASS_LARGE, 1, 1);
+  expect(MIA_CLASS_HUGE, 1, 1);
+  self->tick_requested = false;
+  mia_theap_retire_page(self, small);
+  ck_assert(self->tick_requested);
+  large->used = huge->used = 0;
+  mia_theap_retire_page(self, large);
+  mia_theap_retire_page(self, huge);
+  expect(7, 0, 1);
+  expect(MIA_CLASS_LARGE, 0, 1);
+  expect(MIA_CLASS_HUGE, 0, 1);
+}
+END_TEST
+
+START_TEST(what_was_not_made_is_not_counted) {
+  mia_theap *self = mia_theap_attach();
+  bool zero;
+  fake_refuse(FAKE_ANY, 1, FAKE_EVER);
+  self->tick_requested = false;
+  ck_assert_ptr_null(mia_theap_make_page(self, 7));
+  ck_assert_ptr_null(mia_theap_make_singleton(
+      self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = true}, &zero));
+  expect(7, 0, 0);
+  expect(MIA_CLASS_HUGE, 0, 0);
+}
+END_TEST
+
+START_TEST(the_local_of_no_thread_is_never_written) {
+  bool zero;
+  mia_page *large = mia_theap_make_singleton(
+      mia_theap_self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
+  large->used = 0;
+  mia_theap_retire_page(mia_theap_self, large);
+  static const mia_theap empty = {.fast_owner = MIA_THEAP_EXCHANGING};
+  ck_assert_mem_eq(&mia_theap_all.none, &empty, sizeof empty);
+}
+END_TEST
+
+SUITE("theap/pages") {
+  CASE(world_of_locals, world_end);
+  TEST(tallies_keep_their_peak);
+  TEST(pages_are_counted_by_class);
+  TEST(what_was_not_made_is_not_counted);
+  TEST(the_local_of_no_thread_is_never_written);
+}

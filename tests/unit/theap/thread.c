@@ -1,0 +1,236 @@
+/* Threads come and go: what they owned does not go with them. */
+#include "fake/world.h"
+
+#include "page/owner.h"
+#include "theap/bin.h"
+#include "theap/thread.h"
+#include "tsan.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CLASS = 30, COMERS = 2000, CROWD = 6, ROUNDS = 20 };
+
+static mia_block *alloc(unsigned size_class) {
+  mia_theap *self = mia_theap_attach();
+  if (self->free_list[size_class] == NULL && !mia_theap_refill(self, size_class)) return NULL;
+  mia_block *b = self->free_list[size_class];
+  self->free_list[size_class] = b->next;
+  return b;
+}
+
+static void release(void *p) {
+  mia_page *page = page_of(p);
+  mia_theap *self = mia_theap_self;
+  if (mia_theap_owns(self, page))
+    mia_theap_free_own(self, page, p);
+  else
+    mia_theap_free_remote(self, page, p);
+}
+
+static size_t registered(void) {
+  size_t n = 0;
+  const mia_theap *l = (const mia_theap *)mia_aword_get_acq(&mia_theap_all.all);
+  for (; l != NULL; l = l->all) n++;
+  return n;
+}
+
+static size_t attached(void) { return mia_aword_get(&mia_theap_all.attached.now); }
+static size_t pages(void) { return mia_aword_get(&mia_theap_all.pages[CLASS].now); }
+
+static void run(void *(*f)(void *), void *arg) {
+  pthread_t thread;
+  ck_assert_int_eq(pthread_create(&thread, NULL, f, arg), 0);
+  pthread_join(thread, NULL);
+  need_nothing_noted();
+}
+
+START_TEST(a_thread_begins_with_none) {
+  ck_assert(mia_theap_is_none(mia_theap_self) && attached() == 0 && registered() == 0);
+  mia_theap_detach();
+  ck_assert(attached() == 0);
+}
+END_TEST
+
+START_TEST(attach_is_made_once_and_costs_nothing_at_first) {
+  fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
+  mia_theap *self = mia_theap_attach();
+  ck_assert(self == &mia_theap_all.first && mia_theap_self == self);
+  ck_assert_ptr_eq(mia_theap_attach(), self);
+  ck_assert(attached() == 1 && registered() == 1);
+  ck_assert_uint_eq(fake_calls(FAKE_MEMORY), 0);
+}
+END_TEST
+
+START_TEST(detach_and_attach_again) {
+  mia_theap *self = mia_theap_attach();
+  mia_block *b = alloc(CLASS);
+  mia_theap_detach();
+  ck_assert(mia_theap_is_none(mia_theap_self) && attached() == 0);
+  ck_assert(mia_theap_all.main.abandoned[CLASS] == page_of(b) && pages() == 1);
+  ck_assert_ptr_eq(mia_theap_attach(), self);
+  ck_assert(registered() == 1 && attached() == 1);
+  ck_assert_ptr_eq(page_of(alloc(CLASS)), page_of(b));
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 1);
+}
+END_TEST
+
+static void *come_and_go(void *block) {
+  note(mia_theap_is_none(mia_theap_self));
+  mia_block *b = alloc(CLASS);
+  note(b != NULL);
+  if (block != NULL)
+    *(mia_block **)block = b;
+  else
+    release(b);
+  return NULL;
+}
+
+START_TEST(an_ended_thread_leaves_its_blocks) {
+  mia_block *b[2];
+  (void)mia_theap_attach();
+  run(come_and_go, &b[0]);
+  run(come_and_go, &b[1]);
+  ck_assert_uint_eq(attached(), 1);
+  ck_assert_ptr_eq(page_of(b[0]), page_of(b[1])); /* the second adopted it */
+  ck_assert(pages() == 1 && mia_theap_all.main.abandoned[CLASS] == page_of(b[0]));
+  release(b[0]);
+  mia_theap_flush_batches(mia_theap_self);
+  ck_assert_uint_eq(pages(), 1);
+  release(b[1]);
+  mia_theap_collect(mia_theap_self);
+  ck_assert_uint_eq(pages(), 0);
+}
+END_TEST
+
+START_TEST(thousands_of_threads_need_one_local) {
+  (void)mia_theap_attach();
+  run(come_and_go, NULL);
+  size_t used = mia_aword_get(&mia_arena_all.used), mapped = fake.mapped;
+  for (int i = 0; i < COMERS; i++) run(come_and_go, NULL);
+  ck_assert_uint_eq(registered(), 2);
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 2);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), used);
+  ck_assert_uint_eq(fake.mapped, mapped);
+}
+END_TEST
+
+static pthread_barrier_t barrier;
+static void *crowd(void *unused) {
+  mia_block *b[4];
+  for (int i = 0; i < 4; i++) b[i] = alloc(CLASS);
+  pthread_barrier_wait(&barrier);
+  for (int i = 0; i < 4; i++) release(b[i]);
+  return unused;
+}
+
+START_TEST(a_crowd_needs_as_many_as_it_is_at_once) {
+  pthread_barrier_init(&barrier, NULL, CROWD);
+  for (int round = 0; round < ROUNDS; round++) {
+    pthread_t thread[CROWD];
+    for (int i = 0; i < CROWD; i++) pthread_create(&thread[i], NULL, crowd, NULL);
+    for (int i = 0; i < CROWD; i++) pthread_join(thread[i], NULL);
+    need_at(registered() == CROWD && attached() == 0 && pages() == 0, round);
+  }
+  pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+/* Destructors of other keys may run after ours, and allocate. */
+static pthread_key_t late_key;
+static void late(void *value) {
+  uintptr_t left = (uintptr_t)value - 1;
+  release(alloc(CLASS));
+  if (left > 0) pthread_setspecific(late_key, (void *)left);
+}
+static void *end_late(void *unused) {
+  pthread_setspecific(late_key, (void *)(uintptr_t)(TSAN ? 1 : 3));
+  release(alloc(CLASS));
+  return unused;
+}
+
+START_TEST(allocating_after_the_end_is_served) {
+  pthread_key_create(&late_key, late);
+  for (int i = 0; i < 20; i++) run(end_late, NULL);
+  pthread_key_delete(late_key);
+  ck_assert(attached() == 0 && registered() == 1 && pages() == 0);
+}
+END_TEST
+
+static void *fail_to_attach(void *unused) {
+  note(mia_theap_attach() == NULL);
+  note(mia_theap_is_none(mia_theap_self));
+  fake_allow();
+  note(mia_theap_attach() != NULL);
+  return unused;
+}
+
+START_TEST(no_memory_is_an_error_that_passes) {
+  (void)mia_theap_attach();
+  fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
+  run(fail_to_attach, NULL);
+  ck_assert(attached() == 1 && registered() == 2);
+}
+END_TEST
+
+START_TEST(without_a_hook_nothing_worse_happens) {
+  mia_block *b;
+  fake_refuse(FAKE_HOOK, 1, FAKE_EVER);
+  run(come_and_go, &b);
+  ck_assert(attached() == 1 && pages() == 1);
+  fake_allow();
+  run(come_and_go, NULL);
+  (void)mia_theap_attach();
+  release(b);
+  mia_theap_flush_batches(mia_theap_self);
+  ck_assert_uint_eq(attached(), 2);
+}
+END_TEST
+
+static void *go_on(void *unused) {
+  for (unsigned c = 0; c < 60; c += 7) {
+    mia_block *b = alloc(c);
+    note(b != NULL);
+    release(b);
+  }
+  return unused;
+}
+
+START_TEST(fork_leaves_both_sides_at_work) {
+  mia_block *b = alloc(CLASS);
+  mia_tick until = mia_os_begin_fork();
+  mia_theap_before_fork(until);
+  mia_page_before_fork(until);
+  mia_arena_before_fork(until);
+  pid_t pid = fork();
+  ck_assert(mia_os_end_fork());
+  mia_arena_after_fork(pid == 0);
+  mia_page_after_fork(pid == 0);
+  mia_theap_after_fork(pid == 0);
+  release(b);
+  (void)go_on(NULL);
+  mia_theap_detach(); /* takes each of the layer's locks */
+  (void)go_on(NULL);
+  if (pid == 0) _exit(suite_noted == NULL ? 0 : 1);
+  int status = 1;
+  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+  ck_assert_int_eq(status, 0);
+  run(go_on, NULL);
+}
+END_TEST
+
+SUITE("theap/thread") {
+  CASE(world_of_locals, world_end);
+  TEST(a_thread_begins_with_none);
+  TEST(attach_is_made_once_and_costs_nothing_at_first);
+  TEST(detach_and_attach_again);
+  TEST(an_ended_thread_leaves_its_blocks);
+  TEST(thousands_of_threads_need_one_local);
+  TEST(a_crowd_needs_as_many_as_it_is_at_once);
+  TEST(allocating_after_the_end_is_served);
+  TEST(no_memory_is_an_error_that_passes);
+  TEST(without_a_hook_nothing_worse_happens);
+  TEST(fork_leaves_both_sides_at_work);
+  TIMEOUT(60);
+}

@@ -1,0 +1,189 @@
+/* Which pages are trimmed, and when. */
+#include "fake/world.h"
+
+#include "page/owner.h"
+#include "page/trim.h"
+#include "theap/bin.h"
+#include "theap/heap_table.h"
+#include "theap/pages.h"
+#include "theap/trim_pages.h"
+
+enum { CLASS = 40, VISITS = 64 };
+
+static mia_theap alice;
+
+static void begin(void) {
+  world_of_locals();
+  memset(&alice, 0, sizeof alice);
+}
+
+static mia_block *alloc(mia_theap *self, unsigned size_class) {
+  if (self->free_list[size_class] == NULL) ck_assert(mia_theap_refill(self, size_class));
+  mia_block *b = self->free_list[size_class];
+  self->free_list[size_class] = b->next;
+  return b;
+}
+
+/* All blocks of a page that then is full and nobody's. */
+static mia_block *blocks[1024];
+static mia_page *full_page(mia_theap *self) {
+  blocks[0] = alloc(self, CLASS);
+  mia_page *page = page_of(blocks[0]);
+  for (uint32_t i = 1; i < page->total; i++) {
+    blocks[i] = alloc(self, CLASS);
+    ck_assert_ptr_eq(page_of(blocks[i]), page);
+  }
+  return page;
+}
+
+static void release(mia_theap *self, mia_block *b) {
+  if (mia_theap_owns(self, page_of(b)))
+    mia_theap_free_own(self, page_of(b), b);
+  else
+    mia_theap_free_remote(self, page_of(b), b);
+}
+
+/* A page in the pool of which one block lives. */
+static mia_page *pooled_page(void) {
+  mia_page *page = full_page(&alice);
+  mia_theap_abandon(&alice); /* so that nothing is adopted */
+  for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
+  mia_theap_flush_batches(&alice);
+  ck_assert(mia_aword_get(&page->listed) != 0);
+  return page;
+}
+
+static void visit(mia_trim which) {
+  (void)mia_theap_trim_abandoned(&alice, mia_theap_main_heap(), which, &(mia_budget)MIA_BUDGET_ALL);
+}
+
+static size_t loose(void) { return mia_aword_get(&mia_theap_all.untrimmed); }
+
+START_TEST(a_page_is_trimmed_when_it_was_there_for_a_delay) {
+  mia_page *page = pooled_page();
+  ck_assert_uint_eq(loose(), page->slices);
+  visit(MIA_TRIM_DUE);
+  ck_assert(page->trimmed_pages == 0 && loose() == page->slices);
+  visit(MIA_TRIM_DUE);
+  ck_assert(page->trimmed_pages != 0 && loose() == 0);
+  ck_assert(mia_aword_get(&page->listed) != 0);
+}
+END_TEST
+
+START_TEST(then_again_after_twice_as_many_visits_each_time) {
+  mia_page *page = pooled_page();
+  size_t trims = 0;
+  for (size_t i = 1; i <= VISITS; i++) {
+    bool more;
+    mia_page *taken = mia_theap_take_abandoned_for_trim(mia_theap_main_heap(), CLASS, MIA_TRIM_DUE,
+                                                        &(mia_budget)MIA_BUDGET_ALL, &more);
+    need_at((taken == page) == (i > 1 && (i & (i - 1)) == 0) && page->age == i, i);
+    if (taken == NULL) continue;
+    trims++;
+    mia_theap_dispose_page(&alice, page, false);
+  }
+  ck_assert_uint_eq(trims, 6);
+}
+END_TEST
+
+START_TEST(a_page_that_was_lent_from_is_young_again) {
+  mia_page *page = pooled_page();
+  visit(MIA_TRIM_DUE);
+  visit(MIA_TRIM_DUE);
+  ck_assert(page->age >= 2);
+  mia_block *b = alloc(&alice, CLASS);
+  ck_assert_ptr_eq(page_of(b), page);
+  ck_assert_uint_eq(page->age, 0);
+  ck_assert_uint_eq(loose(), 0);
+}
+END_TEST
+
+START_TEST(all_are_trimmed_at_once_if_wanted) {
+  mia_page *page = pooled_page();
+  visit(MIA_TRIM_ALL);
+  ck_assert(page->trimmed_pages != 0 && loose() == 0 && mia_aword_get(&page->listed) != 0);
+  fake_count_anew();
+  visit(MIA_TRIM_ALL);
+  ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+}
+END_TEST
+
+START_TEST(what_is_loose_is_trimmed_where_half_is_free) {
+  mia_page *page = pooled_page();
+  visit(MIA_TRIM_UNTRIMMED);
+  ck_assert(page->trimmed_pages != 0 && loose() == 0 && mia_aword_get(&page->listed) != 0);
+}
+END_TEST
+
+START_TEST(what_is_loose_and_fuller_is_left_alone) {
+  mia_page *page = full_page(&alice);
+  mia_theap_abandon(&alice);
+  for (uint32_t i = 0; i < page->total / 4u; i++) release(&alice, blocks[i]);
+  mia_theap_flush_batches(&alice);
+  ck_assert_uint_eq(loose(), page->slices);
+  visit(MIA_TRIM_UNTRIMMED);
+  ck_assert(page->trimmed_pages == 0 && loose() == 0 && mia_aword_get(&page->listed) != 0);
+}
+END_TEST
+
+START_TEST(an_empty_page_goes_whole) {
+  mia_page *page = pooled_page();
+  ck_assert(mia_owner_push(page, blocks[0], blocks[0], 1));
+  mia_theap_dispose_page(&alice, page, false);
+  ck_assert_ptr_null(mia_theap_all.main.abandoned[CLASS]);
+  ck_assert_uint_eq(loose(), 0);
+}
+END_TEST
+
+START_TEST(own_pages_of_a_cold_class) {
+  mia_page *page = full_page(&alice);
+  mia_page *in_use = page_of(alloc(&alice, CLASS)); /* the full one is nobody's now */
+  for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
+  mia_theap_flush_batches(&alice);
+  ck_assert(in_use != page && mia_theap_owns(&alice, page));
+  mia_page_collect(page);
+  mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL); /* warm */
+  mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(page->trimmed_pages == 0);
+  mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(page->trimmed_pages != 0);
+  while (page->trimmed_pages != 0) (void)alloc(&alice, CLASS);
+  ck_assert(alice.bins[CLASS].refilled && page->age == 0);
+}
+END_TEST
+
+START_TEST(own_pages_all_at_once) {
+  mia_page *page = full_page(&alice);
+  (void)alloc(&alice, CLASS);
+  for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
+  mia_theap_flush_batches(&alice);
+  mia_page_collect(page);
+  mia_theap_trim_own(&alice, true, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(page->trimmed_pages != 0);
+}
+END_TEST
+
+START_TEST(other_heaps_are_not_counted_as_loose) {
+  mia_heap *heap = mia_theap_heap_new(NULL);
+  alice.heap = mia_theap_heap_field(heap);
+  mia_page *page = pooled_page();
+  ck_assert_uint_eq(loose(), 0);
+  (void)mia_theap_trim_abandoned(&alice, heap, MIA_TRIM_ALL, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(page->trimmed_pages != 0 && loose() == 0);
+}
+END_TEST
+
+SUITE("theap/trim_pages") {
+  CASE(begin, world_end);
+  TEST(a_page_is_trimmed_when_it_was_there_for_a_delay);
+  TEST(then_again_after_twice_as_many_visits_each_time);
+  TEST(a_page_that_was_lent_from_is_young_again);
+  TEST(all_are_trimmed_at_once_if_wanted);
+  TEST(what_is_loose_is_trimmed_where_half_is_free);
+  TEST(what_is_loose_and_fuller_is_left_alone);
+  TEST(an_empty_page_goes_whole);
+  TEST(own_pages_of_a_cold_class);
+  TEST(own_pages_all_at_once);
+  TEST(other_heaps_are_not_counted_as_loose);
+  TIMEOUT(60);
+}
