@@ -38,12 +38,14 @@ static mia_page *note_made(mia_local *self, mia_page *page) {
 }
 
 mia_page *mia_local_make(mia_local *self, unsigned size_class) {
-  return note_made(self, mia_page_make(size_class, mia_local_heap(self->heap)->only));
+  return note_made(
+      self, mia_page_make(size_class, mia_local_heap(self->heap)->only, (uintptr_t)self->heap));
 }
 
 mia_page *mia_local_make_single(mia_local *self, const mia_single *wanted, bool *zero) {
   mia_single single = *wanted;
   single.only = mia_local_heap(self->heap)->only;
+  single.heap = (uintptr_t)self->heap;
   return note_made(self, mia_page_make_single(&single, zero));
 }
 

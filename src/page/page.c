@@ -39,7 +39,7 @@ static bool take_span(mia_arena *only, size_t slices, size_t align, mia_span *sp
                       : mia_arena_take(slices, align, span);
 }
 
-mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
+mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap) {
   mia_span span;
   if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
@@ -53,22 +53,24 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
                      .size = size,
                      .start = span.start + lead,
                      .arena = span.arena,
-                     .slices = (uint16_t)span.slices};
+                     .slices = (uint16_t)span.slices,
+                     .heap = {heap}};
   mia_owner_begin_claimed(page);
   mia_page_show(page);
   return page;
 }
 
-static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *zero) {
+static mia_page *make_large(size_t size, const mia_single *wanted, bool *zero) {
   mia_span span;
-  if (!take_span(only, mia_slices_of(size), align, &span)) return NULL;
+  if (!take_span(wanted->only, mia_slices_of(size), wanted->align, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .exclusive = span.arena->exclusive,
                      .start = span.start,
                      .arena = span.arena,
                      .touched = span.zero ? 0 : (uint32_t)(span.slices << MIA_SLICE_SHIFT),
-                     .slices = (uint16_t)span.slices};
+                     .slices = (uint16_t)span.slices,
+                     .heap = {wanted->heap}};
   *zero = span.zero;
   return page;
 }
@@ -151,8 +153,7 @@ mia_page *mia_page_make_single(const mia_single *wanted, bool *zero) {
   bool large = !wanted->huge && mia_page_fits_span(size, wanted->align);
   if (!large && wanted->only != NULL) return NULL;
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
-  mia_page *page = large ? make_large(size, wanted->align, wanted->only, zero)
-                         : make_huge(size, lead, wanted, zero);
+  mia_page *page = large ? make_large(size, wanted, zero) : make_huge(size, lead, wanted, zero);
   if (page != NULL) begin_single(page, lead, size - lead);
   return page;
 }

@@ -415,6 +415,28 @@ START_TEST(a_walk_survives_an_unload) {
 }
 END_TEST
 
+/* Blocks of heaps that come and go are never the main heap's. */
+START_TEST(a_walk_sees_no_block_of_another_heap) {
+  if (TSAN) return;
+  enum { HEAPS = 3000, EACH = 3 };
+  pthread_t walking;
+  done = 0;
+  void *kept = launder(mia_malloc(100));
+  ck_assert_int_eq(pthread_create(&walking, NULL, walk, NULL), 0);
+  for (int i = 0; i < HEAPS; i++) {
+    mia_heap *h = mia_heap_new();
+    need_at(h != NULL, i);
+    for (size_t k = 0; k < EACH; k++)
+      need_at(launder(mia_heap_malloc(h, 50 + k * 30 * KIB)) != NULL, i);
+    mia_heap_destroy(h);
+  }
+  __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
+  pthread_join(walking, NULL);
+  need_nothing_noted();
+  mia_free(kept);
+}
+END_TEST
+
 SUITE("api/arena") {
   CASE(NULL, NULL);
   TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena);
@@ -430,5 +452,6 @@ SUITE("api/arena") {
   TEST(brought_memory_is_the_programs_again);
   TEST(others_may_look_meanwhile);
   TEST(a_walk_survives_an_unload);
+  TEST(a_walk_sees_no_block_of_another_heap);
   TIMEOUT(60);
 }

@@ -134,7 +134,7 @@ static void *free_and_take(void *arg) {
   for (int i = 0; i < TURNS; i++) {
     bool fresh;
     mia_page *page = mia_local_pool_take(mia_local_main_heap(), CLASS);
-    if (page == NULL) page = mia_page_make(CLASS, NULL);
+    if (page == NULL) page = mia_page_make(CLASS, NULL, 0);
     if (page == NULL) continue;
     mia_page_gather(page);
     mia_block *list = mia_page_lend(page, &fresh);
