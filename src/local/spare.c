@@ -146,11 +146,13 @@ static void keep_one(mia_local *self, mia_page *page) {
 
 void mia_local_keep(mia_local *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
+  bool small = page->size_class < MIA_CLASS_COUNT;
+  if (small && page->free != NULL) mia_page_require_link(page, page->free);
   if (!can_keep(self, page)) {
     mia_local_retire(self, page);
     return;
   }
-  if (page->size_class < MIA_CLASS_COUNT)
+  if (small)
     keep_one(self, page);
   else
     keep_large(self, page);

@@ -254,11 +254,12 @@ mia_block *mia_page_lend(mia_page *page, bool *fresh) {
   return mia_page_lend_counted(page, fresh, &count);
 }
 
-static mia_block *last_of(mia_block *list, uint32_t *count) {
+/* A list that a double free has closed has no end. */
+static mia_block *last_of(const mia_page *page, mia_block *list, uint32_t *count) {
   *count = 1;
   while (list->next != NULL) {
+    if (mia_unlikely(++*count > page->capacity)) mia_base_misuse("block freed twice", list);
     list = list->next;
-    ++*count;
   }
   return list;
 }
@@ -267,7 +268,8 @@ void mia_page_take_back(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
   if (MIA_DEBUG) mark_all(page, list);
-  last_of(list, &count)->next = page->free;
+  if (page->free != NULL) mia_page_require_link(page, page->free);
+  last_of(page, list, &count)->next = page->free;
   page->free = list;
   page->used -= count;
 }
@@ -278,8 +280,9 @@ void mia_page_gather(mia_page *page) {
   if (list == NULL) return;
   if (page->free != NULL) {
     uint32_t walked;
-    last_of(list, &walked)->next = page->free;
-    mia_assert(walked == count);
+    mia_page_require_link(page, page->free);
+    last_of(page, list, &walked)->next = page->free;
+    if (mia_unlikely(walked != count)) mia_base_misuse("block freed twice", list);
   }
   page->free = list;
   page->used -= count;

@@ -19,7 +19,6 @@ base/fail.c     at_misuse
 arena/arena.c   -
 arena/reserve.c -
 arena/purge.c   -
-local/heap.c    keep_blocks drop_blocks
 local/thread.c  mia_api_stir_background
 local/spare.c   drop drop_or_age
 api/dlopen.c    -
