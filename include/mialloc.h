@@ -252,8 +252,8 @@ MIA_API void *mia_new_aligned_nothrow(size_t size, size_t alignment) MIA_MALLOC 
  * for NULL. */
 MIA_API size_t mia_usable_size(const void *p);
 
-/* The usable size that a request for `size' bytes would have; `size' itself
- * where that request cannot be met. */
+/* The usable size that a request for `size' bytes would have, if there is memory for
+ * it; `size' itself where no request for so much is ever met (beyond PTRDIFF_MAX). */
 MIA_API size_t mia_good_size(size_t size);
 
 /* The same of mia_malloc_aligned. */
@@ -292,8 +292,9 @@ MIA_API void mia_thread_done(void);
  * its empty pages to the arenas.  With `force' also what mia_purge does. */
 MIA_API void mia_collect(bool force);
 
-/* Returns to the OS, at once, all memory of the process that holds no block,
- * as far as OS pages allow; also what sleeping threads had kept in reserve.
+/* Returns to the OS, at once, the memory of all OS pages in which no block lies; also
+ * what sleeping threads had kept in reserve.  What describes heaps, threads and huge
+ * blocks stays, for the next ones, and the address space of arenas stays reserved.
  * True if anything was returned. */
 MIA_API bool mia_purge(void);
 

@@ -32,7 +32,9 @@ typedef struct mia_subproc mia_subproc;
 MIA_API mia_heap *mia_heap_main(void);
 
 /* A heap in the calling thread's sub-process; the second form has its memory
- * from one arena only, or from any if that is NULL.  NULL and ENOMEM. */
+ * from one arena only, or from any if that is NULL.  NULL and ENOMEM.  In an arena a
+ * block has 32 MiB at the most (8 MiB where pointers have 32 bits): of a heap with an
+ * arena of its own a larger request is refused with ENOMEM, however much is free. */
 MIA_API mia_heap *mia_heap_new(void) MIA_WARN_UNUSED;
 MIA_API mia_heap *mia_heap_new_in_arena(mia_arena *arena) MIA_WARN_UNUSED;
 
@@ -200,8 +202,9 @@ typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is
  * has mia_arena_min_size() bytes at least, and is cut to multiples of
  * mia_arena_min_alignment().  `committed': it is accessible; `pinned': it cannot
  * be given back; `zero': it reads as zero; `node': its NUMA node, or below 0.
- * `commit' is called where memory is needed or not any more; NULL: the OS makes it
- * accessible, and it is never given back.  False: it cannot be used. */
+ * `commit' is called where memory that is not accessible is needed, or where some that
+ * is is not needed any more; NULL: the OS makes it accessible, and it is never given
+ * back.  False: it cannot be used. */
 MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
                                int node, bool exclusive, mia_commit_function *commit, void *arg,
                                mia_arena **arena);

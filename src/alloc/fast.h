@@ -117,7 +117,8 @@ mia_inline bool mia_fast_keeps_empty(const mia_theap *self, const mia_page *page
 mia_inline bool mia_fast_free_own(const mia_theap *self, mia_page *page, void *p) {
   if (MIA_DEBUG) mia_page_require_block(page, p);
   /* The last block in use, or more than all of them: the cold function tells. */
-  if (mia_unlikely(page->used <= 1) && !mia_fast_keeps_empty(self, page)) return false;
+  if (mia_unlikely(page->used <= 1) && (p == page->free || !mia_fast_keeps_empty(self, page)))
+    return false;
   mia_block *block = p;
   if (MIA_DEBUG) mia_page_poison_freed(page, block, true);
   block->next = page->free;

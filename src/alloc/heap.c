@@ -165,7 +165,7 @@ mia_glance static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *
   mia_arena_begin_read();
   const mia_arena *arena = mia_arena_nth(nth);
   for (size_t i = *slice; i < arena->slices && found == NULL; i++) {
-    mia_page *page = mia_page_of(arena->start + (i << MIA_SLICE_SHIFT));
+    mia_page *page = mia_map_page_set_at(arena->start + (i << MIA_SLICE_SHIFT));
     *slice = i;
     if (page == NULL || mia_theap_heap_of(page) != heap || page->arena != arena) continue;
     if (mia_arena_slice_of(arena, page->start) == i) found = page; /* its first slice */

@@ -6,6 +6,7 @@
 
 #include "api/entry.h"
 #include "api/handler.h"
+#include "base/bits.h"
 
 #include <mialloc.h>
 #include <mialloc/heap.h>
@@ -32,9 +33,10 @@ bool mia_api_call_handler(void) {
   return handle != NULL;
 }
 
-/* [new.delete.single]: as long as there is a handler, call it and try again. */
+/* [new.delete.single]: as long as there is a handler, call it and try again.  No memory
+ * makes an alignment one that there is. */
 void *mia_api_retry_new(mia_heap *heap, void *p, size_t size, size_t align, bool throws) {
-  while (mia_api_call_handler()) {
+  while (mia_is_power_of_two(align) && mia_api_call_handler()) {
     void *q = attempt(heap, p, size, align);
     if (q != NULL) return q;
   }

@@ -116,6 +116,7 @@ static bool is_word(const char *s, const char *word) {
 
 mia_option mia_option_find(const char *name) {
   const char *bare = name;
+  if (name == NULL) return MIA_OPTION_NONE;
   if (!begins(name, prefix, &bare)) bare = name;
   for (size_t i = 0; i < MIA_OPTION_COUNT; i++)
     if (is_word(bare, options[i].name)) return (mia_option)i;
@@ -185,7 +186,7 @@ static bool parse(mia_option option, const char *s, long *value) {
 bool mia_option_set_text(const char *name, const char *value) {
   mia_option option = mia_option_find(name);
   long n;
-  if (!exists(option) || !parse(option, value, &n)) return refuse();
+  if (!exists(option) || value == NULL || !parse(option, value, &n)) return refuse();
   return mia_option_set(option, n);
 }
 

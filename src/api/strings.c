@@ -33,11 +33,16 @@ char *mia_heap_strndup(mia_heap *heap, const char *s, size_t n) {
 
 /* Not realpath's own block: that is the C library's, and so would be its free. */
 char *mia_heap_realpath(mia_heap *heap, const char *name, char *resolved) {
-  if (resolved != NULL) return realpath(name, resolved);
+  int before = errno; /* realpath may change it and succeed */
+  if (resolved != NULL) {
+    char *result = realpath(name, resolved);
+    if (result != NULL) errno = before;
+    return result;
+  }
   char *room = mia_enter_malloc(PATH_MAX);
   if (room == NULL) return NULL;
   char *copy = realpath(name, room) != NULL ? mia_heap_strdup(heap, room) : NULL;
-  int error = errno;
+  int error = copy != NULL ? before : errno;
   mia_enter_free(room);
   errno = error;
   return copy;

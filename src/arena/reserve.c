@@ -163,14 +163,15 @@ static bool commit_own(const mia_arena_own *own, char *start, size_t size, bool 
                              : mia_os_commit(start, size);
 }
 
-/* What is not known to be zero is dirty. */
+/* What is accessible and not known to be zero is dirty.  Of other memory the program's
+ * function says so when it makes it accessible. */
 static void describe(mia_arena *arena, const mia_arena_own *own, size_t slices, size_t head) {
   arena->exclusive = own->exclusive;
   arena->external = !own->reserved;
   arena->pinned = own->pinned || own->commit == NULL;
   arena->commit = own->commit;
   arena->commit_arg = own->commit_arg;
-  if (!own->zero) {
+  if (!own->zero && (own->committed || own->commit == NULL)) {
     mia_map_set(arena->dirty, 0, slices);
     mia_aword_set(&arena->top, slices);
     if (!arena->pinned) mia_aword_add(&mia_arena_all.idle, (slices - head) << MIA_SLICE_SHIFT);

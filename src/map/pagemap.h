@@ -116,19 +116,28 @@ mia_inline void *mia_map_page_at(const void *p) {
   return mia_map_has(p) ? mia_map_page_in(mia_map_leaf(p), p) : NULL;
 }
 
-/* The same, and NULL where a block of a class cannot begin: the fast way. */
+/* Of a slice that is covered. */
+mia_inline void *mia_map_page_set_at(const void *p) {
+  const mia_aword *leaf = mia_map_leaf(p);
+  size_t index = ((uintptr_t)p >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1);
+  return (void *)mia_aword_get_acq(&leaf[index]);
+}
+
+/* The same as mia_map_page_at, and NULL where a block of a class cannot begin: the fast
+ * way. */
 mia_inline void *mia_map_page_of_block(const void *p) {
   p = mia_map_untagged(p);
   return mia_map_page_in(mia_map_leaf_of_block(p), p);
 }
 
-/* Sets the page of a covered slice, which belongs to the caller; NULL clears. */
+/* Sets the page of a covered slice, which belongs to the caller; NULL clears.  Who holds
+ * no block of the page sees what was written to it before by mia_map_page_set_at. */
 mia_inline void mia_map_set_slice(const void *p, const void *page) {
   mia_aword *leaf = mia_map_leaf(p);
   mia_assert(mia_map_has(p) && leaf != NULL);
   mia_aword *entry = &leaf[((uintptr_t)p >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1)];
   mia_assert(page == NULL || mia_aword_get(entry) == 0);
-  mia_aword_set(entry, (uintptr_t)page);
+  mia_aword_set_rel(entry, (uintptr_t)page);
 }
 
 /* Makes sure that the slices of [start, start + size) can be set.  False: out of

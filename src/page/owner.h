@@ -88,6 +88,7 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   do {
     uint32_t left = mia_owner_countdown(was);
     tail->next = mia_owner_list(page, was);
+    if (mia_unlikely(tail->next == head)) mia_base_misuse("block freed twice", head);
     claimed = (was & MIA_OWNER_CLAIMED) != 0 || left <= count ? MIA_OWNER_CLAIMED : 0;
     if (mia_aword_cas_acq_rel(&page->remote, &was, mia_owner_word(list, left - count, claimed)))
       break;

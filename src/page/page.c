@@ -39,7 +39,7 @@ static bool take_span(mia_arena *only, size_t slices, size_t align, mia_span *sp
                       : mia_arena_take(slices, align, span);
 }
 
-mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
+mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap) {
   mia_span span;
   if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
@@ -53,22 +53,24 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only) {
                      .size = size,
                      .start = span.start + lead,
                      .arena = span.arena,
-                     .slices = (uint16_t)span.slices};
+                     .slices = (uint16_t)span.slices,
+                     .heap = {heap}};
   mia_owner_begin_claimed(page);
   mia_page_show(page);
   return page;
 }
 
-static mia_page *make_large(size_t size, size_t align, mia_arena *only, bool *zero) {
+static mia_page *make_large(size_t size, const mia_singleton_request *wanted, bool *zero) {
   mia_span span;
-  if (!take_span(only, mia_slices_of(size), align, &span)) return NULL;
+  if (!take_span(wanted->arena, mia_slices_of(size), wanted->align, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .exclusive = span.arena->exclusive,
                      .start = span.start,
                      .arena = span.arena,
                      .touched = span.zero ? 0 : (uint32_t)(span.slices << MIA_SLICE_SHIFT),
-                     .slices = (uint16_t)span.slices};
+                     .slices = (uint16_t)span.slices,
+                     .heap = {wanted->heap}};
   *zero = span.zero;
   return page;
 }
@@ -152,8 +154,7 @@ mia_page *mia_page_make_singleton(const mia_singleton_request *wanted, bool *zer
   bool large = !wanted->huge && mia_page_fits_span(size, wanted->align);
   if (!large && wanted->arena != NULL) return NULL;
   if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
-  mia_page *page = large ? make_large(size, wanted->align, wanted->arena, zero)
-                         : make_huge(size, lead, wanted, zero);
+  mia_page *page = large ? make_large(size, wanted, zero) : make_huge(size, lead, wanted, zero);
   if (page != NULL) begin_single(page, lead, size - lead);
   return page;
 }
@@ -255,11 +256,12 @@ mia_block *mia_page_pop_blocks(mia_page *page, bool *fresh) {
   return mia_page_pop_counted(page, fresh, &count);
 }
 
-static mia_block *last_of(mia_block *list, uint32_t *count) {
+/* A list that a double free has closed has no end. */
+static mia_block *last_of(const mia_page *page, mia_block *list, uint32_t *count) {
   *count = 1;
   while (list->next != NULL) {
+    if (mia_unlikely(++*count > page->capacity)) mia_base_misuse("block freed twice", list);
     list = list->next;
-    ++*count;
   }
   return list;
 }
@@ -268,7 +270,8 @@ void mia_page_push_list(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
   if (MIA_DEBUG) mark_all(page, list);
-  last_of(list, &count)->next = page->free;
+  if (page->free != NULL) mia_page_require_link(page, page->free);
+  last_of(page, list, &count)->next = page->free;
   page->free = list;
   page->used -= count;
 }
@@ -279,8 +282,9 @@ void mia_page_collect(mia_page *page) {
   if (list == NULL) return;
   if (page->free != NULL) {
     uint32_t walked;
-    last_of(list, &walked)->next = page->free;
-    mia_assert(walked == count);
+    mia_page_require_link(page, page->free);
+    last_of(page, list, &walked)->next = page->free;
+    if (mia_unlikely(walked != count)) mia_base_misuse("block freed twice", list);
   }
   page->free = list;
   page->used -= count;

@@ -81,8 +81,9 @@ mia_assert_placed(mia_page, heap);
 mia_inline char *mia_page_span(const mia_page *page) { return page->start - page->padding; }
 
 /* A page for a class, nothing carved, claimed by the caller; from any arena that
- * is not exclusive if `only' is NULL.  NULL: no memory. */
-mia_page *mia_page_make(unsigned size_class, mia_arena *only);
+ * is not exclusive if `only' is NULL.  `heap' is what the field will be, from before
+ * anybody can find the page.  NULL: no memory. */
+mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap);
 
 /* What a block with a page of its own is to be: start + offset is a multiple of
  * align. */
@@ -94,6 +95,7 @@ typedef struct mia_singleton_request {
   bool zeroed;      /* if that is huge: one that reads as zero */
   bool redzone;     /* with a lead, where guard.h wants one */
   mia_arena *arena; /* NULL: any */
+  uintptr_t heap;   /* of a page in an arena, as in mia_page_make */
 } mia_singleton_request;
 
 /* A page of one block that is live already and has no owner.

@@ -333,6 +333,7 @@ static bool put_out(mia_theap *self, mia_page *page, mia_block *block) {
   if (page->size_class >= MIA_THEAP_BATCHES) return false;
   mia_remote_batch *box = &self->batches[page->size_class];
   if (box->count == 0 || box->page != page) return false;
+  if (mia_unlikely(block == box->head)) mia_base_misuse("block freed twice", block);
   block->next = box->head;
   box->head = block;
   if (++box->count >= box->most) empty(self, page->size_class);

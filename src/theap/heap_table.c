@@ -166,6 +166,22 @@ static void abandon_locals(mia_heap *heap, mia_heap *to) {
   }
 }
 
+/* How a heap ends: its blocks go with it, or become those of another, which also has
+ * what it has counted. */
+typedef struct ending {
+  mia_heap *heap;
+  mia_heap *to;
+  bool with_blocks;
+} ending;
+
+/* [lock:abandoned] */
+static void move_page(mia_page *page, mia_heap *to) {
+  mia_theap_remove_heap_page(page);
+  mia_theap_set_heap(page, to);
+  if (to != mia_theap_main_heap() || page->size_class == MIA_CLASS_HUGE)
+    mia_theap_add_heap_page(to, page);
+}
+
 typedef enum { NO_PAGE, BUSY_PAGE, HAVE_PAGE, LEFT_PAGE } found;
 
 /* Gets one page of a heap whose locals have gone.  It is busy while a thread
@@ -173,18 +189,13 @@ typedef enum { NO_PAGE, BUSY_PAGE, HAVE_PAGE, LEFT_PAGE } found;
  * thread may not be there.  Then the page changes heaps as it is: nobody touches what
  * is [own], and blocks in it are in use until they are freed; only that nobody takes
  * any from it again.  Who claimed it, if he is there after all, finds it in order. */
-static found take_page(mia_heap *heap, mia_heap *to, bool left, mia_page **page) {
+static found take_page(const ending *e, bool left, mia_page **page) {
   found result = NO_PAGE;
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  *page = heap->pages;
+  *page = e->heap->pages;
   if (*page != NULL) result = mia_owner_claim(*page) ? HAVE_PAGE : left ? LEFT_PAGE : BUSY_PAGE;
-  if (result == HAVE_PAGE || result == LEFT_PAGE) {
-    mia_theap_unlink_abandoned(*page);
-    mia_theap_remove_heap_page(*page);
-    mia_theap_set_heap(*page, to);
-    if (to != mia_theap_main_heap() || (*page)->size_class == MIA_CLASS_HUGE)
-      mia_theap_add_heap_page(to, *page);
-  }
+  if (result == HAVE_PAGE || result == LEFT_PAGE) mia_theap_unlink_abandoned(*page);
+  if (result == LEFT_PAGE || (result == HAVE_PAGE && !e->with_blocks)) move_page(*page, e->to);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return result;
 }
@@ -200,26 +211,26 @@ static bool is_patient(mia_tick *since) {
   return now - *since < PATIENCE_MS;
 }
 
-static void keep_blocks(mia_theap *self, mia_page *page) {
-  mia_theap_dispose_page(self, page, false);
-}
-
+/* The page stays the heap's until it is gone, so that a walk of another finds no blocks
+ * in it. */
 static void drop_blocks(mia_theap *self, mia_page *page) {
   mia_page_collect(page);
   page->used = 0;
   mia_theap_retire_page(self, page);
 }
 
-static void end(mia_theap *self, mia_heap *heap, mia_heap *to,
-                void (*action)(mia_theap *, mia_page *)) {
-  mia_assert(heap != mia_theap_main_heap() && heap != to);
-  abandon_locals(heap, to);
+static void end(mia_theap *self, const ending *e) {
+  mia_assert(e->heap != mia_theap_main_heap() && e->heap != e->to);
+  abandon_locals(e->heap, e->to);
   mia_tick busy_since = 0;
   bool left = false;
   mia_page *page;
-  for (found result; (result = take_page(heap, to, left, &page)) != NO_PAGE;) {
+  for (found result; (result = take_page(e, left, &page)) != NO_PAGE;) {
     if (result == HAVE_PAGE) {
-      action(self, page);
+      if (e->with_blocks)
+        drop_blocks(self, page);
+      else
+        mia_theap_dispose_page(self, page, false);
       busy_since = 0;
       left = false;
     }
@@ -227,13 +238,13 @@ static void end(mia_theap *self, mia_heap *heap, mia_heap *to,
     left = !is_patient(&busy_since);
     mia_os_yield();
   }
-  give_heap(heap);
+  give_heap(e->heap);
 }
 
 void mia_theap_heap_delete(mia_theap *self, mia_heap *heap, mia_heap *to) {
-  end(self, heap, to, keep_blocks);
+  end(self, &(ending){heap, to, .with_blocks = false});
 }
 
 void mia_theap_heap_destroy(mia_theap *self, mia_heap *heap, mia_heap *to) {
-  end(self, heap, to, drop_blocks);
+  end(self, &(ending){heap, to, .with_blocks = true});
 }

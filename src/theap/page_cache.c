@@ -147,11 +147,13 @@ static void keep_one(mia_theap *self, mia_page *page) {
 
 void mia_theap_cache_page(mia_theap *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
+  bool small = page->size_class < MIA_CLASS_COUNT;
+  if (small && page->free != NULL) mia_page_require_link(page, page->free);
   if (!can_keep(self, page)) {
     mia_theap_retire_page(self, page);
     return;
   }
-  if (page->size_class < MIA_CLASS_COUNT)
+  if (small)
     keep_one(self, page);
   else
     keep_large(self, page);

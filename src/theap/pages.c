@@ -38,13 +38,15 @@ static mia_page *note_made(mia_theap *self, mia_page *page) {
 }
 
 mia_page *mia_theap_make_page(mia_theap *self, unsigned size_class) {
-  return note_made(self, mia_page_make(size_class, mia_theap_heap(self->heap)->arena));
+  return note_made(
+      self, mia_page_make(size_class, mia_theap_heap(self->heap)->arena, (uintptr_t)self->heap));
 }
 
 mia_page *mia_theap_make_singleton(mia_theap *self, const mia_singleton_request *wanted,
                                    bool *zero) {
   mia_singleton_request single = *wanted;
   single.arena = mia_theap_heap(self->heap)->arena;
+  single.heap = (uintptr_t)self->heap;
   return note_made(self, mia_page_make_singleton(&single, zero));
 }
 

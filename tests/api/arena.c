@@ -160,14 +160,28 @@ END_TEST
 
 /* ---- with a function that commits ---- */
 
+enum { SLICE = 64 * KIB, ON_DEMAND = 6 * MIB };
+
 static struct {
   size_t commits, decommits, bytes;
   bool refuse;
+  const char *start;
+  bool accessible[ON_DEMAND / SLICE];
 } calls;
+
+/* Nothing is made accessible that is, and nothing given back that is not. */
+static void note_call(bool commits, const char *start, size_t size) {
+  for (const char *at = start; at < start + size; at += SLICE) {
+    bool *accessible = &calls.accessible[(size_t)(at - calls.start) / SLICE];
+    need(*accessible != commits);
+    *accessible = commits;
+  }
+}
 
 static bool commit(bool commits, void *start, size_t size, bool *zero, void *arg) {
   need(arg == &calls && size > 0);
   if (calls.refuse) return false;
+  note_call(commits, start, size);
   if (commits) {
     calls.commits++;
     if (mprotect(start, size, PROT_READ | PROT_WRITE) != 0) return false;
@@ -181,12 +195,16 @@ static bool commit(bool commits, void *start, size_t size, bool *zero, void *arg
 }
 
 START_TEST(memory_is_committed_on_demand) {
-  size_t size = 6 * MIB;
-  char *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  size_t size = ON_DEMAND;
+  char *p = mmap(NULL, size + SLICE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ck_assert(p != MAP_FAILED);
+  p += -(uintptr_t)p & (SLICE - 1);
+  calls.start = p;
   mia_arena *arena = NULL;
   ck_assert(mia_manage_memory(p, size, false, false, false, -1, true, commit, &calls, &arena));
   ck_assert_uint_eq(calls.commits, 1);
+  (void)mia_purge();
+  ck_assert_uint_eq(calls.decommits, 0); /* the rest is not accessible */
   mia_heap *h = mia_heap_new_in_arena(arena);
   for (int round = 0; round < 3; round++) {
     fill(h, arena);
@@ -415,6 +433,28 @@ START_TEST(a_walk_survives_an_unload) {
 }
 END_TEST
 
+/* Blocks of heaps that come and go are never the main heap's. */
+START_TEST(a_walk_sees_no_block_of_another_heap) {
+  if (TSAN) return;
+  enum { HEAPS = 3000, EACH = 3 };
+  pthread_t walking;
+  done = 0;
+  void *kept = launder(mia_malloc(100));
+  ck_assert_int_eq(pthread_create(&walking, NULL, walk, NULL), 0);
+  for (int i = 0; i < HEAPS; i++) {
+    mia_heap *h = mia_heap_new();
+    need_at(h != NULL, i);
+    for (size_t k = 0; k < EACH; k++)
+      need_at(launder(mia_heap_malloc(h, 50 + k * 30 * KIB)) != NULL, i);
+    mia_heap_destroy(h);
+  }
+  __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
+  pthread_join(walking, NULL);
+  need_nothing_noted();
+  mia_free(kept);
+}
+END_TEST
+
 SUITE("api/arena") {
   CASE(NULL, NULL);
   TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena);
@@ -430,5 +470,6 @@ SUITE("api/arena") {
   TEST(brought_memory_is_the_programs_again);
   TEST(others_may_look_meanwhile);
   TEST(a_walk_survives_an_unload);
+  TEST(a_walk_sees_no_block_of_another_heap);
   TIMEOUT(60);
 }

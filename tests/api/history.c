@@ -239,13 +239,18 @@ END_TEST
 
 static history begun(unsigned seed) { return (history){.random = seed * PATTERN_STEP}; }
 
-enum { STEPS = 400, STEPS_BESIDE = 200, STEPS_IN_ARENA = 400 };
+enum { STEPS = 400, STEPS_BESIDE = 200, STEPS_IN_ARENA = 400, EMULATED_PART = 4 };
+
+/* An emulator takes some ten times as long for each of them. */
+static void run_steps(history *h, int steps) {
+  run(h, getenv("TEST_EMULATOR") != NULL ? steps / EMULATED_PART : steps);
+}
 
 /* Loop test: the seed. */
 START_TEST(of_a_thread) {
   static history h;
   h = begun((unsigned)_i);
-  run(&h, STEPS);
+  run_steps(&h, STEPS);
   need_nothing_noted();
 }
 END_TEST
@@ -253,7 +258,7 @@ END_TEST
 START_TEST(of_a_thread_that_was_never_before) {
   static history h;
   h = (history){.random = suite_random(1)};
-  run(&h, STEPS);
+  run_steps(&h, STEPS);
   need_nothing_noted();
 }
 END_TEST
@@ -263,7 +268,7 @@ START_TEST(of_a_heap) {
   h = begun((unsigned)_i);
   for (int round = 0; round < 3; round++) {
     h.heap = mia_heap_new();
-    run(&h, STEPS / 3);
+    run_steps(&h, STEPS / 3);
     if (round % 2 == 0)
       mia_heap_delete(h.heap);
     else
@@ -274,7 +279,7 @@ START_TEST(of_a_heap) {
 END_TEST
 
 static void *run_beside(void *arg) {
-  run(arg, STEPS_BESIDE);
+  run_steps(arg, STEPS_BESIDE);
   return NULL;
 }
 
@@ -283,7 +288,7 @@ START_TEST(of_two_threads) {
   pthread_t thread;
   for (unsigned i = 0; i < 2; i++) h[i] = begun(2 * (unsigned)_i + i);
   ck_assert_int_eq(pthread_create(&thread, NULL, run_beside, &h[1]), 0);
-  run(&h[0], STEPS_BESIDE);
+  run_steps(&h[0], STEPS_BESIDE);
   ck_assert_int_eq(pthread_join(thread, NULL), 0);
   need_nothing_noted();
 }
@@ -322,7 +327,7 @@ START_TEST(of_memory_that_was_brought) {
   h.heap = mia_heap_new_in_arena(arena);
   h.may_fail = true;
   ck_assert_ptr_nonnull(h.heap);
-  run(&h, STEPS_IN_ARENA);
+  run_steps(&h, STEPS_IN_ARENA);
   ck_assert((_i & KEPT) == 0 || k.calls > 0);
   mia_heap_destroy(h.heap);
   need_nothing_noted();

@@ -72,6 +72,8 @@ START_TEST(a_name_finds_its_option) {
   ck_assert_int_eq(mia_option_find(name + strlen("MIALLOC_")), option);
   strcat(name, "_");
   ck_assert_int_eq(mia_option_find(name), MIA_OPTION_NONE);
+  ck_assert_int_eq(mia_option_find(NULL), MIA_OPTION_NONE);
+  ck_assert(!mia_option_set_text(NULL, "1") && !mia_option_set_text(name, NULL));
 }
 END_TEST
 

@@ -19,7 +19,6 @@ base/fail.c     at_misuse
 arena/arena.c   -
 arena/reserve.c -
 arena/purge.c   -
-theap/heap_table.c    keep_blocks drop_blocks
 theap/thread.c  mia_api_wake_background
 theap/page_cache.c   drop drop_or_age
 api/dlopen.c    -

@@ -163,8 +163,14 @@ void new_handlers() {
   } catch (const from_handler &) {
     own = true;
   }
-  std::set_new_handler(nullptr);
   ok(own && handler_calls == 1, "what the new_handler throws comes out");
+
+  handler_calls = 0;
+  std::set_new_handler(gives_up_after_three);
+  thrown = throws_bad_alloc([] { return hidden(mia_new_aligned(64, hidden(std::size_t{48}))); });
+  p = hidden(mia_new_aligned_nothrow(64, hidden(std::size_t{48})));
+  std::set_new_handler(nullptr);
+  ok(thrown && p == nullptr && handler_calls == 0, "no new_handler for what cannot be aligned");
 }
 
 // Objects that one thread makes and another destroys.

@@ -21,7 +21,7 @@
 
 #include <mialloc/stats.h>
 
-enum { BLOCKS = 4, SINGLE = MIA_SLICE_SIZE - MIA_SINGLETON_PADDING };
+enum { BLOCKS = 4, SINGLE = MIA_SLICE_SIZE - MIA_SINGLETON_PADDING, BESIDE_SLICES = 8 };
 
 static mia_page *page;
 static mia_block *blocks[BLOCKS];
@@ -513,8 +513,29 @@ static const race_model visiting = {.name = "heap/visit",
                                     .begin = begin_heap,
                                     .threads = {free_and_tell, visit}};
 
+/* A walk over the main heap, which has no block, while another has a page made. */
+static void begin_beside(void) {
+  (void)begin_heap_page();
+  mia_arena_nth(0)->slices = BESIDE_SLICES;
+}
+static void fill_heap(void) {
+  stage_be(0);
+  mia_theap *local = mia_theap_of_heap(stage_locals[0], heap);
+  local->bins[STAGE_CLASS].page = NULL; /* as if that were full */
+  local->free_list[STAGE_CLASS] = NULL;
+  race_check(mia_theap_refill(local, STAGE_CLASS));
+  local->free_list[STAGE_CLASS] = local->free_list[STAGE_CLASS]->next;
+}
+static void visit_main(void) {
+  race_check(mia_alloc_heap_visit(mia_theap_main_heap(), true, count_block, NULL) && visited == 0);
+}
+static const race_model filling = {.name = "heap/fill-beside",
+                                   .subject = "a heap has a page made while another is walked",
+                                   .begin = begin_beside,
+                                   .threads = {fill_heap, visit_main}};
+
 const race_model *const race_models_theap[] = {
     &full,           &full_one,   &early,      &abandon,    &pooled,          &adopt,    &trimming,
     &trimming_taken, &collecting, &spares,     &two_spares, &leaving,         &joining,  &counting,
     &asking,         &deleting,   &deleting_3, &ending,     &deleting_single, &visiting, &cooling,
-    &stash,          &stash_left, NULL};
+    &stash,          &stash_left, &filling,    NULL};

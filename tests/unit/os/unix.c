@@ -209,6 +209,26 @@ START_TEST(writing_is_complete) {
 }
 END_TEST
 
+/* The signal of a pipe without a reader would end the process; one that the program
+ * waits for stays. */
+START_TEST(writing_to_nobody_is_harmless) {
+  int ends[2];
+  sigset_t pending, set;
+  ck_assert(pipe(ends) == 0 && close(ends[0]) == 0);
+  errno = EDOM;
+  mia_os_write(ends[1], "text", 4);
+  ck_assert_int_eq(errno, EDOM);
+  ck_assert(sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0);
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+  ck_assert_int_eq(raise(SIGPIPE), 0);
+  mia_os_write(ends[1], "text", 4);
+  ck_assert(sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1);
+  close(ends[1]);
+}
+END_TEST
+
 START_TEST(the_copy_of_stderr_is_high_and_not_inherited) {
   int fd = mia_os_copy_stderr();
   ck_assert_int_ge(fd, 100);
@@ -315,6 +335,7 @@ SUITE("os/unix") {
   TEST(detached_memory_is_a_mapping_and_leaves_zeroes);
   TEST(the_clock_goes_on_and_is_never_0);
   TEST(writing_is_complete);
+  TEST(writing_to_nobody_is_harmless);
   TEST(the_copy_of_stderr_is_high_and_not_inherited);
   TEST(usage_is_plausible);
   TEST(nobody_gave_us_rights);

@@ -12,7 +12,7 @@ static char *blocks[3]; /* side by side */
 /* The second one is in use by then, and has neighbours. */
 static void lend_three(unsigned size_class) {
   bool fresh;
-  page = mia_page_make(size_class, NULL);
+  page = mia_page_make(size_class, NULL, 0);
   ck_assert_ptr_nonnull(page);
   (void)mia_page_pop_blocks(page, &fresh);
   for (int i = 0; i < 3; i++) {

@@ -13,7 +13,7 @@
 #define HUGE (SPAN_MAX + SLICE)
 
 static mia_page *made(unsigned size_class) {
-  mia_page *page = mia_page_make(size_class, NULL);
+  mia_page *page = mia_page_make(size_class, NULL, 0);
   ck_assert_ptr_nonnull(page);
   return page;
 }
@@ -531,8 +531,8 @@ END_TEST
 START_TEST(nothing_is_an_error_that_passes) {
   bool zero;
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_page_make(0, NULL));
-  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1, NULL));
+  ck_assert_ptr_null(mia_page_make(0, NULL, 0));
+  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1, NULL, 0));
   ck_assert_ptr_null(mia_page_make_singleton(
       &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_null(mia_page_make_singleton(
@@ -598,7 +598,7 @@ START_TEST(fork_leaves_both_sides_at_work) {
   bool good = mia_page_make_singleton(
                   &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero) !=
                   NULL &&
-              mia_page_make(3, NULL) != NULL;
+              mia_page_make(3, NULL, 0) != NULL;
   if (pid == 0) _exit(good ? 0 : 1);
   int status = 1;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);

@@ -134,7 +134,7 @@ static void *free_and_take(void *arg) {
   for (int i = 0; i < TURNS; i++) {
     bool fresh;
     mia_page *page = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS);
-    if (page == NULL) page = mia_page_make(CLASS, NULL);
+    if (page == NULL) page = mia_page_make(CLASS, NULL, 0);
     if (page == NULL) continue;
     mia_page_collect(page);
     mia_block *list = mia_page_pop_blocks(page, &fresh);
