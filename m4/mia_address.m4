@@ -1,12 +1,12 @@
 # MIA_ADDRESS -- what may be in the upper bits of a 64-bit address of user space?
 #   MIA_ADDRESS_TAGGED   0 or 1: a tag in the top byte, which loads and stores ignore
-#   MIA_ADDRESS_SIGNED   0 or 1: ones, or a number, that belong to the address
-# No program that is only compiled can ask, so this is a table of CPUs:
-#   aarch64              a tag, always
-#   sparc64, ia64, alpha  a sign, or the number of a region: the kernel maps at the
-#                        top of the address space as well
-# Everywhere else they are 0, unless the program asks the kernel for addresses that
-# are longer, or for tags.
+#   MIA_ADDRESS_SIGNED   0 or 1: a sign or a region number that is part of the address
+# A program that is only compiled cannot find this out, so the macro has a table of CPUs:
+#   aarch64               a tag, always
+#   sparc64, ia64, alpha  a sign or a region number: the kernel also maps at the top of
+#                         the address space
+# On other CPUs the upper bits are 0, unless the program asks the kernel for longer
+# addresses or for tags.
 # Override: ./configure mia_cv_address=plain|tagged|signed
 AC_DEFUN([MIA_ADDRESS], [
 AC_CACHE_CHECK([what the upper bits of an address are], [mia_cv_address], [

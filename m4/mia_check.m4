@@ -1,12 +1,12 @@
-# MIA_CHECK -- the test framework: check, or tests/lite/check.h, which speaks
-# the part of it that our tests use, where there is no check for the host.
+# MIA_CHECK -- the test framework: check, or, where the host has none,
+# tests/lite/check.h, which provides the part of check that our tests use.
 AC_DEFUN([MIA_CHECK], [
 AC_ARG_WITH([check],
   [AS_HELP_STRING([--without-check], [use the test framework in tests/lite @<:@if check is missing@:>@])],
   [], [with_check=auto])
 AS_IF([test "$with_check" != no], [
   PKG_CHECK_MODULES([CHECK], [check >= 0.11], [
-    # what pkg-config found may be for another libc or machine than the compiler
+    # pkg-config may find a check for another C library or machine than the compiler
     AC_CACHE_CHECK([whether check can be linked], [mia_cv_check], [
       mia_save_CFLAGS=$CFLAGS mia_save_LIBS=$LIBS
       CFLAGS="$CFLAGS $CHECK_CFLAGS" LIBS="$CHECK_LIBS $LIBS"

@@ -1,20 +1,21 @@
-# MIA_INTERPOSE -- which names beyond malloc, calloc, realloc and free does the
-# C library define?  What it lacks we do not add, so that nobody's configure
-# finds a function that goes away with us.  Except for C23's: a later version of
-# the same C library, not rebuilt for, may have them.
-# And: can dlopen be ours?  MIA_DLOPEN, 0 or 1.  Only glibc knows RTLD_DEEPBIND, for
-# which we want it.  The one behind it looks at its caller's address, so the compiler
-# must hand the call over by a jump: either it promises to, or what it makes of the
-# call changes when it may not.
-# And: what is size_t called in a C++ symbol?
+# MIA_INTERPOSE -- three questions about the names that we define for programs.
+# Which allocation functions beyond malloc, calloc, realloc and free does the C library
+# define?  We do not add those that it lacks, so that the configure of a program does not
+# find a function that is gone without us.  C23 is an exception: a later version of the
+# same C library, for which we are not rebuilt, may have its functions.
+# Can we define dlopen?  MIA_DLOPEN, 0 or 1.  We want to because of RTLD_DEEPBIND, which
+# only glibc has.  The dlopen of the C library looks at the address of its caller, so
+# ours must call it by a jump.  A compiler can do so if it promises to, or if its output
+# for such a call changes when jumps are forbidden.
+# What stands for size_t in the names of C++ symbols?
 AC_DEFUN([MIA_INTERPOSE], [
-# glibc keeps cfree for old programs only, so none can be linked that shows it
+# glibc has cfree for old programs only: no program can be linked that shows it
 AS_IF([test $mia_cv_libc = glibc], [: "${mia_cv_func_cfree=yes}"])
 m4_foreach_w([F], [memalign valloc pvalloc cfree
   malloc_trim malloc_stats malloc_info mallopt mallinfo mallinfo2],
   [MIA_FUNC(F)])
-# where the C library lets others register handlers of fork through a name of its own,
-# and tells of the next definition of a name without another library
+# does the C library register handlers of fork through __register_atfork, and does it
+# find the next definition of a name without another library?
 AC_CACHE_CHECK([for __register_atfork], [mia_cv_func_register_atfork], [
   AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <dlfcn.h>
 int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *);]],
@@ -22,7 +23,7 @@ int __register_atfork(void (*)(void), void (*)(void), void (*)(void), void *);]]
     [mia_cv_func_register_atfork=yes], [mia_cv_func_register_atfork=no])])
 MIA_DEFINE_IF([MIA_HAVE_REGISTER_ATFORK], [test $mia_cv_func_register_atfork = yes],
   [handlers of fork are registered by __register_atfork])
-# where not: whether the linker gives a function of ours that name in a shared library
+# if not: can the linker name a function of ours pthread_atfork in a shared library?
 AS_IF([test $mia_cv_func_register_atfork = yes], [: "${mia_cv_renames_atfork=no}"])
 AC_CACHE_CHECK([whether a shared library can have pthread_atfork], [mia_cv_renames_atfork], [
   mia_saved_flags=$LDFLAGS
@@ -39,10 +40,10 @@ AS_IF([test "$ac_cv_header_malloc_h" = yes],
   [AC_DEFINE([MIA_HAVE_MALLOC_H], [1], [1: <malloc.h> exists])],
   [AC_DEFINE([MIA_HAVE_MALLOC_H], [0], [1: <malloc.h> exists])])
 AM_CONDITIONAL([GLIBC], [test $mia_cv_libc = glibc])
-# before glibc 2.34 it lives in a library of its own
+# before glibc 2.34, dlmopen is in a library of its own
 AS_IF([test $mia_cv_libc = glibc],
   [AC_SEARCH_LIBS([dlmopen], [dl], [], [AC_MSG_ERROR([this glibc has no dlmopen])])])
-AC_CACHE_CHECK([whether a call can be handed over], [mia_cv_tail_call], [
+AC_CACHE_CHECK([whether a call can be a jump], [mia_cv_tail_call], [
   mia_cv_tail_call=no
   AC_LANG_CONFTEST([AC_LANG_SOURCE([[#include "os/tail_call.h"
 typedef void *opener(const char *, int);
@@ -58,7 +59,7 @@ MIA_OS_HANDS_OVER void *open_file(const char *file, int mode) {
 #endif
 #endif
 ]])])
-  # what is written of the command line itself would differ
+  # -fno-record-gcc-switches: the recorded command lines would differ
   mia_compile="$CC $CPPFLAGS $CFLAGS -I$srcdir/src -fPIC -fno-lto -g0 -fno-record-gcc-switches -o conftest.out conftest.$ac_ext"
   AS_IF([$mia_compile -c -DPROMISED >&AS_MESSAGE_LOG_FD 2>&1], [mia_cv_tail_call=yes],
     [$mia_compile -S -foptimize-sibling-calls >&AS_MESSAGE_LOG_FD 2>&1 &&

@@ -1,8 +1,9 @@
-# MIA_LINKER -- can the linker give symbols a version, leave some of a shared
-# library to the program, and keep a library that nothing asks for?
+# MIA_LINKER -- can the linker give symbols a version, let the program replace some
+# symbols of a shared library, and keep a library that no symbol refers to?
 #   MIA_VERSION_SCRIPT   0 or 1, and the automake conditional
 #   MIA_DYNAMIC_LIST     the automake conditional
-#   MIA_WHOLE_BEFORE, MIA_WHOLE_AFTER   around -lmialloc, for others; or nothing
+#   MIA_WHOLE_BEFORE, MIA_WHOLE_AFTER   the flags around -lmialloc with which programs
+#                                       link; or nothing
 AC_DEFUN([MIA_LINKER], [
 AC_CACHE_CHECK([whether the linker takes a version script], [mia_cv_version_script], [
   mia_save_LDFLAGS=$LDFLAGS
@@ -26,11 +27,12 @@ AM_CONDITIONAL([MIA_DYNAMIC_LIST], [test $mia_cv_dynamic_list = yes])
 MIA_WHOLE
 ])
 
-# A program that names no malloc has functions of the C library that call it.  An
-# archive is searched before the C library asks: malloc is asked for at once.  A
-# shared library is kept, though the linker is told to keep only what is asked for.
+# A program may not refer to malloc itself but call functions of the C library that do.
+# The linker searches our archive before it reads the C library, so the flags make it
+# look for malloc from the beginning.  They also make it keep our shared library if it
+# was told to keep only libraries to which a symbol refers.
 AC_DEFUN([MIA_WHOLE], [
-AC_CACHE_CHECK([how a library is kept that nothing asks for], [mia_cv_kept], [
+AC_CACHE_CHECK([how a library is kept that no symbol refers to], [mia_cv_kept], [
   mia_save_LIBS=$LIBS
   mia_cv_kept=no
   LIBS="-Wl,--push-state,--no-as-needed -Wl,--pop-state $LIBS"

@@ -1,5 +1,5 @@
-# MIA_PACKAGES -- what is said to those who look for the library: pkg-config's and
-# CMake's files, and mialloc-run.
+# MIA_PACKAGES -- the files by which programs find the library: for pkg-config, for
+# CMake, and mialloc-run.
 AC_DEFUN([MIA_PACKAGES], [
 AC_CACHE_CHECK([for the size of a pointer], [mia_cv_sizeof_pointer], [
   AC_COMPUTE_INT([mia_cv_sizeof_pointer], [sizeof(void *)])])

@@ -1,6 +1,6 @@
-# MIA_RACE -- whether tests/race can run here: it has the calls that
-# -fsanitize=thread puts before each access end in a checker of our own.  It proves
-# something about the source: one kind of host will do.
+# MIA_RACE -- can tests/race run here?  It links a checker of our own to the calls that
+# -fsanitize=thread puts before each access.  It proves something about the source, so
+# that one kind of host is enough.
 #   RACE (automake), RACE_CPPFLAGS
 AC_DEFUN([MIA_RACE], [
 AC_CACHE_CHECK([whether tests/race can run], [mia_cv_race], [
@@ -25,7 +25,7 @@ AC_CACHE_CHECK([whether tests/race can run], [mia_cv_race], [
         return end == etext;]])], [mia_cv_race=yes])])
     CPPFLAGS=$mia_save_cppflags])])
 AM_CONDITIONAL([RACE], [test "$mia_cv_race:$MIA_RENAMED" = yes:])
-# What the compiler makes a call of memset must have been seen before.
+# The checker does not see the accesses of a loop that the compiler replaces by memset.
 RACE_CPPFLAGS='-fsanitize=thread -fno-builtin'
 AX_CHECK_COMPILE_FLAG([-fno-tree-loop-distribute-patterns],
   [AS_VAR_APPEND([RACE_CPPFLAGS], [' -fno-tree-loop-distribute-patterns'])], [], [-Werror])

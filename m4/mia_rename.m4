@@ -1,7 +1,8 @@
-# MIA_RENAME -- other names than mia_*, for who has a copy of the library in a library
-#   MIA_RENAMED   the automake conditional; what users must define, or nothing
-#   MIA_PREFIX    instead of mia_
-#   MIA_RELEASE   what the shared library's name has more
+# MIA_RENAME -- names other than mia_*, for a library that contains a copy of this one
+#   MIA_RENAMED   the automake conditional; the flag that users must compile with, or
+#                 nothing
+#   MIA_PREFIX    the prefix of the names, mia_ by default
+#   MIA_RELEASE   a suffix of the shared library's name, or nothing
 AC_DEFUN([MIA_RENAME], [
 MIA_PREFIX=mia_ MIA_RELEASE= MIA_RENAMED=
 AC_ARG_WITH([prefix],

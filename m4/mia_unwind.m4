@@ -1,4 +1,5 @@
-# MIA_UNWIND -- can a C function have a personality, which sees exceptions pass?
+# MIA_UNWIND -- can a C function have a personality routine, which is called when an
+# exception passes through the function?
 #   MIA_HAVE_PERSONALITY   0 or 1
 AC_DEFUN([MIA_UNWIND], [
 AC_CACHE_CHECK([whether a function can be given a personality], [mia_cv_personality], [

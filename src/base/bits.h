@@ -6,31 +6,31 @@
 
 mia_inline bool mia_is_power_of_two(size_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
-/* Rounding to a multiple of `align', a power of two.  Up may wrap to 0. */
+/* Round to a multiple of `align', a power of two.  Rounding up may wrap to 0. */
 mia_inline size_t mia_align_up(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
 mia_inline size_t mia_align_down(size_t n, size_t align) { return n & ~(align - 1); }
 mia_inline bool mia_is_aligned(const void *p, size_t align) {
   return ((uintptr_t)p & (align - 1)) == 0;
 }
 
-/* Index of the highest set bit of n > 0. */
+/* Returns the index of the highest set bit of n > 0. */
 mia_inline unsigned mia_high_bit(size_t n) {
   return (unsigned)(sizeof(unsigned long long) * CHAR_BIT - 1) - (unsigned)__builtin_clzll(n);
 }
 
-/* The smallest power of two >= n; 0 where that does not fit. */
+/* Returns the smallest power of two >= n, or 0 if that does not fit. */
 mia_inline size_t mia_power_above(size_t n) {
   if (n <= 1) return 1;
   unsigned shift = mia_high_bit(n - 1) + 1;
   return shift < sizeof(size_t) * CHAR_BIT ? (size_t)1 << shift : 0;
 }
 
-/* The lowest bits, up to 63 of them, go to the top. */
+/* Rotates n right by `bits', up to 63: the lowest bits become the highest. */
 mia_inline uint64_t mia_rotated_right(uint64_t n, unsigned bits) {
   return n >> bits | n << ((sizeof n * CHAR_BIT - bits) % (sizeof n * CHAR_BIT));
 }
 
-/* count * size in *total; false where it overflows. */
+/* Stores count * size in *total.  Returns false if the product overflows. */
 mia_inline bool mia_product(size_t count, size_t size, size_t *total) {
   return !__builtin_mul_overflow(count, size, total);
 }

@@ -1,4 +1,4 @@
-/* fmt.c -- text into a buffer, without stdio. */
+/* fmt.c -- formats text into a buffer, without stdio. */
 #include "base/prelude.h"
 
 #include "base/fmt.h"

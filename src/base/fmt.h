@@ -1,10 +1,10 @@
-/* fmt.h -- text into a buffer, without stdio: printf may allocate. */
+/* fmt.h -- formats text into a buffer, without stdio: printf may allocate. */
 #ifndef MIA_BASE_FMT_H
 #define MIA_BASE_FMT_H
 
 #include "base/prelude.h"
 
-/* Text that is cut, never overrun, when the buffer is full.
+/* Text in a buffer.  What does not fit into the buffer is cut off.
  * Invariant: start <= at < end, and *at == 0 after every function here. */
 typedef struct mia_text {
   char *start;
@@ -14,17 +14,18 @@ typedef struct mia_text {
 
 mia_text mia_base_text(char *buffer, size_t size);
 
+/* These functions append to the text. */
 void mia_base_put(mia_text *t, const char *s);
 void mia_base_put_unsigned(mia_text *t, uintmax_t n);
 void mia_base_put_hex(mia_text *t, uintmax_t n);
 
-/* n bytes as a person reads them: "640 B", "1.2 MiB". */
+/* Appends n bytes in a unit that people can read: "640 B", "1.2 MiB". */
 void mia_base_put_size(mia_text *t, uintmax_t n);
 
-/* The same behind a name: ", used 1.2 MiB". */
+/* Appends `name' and then n bytes in such a unit: ", used 1.2 MiB". */
 void mia_base_put_named_size(mia_text *t, const char *name, uintmax_t n);
 
-/* Spaces until the line has at least `column' characters since `line'. */
+/* Appends spaces until the text has at least `column' characters from `line' on. */
 void mia_base_put_pad(mia_text *t, const char *line, size_t column);
 
 #endif

@@ -1,5 +1,5 @@
-/* placed.h -- how wide an atomic cell is, and where one may lie: what base/atomic.h
- * and its stand-in in tests/race have in common. */
+/* placed.h -- the width of an atomic cell and proofs of its alignment: the part that
+ * base/atomic.h shares with its replacement in tests/race. */
 #ifndef MIA_BASE_PLACED_H
 #define MIA_BASE_PLACED_H
 
@@ -11,12 +11,13 @@ typedef uint64_t mia_bits;
 typedef uint32_t mia_bits;
 #endif
 
-/* Where a field that is or holds a cell lies in its structure; and what a static
- * object is aligned to, which for an array of bytes is 1 on every host, wherever
- * the linker then puts it.  Each structure with cells proves both. */
+/* mia_assert_placed proves that a field that is or holds a cell is aligned within its
+ * structure.  mia_assert_holds proves that a static object is declared with the
+ * alignment of T: an array of bytes has 1 on every host, wherever the linker then puts
+ * it.  Both are used for each structure with cells. */
 #define mia_assert_placed(T, field)                                                 \
   mia_static_assert(offsetof(T, field) % alignof(__typeof__(((T *)0)->field)) == 0, \
-                    #field " lies where a cell may")
+                    #field " is aligned for its cells")
 #define mia_assert_holds(object, T) \
   mia_static_assert(__alignof__(object) >= alignof(T), #object " is aligned for " #T)
 

@@ -1,5 +1,5 @@
-/* zero.h -- whether memory reads as zero, for assertions: who says that it does is
- * held to it by looking. */
+/* zero.h -- checks that memory reads as zero, for assertions in the functions that
+ * promise it. */
 #ifndef MIA_BASE_ZERO_H
 #define MIA_BASE_ZERO_H
 
@@ -7,12 +7,13 @@
 
 #include <string.h>
 
-/* What is read of a large range: both its ends, and between them a byte here and
- * there, of each OS page if these are not too many. */
+/* Of a large range the check reads both ends and samples of what is between them: one
+ * byte in each MIA_ZERO_STEP, or fewer, so that there are about MIA_ZERO_STEPS at most. */
 #define MIA_ZERO_END ((size_t)1 << 20)
 #define MIA_ZERO_STEP ((size_t)4096)
 #define MIA_ZERO_STEPS ((size_t)8192)
 
+/* Reads every byte. */
 mia_inline bool mia_base_is_zero_all(const char *p, size_t size) {
   return size == 0 || (*p == 0 && memcmp(p, p + 1, size - 1) == 0);
 }

@@ -1,4 +1,4 @@
-/* pagemap.c -- from an address to the page that it lies in. */
+/* pagemap.c -- finds the page that an address lies in. */
 #include "base/prelude.h"
 
 #include "base/fail.h"
@@ -14,8 +14,8 @@ enum {
   ENTRY_SHIFT = MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT
 };
 
-/* Little of it is ever written to: where all that is mapped is locked, and so backed
- * at once, it is given back. */
+/* Only a little of a leaf is ever written to.  So if the process locks what it maps, and
+ * the leaf is backed at once, its memory is given back. */
 static mia_aword *map_leaf(void) {
   mia_aword *leaf = mia_os_reserve(LEAF_SIZE, true);
   if (leaf != NULL && mia_os_is_locked(leaf)) (void)mia_os_purge(leaf, LEAF_SIZE);
@@ -31,15 +31,15 @@ static mia_aword *make_leaf(void) {
   return map_leaf();
 }
 
-/* Two may make the same leaf at once; the one who comes second drops its own.
- * The static leaf is never dropped: it is lost only to a race between the first
- * two arenas of a process, and then unused. */
+/* Two threads may make the same leaf at once; the second one releases its own.  The
+ * static leaf is never released: it can only lose a race between the first two arenas
+ * of a process, and is then unused. */
 static void set_entry(mia_aword *entry, mia_aword *leaf) {
   uintptr_t was = mia_aword_get(entry);
   while (was == 0)
     if (mia_aword_cas_rel(entry, &was, (uintptr_t)leaf)) return;
   if (leaf != mia_map_pages.first) (void)mia_os_release(leaf, LEAF_SIZE);
-  (void)mia_aword_get_acq(entry); /* what the other did comes first */
+  (void)mia_aword_get_acq(entry); /* see the leaf as the other thread made it */
 }
 
 static bool cover_entry(mia_aword *entry) {

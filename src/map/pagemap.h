@@ -1,17 +1,17 @@
-/* pagemap.h -- from an address to the page that it lies in.
+/* pagemap.h -- finds the page that an address lies in.
  *
- * A word for each slice of the address space: with 32-bit pointers one table,
- * with 64-bit pointers a root of leaves, each leaf the slices of 4 GiB.  The
- * word is the address of the page's descriptor, or 0: not ours.
+ * The map has a word for each slice of the address space: the address of the page's
+ * descriptor, or 0 if the slice is not ours.  With 32-bit pointers it is one table.
+ * With 64-bit pointers it is a root and leaves, and each leaf covers 4 GiB.
  *
- * An address has 48 bits.  Those above are address bits that Linux hands out on
- * request only: what has one of them is not ours.  configure knows of two others: a tag
- * in the top byte (MIA_ADDRESS_TAGGED: aarch64), which is cut off where a pointer comes
- * from the program, and signs (MIA_ADDRESS_SIGNED: sparc64 maps at the top of its
- * address space): there addresses are taken modulo 2^48.
+ * The range of the map is 48 bits.  Linux hands out addresses with higher bits only on
+ * request, so an address that has one is not ours.  There are two exceptions, which
+ * configure recognizes.  With MIA_ADDRESS_TAGGED (aarch64) the top byte may be a tag; we
+ * remove it from pointers that come from the program.  With MIA_ADDRESS_SIGNED (sparc64
+ * maps at the top of its address space) we take addresses modulo 2^48.
  *
- * Any valid block reached its holder through some synchronisation after its
- * page was set here; so plain relaxed loads suffice to find it. */
+ * A thread got each valid block that it holds through some synchronisation, after the
+ * block's page was set here.  So relaxed loads suffice to find the page. */
 #ifndef MIA_MAP_PAGEMAP_H
 #define MIA_MAP_PAGEMAP_H
 
@@ -30,8 +30,8 @@
 #define MIA_MAP_ROOT_ENTRIES ((size_t)1)
 #endif
 
-/* `first' serves whichever 4 GiB come first, so that a small process needs no
- * mapping for its page map. */
+/* `first' becomes the leaf of the first 4 GiB that are used, so that a small process
+ * needs no mapping for its page map. */
 typedef struct mia_map_table {
   mia_aword root[MIA_MAP_ROOT_ENTRIES];  /* [any] address of a leaf or 0; set once */
   mia_aword first_taken;                 /* [any] 1 when `first' is in the root */
@@ -45,11 +45,11 @@ mia_assert_placed(mia_map_table, first);
 extern mia_map_table mia_map_pages __attribute__((visibility("hidden")));
 mia_assert_holds(mia_map_pages, mia_aword);
 
-/* The bits that say where a block cannot begin, as it lies at a multiple of 2 to that. */
+/* The number of low bits that are 0 in the address of each block. */
 #define MIA_MAP_BLOCK_SHIFT 3
 mia_static_assert(MIA_BLOCK_MIN == (size_t)1 << MIA_MAP_BLOCK_SHIFT, "of the smallest block");
 
-/* An address without its tag: the byte that loads and stores do not look at. */
+/* Removes the tag from an address: the byte that loads and stores ignore. */
 mia_inline void *mia_map_untagged(const void *p) {
 #if MIA_ADDRESS_TAGGED && MIA_POINTER_64
   return (void *)((uintptr_t)p & (UINTPTR_MAX >> CHAR_BIT));
@@ -58,7 +58,7 @@ mia_inline void *mia_map_untagged(const void *p) {
 #endif
 }
 
-/* Where the leaf of an address is noted, which must have an entry. */
+/* Returns the entry of the root for an address in the map's range. */
 mia_inline mia_aword *mia_map_entry(const void *p) {
 #if MIA_POINTER_64
   size_t index = (uintptr_t)p >> (MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT);
@@ -69,7 +69,7 @@ mia_inline mia_aword *mia_map_entry(const void *p) {
 #endif
 }
 
-/* Whether the map has a place for an address, which has no tag. */
+/* Returns true if an address, which must have no tag, is in the map's range. */
 mia_inline bool mia_map_has(const void *p) {
 #if MIA_POINTER_64
   return MIA_ADDRESS_SIGNED || (uintptr_t)p >> MIA_MAP_ADDRESS_BITS == 0;
@@ -79,7 +79,7 @@ mia_inline bool mia_map_has(const void *p) {
 #endif
 }
 
-/* Of an address that the map has. */
+/* Returns the leaf for an address in the map's range, or NULL if it was not made. */
 mia_inline mia_aword *mia_map_leaf(const void *p) {
 #if MIA_POINTER_64
   return (mia_aword *)mia_aword_get(mia_map_entry(p));
@@ -89,9 +89,9 @@ mia_inline mia_aword *mia_map_leaf(const void *p) {
 #endif
 }
 
-/* The leaf of an address at which a block may begin; NULL also for any other.  The
- * lowest bits, which must be 0, go above the highest, which must be 0 too: so one
- * comparison does for both, and for the bounds of the root. */
+/* Like mia_map_leaf, for an address at which a block may begin; returns NULL for any
+ * other address.  The lowest bits, which must be 0, are rotated above the highest ones,
+ * which must be 0 too.  So one comparison checks both, and the bounds of the root. */
 mia_inline mia_aword *mia_map_leaf_of_block(const void *p) {
 #if MIA_POINTER_64
   if (!MIA_ADDRESS_SIGNED) {
@@ -110,28 +110,29 @@ mia_inline void *mia_map_page_in(mia_aword *leaf, const void *p) {
   return (void *)mia_aword_get(&leaf[index]);
 }
 
-/* What was set for the slice that `p' lies in, or NULL.  `p' may be anything. */
+/* Returns the page of the slice that `p' lies in, or NULL.  `p' may have any value. */
 mia_inline void *mia_map_page_at(const void *p) {
   p = mia_map_untagged(p);
   return mia_map_has(p) ? mia_map_page_in(mia_map_leaf(p), p) : NULL;
 }
 
-/* Of a slice that is covered. */
+/* Returns the page that was set for a slice whose leaf was made, or NULL.  Unlike
+ * mia_map_page_at, it makes visible what was written to the page before it was set. */
 mia_inline void *mia_map_page_set_at(const void *p) {
   const mia_aword *leaf = mia_map_leaf(p);
   size_t index = ((uintptr_t)p >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1);
   return (void *)mia_aword_get_acq(&leaf[index]);
 }
 
-/* The same as mia_map_page_at, and NULL where a block of a class cannot begin: the fast
- * way. */
+/* Faster than mia_map_page_at, and returns NULL also if no block of a class can begin
+ * at `p'. */
 mia_inline void *mia_map_page_of_block(const void *p) {
   p = mia_map_untagged(p);
   return mia_map_page_in(mia_map_leaf_of_block(p), p);
 }
 
-/* Sets the page of a covered slice, which belongs to the caller; NULL clears.  Who holds
- * no block of the page sees what was written to it before by mia_map_page_set_at. */
+/* Sets the page of a slice that belongs to the caller and whose leaf was made; NULL
+ * clears it.  mia_map_page_set_at makes what was written to the page before visible. */
 mia_inline void mia_map_set_slice(const void *p, const void *page) {
   mia_aword *leaf = mia_map_leaf(p);
   mia_assert(mia_map_has(p) && leaf != NULL);
@@ -140,16 +141,17 @@ mia_inline void mia_map_set_slice(const void *p, const void *page) {
   mia_aword_set_rel(entry, (uintptr_t)page);
 }
 
-/* Makes sure that the slices of [start, start + size) can be set.  False: out of
- * memory, or of what the map has. */
+/* Makes the leaves that are needed to set the slices of [start, start + size).  Returns
+ * false if memory is exhausted, or if the slices are not in the map's range. */
 bool mia_map_cover(const void *start, size_t size);
 
-/* The same for the slice at `p', with what that may need in hand before; NULL: out
- * of memory. */
+/* Do the same for the slice at `p' in two steps, of which the second cannot fail.  The
+ * first returns a leaf, or NULL if memory is exhausted.  The second uses that leaf or
+ * releases it. */
 void *mia_map_prepare(void);
 void mia_map_cover_prepared(const void *p, void *prepared);
 
-/* The same of `slices' from the one of `start' on. */
+/* Sets the page of `slices' slices from `start' on. */
 void mia_map_set_page(const void *start, size_t slices, const void *page);
 
 #endif

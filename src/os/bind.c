@@ -1,10 +1,11 @@
-/* bind.c -- glibc's own definitions of some names are made to mean those in force.
+/* bind.c -- redirects glibc's own definitions of some functions.
  *
+ * The definition in force of a name is the one in the first object that defines it.
  * The dynamic linker finds a symbol in an object's table of dynamic symbols, as an
- * offset from where the object lies.  Any offset will do: we write into the C
- * library's table those that lead out of it, to the definitions in force.  Which
- * these are its own tables say as well, so that no lock of the dynamic linker's is
- * taken but the one of dl_iterate_phdr. */
+ * offset from the object's load address.  The offset may lead out of the object: we
+ * write offsets that lead to the definitions in force into the C library's table.  We
+ * look these definitions up in the objects' tables too, so that we take none of the
+ * dynamic linker's locks but that of dl_iterate_phdr. */
 #include "base/prelude.h"
 
 #include "os/bind.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* What is read of an object.  Each table is NULL if there is none. */
+/* The tables of a loaded object.  One that the object does not have is NULL. */
 typedef struct object {
   const struct dl_phdr_info *info;
   const ElfW(Sym) * symbols;
@@ -37,9 +38,11 @@ static const ElfW(Phdr) * segment_at(const struct dl_phdr_info *info, uintptr_t 
   return NULL;
 }
 
-/* glibc writes addresses into this table where it is writable; on some hosts, and in
- * the kernel's own object, they stay offsets. */
-static const void *place(const struct dl_phdr_info *info, ElfW(Addr) value) {
+/* Returns the address that an entry of the dynamic section stands for, or NULL if no
+ * segment holds it.  glibc turns the offsets in that section into addresses where the
+ * section is writable; on some hosts, and in the kernel's own object (the vDSO), they
+ * stay offsets. */
+static const void *to_address(const struct dl_phdr_info *info, ElfW(Addr) value) {
   if (segment_at(info, value) == NULL) value += info->dlpi_addr;
   return segment_at(info, value) != NULL ? (const void *)value : NULL;
 }
@@ -51,7 +54,7 @@ static const ElfW(Dyn) * find_dynamic(const struct dl_phdr_info *info) {
   return NULL;
 }
 
-/* False: it has no symbols that can be found. */
+/* Returns false if the object lacks a table that is needed to look up symbols. */
 static bool read_object(object *o, const struct dl_phdr_info *info) {
   *o = (object){.info = info};
   size_t name = 0;
@@ -60,16 +63,16 @@ static bool read_object(object *o, const struct dl_phdr_info *info) {
   for (; d->d_tag != DT_NULL; d++) {
     switch (d->d_tag) {
     case DT_SYMTAB:
-      o->symbols = place(info, d->d_un.d_ptr);
+      o->symbols = to_address(info, d->d_un.d_ptr);
       break;
     case DT_STRTAB:
-      o->strings = place(info, d->d_un.d_ptr);
+      o->strings = to_address(info, d->d_un.d_ptr);
       break;
     case DT_GNU_HASH:
-      o->gnu_hash = place(info, d->d_un.d_ptr);
+      o->gnu_hash = to_address(info, d->d_un.d_ptr);
       break;
     case DT_HASH:
-      o->hash = place(info, d->d_un.d_ptr);
+      o->hash = to_address(info, d->d_un.d_ptr);
       break;
     case DT_SONAME:
       name = d->d_un.d_val;
@@ -88,26 +91,26 @@ static bool is_libc(const object *o) {
   return strncmp(o->name, name, sizeof name - 1) == 0;
 }
 
-/* ---- finding a symbol in it ---- */
+/* ---- finding a symbol in an object ---- */
 
-/* Whether this is a function of that name that the object defines.  One whose address
- * is computed by another (IFUNC) is none. */
+/* Returns true if the symbol is a function `name' that the object defines.  A function
+ * whose address another one computes (IFUNC) does not count. */
 static bool is_definition(const object *o, size_t index, const char *name) {
   const ElfW(Sym) *symbol = &o->symbols[index];
-  /* the same in both widths */
+  /* these macros serve ELF64 as well */
   unsigned type = ELF32_ST_TYPE(symbol->st_info), binding = ELF32_ST_BIND(symbol->st_info);
   return symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS && binding != STB_LOCAL &&
          (type == STT_FUNC || type == STT_NOTYPE) &&
          strcmp(o->strings + symbol->st_name, name) == 0;
 }
 
-/* The next definition of `name' after the symbol `index', or the first if that is 0;
- * 0: there is none.  A name can have several, of different versions. */
-typedef size_t finder(const object *o, const char *name, size_t index);
+/* The functions below return the index of the next definition of `name' after the
+ * symbol `index', or of the first one if `index' is 0.  They return 0 if there are no
+ * more.  A name can have several definitions, of different versions. */
 
-/* A header of four words, a Bloom filter, the first symbol of each bucket, and a word
- * for each symbol that is defined: its hash, where bit 0 says that it is the last of
- * its bucket. */
+/* The table has a header of four words, a Bloom filter, the first symbol of each
+ * bucket, and a word for each symbol that is defined: its hash, with bit 0 set if the
+ * symbol is the last of its bucket. */
 static size_t find_by_gnu_hash(const object *o, const char *name, size_t index) {
   enum { BUCKETS, FIRST, FILTER, SHIFT, HEADER };
   uint32_t h = 5381;
@@ -125,8 +128,8 @@ static size_t find_by_gnu_hash(const object *o, const char *name, size_t index) 
   return 0;
 }
 
-/* The numbers of buckets and of symbols, the first symbol of each bucket, and for each
- * symbol the next of its bucket. */
+/* The table has the numbers of buckets and of symbols, the first symbol of each bucket,
+ * and for each symbol the next one of its bucket. */
 static size_t find_by_hash(const object *o, const char *name, size_t index) {
   enum { BUCKETS, SYMBOLS, HEADER };
   uint32_t h = 0;
@@ -149,17 +152,17 @@ static size_t find(const object *o, const char *name, size_t index) {
   return o->gnu_hash != NULL ? find_by_gnu_hash(o, name, index) : find_by_hash(o, name, index);
 }
 
-/* ---- all objects, in the order in which symbols are looked for ---- */
+/* ---- all objects, in the order in which symbols are looked up ---- */
 
 typedef struct search {
   const char *const *names;
   size_t count;
-  bool first_is_ours;
+  bool first_is_ours; /* the definition in force of the first name is in this library */
   bool failed;
-  ElfW(Addr) * found; /* of each name, the address in force; 0: not found yet */
+  ElfW(Addr) * found; /* for each name the address in force; 0 if not found yet */
 } search;
 
-static void look_in(search *s, const object *o) {
+static void find_names(search *s, const object *o) {
   for (size_t i = 0; i < s->count; i++) {
     if (s->found[i] != 0) continue;
     size_t index = find(o, s->names[i], 0);
@@ -169,20 +172,21 @@ static void look_in(search *s, const object *o) {
   }
 }
 
-/* A function's address is not what the table leads to: there are descriptors, which
- * the dynamic linker makes by the object that it found the symbol in. */
+/* On these hosts the address of a function is that of a descriptor, not the address
+ * that the symbol table gives.  The dynamic linker makes the descriptor, for the object
+ * in which it found the symbol. */
 #if defined(__hppa__) || defined(__ia64__)
-enum { CAN_LEAD_OUT = false };
+enum { CAN_REDIRECT = false };
 #else
-enum { CAN_LEAD_OUT = true };
+enum { CAN_REDIRECT = true };
 #endif
 
-/* The table is never written by the C library, so the whole page is as the segment
- * is, before and after. */
+/* The C library never writes to its symbol table, so the page has the access rights of
+ * its segment, and gets them back. */
 static bool write_word(const struct dl_phdr_info *info, ElfW(Addr) * word, ElfW(Addr) value) {
   if (*word == value) return true;
   const ElfW(Phdr) *segment = segment_at(info, (uintptr_t)word);
-  if (!CAN_LEAD_OUT || segment == NULL) return false;
+  if (!CAN_REDIRECT || segment == NULL) return false;
   int protection = PROT_READ | ((segment->p_flags & PF_X) != 0 ? PROT_EXEC : 0);
   size_t size = mia_os_page_size();
   void *page = (void *)((uintptr_t)word & ~(uintptr_t)(size - 1));
@@ -192,7 +196,7 @@ static bool write_word(const struct dl_phdr_info *info, ElfW(Addr) * word, ElfW(
   return true;
 }
 
-static void lead_out(search *s, const object *o) {
+static void redirect_names(search *s, const object *o) {
   for (size_t i = 0; i < s->count; i++) {
     if (s->found[i] == 0) continue;
     ElfW(Addr) value = s->found[i] - o->info->dlpi_addr;
@@ -203,43 +207,43 @@ static void lead_out(search *s, const object *o) {
   }
 }
 
-/* The first object that defines a name has it in force; what is loaded later, and
- * perhaps for others only, comes behind the C library. */
-static int visit(struct dl_phdr_info *info, size_t size, void *arg) {
+/* The walk ends at the C library.  Objects that were loaded later, and whose symbols
+ * other objects may not see, come behind it. */
+static int process_object(struct dl_phdr_info *info, size_t size, void *arg) {
   (void)size;
   search *s = arg;
   object o;
   if (!read_object(&o, info)) return 0;
   if (!is_libc(&o)) {
-    look_in(s, &o);
+    find_names(s, &o);
     return 0;
   }
-  if (s->first_is_ours) lead_out(s, &o);
+  if (s->first_is_ours) redirect_names(s, &o);
   return 1;
 }
 
-enum { MOST_NAMES = 32 };
+enum { NAMES_MAX = 32 };
 
 bool mia_os_bind(const char *const *names, size_t count) {
-  ElfW(Addr) found[MOST_NAMES] = {0};
+  ElfW(Addr) found[NAMES_MAX] = {0};
   search s = {.names = names, .count = count, .found = found};
-  if (count > MOST_NAMES) return false;
-  (void)dl_iterate_phdr(visit, &s);
+  if (count > NAMES_MAX) return false;
+  (void)dl_iterate_phdr(process_object, &s);
   return !s.failed;
 }
 
-/* ---- the dlopen behind ours ---- */
+/* ---- the next dlopen after ours ---- */
 
-/* The C library then takes us for the caller. */
-static void *open_among_ours(const char *file, int mode) { return dlmopen(LM_ID_BASE, file, mode); }
+/* The C library takes this library for the caller of this dlmopen. */
+static void *open_in_base(const char *file, int mode) { return dlmopen(LM_ID_BASE, file, mode); }
 
 bool mia_os_is_deep(int mode) { return (mode & RTLD_DEEPBIND) != 0; }
 
-/* In a static program nothing is behind us; but it has no other name spaces either, and
- * libraries are not looked for where their callers are. */
+/* In a static program there is no next dlopen, and dlmopen does as well: there are no
+ * other name spaces, and the search for a library does not depend on the caller. */
 mia_os_opener *mia_os_next_dlopen(mia_os_opener *ours) {
   void *next = dlsym(RTLD_NEXT, "dlopen");
-  if (next == NULL || next == (void *)(uintptr_t)ours) return open_among_ours;
+  if (next == NULL || next == (void *)(uintptr_t)ours) return open_in_base;
   mia_os_opener *opener;
   memcpy(&opener, &next, sizeof opener);
   return opener;

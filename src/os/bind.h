@@ -1,9 +1,9 @@
-/* bind.h -- what a library that is loaded with RTLD_DEEPBIND finds.
+/* bind.h -- makes libraries that are loaded with RTLD_DEEPBIND use our malloc.
  *
- * glibc looks for such a library's symbols in the library itself and in those that it
- * needs, the C library among them, before it looks where everybody else's are found.
- * So a malloc that stands in for the C library's is not seen there, while what the C
- * library itself allocates comes from it.  Only glibc does this. */
+ * glibc looks up the symbols of such a library in the library itself and in those that
+ * it needs, the C library among them, before it searches the global scope.  So the
+ * library does not find a malloc that replaces the C library's, while memory that the C
+ * library allocates for it comes from that malloc.  Only glibc does this. */
 #ifndef MIA_OS_BIND_H
 #define MIA_OS_BIND_H
 
@@ -12,16 +12,16 @@
 
 #include <dlfcn.h>
 
-/* Whether this mode of dlopen is such a loading. */
+/* Returns true if this mode of dlopen contains RTLD_DEEPBIND. */
 bool mia_os_is_deep(int mode);
 
-/* Makes the C library's own definition of each of these names mean the one in force,
- * which is what everybody else finds.  Does nothing unless the one in force of the
- * first name is ours.  False: that was not possible, at least of one.  May be done
- * again; not by two threads at a time. */
+/* Redirects the C library's own definition of each name to the definition in force,
+ * the one that all other libraries find.  Does nothing unless the definition in force
+ * of the first name is ours.  Returns false if a name could not be redirected.  May be
+ * called again, but not by two threads at a time. */
 bool mia_os_bind(const char *const *names, size_t count);
 
-/* The dlopen that is behind `ours'. */
+/* Returns the next definition of dlopen after `ours'. */
 typedef void *mia_os_opener(const char *file, int mode);
 mia_os_opener *mia_os_next_dlopen(mia_os_opener *ours);
 

@@ -1,4 +1,4 @@
-/* linux.c -- the part of the platform contract that Linux does its own way. */
+/* linux.c -- the part of the platform contract that is specific to Linux. */
 #include "base/prelude.h"
 
 #include "os/os.h"
@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What every Linux port supports; the kernel tells the truth through auxv. */
+/* Used only if the kernel does not pass the page size in auxv. */
 enum { PAGE_SIZE_DEFAULT = 4096 };
 
 size_t mia_os_page_size(void) {
@@ -20,14 +20,14 @@ size_t mia_os_page_size(void) {
 
 /* ---- memory that the process locks (mlock, mlockall) ---- */
 
-/* Headers may be older than the kernel. */
+/* Not all headers have these: headers may be older than the kernel. */
 enum {
   COLD = 20,            /* MADV_COLD, since Linux 5.4 */
   DONTNEED_LOCKED = 24, /* MADV_DONTNEED_LOCKED, since Linux 5.18 */
   LOCK_ON_FAULT = 1     /* MLOCK_ONFAULT, since Linux 4.4 */
 };
 
-/* From here on pages are locked when they come, not all at once. */
+/* Locks the pages of the range, those that are not yet backed when they first are. */
 static bool lock_on_fault(void *start, size_t size) {
 #ifdef SYS_mlock2
   return syscall(SYS_mlock2, start, size, LOCK_ON_FAULT) == 0;
@@ -37,8 +37,8 @@ static bool lock_on_fault(void *start, size_t size) {
 #endif
 }
 
-/* Of a kernel that does not purge what is locked.  Where the process locks what it
- * maps this is locked again; that it can be is tried before anything is undone. */
+/* For kernels that do not purge locked memory.  If the process locks what it maps, the
+ * range is locked again afterwards; that this is possible is checked first. */
 static bool purge_unlocked(void *start, size_t size) {
   bool again = mia_os_locks();
   if ((again && !lock_on_fault(start, size)) || munlock(start, size) != 0) return false;
@@ -47,7 +47,7 @@ static bool purge_unlocked(void *start, size_t size) {
   return purged;
 }
 
-/* EINVAL: some of it is locked. */
+/* madvise fails with EINVAL if a part of the range is locked. */
 bool mia_os_purge(void *start, size_t size) {
   if (madvise(start, size, MADV_DONTNEED) == 0) return true;
   if (errno != EINVAL) return false;
@@ -55,8 +55,9 @@ bool mia_os_purge(void *start, size_t size) {
          (errno == EINVAL && purge_unlocked(start, size));
 }
 
-/* What cannot be written to is not backed, so that it costs nothing to look.  EAGAIN:
- * as much is locked as may be. */
+/* Tries it with a page without access rights, which is never backed and so costs no
+ * memory.  mmap fails with EAGAIN if the page would be locked and the process has
+ * already locked as much as it may. */
 bool mia_os_locks(void) {
   size_t size = mia_os_page_size();
   void *p = mia_os_reserve(size, false);
@@ -66,8 +67,8 @@ bool mia_os_locks(void) {
   return locks;
 }
 
-/* Advice that is refused for what is locked, and else changes no content; of nothing,
- * it is refused by a kernel that does not know it. */
+/* The kernel refuses MADV_COLD for locked memory; otherwise this advice changes no
+ * content.  The empty range tells whether the kernel knows the advice at all. */
 bool mia_os_is_locked(void *start) {
   return madvise(start, mia_os_page_size(), COLD) != 0 && errno == EINVAL &&
          madvise(start, 0, COLD) == 0;
@@ -76,40 +77,41 @@ bool mia_os_is_locked(void *start) {
 /* ---- sizes of pages, and of mappings ---- */
 
 void mia_os_small_pages(void *start, size_t size) {
-  /* EINVAL where the kernel has no transparent huge pages: nothing to do. */
+  /* Fails with EINVAL if the kernel has no transparent huge pages: then it is not needed. */
   (void)madvise(start, size, MADV_NOHUGEPAGE);
 }
 
 void mia_os_large_pages(void *start, size_t size) { (void)madvise(start, size, MADV_HUGEPAGE); }
 
-/* A tail is unmapped, not cut off by mremap: the same to the kernel, whereas
- * qemu-user 7.2 (32-bit hosts) would unmap what lies behind the block. */
+/* Unmaps a tail instead of cutting it off by mremap.  The kernel does the same for
+ * both, but qemu-user 7.2 (32-bit hosts) would unmap what lies behind the block. */
 bool mia_os_resize(void *start, size_t size, size_t wanted) {
   if (wanted < size) return mia_os_release((char *)start + wanted, size - wanted);
   return mremap(start, size, wanted, 0) != MAP_FAILED;
 }
 
-/* The kernel chooses the place: where it is told one, it may have unmapped what
- * was there before it fails. */
+/* The kernel chooses the place.  If we chose one, the kernel might unmap what is there
+ * and then fail. */
 void *mia_os_move(void *start, size_t size, size_t wanted) {
   void *to = mremap(start, size, wanted, MREMAP_MAYMOVE);
   return to != MAP_FAILED ? to : NULL;
 }
 
-/* Linux 5.7; an older one refuses.  Headers may be older than the kernel. */
-enum { DONT_UNMAP = 4 /* MREMAP_DONTUNMAP */ };
+/* MREMAP_DONTUNMAP, since Linux 5.7; older kernels refuse it. */
+enum { DONT_UNMAP = 4 };
 
-/* To the kernel the second call is nothing; qemu-user 7.2 believes that the old place
- * is gone until it is told. */
+/* To the kernel, mprotect changes nothing here.  But qemu-user 7.2 takes the old range
+ * for unmapped until this call. */
 void *mia_os_detach(void *start, size_t size) {
-  if (mia_os_is_locked(start)) return NULL; /* what stays would not be any more */
+  if (mia_os_is_locked(start)) return NULL; /* the range would be unlocked */
   void *to = mremap(start, size, size, MREMAP_MAYMOVE | DONT_UNMAP, NULL);
   if (to == MAP_FAILED) return NULL;
   (void)mprotect(start, size, PROT_READ | PROT_WRITE);
   return to;
 }
 
-/* qemu-user 7.2 never purges again what was detached, and says that it did. */
+/* Tries to purge as well: qemu-user 7.2 never purges a range again that was detached,
+ * but reports success. */
 bool mia_os_can_detach(void) {
   size_t size = mia_os_page_size();
   volatile char *p = mia_os_reserve(size, true);
@@ -133,7 +135,7 @@ static ssize_t read_file(const char *name, char *text, size_t size) {
   return n;
 }
 
-/* "123 45 ...": OS pages in all, OS pages resident. */
+/* The file reads "123 45 ...": the number of all OS pages, then of the resident ones. */
 size_t mia_os_resident(void) {
   char text[64];
   ssize_t n = read_file("/proc/self/statm", text, sizeof text - 1);
@@ -152,14 +154,15 @@ enum {
   NODES = sizeof(unsigned long) * CHAR_BIT
 };
 
-/* A wish: where the kernel does not follow it memory is somewhat farther away. */
+/* Errors do not matter: the memory is then somewhat farther away. */
 static void prefer_node(void *start, size_t size, int node) {
   const unsigned long mask = node >= 0 && node < NODES ? 1ul << node : 0;
-  /* The kernel takes one less than it is told. */
+  /* The kernel uses one node less than the argument for their number. */
   if (mask != 0) (void)syscall(SYS_mbind, start, size, PREFER, &mask, NODES + 1ul, 0u);
 }
 
-/* An older kernel has the pages on their first use, of those it set aside. */
+/* Kernels that do not know the advice back each page on its first use, from those that
+ * they reserved for the mapping. */
 static bool populate(void *start, size_t size) {
   return madvise(start, size, POPULATE_WRITE) == 0 || errno == EINVAL;
 }

@@ -1,4 +1,4 @@
-/* lock.c -- ranked locks over the libc's mutex, and who has them while it forks. */
+/* lock.c -- ranked locks on top of the C library's mutex, and how a fork holds them. */
 #include "base/prelude.h"
 
 #include "base/fail.h"
@@ -6,99 +6,102 @@
 #include "os/os.h"
 #include "os/tls.h"
 
-/* How long a fork waits for locks that others have.  A thread that has one gives it
- * back within microseconds, if it runs; but a signal handler may have interrupted it
- * and wait in there, for the fork of all things.  The second is for who forks in such
- * a handler: a lock that it has itself looks like another's for an instant. */
-enum { PATIENCE_MS = 2000, PATIENCE_IN_LOCKS_MS = 100 };
+/* How long a fork waits for locks that other threads hold.  A thread that runs releases
+ * its locks within microseconds.  But a signal handler may have interrupted it, and wait
+ * for this very fork.  The second bound is for a thread that forks while it holds locks,
+ * in such a handler: a lock of its own looks like another thread's for an instant. */
+enum { FORK_WAIT_MS = 2000, FORK_WAIT_IN_LOCKS_MS = 100 };
 
-/* What a thread does with locks.  Its address stands for the thread; it is even. */
+/* The state of a thread's locks.  Its address stands for the thread, and is even. */
 static mia_thread_local struct {
-  uint16_t depth;   /* locks that it has or is about to have; not those of a fork */
-  uint16_t forks;   /* forks that have begun, one in the handlers of the other */
-  uint16_t ranks;   /* a bit for each rank that it holds; debug builds only */
-  uint16_t passing; /* a lock that it may have though that does not say so yet; 0: none */
+  uint16_t depth;    /* locks that it holds or is about to hold, but not those of a fork */
+  uint16_t forks;    /* forks that have begun, each in the handlers of the one before */
+  uint16_t ranks;    /* a bit for each rank that it holds; debug builds only */
+  uint16_t changing; /* id of the lock whose holder may not be up to date; 0 if none */
 } own;
 
+/* Added to `holder' when the thread holds the lock for a fork. */
 enum { BY_FORK = 1 };
 
 static uintptr_t me(void) { return (uintptr_t)&own; }
 
-/* Only the thread itself writes what this looks for. */
-static bool is_had_by_fork(const mia_lock *lock) {
+/* Needs no memory order: no other thread writes the value that this compares with. */
+static bool is_held_by_fork(const mia_lock *lock) {
   return mia_unlikely(mia_aword_get(&lock->holder) == (me() | BY_FORK));
 }
 
-static void note_taken(const mia_lock *lock) {
+static void add_rank(const mia_lock *lock) {
   if (!MIA_DEBUG) return;
   mia_assert((own.ranks & (((unsigned)2 << lock->rank) - 1)) == 0);
   own.ranks = (uint16_t)(own.ranks | 1u << lock->rank);
 }
 
-static void note_given(const mia_lock *lock) {
+static void remove_rank(const mia_lock *lock) {
   if (MIA_DEBUG) own.ranks = (uint16_t)(own.ranks & ~(1u << lock->rank));
 }
 
-/* What tells locks apart, of which there are few: thread-local memory is scarce. */
-static uint16_t mark_of(const mia_lock *lock) {
+/* Distinguishes locks, and is never 0.  16 bits suffice for so few locks, and
+ * thread-local memory is scarce. */
+static uint16_t id_of(const mia_lock *lock) {
   enum { ALIGNED = 3 };
   return (uint16_t)((uintptr_t)lock >> ALIGNED | 1);
 }
 
-/* In a handler this may interrupt itself. */
-static uint16_t begin_passing(const mia_lock *lock) {
-  uint16_t before = own.passing;
-  own.passing = mark_of(lock);
+/* Returns the value to restore: a signal handler may change a lock while the code that
+ * it interrupted changes one. */
+static uint16_t begin_change(const mia_lock *lock) {
+  uint16_t before = own.changing;
+  own.changing = id_of(lock);
   mia_signal_fence();
   return before;
 }
 
-static void end_passing(uint16_t before) {
+static void end_change(uint16_t before) {
   mia_signal_fence();
-  own.passing = before;
+  own.changing = before;
 }
 
-static void open_mutex(mia_lock *lock) {
-  uint16_t before = begin_passing(lock);
+static void unlock_mutex(mia_lock *lock) {
+  uint16_t before = begin_change(lock);
   mia_aword_set(&lock->holder, 0);
   int error = pthread_mutex_unlock(&lock->mutex);
-  end_passing(before);
+  end_change(before);
   mia_assert(error == 0);
   (void)error;
 }
 
-/* A handler that interrupts this finds the depth raised as long as it is not certain
- * that the thread does not have the lock. */
+/* A signal handler that interrupts these functions finds the depth raised whenever the
+ * thread may hold the lock. */
 void mia_os_lock(mia_lock *lock) {
-  if (is_had_by_fork(lock)) return;
+  if (is_held_by_fork(lock)) return;
   own.depth++;
-  note_taken(lock);
-  uint16_t before = begin_passing(lock);
+  add_rank(lock);
+  uint16_t before = begin_change(lock);
   int error = pthread_mutex_lock(&lock->mutex);
   mia_assert(error == 0);
   (void)error;
   mia_aword_set(&lock->holder, me());
-  end_passing(before);
+  end_change(before);
 }
 
 bool mia_os_try_lock(mia_lock *lock) {
-  if (is_had_by_fork(lock)) return true;
+  if (is_held_by_fork(lock)) return true;
   own.depth++;
-  uint16_t before = begin_passing(lock);
+  uint16_t before = begin_change(lock);
   bool taken = pthread_mutex_trylock(&lock->mutex) == 0;
   if (taken) mia_aword_set(&lock->holder, me());
-  end_passing(before);
+  end_change(before);
   if (taken)
-    note_taken(lock);
+    add_rank(lock);
   else
     own.depth--;
   return taken;
 }
 
 void mia_os_unlock(mia_lock *lock) {
-  if (is_had_by_fork(lock)) return;
-  note_given(lock);
-  open_mutex(lock);
+  if (is_held_by_fork(lock)) return;
+  remove_rank(lock);
+  unlock_mutex(lock);
   own.depth--;
 }
 
@@ -106,7 +109,7 @@ void mia_os_unlock(mia_lock *lock) {
 
 mia_tick mia_os_begin_fork(void) {
   if (own.forks++ > 0) return 0;
-  mia_tick until = mia_os_now() + (own.depth > 0 ? PATIENCE_IN_LOCKS_MS : PATIENCE_MS);
+  mia_tick until = mia_os_now() + (own.depth > 0 ? FORK_WAIT_IN_LOCKS_MS : FORK_WAIT_MS);
   return until != 0 ? until : 1;
 }
 
@@ -121,24 +124,25 @@ void mia_os_hold(mia_lock *lock, mia_tick until) {
   mia_aword_set(&lock->holder, me() | BY_FORK);
 }
 
-/* Nobody's name on a lock that is not free is that of who was interrupted between
- * having the lock and saying so. */
-static bool is_of_interrupted(const mia_lock *lock) {
+/* Returns true if the code that the forking signal handler interrupted holds the lock.
+ * If a lock is held but `holder' is 0, that code was interrupted between taking or
+ * releasing the mutex and setting `holder'. */
+static bool is_held_by_interrupted(const mia_lock *lock) {
   uintptr_t holder = mia_aword_get(&lock->holder);
-  return own.depth > 0 && (holder == me() || (holder == 0 && own.passing == mark_of(lock)));
+  return own.depth > 0 && (holder == me() || (holder == 0 && own.changing == id_of(lock)));
 }
 
-/* Unlocked, where that can be, rather than made anew: a thread that the child has
- * already may wait for it. */
+/* Unlocks the mutex, if the fork holds it, rather than initializing it again: a thread
+ * that the child has already started may wait for it. */
 void mia_os_let_go(mia_lock *lock, bool child) {
-  const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
-  if (is_had_by_fork(lock)) {
-    open_mutex(lock);
-  } else if (child && !is_of_interrupted(lock)) {
-    lock->mutex = fresh;
+  const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+  if (is_held_by_fork(lock)) {
+    unlock_mutex(lock);
+  } else if (child && !is_held_by_interrupted(lock)) {
+    lock->mutex = unlocked;
     mia_aword_set(&lock->holder, 0);
   }
 }
 
-/* It fails only for arguments that we do not give. */
+/* pthread_once fails only for arguments that we do not pass. */
 void mia_os_once(mia_once *once, void (*act)(void)) { (void)pthread_once(&once->once, act); }

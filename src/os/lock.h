@@ -1,7 +1,7 @@
 /* lock.h -- mutual exclusion for slow paths.
  *
- * Locks are ranked.  A thread takes them in descending rank only, so no two
- * threads can wait for each other; debug builds assert it. */
+ * Each lock has a rank.  A thread takes locks in descending rank only, so that no two
+ * threads can wait for each other; debug builds assert this. */
 #ifndef MIA_OS_LOCK_H
 #define MIA_OS_LOCK_H
 
@@ -11,34 +11,34 @@
 
 #include <pthread.h>
 
-/* In the order in which they may be taken. */
+/* Listed in the order in which a thread may take the locks. */
 typedef enum mia_rank {
   MIA_RANK_UNKNOWN = 0,
   MIA_RANK_SUBPROCS = 9,  /* api: sub-processes and their heaps */
-  MIA_RANK_SHARED = 8,    /* local: the one of threads that can have none */
-  MIA_RANK_THREADS = 7,   /* local: registry of threads */
-  MIA_RANK_ABANDONED = 6, /* local: pages that wait for an owner */
+  MIA_RANK_SHARED = 8,    /* theap: the theap of threads that can have none of their own */
+  MIA_RANK_THREADS = 7,   /* theap: registry of threads */
+  MIA_RANK_ABANDONED = 6, /* theap: abandoned pages */
   MIA_RANK_HUGE = 5,      /* page: descriptors of huge pages */
-  MIA_RANK_PURGE = 4,     /* arena: one purger at a time */
+  MIA_RANK_PURGE = 4,     /* arena: held by the only thread that purges */
   MIA_RANK_META = 3,      /* arena: room for metadata */
-  MIA_RANK_GROW = 2,      /* arena: one more arena */
-  MIA_RANK_MAPPINGS = 1   /* arena: mappings of huge blocks that were freed */
+  MIA_RANK_GROW = 2,      /* arena: held while an arena is added */
+  MIA_RANK_MAPPINGS = 1   /* arena: the mapping cache */
 } mia_rank;
 
-/* What the kernel waits on is aligned to 4 bytes (futex(2)).  Where int is aligned
- * to 2 (m68k), musl's types are as well, and who waits at another address is
- * refused and asks again for ever. */
+/* The word on which a thread waits must be aligned to 4 bytes (futex(2)).  Where int is
+ * aligned to 2 (m68k), so are musl's types; the kernel then refuses a thread that waits
+ * at an unaligned address, and the thread tries again for ever. */
 #define MIA_OS_FUTEX_ALIGN 4
 
 typedef struct mia_lock {
   alignas(pthread_mutex_t) alignas(MIA_OS_FUTEX_ALIGN) pthread_mutex_t mutex;
-  mia_aword holder; /* [any] written by who has the mutex: a word of the thread's own; or 0 */
+  mia_aword holder; /* [any] names the thread that has the mutex and writes this; 0 if none */
   mia_rank rank;
 } mia_lock;
 mia_assert_placed(mia_lock, holder);
-mia_static_assert(alignof(mia_lock) >= MIA_OS_FUTEX_ALIGN, "the kernel takes any lock's address");
+mia_static_assert(alignof(mia_lock) >= MIA_OS_FUTEX_ALIGN, "the kernel accepts any lock's address");
 
-/* All zero in a release build, so that structures with locks stay in .bss. */
+/* Is all zero in a release build, so that structures with locks stay in .bss. */
 #define MIA_LOCK_INIT(r) \
   { .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = MIA_DEBUG ? (r) : MIA_RANK_UNKNOWN }
 
@@ -48,28 +48,32 @@ void mia_os_unlock(mia_lock *lock);
 
 /* ---- fork ----
  *
- * From the first of the program's own handlers that runs behind ours to the last one
- * the thread that forks has all locks, and taking one that it has so is nothing: those
- * handlers may allocate.  A fork in a signal handler may find that the code which it
- * interrupted has some locks, and waits in vain for those: it goes on without, and
- * nobody but that code gives them back, in the parent and in the child. */
+ * The thread that forks holds all locks from our fork handler before the fork to our
+ * handler after it.  The program's own handlers run in between and may allocate; so for
+ * this thread, taking or releasing such a lock does nothing.
+ *
+ * A signal handler may fork while the code that it interrupted holds some locks.  The
+ * fork waits for those in vain and then goes on without them.  Only the interrupted
+ * code releases them, in the parent and in the child. */
 
-/* Until when locks are to be waited for; 0: the thread forks within the handlers of
- * another fork, which has the locks. */
+/* Returns the time until which mia_os_hold is to wait, or 0 if the thread forks within
+ * the handlers of another fork, which holds the locks. */
 mia_tick mia_os_begin_fork(void);
 
-/* The locks are to be let go; false: it was one within the other, or had not begun. */
+/* Returns true if the locks are to be released, and false if the fork was within the
+ * handlers of another one or had not begun. */
 bool mia_os_end_fork(void);
 
-/* Takes a lock, if it can be had. */
+/* Takes a lock for the fork.  Gives up if code that the fork interrupted holds the lock,
+ * or when `until' is reached. */
 void mia_os_hold(mia_lock *lock, mia_tick until);
 
-/* Gives it back.  In the child one that was not to be had is free as well, as the
- * thread that has it is not there. */
+/* Releases a lock that the fork holds.  In the child it also frees a lock that another
+ * thread holds, since the child does not have that thread. */
 void mia_os_let_go(mia_lock *lock, bool child);
 
-/* What is done once in a process, by whoever comes first, while others wait; in the
- * child of a fork that came in between, again. */
+/* For a function that runs once in a process: the first thread runs it and others wait.
+ * If the process forks while it runs, it runs again in the child. */
 typedef struct mia_once {
   alignas(pthread_once_t) alignas(MIA_OS_FUTEX_ALIGN) pthread_once_t once;
 } mia_once;

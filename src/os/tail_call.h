@@ -1,10 +1,11 @@
-/* tail.h -- handing a call over.  Needs nothing, so that configure can try it. */
+/* tail_call.h -- calls that are jumps.  Includes nothing, so that configure can try it. */
 #ifndef MIA_OS_TAIL_CALL_H
 #define MIA_OS_TAIL_CALL_H
 
-/* MIA_OS_HANDS_OVER is said of a function that ends by a jump to another, which then
- * sees whoever called the first; MIA_OS_TAIL, instead of `return', of the call.  With
- * MIA_OS_TAIL_PROMISED the compiler does so or refuses. */
+/* MIA_OS_HANDS_OVER marks a function that ends in a jump to another function, which
+ * then sees the caller of the first one as its own.  MIA_OS_TAIL stands before that
+ * call instead of `return'.  If MIA_OS_TAIL_PROMISED is defined, the compiler makes the
+ * call a jump or reports an error. */
 #if defined(__has_attribute)
 #if __has_attribute(musttail)
 #define MIA_OS_TAIL_PROMISED
@@ -17,7 +18,8 @@
 #ifdef __clang__
 #define MIA_OS_HANDS_OVER
 #else
-/* Whatever the rest is compiled with: nothing is to be counted or noted behind the call. */
+/* Whatever the other code is compiled with, instrumentation must not add code behind the
+ * call. */
 #define MIA_OS_HANDS_OVER \
   __attribute__((optimize(2), no_profile_instrument_function, no_sanitize_thread))
 #endif

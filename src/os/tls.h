@@ -1,8 +1,8 @@
-/* tls.h -- how a thread finds its own.
+/* tls.h -- the storage class of thread-local variables.
  *
- * The initial-exec model costs one load and never allocates, but needs room in
- * the static TLS block when the library is opened late: keep what is declared
- * with it down to a pointer. */
+ * The initial-exec model costs one load and never allocates.  But a library that is
+ * opened late needs room in the static TLS block for its variables: declare none that
+ * is larger than a pointer or so. */
 #ifndef MIA_OS_TLS_H
 #define MIA_OS_TLS_H
 

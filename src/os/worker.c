@@ -1,4 +1,4 @@
-/* worker.c -- a thread of our own, and how it sleeps. */
+/* worker.c -- starts a thread of the library's own and lets it sleep. */
 #include "base/prelude.h"
 
 #include "os/worker.h"
@@ -8,11 +8,12 @@
 #include <signal.h>
 #include <time.h>
 
-/* Enough for what it calls and for the thread-locals of any program; where it is
- * not, what every thread of the program has. */
+/* Enough for the functions that the thread calls and for the thread-locals of most
+ * programs.  Where it is too little, the thread gets the default size. */
 #define STACK_SIZE (256 * MIA_KIB)
 
-/* These fail only for arguments that we do not give. */
+/* The calls fail only for arguments that we do not pass, and sem_wait if a signal
+ * handler interrupts it. */
 void mia_os_make_bell(mia_bell *bell) { (void)sem_init(&bell->rung, 0, 0); }
 void mia_os_ring_bell(mia_bell *bell) { (void)sem_post(&bell->rung); }
 void mia_os_wait_for_bell(mia_bell *bell) {
@@ -23,7 +24,7 @@ enum { MS = 1000, NS_PER_MS = 1000000 };
 
 void mia_os_sleep(size_t ms) {
   struct timespec left = {.tv_sec = (time_t)(ms / MS), .tv_nsec = (long)(ms % MS) * NS_PER_MS};
-  while (nanosleep(&left, &left) != 0 && errno == EINTR) {} /* else it cannot be had */
+  while (nanosleep(&left, &left) != 0 && errno == EINTR) {} /* else it is not possible */
 }
 
 static bool start(void *(*run)(void *), size_t stack) {

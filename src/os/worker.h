@@ -1,4 +1,4 @@
-/* worker.h -- a thread of our own, and how it sleeps. */
+/* worker.h -- starts a thread of the library's own and lets it sleep. */
 #ifndef MIA_OS_WORKER_H
 #define MIA_OS_WORKER_H
 
@@ -6,7 +6,7 @@
 
 #include <semaphore.h>
 
-/* Wakes the one that waits, or will. */
+/* A semaphore for one thread that waits.  A ring before the wait is not lost. */
 typedef struct mia_bell {
   alignas(sem_t) alignas(MIA_OS_FUTEX_ALIGN) sem_t rung;
 } mia_bell;
@@ -15,11 +15,11 @@ void mia_os_make_bell(mia_bell *bell);
 void mia_os_ring_bell(mia_bell *bell);
 void mia_os_wait_for_bell(mia_bell *bell);
 
-/* At least so many ms; not at all where the system refuses to. */
+/* Sleeps for at least `ms' milliseconds, or not at all if the system refuses. */
 void mia_os_sleep(size_t ms);
 
-/* Starts a thread that nobody waits for and that takes no signals.  The libc may
- * allocate, through malloc.  False: there is none to be had. */
+/* Starts a thread that is detached and takes no signals.  The C library may allocate,
+ * through malloc.  Returns false if no thread could be started. */
 bool mia_os_start_thread(void *(*run)(void *));
 
 #endif

@@ -1,6 +1,6 @@
-/* world.h -- all roots as they were before the process ran any code of ours, so
- * that tests in one process don't see each other.  Use as set-up; tear-down is
- * world_end. */
+/* world.h -- resets the globals of the layers to their state at the start of the process,
+ * so that tests in one process do not affect each other.  A test case uses one of these
+ * functions as its set-up, and world_end as its tear-down. */
 #ifndef TESTS_FAKE_WORLD_H
 #define TESTS_FAKE_WORLD_H
 
@@ -14,18 +14,18 @@
 
 static inline void world_of_arenas(void) {
   const mia_lock grow = MIA_LOCK_INIT(MIA_RANK_GROW), purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                 meta = MIA_LOCK_INIT(MIA_RANK_META), kept = MIA_LOCK_INIT(MIA_RANK_MAPPINGS);
+                 meta = MIA_LOCK_INIT(MIA_RANK_META), mappings = MIA_LOCK_INIT(MIA_RANK_MAPPINGS);
   fake_reset();
   memset(&mia_map_pages, 0, sizeof mia_map_pages);
   memset(&mia_arena_all, 0, sizeof mia_arena_all);
   mia_arena_all.grow = grow;
   mia_arena_all.purge = purge;
   mia_arena_all.meta = meta;
-  mia_arena_all.kept.lock = kept;
+  mia_arena_all.kept.lock = mappings;
 }
 
-/* The page layer keeps spare descriptors of huge pages, which lie in metadata:
- * all of them are in use when one comes that is new. */
+/* The page layer keeps unused descriptors of huge pages, which lie in metadata.  So huge
+ * pages are made until one takes new metadata: then no such descriptor is left. */
 static inline void world_of_pages(void) {
   fake_allow();
   for (int i = 0; i < 1000 && mia_arena_all.meta_at != NULL; i++) {
@@ -40,17 +40,17 @@ static inline void world_of_pages(void) {
 
 static inline void world_of_locals(void) {
   const mia_lock shared = MIA_LOCK_INIT(MIA_RANK_SHARED), threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
-                 pool = MIA_LOCK_INIT(MIA_RANK_ABANDONED);
+                 abandoned = MIA_LOCK_INIT(MIA_RANK_ABANDONED);
   world_of_pages();
   memset(&mia_theap_all, 0, sizeof mia_theap_all);
   mia_theap_all.none.fast_owner = mia_theap_all.ended.fast_owner = MIA_THEAP_EXCHANGING;
   mia_theap_all.shared_lock = shared;
   mia_theap_all.threads = threads;
-  mia_theap_all.abandoned_lock = pool;
+  mia_theap_all.abandoned_lock = abandoned;
   mia_theap_self = &mia_theap_all.none;
 }
 
-/* Bytes that the page map has reserved. */
+/* Returns the bytes that the page map has reserved. */
 static inline size_t world_of_leaves(void) {
   size_t leaves = 0;
   for (size_t i = 0; i < MIA_MAP_ROOT_ENTRIES; i++) {
@@ -60,20 +60,20 @@ static inline size_t world_of_leaves(void) {
   return leaves * sizeof mia_map_pages.first;
 }
 
-/* The page of a block. */
+/* Returns the page of a block. */
 static inline mia_page *page_of(const void *p) {
   mia_page *page = mia_page_of(p);
   if (page == NULL) abort();
   return page;
 }
 
-/* The contract with the OS was kept. */
+/* Fails the test if the contract with the OS was broken. */
 static inline void world_end(void) {
   if (fake.broken != NULL) ck_assert_msg(0, "contract: %s", fake.broken);
 }
 
-/* From here on arenas are RESERVED and committed span by span: as where the
- * system lets nobody have memory that may never be touched. */
+/* From here on arenas are RESERVED and committed span by span, as on a system that does
+ * not overcommit. */
 static inline void world_without_overcommit(void) { fake.live_max = MIA_MIB; }
 
 #endif

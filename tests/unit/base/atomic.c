@@ -1,4 +1,4 @@
-/* Cells: where they lie, what operations return, and that none is lost. */
+/* Tests the alignment of cells, what their operations return, and that none is lost. */
 #include "unit/suite.h"
 
 #include "base/layout.h"
@@ -8,7 +8,7 @@
 
 enum { THREADS = 3, ROUNDS = 100000, RAISES = 1000000 };
 
-/* A char before each asks for the worst that a compiler may do. */
+/* A char before each cell makes the compiler misalign the cell if it ever does. */
 static struct {
   char odd;
   mia_acell cell;
@@ -104,10 +104,10 @@ START_TEST(no_change_of_any_thread_is_lost) {
 }
 END_TEST
 
-/* Message passing: what was written before a release is seen after an acquire. */
+/* What was written before a release is seen after an acquire. */
 static int message;
 static mia_aword flag;
-static void *tell(void *unused) {
+static void *publish(void *unused) {
   (void)unused;
   message = 42;
   mia_aword_set_rel(&flag, 1);
@@ -117,14 +117,14 @@ START_TEST(release_publishes_what_came_before) {
   pthread_t thread;
   message = 0;
   mia_aword_set(&flag, 0);
-  pthread_create(&thread, NULL, tell, NULL);
+  pthread_create(&thread, NULL, publish, NULL);
   while (mia_aword_get_acq(&flag) == 0) {}
   ck_assert_int_eq(message, 42);
   pthread_join(thread, NULL);
 }
 END_TEST
 
-/* Ticks are compared by difference: true up to half of all ticks later. */
+/* Ticks are compared by their difference: a deadline counts as reached for half the range. */
 START_TEST(ticks_are_reached_across_the_wrap) {
   const mia_tick last = (mia_tick)-1, half = (mia_tick)1 << (MIA_CELL_BITS - 1);
   const mia_tick at[] = {1, 1000, half - 1, half, half + 1, last - 5, last};

@@ -1,9 +1,9 @@
-/* Arithmetic on sizes, against its definition. */
+/* Compares the arithmetic on sizes with its definitions. */
 #include "unit/suite.h"
 
 #include "base/bits.h"
 
-START_TEST(powers_of_two_are_told_from_others) {
+START_TEST(powers_of_two_are_recognized) {
   for (size_t n = 0; n < 5000; n++)
     need_at(mia_is_power_of_two(n) == (__builtin_popcountll(n) == 1), n);
   for (unsigned i = 0; i < sizeof(size_t) * CHAR_BIT; i++) {
@@ -73,7 +73,7 @@ END_TEST
 
 SUITE("base/bits") {
   CASE(NULL, NULL);
-  TEST(powers_of_two_are_told_from_others);
+  TEST(powers_of_two_are_recognized);
   TEST(align_up_is_the_next_multiple_and_down_the_last);
   TEST(align_up_wraps_to_zero_at_the_end);
   TEST(high_bit_is_the_binary_logarithm);

@@ -1,4 +1,4 @@
-/* Text into a buffer: never overrun, always ended. */
+/* Tests that text never overruns its buffer and always ends in a zero byte. */
 #include "unit/suite.h"
 
 #include "base/fmt.h"
@@ -11,7 +11,7 @@ START_TEST(a_new_text_is_empty) {
 }
 END_TEST
 
-/* The byte behind the buffer is never written; the text ends within it. */
+/* The bytes behind the buffer are never written; the text ends within it. */
 START_TEST(a_full_text_is_cut_and_ends) {
   for (size_t size = 1; size < 12; size++) {
     char buffer[16];
@@ -43,7 +43,7 @@ START_TEST(numbers_read_as_printf_writes_them) {
 }
 END_TEST
 
-START_TEST(sizes_read_as_a_person_says_them) {
+START_TEST(sizes_have_a_readable_unit) {
   static const struct {
     uintmax_t n;
     const char *text;
@@ -84,6 +84,6 @@ SUITE("base/fmt") {
   TEST(a_new_text_is_empty);
   TEST(a_full_text_is_cut_and_ends);
   TEST(numbers_read_as_printf_writes_them);
-  TEST(sizes_read_as_a_person_says_them);
+  TEST(sizes_have_a_readable_unit);
   TEST(padding_reaches_the_column_or_does_nothing);
 }

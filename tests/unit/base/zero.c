@@ -1,4 +1,4 @@
-/* Whether memory reads as zero: all of what is small, samples of what is large. */
+/* Tests the check for zeroes: of a small range it reads all, of a large one samples. */
 #include "unit/suite.h"
 
 #include "base/zero.h"
@@ -20,7 +20,7 @@ static bool sees(char *p, size_t size, size_t at) {
 }
 
 START_TEST(every_byte_of_a_small_range_is_read) {
-  char *volatile block = malloc(302); /* the compiler would hold other ranges to its size */
+  char *volatile block = malloc(302); /* volatile hides its size from the compiler */
   char *p = block;
   ck_assert_ptr_nonnull(p);
   memset(p, 1, 302);

@@ -1,4 +1,4 @@
-/* Runs of bits, against an array of bools. */
+/* Compares runs of bits with an array of bools. */
 #include "unit/suite.h"
 
 #include "fuzz/bits.h"
@@ -7,7 +7,7 @@
 
 enum { THREADS = 3, ROUNDS = 30000, RANDOM_OPS = 60000 };
 
-/* Every run of the bitmap, those over cell borders among them. */
+/* Tries runs from every bit on, also across the borders of cells. */
 START_TEST(a_run_is_given_and_claimed_exactly) {
   for (size_t first = 0; first < BITS; first++)
     for (size_t count = 1; first + count <= BITS; count += 1 + count / 9) {
@@ -43,7 +43,7 @@ START_TEST(a_claim_takes_all_or_nothing) {
 }
 END_TEST
 
-START_TEST(set_and_clear_say_it_of_a_run_that_may_be_mixed) {
+START_TEST(set_and_clear_work_on_runs_that_are_mixed) {
   mia_map_set(cells, 3, 2 * MIA_CELL_BITS);
   mia_map_set(cells, 1, 4);
   bits_fill(1, 2 * MIA_CELL_BITS + 2, true);
@@ -100,8 +100,8 @@ START_TEST(random_changes_match_the_model) {
 END_TEST
 
 /* ---- threads ----
- * Who has claimed a run writes to bytes that stand for it: two owners of a bit
- * would see each other, and TSan would see them too. */
+ * A thread that has claimed a run writes to bytes that stand for its bits.  Two owners
+ * of a bit would see each other's writes, and TSan would report them. */
 
 static unsigned char owner[BITS_MAX];
 static size_t shared; /* bits that the threads contend for */
@@ -111,7 +111,8 @@ static void *claim_and_give(void *arg) {
   unsigned char me = (unsigned char)(uintptr_t)arg;
   uint64_t random = suite_random(1000u + me);
   pthread_barrier_wait(&together);
-  int rounds = shared == BITS ? ROUNDS : 30 * ROUNDS; /* longer than a turn on a busy core */
+  int rounds = shared == BITS ? ROUNDS
+                              : 30 * ROUNDS; /* longer than a time slice of the scheduler */
   for (int i = 0; i < rounds; i++) {
     size_t count = 1 + random_below(&random, i % 4 == 0 ? MIA_CELL_BITS + 7 : 5);
     size_t step = (size_t)1 << random_below(&random, 3);
@@ -154,7 +155,7 @@ SUITE("map/bitmap") {
   CASE(bits_begin, NULL);
   TEST(a_run_is_given_and_claimed_exactly);
   TEST(a_claim_takes_all_or_nothing);
-  TEST(set_and_clear_say_it_of_a_run_that_may_be_mixed);
+  TEST(set_and_clear_work_on_runs_that_are_mixed);
   TEST(searches_of_nothing_and_at_the_end);
   TEST(find_keeps_alignment_in_every_phase);
   TEST(random_changes_match_the_model);

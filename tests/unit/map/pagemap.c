@@ -1,9 +1,9 @@
-/* From addresses to pages. */
+/* Tests that addresses lead to their pages. */
 #include "fake/world.h"
 
 #include <pthread.h>
 
-/* Addresses are only looked at; nothing need be mapped there. */
+/* The page map does not access these addresses: nothing need be mapped there. */
 static const char *at(uint64_t address) { return (const char *)(uintptr_t)address; }
 
 #define LEAF_SPAN ((uint64_t)1 << (MIA_SLICE_SHIFT + MIA_MAP_LEAF_SHIFT))
@@ -11,7 +11,7 @@ static const char *at(uint64_t address) { return (const char *)(uintptr_t)addres
 
 enum { THREADS = 3, LEAVES = 24 };
 
-/* Stand for pages. */
+/* These stand for pages. */
 static int pages[THREADS];
 
 START_TEST(what_was_never_set_is_not_ours) {
@@ -74,7 +74,7 @@ END_TEST
 
 enum { TAG_BIT = 56, ADDRESS_BITS = 48 };
 
-/* What a bit above the 48th makes of the address of a page. */
+/* Returns what is found if this bit, above the lowest 48, is set in a page's address. */
 static const void *expected(unsigned bit) {
   bool ignored = MIA_ADDRESS_SIGNED || (MIA_ADDRESS_TAGGED && bit >= TAG_BIT);
   return ignored ? &pages[0] : NULL;
@@ -118,7 +118,7 @@ START_TEST(a_page_may_lie_across_leaves) {
 }
 END_TEST
 
-START_TEST(no_leaf_is_an_error_that_passes) {
+START_TEST(a_failure_to_make_a_leaf_is_not_final) {
   ck_assert(mia_map_cover(at(HERE), 1));
   fake_refuse(FAKE_RESERVE_LIVE, 1, 1);
   ck_assert(!mia_map_cover(at(HERE + LEAF_SPAN), 1));
@@ -136,8 +136,7 @@ static void *cover_all(void *page) {
   return NULL;
 }
 
-/* Who loses the race for a leaf gives its own back. */
-/* Where an address has its leaf already, what was prepared goes back. */
+/* If an address has a leaf already, the prepared one is released. */
 START_TEST(what_was_prepared_covers_and_is_used_once) {
   for (int i = 0; i < 2; i++) {
     void *prepared = mia_map_prepare();
@@ -153,6 +152,7 @@ START_TEST(what_was_prepared_covers_and_is_used_once) {
 }
 END_TEST
 
+/* A thread that loses the race for a leaf releases its own. */
 START_TEST(leaves_made_at_once_are_one) {
   pthread_t thread[THREADS];
   for (int i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, cover_all, &pages[i]);
@@ -179,7 +179,7 @@ SUITE("map/pagemap") {
   TEST(an_address_has_48_bits);
   TEST(another_4_gib_need_one_leaf_once);
   TEST(a_page_may_lie_across_leaves);
-  TEST(no_leaf_is_an_error_that_passes);
+  TEST(a_failure_to_make_a_leaf_is_not_final);
   TEST(what_was_prepared_covers_and_is_used_once);
   TEST(leaves_made_at_once_are_one);
 #endif

@@ -1,4 +1,5 @@
-/* Locks exclude; their ranks are kept, which debug builds assert. */
+/* Tests that locks exclude other threads, that debug builds assert the order of ranks,
+ * and what a fork does with locks. */
 #include "unit/suite.h"
 
 #include "os/lock.h"
@@ -37,7 +38,7 @@ END_TEST
 
 static void *fail_to_lock(void *unused) {
   note(!mia_os_try_lock(&high));
-  /* Failing left nothing behind. */
+  /* The failure left no rank behind. */
   mia_os_lock(&same);
   mia_os_lock(&low);
   mia_os_unlock(&low);
@@ -104,7 +105,7 @@ static bool is_free(mia_lock *lock) {
   return free;
 }
 
-START_TEST(both_sides_have_what_a_fork_held) {
+START_TEST(a_fork_releases_its_lock_on_both_sides) {
   pid_t pid = fork_holding(&high);
   bool free = is_free(&high);
   if (pid == 0) _exit(free ? 0 : 1);
@@ -113,7 +114,7 @@ START_TEST(both_sides_have_what_a_fork_held) {
 END_TEST
 
 static pthread_barrier_t barrier;
-static void *have_high(void *unused) {
+static void *hold_high(void *unused) {
   mia_os_lock(&high);
   pthread_barrier_wait(&barrier);
   pthread_barrier_wait(&barrier);
@@ -121,11 +122,11 @@ static void *have_high(void *unused) {
   return unused;
 }
 
-/* It is not given up at once. */
-START_TEST(a_child_frees_what_another_thread_has) {
+/* The fork waits for the lock before it goes on without. */
+START_TEST(a_child_frees_a_lock_of_another_thread) {
   pthread_t thread;
   pthread_barrier_init(&barrier, NULL, 2);
-  pthread_create(&thread, NULL, have_high, NULL);
+  pthread_create(&thread, NULL, hold_high, NULL);
   pthread_barrier_wait(&barrier);
   mia_tick before = mia_os_now();
   pid_t pid = fork_holding(&high);
@@ -140,8 +141,8 @@ START_TEST(a_child_frees_what_another_thread_has) {
 }
 END_TEST
 
-/* Here a signal handler would have interrupted who has it. */
-START_TEST(what_the_thread_has_it_gives_back_itself) {
+/* The fork stands for one in a signal handler that interrupted the code with the lock. */
+START_TEST(interrupted_code_releases_its_lock_itself) {
   mia_os_lock(&low);
   pid_t pid = fork_holding(&low);
   bool free = pthread_mutex_trylock(&low.mutex) == 0;
@@ -159,8 +160,8 @@ static void *take_high(void *unused) {
   return unused;
 }
 
-/* A handler may start a thread in the child before ours runs. */
-START_TEST(who_waits_in_a_child_is_woken) {
+/* Another fork handler may start a thread in the child before our handler runs. */
+START_TEST(a_thread_that_waits_in_a_child_is_woken) {
   mia_os_hold(&high, mia_os_begin_fork());
   pid_t pid = fork();
   pthread_t thread;
@@ -168,7 +169,7 @@ START_TEST(who_waits_in_a_child_is_woken) {
   if (pid == 0) {
     alarm(20);
     pthread_create(&thread, NULL, take_high, NULL);
-    usleep(100000); /* it waits by now; if it does not, this cannot fail */
+    usleep(100000); /* the thread waits by now; if it does not, the test still passes */
   }
   bool waits = counter == 0;
   need(mia_os_end_fork());
@@ -181,11 +182,11 @@ START_TEST(who_waits_in_a_child_is_woken) {
 }
 END_TEST
 
-START_TEST(what_a_fork_holds_is_taken_for_nothing) {
+START_TEST(taking_a_lock_that_a_fork_holds_does_nothing) {
   mia_os_hold(&high, mia_os_begin_fork());
   mia_os_lock(&high);
   need(mia_os_try_lock(&high));
-  mia_os_lock(&same); /* of the same rank, but that is nothing to a fork */
+  mia_os_lock(&same); /* has the same rank, but a lock held for a fork has none */
   mia_os_unlock(&same);
   mia_os_unlock(&high);
   mia_os_unlock(&high);
@@ -206,11 +207,11 @@ SUITE("os/lock") {
   TEST(try_lock_does_not_wait);
   TEST(descending_ranks_nest);
   TIMEOUT(60);
-  TEST(both_sides_have_what_a_fork_held);
-  TEST(a_child_frees_what_another_thread_has);
-  TEST(what_the_thread_has_it_gives_back_itself);
-  TEST(who_waits_in_a_child_is_woken);
-  TEST(what_a_fork_holds_is_taken_for_nothing);
+  TEST(a_fork_releases_its_lock_on_both_sides);
+  TEST(a_child_frees_a_lock_of_another_thread);
+  TEST(interrupted_code_releases_its_lock_itself);
+  TEST(a_thread_that_waits_in_a_child_is_woken);
+  TEST(taking_a_lock_that_a_fork_holds_does_nothing);
   DIES_IN_DEBUG(ascending_ranks_are_fatal, SIGABRT);
   DIES_IN_DEBUG(equal_ranks_are_fatal, SIGABRT);
   DIES_IN_DEBUG(ascending_by_trying_is_fatal, SIGABRT);

@@ -1,4 +1,4 @@
-/* The contract of os/os.h, as the real system keeps it. */
+/* Tests that the real system keeps the contract of os/os.h. */
 #include "unit/suite.h"
 
 #include "base/bits.h"
@@ -23,7 +23,7 @@ static void end(void) {
   close(probe[1]);
 }
 
-/* The kernel says EFAULT where we would get a SIGSEGV. */
+/* write returns EFAULT where a load would raise SIGSEGV. */
 static bool readable(const void *p) {
   char c;
   return write(probe[1], p, 1) == 1 && read(probe[0], &c, 1) == 1;
@@ -89,8 +89,8 @@ START_TEST(purged_reads_as_zero_and_neighbours_stay) {
 }
 END_TEST
 
-/* Few systems have some; what is had is of the size that was asked for. */
-START_TEST(large_os_pages_are_had_or_refused) {
+/* Few systems have any. */
+START_TEST(large_os_pages_are_given_or_refused) {
   ck_assert_ptr_null(mia_os_reserve_huge(NULL, 0, MIA_OS_LARGE_PAGE, -1));
   char *p = mia_os_reserve_huge(NULL, 2 * MIA_OS_LARGE_PAGE, MIA_OS_LARGE_PAGE, _i - 1);
   if (p == NULL) return;
@@ -101,11 +101,11 @@ START_TEST(large_os_pages_are_had_or_refused) {
 }
 END_TEST
 
-START_TEST(errors_are_told) {
+START_TEST(errors_are_reported) {
   char *p = mia_os_reserve(os_page, true);
   ck_assert(!mia_os_release(p + 1, os_page));
   ck_assert(!mia_os_purge(p + 1, os_page));
-  /* not p + 1: musl makes an address of the page's start of it */
+  /* not p + 1, which musl rounds down to the start of the page */
   ck_assert(!mia_os_commit((void *)mia_align_down(UINTPTR_MAX, os_page), 4 * os_page));
   ck_assert(mia_os_release(p, os_page));
   ck_assert_ptr_null(mia_os_reserve(mia_align_down(SIZE_MAX, os_page), true));
@@ -152,7 +152,7 @@ START_TEST(move_takes_content_along) {
     char *p = mia_os_reserve_aligned(size, os_page);
     memset(p, 6, size);
     char *to = mia_os_move(p, size, wanted);
-    if (to == NULL) { /* a platform that cannot */
+    if (to == NULL) { /* the platform cannot do so */
       ck_assert(all_are(p, size, 6));
       continue;
     }
@@ -174,7 +174,7 @@ START_TEST(detached_memory_is_a_mapping_and_leaves_zeroes) {
   char *to = mia_os_detach(part, size);
   if (to != NULL) {
     ck_assert(all_are(to, size, 4) && all_are(part, size, 0));
-    ck_assert(readable(part) && readable(part + size - 1)); /* the kernel says so too */
+    ck_assert(readable(part) && readable(part + size - 1)); /* to the kernel too */
     memset(part, 5, size);
     ck_assert(all_are(to, size, 4));
     to = mia_os_move(to, size, 2 * size);
@@ -183,7 +183,7 @@ START_TEST(detached_memory_is_a_mapping_and_leaves_zeroes) {
     ck_assert(!mia_os_can_detach() || (mia_os_purge(part, size) && all_are(part, size, 0)));
     memset(part, 4, size);
   }
-  ck_assert(all_are(p, 16 * os_page, 4)); /* of a platform that cannot, too */
+  ck_assert(all_are(p, 16 * os_page, 4)); /* also if the platform cannot detach */
   ck_assert(mia_os_release(p, 16 * os_page));
   ck_assert(mia_os_detach(p, size) == NULL); /* gone */
 }
@@ -251,7 +251,7 @@ START_TEST(usage_is_plausible) {
 }
 END_TEST
 
-START_TEST(nobody_gave_us_rights) { ck_assert(!mia_os_privileged()); }
+START_TEST(a_test_has_no_rights_of_its_own) { ck_assert(!mia_os_privileged()); }
 END_TEST
 
 /* ---- the end of a thread ---- */
@@ -327,8 +327,8 @@ SUITE("os/unix") {
   TEST(reserved_space_is_out_of_reach_until_committed);
   TEST(released_is_gone_in_parts_too);
   TEST(purged_reads_as_zero_and_neighbours_stay);
-  LOOP(large_os_pages_are_had_or_refused, 0, 3);
-  TEST(errors_are_told);
+  LOOP(large_os_pages_are_given_or_refused, 0, 3);
+  TEST(errors_are_reported);
   TEST(aligned_reservations_are_aligned_and_trimmed);
   TEST(resize_keeps_content_and_zeroes_the_tail);
   TEST(move_takes_content_along);
@@ -338,7 +338,7 @@ SUITE("os/unix") {
   TEST(writing_to_nobody_is_harmless);
   TEST(the_copy_of_stderr_is_high_and_not_inherited);
   TEST(usage_is_plausible);
-  TEST(nobody_gave_us_rights);
+  TEST(a_test_has_no_rights_of_its_own);
   TEST(the_hook_gets_the_last_value_at_a_threads_end);
   TEST(a_hook_without_value_is_not_called);
   TEST(the_hook_can_be_armed_from_within);
