@@ -1,9 +1,9 @@
-/* budget.h -- how much of giving back one call may do.
+/* budget.h -- how much memory one call may give back to the OS.
  *
- * What a program waits for when it frees a block must not grow with what the process
- * has to give back.  So each look at what is due has a budget, and the next look goes on
- * where this one stopped.  A budget is counted in bytes given back to the OS; what else
- * takes time is counted as the bytes that would take as long. */
+ * The time that a program waits when it frees a block must not grow with the amount of
+ * memory that the process has to give back.  So each tick has a budget, and the next tick
+ * continues where this one stopped.  A budget is counted in bytes given back to the OS.
+ * Other work is counted as the number of bytes that would take as long. */
 #ifndef MIA_ARENA_BUDGET_H
 #define MIA_ARENA_BUDGET_H
 
@@ -16,8 +16,8 @@ typedef struct mia_budget {
 #define MIA_BUDGET_ALL \
   { .left = SIZE_MAX }
 
-/* What takes as long: to look at a region's bits; to look at a page's descriptor; to
- * go through the blocks of a page. */
+/* What other work counts as: reading the bits of a region, reading a page's descriptor,
+ * and visiting the blocks of a page. */
 #define MIA_BUDGET_REGION ((size_t)4 * 1024)
 #define MIA_BUDGET_PAGE ((size_t)1024)
 #define MIA_BUDGET_BLOCKS MIA_SLICE_SIZE

@@ -1,15 +1,15 @@
-/* dirt.h -- what memory of an arena may be said to read as zero.
+/* dirty.h -- which memory of an arena reads as zero.
  *
- * All changes of the bits `dirty' are here, but for those of an arena that is new.
- * Of a slice in use the bit does not tell all: the program writes without a word to
- * us.  What it may have written is known to who holds the span, as a number of bytes
- * from its start, and told when the span is given back (mia_arena_give).  So:
- *   D1  a slice that was written becomes dirty when it is given back, or when what is
- *       in it is no longer part of what its holder will say was written;
- *   D2  a slice becomes clean only as a whole, by who holds it, when the OS or the
- *       arena's own function has taken all that was in it;
- *   D3  a span is zero if none of its slices is dirty once all are committed.
- * Debug builds look at what is said to be zero wherever it is said. */
+ * All changes of `dirty' bits are here, except those of a new arena.  The bit of a slice
+ * in use is incomplete, since the program writes to its blocks directly.  The holder of a
+ * span keeps the number of bytes, from the start of the span, that may have been written,
+ * and reports it when it gives the span back (mia_arena_give).  So:
+ *   D1  a slice that was written becomes dirty when it is given back, or when its holder
+ *       will no longer report its content as written;
+ *   D2  a slice becomes clean only as a whole, by its holder, once the OS or the arena's
+ *       own function has taken all of its content;
+ *   D3  a span reads as zero if none of its slices is dirty once all are committed.
+ * Debug builds check that memory is zero wherever it is reported as zero. */
 #ifndef MIA_ARENA_DIRTY_H
 #define MIA_ARENA_DIRTY_H
 
@@ -17,19 +17,20 @@
 #include "base/peak.h"
 #include "map/bitmap.h"
 
-/* How many of some slices are dirty. */
+/* Returns how many of `slices' slices are dirty. */
 mia_inline size_t mia_arena_count_dirty(const mia_arena *arena, size_t first, size_t slices) {
   return mia_map_count(arena->dirty, first, slices);
 }
 
-/* The first bytes of some slices may have been written. */
+/* Notes that the first `size' bytes, from slice `first' on, may have been written. */
 mia_inline void mia_arena_mark_dirty(mia_arena *arena, size_t first, size_t size) {
   mia_map_set(arena->dirty, first, mia_slices_of(size));
   mia_aword_raise(&arena->top, first + mia_slices_of(size));
 }
 
-/* The first bytes of some slices were taken and read as zero.  Of the last slice that
- * may have been a part: what is behind it stays, and its holder will not speak of it. */
+/* Notes that the first `size' bytes, from slice `first' on, were purged or moved and read
+ * as zero.  If they end within a slice, the rest of that slice keeps its content, which
+ * its holder will not report: so the slice is marked dirty. */
 mia_inline void mia_arena_mark_clean(mia_arena *arena, size_t first, size_t size) {
   size_t whole = size >> MIA_SLICE_SHIFT;
   mia_map_clear(arena->dirty, first, whole);

@@ -1,4 +1,4 @@
-/* huge.c -- blocks too large for an arena: each its own mapping. */
+/* huge.c -- blocks too large for an arena: each has a mapping of its own. */
 #include "base/prelude.h"
 
 #include "arena/arena.h"
@@ -9,7 +9,7 @@
 #include "map/pagemap.h"
 #include "os/os.h"
 
-/* Counted last and uncounted first: part of what is in use. */
+/* `huge' is a part of `used': so it is added to last and subtracted from first. */
 static bool count_used(size_t size) {
   mia_arena_fit_cached(size);
   if (!mia_arena_count_used(size)) return false;
@@ -22,39 +22,40 @@ static void count_unused(size_t size) {
   mia_arena_count_unused(size);
 }
 
-/* What was counted was had, and is so much more address space. */
-static void count_had(size_t more) {
+/* To be called once the memory that was counted is mapped, and takes `more' bytes more of
+ * address space. */
+static void count_mapped(size_t more) {
   mia_aword_add(&mia_arena_all.reserved, more);
   mia_arena_note_peak();
 }
 
-static void *map(const mia_huge *wanted) {
+static void *map_new(const mia_huge *wanted) {
   char *p = mia_os_reserve_aligned(wanted->size, wanted->align);
   if (p == NULL || mia_map_cover(p + wanted->lead, 1)) return p;
   (void)mia_os_release(p, wanted->size);
   return NULL;
 }
 
-/* Once it has moved there is no way back: what its new place may need in the page
- * map is had before. */
-static void *move(char *start, size_t size, size_t lead, size_t wanted) {
+/* A move cannot be undone.  So the leaf of the page map that the new address may need is
+ * allocated first. */
+static void *move(char *start, size_t size, size_t padding, size_t wanted) {
   void *prepared = mia_map_prepare();
   if (prepared == NULL) return NULL;
   char *to = mia_os_move(start, size, wanted);
-  mia_map_cover_prepared((to != NULL ? to : start) + lead, prepared);
+  mia_map_cover_prepared((to != NULL ? to : start) + padding, prepared);
   return to;
 }
 
-/* A mapping that was kept at another size; NULL: it is as it was. */
-static void *fit(const mia_mapping *m, const mia_huge *wanted) {
+/* Resizes a mapping from the cache and returns its start.  NULL: it is unchanged. */
+static void *resize_cached(const mia_mapping *m, const mia_huge *wanted) {
   if (m->size == wanted->size || mia_os_resize(m->start, m->size, wanted->size)) return m->start;
   return m->size < wanted->size ? move(m->start, m->size, wanted->lead, wanted->size) : NULL;
 }
 
-/* One that was kept, made as large as is wanted. */
-static bool take_kept(const mia_huge *wanted, mia_mapping *m) {
+/* Takes a mapping from the cache and makes it as large as is wanted. */
+static bool take_cached(const mia_huge *wanted, mia_mapping *m) {
   if (!mia_arena_take_cached(wanted->size, wanted->align, m)) return false;
-  char *p = fit(m, wanted);
+  char *p = resize_cached(m, wanted);
   if (p != NULL) {
     mia_aword_add(&mia_arena_all.reserved, wanted->size - m->size);
     m->start = p;
@@ -65,18 +66,19 @@ static bool take_kept(const mia_huge *wanted, mia_mapping *m) {
   return false;
 }
 
-/* Where the kernel's zeroes are wanted they are had by mapping anew: what is not used
- * of them costs nothing.  What would have served else is not kept beside it. */
-static void drop_kept(size_t size) {
+/* A block that must read as zero gets a new mapping, since OS pages of it that are never
+ * used then cost nothing.  The cached mapping that would have served otherwise is unmapped,
+ * so that the process does not hold both. */
+static void unmap_cached(size_t size) {
   mia_mapping m;
   if (mia_arena_take_cached(size, 1, &m)) (void)mia_arena_unmap(&m);
 }
 
 static void *take_new(const mia_huge *wanted) {
   if (!count_used(wanted->size)) return NULL;
-  void *p = map(wanted);
+  void *p = map_new(wanted);
   if (p != NULL)
-    count_had(wanted->size);
+    count_mapped(wanted->size);
   else
     count_unused(wanted->size);
   mia_assert(p == NULL || mia_base_is_zero(p, wanted->size));
@@ -87,16 +89,16 @@ void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
   mia_mapping m;
   *zero = true;
   if (wanted->clean) {
-    drop_kept(wanted->size);
+    unmap_cached(wanted->size);
     return take_new(wanted);
   }
-  if (!take_kept(wanted, &m)) {
+  if (!take_cached(wanted, &m)) {
     mia_arena_miss_cached(wanted->size);
     return take_new(wanted);
   }
   *zero = false;
   if (count_used(wanted->size)) {
-    count_had(0);
+    count_mapped(0);
     return m.start;
   }
   (void)mia_arena_unmap(&m);
@@ -117,58 +119,59 @@ bool mia_arena_huge_give(void *start, size_t size, bool keep) {
   return false;
 }
 
-/* What grows is filled as it grows, so that large OS pages hold no more than what is
- * used, and spare most page faults.  The kernel puts them where they are within the
- * mapping as a whole. */
-static void back_well(void *start, size_t size) {
+/* A block that grows is filled as it grows.  So large OS pages of it hold little that is
+ * not used, and save most page faults.  The advice is for the whole mapping, within which
+ * the kernel chooses where large pages lie. */
+static void advise_large_pages(void *start, size_t size) {
   if (size >= MIA_ARENA_LARGE_PAGES_MIN) mia_os_large_pages(start, size);
 }
 
-void *mia_arena_huge_resize(void *start, size_t size, size_t lead, size_t wanted, bool may_move) {
+void *mia_arena_huge_resize(void *start, size_t size, size_t padding, size_t wanted,
+                            bool may_move) {
   size_t more = wanted > size ? wanted - size : 0;
   if (!count_used(more)) return NULL;
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
-  if (p == NULL && may_move && more > 0) p = move(start, size, lead, wanted);
+  if (p == NULL && may_move && more > 0) p = move(start, size, padding, wanted);
   if (p == NULL) {
     count_unused(more);
     return NULL;
   }
   count_unused(size + more - wanted);
-  count_had(wanted - size);
-  if (more > 0) back_well(p, wanted);
+  count_mapped(wanted - size);
+  if (more > 0) advise_large_pages(p, wanted);
   return p;
 }
 
-enum { CANNOT = 1, CAN };
+enum { CANNOT = 1, CAN }; /* 0: not known yet */
 
 static bool can_detach(void) {
-  uintptr_t known = mia_aword_get(&mia_arena_all.detach);
+  uintptr_t known = mia_aword_get(&mia_arena_all.can_detach);
   if (known == 0) {
     known = mia_os_can_detach() ? CAN : CANNOT;
-    mia_aword_set(&mia_arena_all.detach, known);
+    mia_aword_set(&mia_arena_all.can_detach, known);
   }
   return known == CAN;
 }
 
-/* As for a move. */
-static char *detach(char *span, size_t size, size_t lead) {
+/* Prepares the page map before, for the reason given at move(). */
+static char *detach(char *span, size_t size, size_t padding) {
   void *prepared = mia_map_prepare();
   if (prepared == NULL) return NULL;
   char *to = mia_os_detach(span, size);
-  mia_map_cover_prepared((to != NULL ? to : span) + lead, prepared);
+  mia_map_cover_prepared((to != NULL ? to : span) + padding, prepared);
   return to;
 }
 
-/* Only of arenas that are nobody else's. */
-void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t lead) {
+/* Refuses arenas whose memory is external, pinned, or committed by the program. */
+void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t padding) {
   if (arena->external || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
   if (!count_used(size)) return NULL;
-  void *p = detach(span, size, lead);
+  void *p = detach(span, size, padding);
   if (p == NULL) {
     count_unused(size);
     return NULL;
   }
-  count_had(size);
+  count_mapped(size);
   mia_arena_mark_clean(arena, mia_arena_slice_of(arena, span), size);
   mia_assert(mia_base_is_zero(span, size));
   return p;

@@ -1,4 +1,4 @@
-/* kept.c -- mappings of huge blocks that were freed, kept for the next ones. */
+/* mapping_cache.c -- mappings of huge blocks that were freed, for reuse by later ones. */
 #include "base/prelude.h"
 
 #include "arena/arena.h"
@@ -8,40 +8,40 @@
 
 #include <string.h>
 
-/* Less is mapped again as fast. */
+/* A smaller block is mapped anew as fast. */
 #define SIZE_MIN MIA_MIB
 
-/* How much larger, or smaller, one may be than what is wanted: what is cut off has
- * to be faulted in again. */
+/* A mapping serves a request if it is at most a quarter larger, or smaller but at least half
+ * as large.  The part of a larger one that is cut off has to be faulted in again later. */
 enum { LARGER_PART = 4, SMALLER_PART = 2 };
 
-/* How much is unmapped for a block that is made or grows: so many times as much as it
- * takes, and a little. */
+/* Unmapping for a huge block that is made or grows stops after so many times the bytes that
+ * it takes, plus FIT_LEAST. */
 enum { FIT_PART = 2 };
 #define FIT_LEAST (2 * MIA_MIB)
 
-static mia_arena_mapping_cache *const kept = &mia_arena_all.kept;
+static mia_arena_mapping_cache *const cache = &mia_arena_all.kept;
 
-static void count_in(const mia_mapping *m) {
+static void count_cached(const mia_mapping *m) {
   if (m->purged) return;
-  mia_aword_add(&kept->bytes, m->size);
+  mia_aword_add(&cache->bytes, m->size);
   mia_aword_add(&mia_arena_all.idle, m->size);
 }
 
-static void count_out(const mia_mapping *m) {
+static void uncount_cached(const mia_mapping *m) {
   if (m->purged) return;
-  mia_aword_sub(&kept->bytes, m->size);
+  mia_aword_sub(&cache->bytes, m->size);
   mia_aword_sub(&mia_arena_all.idle, m->size);
 }
 
 /* ---- the array, [lock] ---- */
 
-/* The first one of at least so many bytes; count: there is none. */
-static size_t first_of(size_t size) {
-  size_t low = 0, high = kept->count;
+/* Returns the index of the first mapping of at least `size' bytes, or `count'. */
+static size_t first_at_least(size_t size) {
+  size_t low = 0, high = cache->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    if (kept->at[middle].size < size)
+    if (cache->at[middle].size < size)
       low = middle + 1;
     else
       high = middle;
@@ -50,79 +50,81 @@ static size_t first_of(size_t size) {
 }
 
 static void insert(const mia_mapping *m) {
-  size_t i = first_of(m->size);
-  memmove(&kept->at[i + 1], &kept->at[i], (kept->count - i) * sizeof *m);
-  kept->at[i] = *m;
-  kept->count++;
-  count_in(m);
+  size_t i = first_at_least(m->size);
+  memmove(&cache->at[i + 1], &cache->at[i], (cache->count - i) * sizeof *m);
+  cache->at[i] = *m;
+  cache->count++;
+  count_cached(m);
 }
 
-static void take_out(size_t i, mia_mapping *m) {
-  *m = kept->at[i];
-  kept->count--;
-  memmove(&kept->at[i], &kept->at[i + 1], (kept->count - i) * sizeof *m);
-  count_out(m);
+static void remove_at(size_t i, mia_mapping *m) {
+  *m = cache->at[i];
+  cache->count--;
+  memmove(&cache->at[i], &cache->at[i + 1], (cache->count - i) * sizeof *m);
+  uncount_cached(m);
 }
 
-/* What grows may have to move, and is then aligned to an OS page. */
-static size_t best_for(size_t size, size_t align) {
-  size_t above = first_of(size);
-  for (size_t i = above; i < kept->count && kept->at[i].size - size <= size / LARGER_PART; i++)
-    if (!kept->at[i].stuck && mia_is_aligned(kept->at[i].start, align)) return i;
-  if (align > mia_os_page_size()) return kept->count;
-  for (size_t i = above; i-- > 0 && kept->at[i].size >= size / SMALLER_PART;)
-    if (!kept->at[i].stuck) return i;
-  return kept->count;
+/* Returns the index of the mapping that fits best, or `count'.  A smaller one may have to
+ * move to grow, and is then aligned to an OS page only. */
+static size_t best_fit(size_t size, size_t align) {
+  size_t above = first_at_least(size);
+  for (size_t i = above; i < cache->count && cache->at[i].size - size <= size / LARGER_PART; i++)
+    if (!cache->at[i].stuck && mia_is_aligned(cache->at[i].start, align)) return i;
+  if (align > mia_os_page_size()) return cache->count;
+  for (size_t i = above; i-- > 0 && cache->at[i].size >= size / SMALLER_PART;)
+    if (!cache->at[i].stuck) return i;
+  return cache->count;
 }
 
-/* Of those that can go. */
+/* Returns the index of the oldest mapping that is not stuck, or `count'. */
 static size_t oldest(void) {
-  size_t found = kept->count;
-  for (size_t i = 0; i < kept->count; i++)
-    if (!kept->at[i].stuck && (found == kept->count || kept->at[i].turn < kept->at[found].turn))
+  size_t found = cache->count;
+  for (size_t i = 0; i < cache->count; i++)
+    if (!cache->at[i].stuck && (found == cache->count || cache->at[i].turn < cache->at[found].turn))
       found = i;
   return found;
 }
 
+/* Returns the index of the first aged mapping, or `count'. */
 static size_t first_aged(void) {
   size_t i = 0;
-  while (i < kept->count && !kept->at[i].aged) i++;
+  while (i < cache->count && !cache->at[i].aged) i++;
   return i;
 }
 
-/* ---- keeping and taking ---- */
+/* ---- putting and taking ---- */
 
 static bool put(const mia_mapping *m) {
-  mia_os_lock(&kept->lock);
-  bool room = kept->count < MIA_MAPPING_CACHE_MAX;
+  mia_os_lock(&cache->lock);
+  bool room = cache->count < MIA_MAPPING_CACHE_MAX;
   if (room) {
     mia_mapping last = *m;
-    last.turn = ++kept->turn;
+    last.turn = ++cache->turn;
     insert(&last);
   }
-  mia_os_unlock(&kept->lock);
+  mia_os_unlock(&cache->lock);
   return room;
 }
 
 bool mia_arena_cache_mapping(void *start, size_t size) {
   bool too_much = mia_aword_get(&mia_arena_all.excess.unfinished) != 0;
-  return size >= SIZE_MIN && mia_aword_get(&kept->wanted) != 0 && !too_much &&
+  return size >= SIZE_MIN && mia_aword_get(&cache->wanted) != 0 && !too_much &&
          put(&(mia_mapping){.start = start, .size = size});
 }
 
 bool mia_arena_take_cached(size_t size, size_t align, mia_mapping *taken) {
-  mia_os_lock(&kept->lock);
-  size_t i = best_for(size, align);
-  bool found = i < kept->count;
-  if (found) take_out(i, taken);
-  mia_os_unlock(&kept->lock);
+  mia_os_lock(&cache->lock);
+  size_t i = best_fit(size, align);
+  bool found = i < cache->count;
+  if (found) remove_at(i, taken);
+  mia_os_unlock(&cache->lock);
   return found;
 }
 
-/* ---- dropping ---- */
+/* ---- unmapping ---- */
 
-/* What the kernel does not let go waits for the purger; what cannot wait is address
- * space that costs nothing. */
+/* If the kernel cannot unmap the mapping, it is purged and goes back into the cache, where
+ * the purger tries again.  If the cache is full, address space is lost, which costs nothing. */
 size_t mia_arena_unmap(mia_mapping *m) {
   size_t size = m->purged ? 0 : m->size;
   if (mia_os_release(m->start, m->size)) {
@@ -139,16 +141,17 @@ size_t mia_arena_unmap(mia_mapping *m) {
 }
 
 static bool take_one(size_t (*choose)(void), mia_mapping *m) {
-  mia_os_lock(&kept->lock);
+  mia_os_lock(&cache->lock);
   size_t i = choose();
-  bool found = i < kept->count;
-  if (found) take_out(i, m);
-  mia_os_unlock(&kept->lock);
+  bool found = i < cache->count;
+  if (found) remove_at(i, m);
+  mia_os_unlock(&cache->lock);
   return found;
 }
 
-/* Unmaps one, or its end where it is larger than the budget: what is left waits. */
-static size_t drop_within(mia_mapping *m, mia_budget *budget) {
+/* Unmaps a mapping, or only its end if it is larger than the budget: the rest goes back
+ * into the cache. */
+static size_t unmap_within(mia_mapping *m, mia_budget *budget) {
   size_t size = m->size, page = mia_os_page_size();
   size_t part = mia_align_up(budget->left < size ? budget->left + 1 : size, page);
   mia_budget_spend(budget, size);
@@ -161,59 +164,63 @@ static size_t drop_within(mia_mapping *m, mia_budget *budget) {
   return part;
 }
 
-static size_t drop_down_to(const mia_aword *counted, size_t rest, mia_budget *budget) {
+/* Unmaps mappings, the oldest first, until `counted' is at most `rest'. */
+static size_t unmap_down_to(const mia_aword *counted, size_t rest, mia_budget *budget) {
   mia_mapping m;
-  size_t gone = 0;
-  while (mia_aword_get(&kept->bytes) > 0 && mia_aword_get(counted) > rest &&
+  size_t freed = 0;
+  while (mia_aword_get(&cache->bytes) > 0 && mia_aword_get(counted) > rest &&
          !mia_budget_is_spent(budget) && take_one(oldest, &m)) {
     mia_budget_spend(budget, m.size);
-    gone += mia_arena_unmap(&m);
+    freed += mia_arena_unmap(&m);
   }
-  return gone;
+  return freed;
 }
 
 size_t mia_arena_flush_cached(size_t rest, mia_budget *budget) {
-  return drop_down_to(&mia_arena_all.idle, rest, budget);
+  return unmap_down_to(&mia_arena_all.idle, rest, budget);
 }
 
 void mia_arena_fit_cached(size_t more) {
-  if (mia_aword_get(&kept->bytes) == 0) return;
+  if (mia_aword_get(&cache->bytes) == 0) return;
   size_t peak = mia_aword_get(&mia_arena_all.used_peak);
   size_t used = mia_aword_get(&mia_arena_all.used) + more;
   mia_budget budget = {.left = FIT_PART * more + FIT_LEAST};
-  (void)drop_down_to(&kept->bytes, used < peak ? peak - used : 0, &budget);
+  (void)unmap_down_to(&cache->bytes, used < peak ? peak - used : 0, &budget);
 }
 
 void mia_arena_miss_cached(size_t size) {
-  uintptr_t lost = mia_aword_get(&kept->lost);
-  while (lost > 0 && !mia_aword_cas(&kept->lost, &lost, lost > size ? lost - size : 0)) {}
+  uintptr_t missing = mia_aword_get(&cache->missing);
+  while (missing > 0 &&
+         !mia_aword_cas(&cache->missing, &missing, missing > size ? missing - size : 0)) {}
 }
 
-/* What is put again meanwhile is not aged, but for what is left of one that is. */
-static size_t drop_aged(mia_budget *budget) {
+/* The loop ends: mappings that are put into the cache meanwhile are not aged, except the rest
+ * of one that was cut, and then the budget is spent. */
+static size_t unmap_aged(mia_budget *budget) {
   mia_mapping m;
-  size_t gone = 0;
-  while (!mia_budget_is_spent(budget) && take_one(first_aged, &m)) gone += drop_within(&m, budget);
-  return gone;
+  size_t freed = 0;
+  while (!mia_budget_is_spent(budget) && take_one(first_aged, &m))
+    freed += unmap_within(&m, budget);
+  return freed;
 }
 
-static void age(void) {
-  mia_os_lock(&kept->lock);
-  for (size_t i = 0; i < kept->count; i++) kept->at[i].aged = true;
-  mia_os_unlock(&kept->lock);
+static void age_all(void) {
+  mia_os_lock(&cache->lock);
+  for (size_t i = 0; i < cache->count; i++) cache->at[i].aged = true;
+  mia_os_unlock(&cache->lock);
 }
 
 void mia_arena_age_cached(bool is_time, mia_budget *budget) {
-  if (is_time) mia_aword_set(&kept->due, 1);
-  if (mia_aword_get(&kept->due) == 0) return;
-  (void)drop_aged(budget);
+  if (is_time) mia_aword_set(&cache->due, 1);
+  if (mia_aword_get(&cache->due) == 0) return;
+  (void)unmap_aged(budget);
   if (mia_budget_is_spent(budget)) return;
-  mia_aword_set(&kept->due, 0);
-  age();
+  mia_aword_set(&cache->due, 0);
+  age_all();
 }
 
 size_t mia_arena_flush_all_cached(void) {
   mia_budget budget = MIA_BUDGET_ALL;
-  age();
-  return drop_aged(&budget);
+  age_all();
+  return unmap_aged(&budget);
 }

@@ -1,4 +1,4 @@
-/* meta.c -- memory for our own structures outside arena heads. */
+/* meta.c -- memory for mialloc's own structures outside arena heads. */
 #include "base/prelude.h"
 
 #include "arena/arena.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static bool refill(void) {
+static bool take_slice(void) {
   mia_span span;
   if (!mia_arena_take(1, MIA_SLICE_SIZE, &span)) return false;
   mia_arena_all.meta_at = span.start;
@@ -17,8 +17,8 @@ static bool refill(void) {
   return true;
 }
 
-/* More than a slice has slices of its own. */
-static void *take_whole(size_t size) {
+/* A structure larger than a slice gets a span of its own. */
+static void *take_span(size_t size) {
   mia_span span;
   size_t slices = mia_slices_of(size);
   if (slices > MIA_SPAN_MAX_SLICES || !mia_arena_take(slices, MIA_SLICE_SIZE, &span)) return NULL;
@@ -26,12 +26,12 @@ static void *take_whole(size_t size) {
 }
 
 void *mia_arena_meta(size_t size) {
-  if (size > MIA_SLICE_SIZE) return size <= MIA_SIZE_MAX ? take_whole(size) : NULL;
+  if (size > MIA_SLICE_SIZE) return size <= MIA_SIZE_MAX ? take_span(size) : NULL;
   size = mia_align_up(size, MIA_DESCRIPTOR_SIZE);
   char *p = NULL;
   mia_os_lock(&mia_arena_all.meta);
   size_t room = (size_t)(mia_arena_all.meta_end - mia_arena_all.meta_at);
-  if (room >= size || refill()) {
+  if (room >= size || take_slice()) {
     p = mia_arena_all.meta_at;
     mia_arena_all.meta_at += size;
     if (!mia_arena_all.meta_zero) memset(p, 0, size);

@@ -1,11 +1,12 @@
-/* meta.h -- memory for our own structures outside arena heads. */
+/* meta.h -- memory for mialloc's own structures outside arena heads. */
 #ifndef MIA_ARENA_META_H
 #define MIA_ARENA_META_H
 
 #include "base/prelude.h"
 
-/* Zeroed memory, aligned to a descriptor; NULL when there is none, and for more than
- * the largest span.  It is never given back: its users keep their own lists of spares. */
+/* Returns zeroed memory, aligned to the size of a descriptor.  NULL: out of memory, or more
+ * than the largest span.  It is never given back: its users keep lists of their unused
+ * structures. */
 void *mia_arena_meta(size_t size);
 
 #endif

@@ -8,20 +8,22 @@
 #include "map/bitmap.h"
 #include "os/os.h"
 
-/* A deadline is never 0. */
-static mia_tick after(mia_tick now, mia_tick ms) {
+/* Returns the tick `ms' after `now'; never 0, which means that no deadline is set. */
+static mia_tick deadline(mia_tick now, mia_tick ms) {
   mia_tick then = now + ms;
   return then != 0 ? then : 1;
 }
 
+/* Purges memory by the OS, or by the arena's own function. */
 static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
   bool zero;
   if (arena->commit == NULL) return mia_os_purge(start, size);
   return arena->commit(false, start, size, &zero, arena->commit_arg);
 }
 
-/* Slices may have become clean since they were seen: somebody took them, and had what
- * was in them moved to elsewhere. */
+/* Purges slices if all of them are still free.  Returns the bytes purged.  Some of the
+ * slices may have become clean since the caller looked: another thread took them and moved
+ * their content elsewhere (mia_arena_huge_detach).  So dirty ones are counted again. */
 static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
   if (!mia_arena_claim(arena, first, slices)) return 0;
   size_t size = slices << MIA_SLICE_SHIFT, idle = mia_arena_count_dirty(arena, first, slices)
@@ -37,8 +39,8 @@ static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
   return purged ? size : 0;
 }
 
-/* Purges runs of the bits `cold' of one cell, as far as the budget goes, and takes off
- * those that it has been to. */
+/* Purges the slices of one cell whose bits are set in `cold', run by run within the budget,
+ * and clears the bits of the runs that were tried.  Returns the bytes purged. */
 static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits *cold, mia_budget *budget) {
   size_t purged = 0;
   while (*cold != 0 && !mia_budget_is_spent(budget)) {
@@ -57,9 +59,9 @@ static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits *cold, mia_budg
   return purged;
 }
 
-/* A process that locks what it has mapped (mlockall) has slices backed that nobody
- * wrote to.  They are found once all the same, and whenever a program asks (`again'). */
-static void sweep(mia_arena *arena, bool again) {
+/* If the process has locked its memory (mlockall), slices that were never written to are
+ * backed.  Purges such slices of an arena once, and again when the program asks (`again'). */
+static void purge_locked(mia_arena *arena, bool again) {
   mia_budget budget = MIA_BUDGET_ALL;
   if (arena->slices == 0 || arena->commit != NULL || (arena->swept && !again)) return;
   if (!mia_os_is_locked(arena->start + ((arena->slices - 1) << MIA_SLICE_SHIFT))) return;
@@ -71,6 +73,7 @@ static void sweep(mia_arena *arena, bool again) {
   }
 }
 
+/* Returns the bits of the slices of a cell that are free and dirty. */
 static mia_bits idle_in(const mia_arena *arena, size_t cell) {
   return mia_acell_get(&arena->free[cell]) & mia_acell_get(&arena->dirty[cell]);
 }
@@ -82,13 +85,13 @@ enum { REGION_CELLS = MIA_REGION_SLICES >> MIA_CELL_SHIFT };
 /* A visit to one arena. */
 typedef struct visit {
   mia_arena *arena;
-  bool all;  /* hot slices go, too */
-  bool left; /* something idle stays */
+  bool all;     /* slices that are not aged are purged too */
+  bool remains; /* idle slices remain */
   mia_budget *budget;
 } visit;
 
-/* Purges what is cold, or all that is idle; what is idle and stays is aged.  False: the
- * budget did not suffice. */
+/* Purges the aged idle slices of a cell, or all idle ones; those that remain become aged.
+ * False: the budget did not suffice. */
 static bool visit_cell(visit *v, size_t cell) {
   mia_bits idle = idle_in(v->arena, cell);
   if (idle == 0) return true;
@@ -96,24 +99,24 @@ static bool visit_cell(visit *v, size_t cell) {
   mia_bits warm = idle & ~cold;
   size_t wanted = (size_t)__builtin_popcountll(cold) << MIA_SLICE_SHIFT;
   size_t purged = purge_cell(v->arena, cell, &cold, v->budget);
-  /* Somebody took a slice of a run, or the OS refused: not the last visit. */
-  v->left |= warm != 0 || purged < wanted;
+  /* Fewer than wanted: a slice of a run was taken, or the OS refused.  Visit it again. */
+  v->remains |= warm != 0 || purged < wanted;
   if (cold != 0) return false;
   if (warm != 0) mia_acell_or(&v->arena->aged[cell], warm);
   return true;
 }
 
-/* Behind the last cell with a free slice that was used. */
+/* Returns the number of cells up to the last one that may have a dirty slice. */
 static size_t cells_to_visit(const mia_arena *arena) {
   return (mia_aword_get(&arena->top) + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
 }
 
-/* Whether the region of a cell has no free slice, as far as is known. */
+/* Whether the region of a cell has no free slice, by the word of the region. */
 static bool is_full(const mia_arena *arena, size_t cell) {
   return mia_run_length(mia_aword_get(&arena->runs[0][cell / REGION_CELLS])) == 0;
 }
 
-/* From a cell to the one that the visit goes on with. */
+/* Visits the cells of a region from `cell' on.  Returns the cell to go on with. */
 static size_t visit_region(visit *v, size_t cell) {
   size_t end = (cell / REGION_CELLS + 1) * REGION_CELLS, all = cells_to_visit(v->arena);
   mia_budget_spend(v->budget, MIA_BUDGET_REGION);
@@ -123,98 +126,106 @@ static size_t visit_region(visit *v, size_t cell) {
   return cell;
 }
 
-/* A visit, or as much of one as the budget lets.  Afterwards the arena is stale if free
+/* Begins a visit or continues one, within the budget.  Afterwards the arena is stale if free
  * dirty slices are left.  False: the budget did not suffice. */
 static bool visit_arena(mia_arena *arena, bool all, mia_budget *budget) {
   visit v = {.arena = arena, .all = all, .budget = budget};
-  /* Acquired from who gave: what is not seen now is marked after this. */
-  if (arena->visited == 0) (void)mia_aword_swap_acq(&arena->stale, 0);
-  while (arena->visited < cells_to_visit(arena) && !mia_budget_is_spent(budget))
-    arena->visited = visit_region(&v, arena->visited);
-  bool done = arena->visited >= cells_to_visit(arena);
-  if (done) arena->visited = 0;
-  /* A mere store would hide who gave. */
-  if (v.left || !done) (void)mia_aword_or(&arena->stale, 1);
+  /* Acquires the slices given so far.  A thread that gives others sets `stale' after this. */
+  if (arena->visit_cell == 0) (void)mia_aword_swap_acq(&arena->stale, 0);
+  while (arena->visit_cell < cells_to_visit(arena) && !mia_budget_is_spent(budget))
+    arena->visit_cell = visit_region(&v, arena->visit_cell);
+  bool done = arena->visit_cell >= cells_to_visit(arena);
+  if (done) arena->visit_cell = 0;
+  /* A plain store would end the release sequence of a thread that gave meanwhile. */
+  if (v.remains || !done) (void)mia_aword_or(&arena->stale, 1);
   return done;
 }
 
-/* False: the budget did not suffice. */
+/* Visits an arena if its purge_expire has been reached; sets that for a stale arena.  False:
+ * the budget did not suffice. */
 static bool visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay, mia_budget *budget) {
   if (arena->pinned || mia_aword_get(&arena->stale) == 0) return true;
   mia_tick expire = mia_acell_get(&arena->purge_expire);
   if (expire != 0 && !mia_tick_reached(now, expire)) return true;
   bool done = true;
   if (expire != 0 || delay == 0) {
-    sweep(arena, false);
+    purge_locked(arena, false);
     done = visit_arena(arena, delay == 0, budget);
   }
   bool stale = mia_aword_get(&arena->stale) != 0;
-  mia_acell_set(&arena->purge_expire, stale ? after(now, done ? delay : 0) : 0);
+  mia_acell_set(&arena->purge_expire, stale ? deadline(now, done ? delay : 0) : 0);
   return done;
 }
 
-/* Once in a tick, unless what is idle goes at once.  Where nothing is, not even the
- * lock is looked at: a small process then has less of the C library in its memory. */
+/* Arenas are checked once in a tick, or at each call if the delay is 0.  If nothing is idle
+ * the lock is not even tried, so that fewer OS pages of the C library are in the memory of
+ * a small process. */
 static bool is_time_to_look(mia_tick now, mia_tick delay) {
-  return mia_arena_idle() > 0 && (delay == 0 || mia_acell_get(&mia_arena_all.looked) != now);
+  return mia_arena_idle() > 0 && (delay == 0 || mia_acell_get(&mia_arena_all.visited_at) != now);
 }
 
-/* So many arenas are looked at in turn. */
+/* One call checks at most so many arenas; the next call goes on with the next arena. */
 enum { ARENAS_IN_TURN = 64 };
 
 void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget) {
   if (!is_time_to_look(now, delay) || !mia_os_try_lock(&mia_arena_all.purge)) return;
-  mia_acell_set(&mia_arena_all.looked, now);
+  mia_acell_set(&mia_arena_all.visited_at, now);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   size_t turn = count < ARENAS_IN_TURN ? count : ARENAS_IN_TURN;
   for (; turn > 0 && !mia_budget_is_spent(budget); turn--) {
-    if (mia_arena_all.turn >= count) mia_arena_all.turn = 0;
-    if (!visit_if_due(mia_arena_nth(mia_arena_all.turn), now, delay, budget)) break;
-    mia_arena_all.turn++;
+    if (mia_arena_all.next_arena >= count) mia_arena_all.next_arena = 0;
+    if (!visit_if_due(mia_arena_nth(mia_arena_all.next_arena), now, delay, budget)) break;
+    mia_arena_all.next_arena++;
   }
   mia_os_unlock(&mia_arena_all.purge);
 }
 
-/* ---- when there is too much ---- */
+/* ---- excess purges and backoff ---- */
 
-/* A program that fills again within so many ms what was purged is not purged
- * for as long, and twice as long each time in a row. */
-enum { SOON_MS = 1000, PATIENCE_MAX_MS = 32 * SOON_MS };
+/* If memory that an excess purge took is needed again within SOON_MS, the next excess purge
+ * is replaced by a backoff of SOON_MS.  A backoff that begins less than SOON_MS after the
+ * end of the last one is twice as long as that, up to the maximum. */
+enum { SOON_MS = 1000, BACKOFF_MAX_MS = 32 * SOON_MS };
 
-static bool is_patient(const mia_arena_excess *e, mia_tick now) {
+/* Ticks wrap: an end further ahead than the longest backoff has passed. */
+static bool is_backing_off(const mia_arena_excess *e, mia_tick now) {
   mia_tick until = mia_acell_get(&e->backoff_until);
-  return until != 0 && (mia_tick)(until - now - 1) < PATIENCE_MAX_MS;
+  return until != 0 && (mia_tick)(until - now - 1) < BACKOFF_MAX_MS;
 }
 
-static void be_patient(mia_arena_excess *e, mia_tick now) {
-  size_t patience = mia_aword_get(&e->backoff_ms) * 2;
-  if (patience == 0 || now - mia_acell_get(&e->backoff_until) >= SOON_MS) patience = SOON_MS;
-  if (patience > PATIENCE_MAX_MS) patience = PATIENCE_MAX_MS;
-  mia_aword_set(&e->backoff_ms, patience);
-  mia_acell_set(&e->backoff_until, after(now, (mia_tick)patience));
+static void back_off(mia_arena_excess *e, mia_tick now) {
+  size_t length = mia_aword_get(&e->backoff_ms) * 2;
+  if (length == 0 || now - mia_acell_get(&e->backoff_until) >= SOON_MS) length = SOON_MS;
+  if (length > BACKOFF_MAX_MS) length = BACKOFF_MAX_MS;
+  mia_aword_set(&e->backoff_ms, length);
+  mia_acell_set(&e->backoff_until, deadline(now, (mia_tick)length));
 }
 
-/* Bytes of arenas that are in use or idle. */
-static size_t touched(void) {
+/* Returns the bytes of arenas that are in use or idle. */
+static size_t used_or_idle(void) {
   size_t used = mia_aword_get(&mia_arena_all.used), huge = mia_aword_get(&mia_arena_all.huge);
   size_t idle = mia_arena_idle(), kept = mia_aword_get(&mia_arena_all.kept.bytes);
   return (used > huge ? used - huge : 0) + (idle > kept ? idle - kept : 0);
 }
 
-/* Bytes of mappings that went with the last of these purges and were wanted again. */
-static size_t missed(const mia_arena_excess *e) {
-  return mia_aword_get(&e->dropped) - mia_aword_get(&mia_arena_all.kept.lost);
+/* Returns the bytes of cached mappings that the last excess purge unmapped and that were
+ * mapped anew since. */
+static size_t remapped(const mia_arena_excess *e) {
+  return mia_aword_get(&e->unmapped) - mia_aword_get(&mia_arena_all.kept.missing);
 }
 
-/* Whether what the last of these purges took is in use again, or just was. */
-static bool is_regretted(const mia_arena_excess *e, mia_tick now, size_t bound) {
-  mia_tick at = mia_acell_get(&e->at);
-  return at != 0 && now - at < SOON_MS &&
-         (touched() > mia_aword_get(&e->left) + bound / 2 || missed(e) > bound / 2);
+/* Whether the last excess purge was less than SOON_MS ago, and more than half of the bound
+ * came into use since: by growth of the arenas, or by mappings made anew.  The bytes are in
+ * use now, or are idle again. */
+static bool is_needed_again(const mia_arena_excess *e, mia_tick now, size_t bound) {
+  mia_tick purged_at = mia_acell_get(&e->purged_at);
+  return purged_at != 0 && now - purged_at < SOON_MS &&
+         (used_or_idle() > mia_aword_get(&e->bytes_left) + bound / 2 || remapped(e) > bound / 2);
 }
 
-/* The next cell to purge: one after the other, from the high end of the last arena, as
- * slices are taken at the low end of the first; NULL: the next is in another arena. */
+/* Moves e->cell to the next cell to purge and returns its arena; NULL: this arena has no
+ * more.  Cells go downwards from the high end of the last arena, since slices are taken
+ * from the low end of the first. */
 static mia_arena *next_cell(mia_arena_excess *e) {
   mia_arena *arena = mia_arena_nth(e->arena);
   size_t end = arena->pinned ? 0 : cells_to_visit(arena);
@@ -226,20 +237,21 @@ static mia_arena *next_cell(mia_arena_excess *e) {
   return arena;
 }
 
-static void purge_all_in(mia_arena *arena, size_t cell, mia_budget *budget) {
+/* Purges the idle slices of a cell, aged or not. */
+static void purge_idle_in(mia_arena *arena, size_t cell, mia_budget *budget) {
   mia_bits idle = idle_in(arena, cell);
   mia_budget_spend(budget, MIA_BUDGET_REGION / REGION_CELLS);
   (void)purge_cell(arena, cell, &idle, budget);
 }
 
-/* One round at the most. */
+/* Purges slices until at most `rest' bytes are idle, in at most one round over the arenas. */
 static void purge_down_to(size_t rest, mia_budget *budget) {
   mia_arena_excess *e = &mia_arena_all.excess;
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t arenas = count; mia_arena_idle() > rest && !mia_budget_is_spent(budget);) {
     mia_arena *arena = next_cell(e);
     if (arena != NULL) {
-      purge_all_in(arena, e->cell, budget);
+      purge_idle_in(arena, e->cell, budget);
     } else {
       if (arenas-- == 0) break;
       e->arena = (e->arena > 0 ? e->arena : count) - 1;
@@ -256,15 +268,16 @@ void mia_arena_purge_down_to(size_t rest, mia_budget *budget) {
   mia_os_unlock(&mia_arena_all.purge);
 }
 
-/* Of one purge, which may take many looks. */
-static void note_dropped(mia_arena_excess *e, bool going_on, size_t dropped) {
-  if (going_on) dropped += mia_aword_get(&e->dropped);
-  mia_aword_set(&e->dropped, dropped);
-  mia_aword_set(&mia_arena_all.kept.lost, dropped);
+/* Counts the bytes of cached mappings that one excess purge unmaps, which may take many
+ * calls. */
+static void note_unmapped(mia_arena_excess *e, bool going_on, size_t bytes) {
+  if (going_on) bytes += mia_aword_get(&e->unmapped);
+  mia_aword_set(&e->unmapped, bytes);
+  mia_aword_set(&mia_arena_all.kept.missing, bytes);
 }
 
-/* Half of the bound is left, however many looks it takes.  That there is too much is said
- * before anything is done about it, so that those who give meanwhile give no more. */
+/* `unfinished' is set before anything is purged, so that threads which give slices meanwhile
+ * purge them and idle memory does not grow (arena.c). */
 void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
   mia_arena_excess *e = &mia_arena_all.excess;
   bool going_on = mia_aword_get(&e->unfinished) != 0;
@@ -272,44 +285,44 @@ void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
     if (going_on) mia_aword_set(&e->unfinished, 0);
     return;
   }
-  if (is_patient(e, now)) return;
-  bool regretted = !going_on && is_regretted(e, now, bound);
+  if (is_backing_off(e, now)) return;
+  bool needed_again = !going_on && is_needed_again(e, now, bound);
   size_t before = mia_aword_get(&mia_arena_all.purged);
-  if (!regretted) {
+  if (!needed_again) {
     mia_aword_set(&e->unfinished, 1);
-    note_dropped(e, going_on, mia_arena_flush_cached(bound / 2, budget));
+    note_unmapped(e, going_on, mia_arena_flush_cached(bound / 2, budget));
   }
   if (!mia_os_try_lock(&mia_arena_all.purge)) return;
-  if (regretted) {
-    be_patient(e, now);
+  if (needed_again) {
+    back_off(e, now);
   } else {
     purge_down_to(bound / 2, budget);
     bool refused = mia_aword_get(&mia_arena_all.purged) == before && !mia_budget_is_spent(budget);
     mia_aword_set(&e->unfinished, !refused && mia_arena_idle() > bound / 2);
-    mia_acell_set(&e->at, now);
-    mia_aword_set(&e->left, touched());
-    if (refused) be_patient(e, now);
+    mia_acell_set(&e->purged_at, now);
+    mia_aword_set(&e->bytes_left, used_or_idle());
+    if (refused) back_off(e, now);
   }
   mia_os_unlock(&mia_arena_all.purge);
 }
 
-/* Bytes purged, but for those that nobody had written to. */
+/* Returns the bytes purged, without those of slices that were never written to. */
 static size_t purge_arena(mia_arena *arena) {
   mia_budget budget = MIA_BUDGET_ALL;
-  sweep(arena, true);
+  purge_locked(arena, true);
   size_t before = mia_aword_get(&mia_arena_all.purged);
-  arena->visited = 0;
+  arena->visit_cell = 0;
   (void)visit_arena(arena, true, &budget);
   return mia_aword_get(&mia_arena_all.purged) - before;
 }
 
-static size_t purge_all(bool only_brought) {
-  size_t purged = only_brought ? 0 : mia_arena_flush_all_cached();
+static size_t purge_all(bool external_only) {
+  size_t purged = external_only ? 0 : mia_arena_flush_all_cached();
   mia_os_lock(&mia_arena_all.purge);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) {
     mia_arena *arena = mia_arena_nth(i);
-    if (!arena->pinned && (!only_brought || arena->commit != NULL)) purged += purge_arena(arena);
+    if (!arena->pinned && (!external_only || arena->commit != NULL)) purged += purge_arena(arena);
   }
   mia_os_unlock(&mia_arena_all.purge);
   return purged;

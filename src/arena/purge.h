@@ -1,38 +1,40 @@
 /* purge.h -- returning the memory of free slices to the OS.
  *
- * A slice is purged when the purger has seen it free and dirty on two visits
- * that are a delay apart and nobody used it in between: what is hot stays, what
- * is cold goes.  While it is being purged a slice is claimed like any other.
+ * A slice is purged when the purger finds it free and dirty on two visits that are a delay
+ * apart and no thread used it in between.  So memory that is in frequent use stays, and
+ * other memory goes.  A slice that is being purged is claimed like any slice in use.
  *
- * Who frees much at once and then sleeps makes no visits: beyond some bound idle
- * memory is purged at once, unless the last such purge was regretted. */
+ * A thread that frees much at once and then sleeps makes no visits.  So idle memory beyond
+ * a bound is purged at once (an excess purge), except during a backoff. */
 #ifndef MIA_ARENA_PURGE_H
 #define MIA_ARENA_PURGE_H
 
 #include "arena/arena.h"
 #include "arena/budget.h"
 
-/* Visits the arenas whose time has come, and no more often than `delay' ms
- * each, as far as the budget goes: the next look goes on.  One thread at a time does
- * so; others return at once. */
+/* Visits the arenas that are due, each at most once in `delay' ms, within the budget; later
+ * calls continue.  One thread at a time does so; the others return at once.  With a delay
+ * of 0 all slices that are free and dirty are purged. */
 void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget);
 
-/* Where more than `bound' bytes are idle purges until half of that is left, unless the
- * last such purge led to as many page faults at once.  What the budget leaves is purged
- * by the next looks. */
+/* If more than `bound' bytes are idle, purges until half of `bound' is left, within the
+ * budget; later calls continue.  If the memory of the last such purge was soon needed
+ * again, starts a backoff instead. */
 void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget);
 
-/* Purges until no more than `rest' bytes are idle, as far as the budget goes. */
+/* Purges until at most `rest' bytes are idle, within the budget. */
 void mia_arena_purge_down_to(size_t rest, mia_budget *budget);
 
-/* Purges every slice that is free and dirty, now.  Bytes purged. */
+/* Unmaps all cached mappings and purges every slice that is free and dirty, now.  Returns
+ * the bytes of that. */
 size_t mia_arena_purge_now(void);
 
-/* The same where the program commits the memory, and so may have a limit of its own. */
+/* Does so in arenas with a `commit' of their own only: that may have a limit of its own.
+ * Leaves cached mappings alone.  Returns the bytes purged. */
 size_t mia_arena_purge_external(void);
 
-/* Purges a part of a span that is in use.  False: the arena's memory does not go by
- * a mere purge, or the OS refused. */
+/* Purges a part of a span that is in use.  False: the arena is pinned or has a `commit' of
+ * its own, or the OS refused. */
 bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size);
 
 #endif

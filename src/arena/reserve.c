@@ -17,10 +17,10 @@ mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
                                  .kept = {.lock = MIA_LOCK_INIT(MIA_RANK_MAPPINGS)},
                                  .meta = MIA_LOCK_INIT(MIA_RANK_META)};
 
-/* The bug that this project grew from (doc/portability.md), so that tests/matrix
- * can show that it would see it.  1: the first arena lies in an array of bytes at
- * 4 mod 8, of which most hosts die.  2: the same without a place of its own,
- * which must not compile.  Never in a normal build. */
+/* Brings back the bug that this project began with (doc/portability.md), so that
+ * tests/matrix can show that it finds it.  1: the first arena lies in an array of bytes at
+ * 4 mod 8, which crashes most hosts.  2: the first arena lies in an array of bytes without
+ * an alignment, which must not compile.  Never set in a normal build. */
 #ifndef MIA_TEST_SEED_BUG
 #define MIA_TEST_SEED_BUG 0
 #endif
@@ -43,7 +43,7 @@ static size_t head_size(size_t slices) {
          mia_arena_run_words(slices) * sizeof(mia_aword);
 }
 
-/* What becomes an arena: `start' is the first slice boundary in it. */
+/* Address space that becomes an arena: `start' is the first slice boundary in it. */
 typedef struct range {
   char *whole;
   size_t size;
@@ -54,9 +54,9 @@ typedef struct range {
 
 static void unreserve(const range *r) { (void)mia_os_release(r->whole, r->size); }
 
-/* A range with room for `slices': LIVE if the system lets us have so much that
- * we may never touch, and without backing it, else RESERVED, unless it is to be
- * committed. */
+/* Reserves a range with room for `slices'.  It is LIVE if the system grants memory that
+ * may never be touched and does not back it at once.  Otherwise it is RESERVED, unless
+ * wish->commit requires it to be LIVE. */
 static bool reserve(size_t slices, const mia_arena_wish *wish, range *r) {
   r->size = (slices << MIA_SLICE_SHIFT) + MIA_SLICE_SIZE - mia_os_page_size();
   r->live = true;
@@ -74,9 +74,10 @@ static bool reserve(size_t slices, const mia_arena_wish *wish, range *r) {
   return false;
 }
 
-/* Where an arena was unloaded, or behind them all.  Arenas for all come last: who
- * waits for a new one looks at the count. */
-static size_t empty_place(size_t count) {
+/* Returns an entry of `at' whose arena was unloaded, or else the one behind the last.  It
+ * is for exclusive arenas only: other arenas are always appended, since mia_arena_grow
+ * recognises a new one by the count. */
+static size_t empty_entry(size_t count) {
   size_t i = 0;
   if (mia_aword_get(&mia_arena_all.unloaded) == 0) return count;
   while (mia_arena_nth(i) != &mia_arena_all.none) i++;
@@ -88,11 +89,11 @@ static void publish(mia_arena *arena, const range *r, size_t head) {
   arena->start = r->start;
   arena->live = r->live;
   arena->locked = r->locked;
-  arena->whole = r->whole;
-  arena->whole_size = r->size;
+  arena->range = r->whole;
+  arena->range_size = r->size;
   mia_aword_add(&mia_arena_all.reserved, r->size);
   size_t count = mia_aword_get(&mia_arena_all.count);
-  size_t i = arena->exclusive ? empty_place(count) : count;
+  size_t i = arena->exclusive ? empty_entry(count) : count;
   arena->root = arena->exclusive ? &arena->own_root : &mia_arena_all.longest[i];
   mia_arena_free_again(arena, head, arena->slices - head);
   mia_aword_set_rel(&mia_arena_all.at[i],
@@ -119,7 +120,7 @@ static bool make_first(size_t slices) {
   return true;
 }
 
-/* An arena whose head, which is LIVE and zero, lies in its first slices. */
+/* Sets up an arena whose head, which is LIVE and zero, lies in its first slices. */
 static mia_arena *lay_out(char *start, size_t slices) {
   mia_arena *arena = (void *)start;
   arena->descriptors = (void *)(start + mia_align_up(sizeof *arena, MIA_DESCRIPTOR_SIZE));
@@ -144,28 +145,32 @@ static mia_arena *make_next(size_t slices, const mia_arena_wish *wish) {
   return arena;
 }
 
-/* The least number of slices of an arena with `slices' in a row beside its head. */
-static size_t with_head(size_t slices) { return slices + mia_slices_of(head_size(slices)) + 1; }
+/* Returns the least number of slices of an arena that has `slices' in a row beside its
+ * head. */
+static size_t slices_with_head(size_t slices) {
+  return slices + mia_slices_of(head_size(slices)) + 1;
+}
 
-/* Places that no program's arenas take: what malloc needs when memory grows. */
-enum { PLACES_FOR_ALL = 512 };
+/* Entries that arenas requested by the program cannot take: malloc needs them when memory
+ * grows. */
+enum { ENTRIES_FOR_MALLOC = 512 };
 
 static bool has_room(bool exclusive) {
-  return mia_aword_get(&mia_arena_all.count) < MIA_ARENA_COUNT - PLACES_FOR_ALL ||
+  return mia_aword_get(&mia_arena_all.count) < MIA_ARENA_COUNT - ENTRIES_FOR_MALLOC ||
          (exclusive && mia_aword_get(&mia_arena_all.unloaded) > 0);
 }
 
-/* ---- memory that a program brings ---- */
+/* ---- external memory ---- */
 
-static bool commit_own(const mia_arena_own *own, char *start, size_t size, bool *zero) {
+static bool commit_external(const mia_arena_own *own, char *start, size_t size, bool *zero) {
   *zero = false;
   return own->commit != NULL ? own->commit(true, start, size, zero, own->commit_arg)
                              : mia_os_commit(start, size);
 }
 
-/* What is accessible and not known to be zero is dirty.  Of other memory the program's
- * function says so when it makes it accessible. */
-static void describe(mia_arena *arena, const mia_arena_own *own, size_t slices, size_t head) {
+/* Sets the fields and bits that follow from `own'.  Accessible memory that is not known to
+ * be zero is dirty; of other memory, the program's function reports it on commit. */
+static void set_properties(mia_arena *arena, const mia_arena_own *own, size_t slices, size_t head) {
   arena->exclusive = own->exclusive;
   arena->external = !own->reserved;
   arena->pinned = own->pinned || own->commit == NULL;
@@ -179,8 +184,8 @@ static void describe(mia_arena *arena, const mia_arena_own *own, size_t slices, 
   mia_map_set(arena->committed, 0, own->committed ? slices : head);
 }
 
-/* Whether there can be so much memory there. */
-static bool can_be(const mia_arena_own *own) {
+/* Whether the range does not wrap around and lies within the page map. */
+static bool is_valid(const mia_arena_own *own) {
   uintptr_t start = (uintptr_t)own->start, last = start + own->size - 1;
   return start != 0 && last >= start && mia_map_has(own->start) && mia_map_has((void *)last);
 }
@@ -190,26 +195,27 @@ mia_arena *mia_arena_manage(const mia_arena_own *own) {
   size_t lead = -(uintptr_t)own->start & (MIA_SLICE_SIZE - 1);
   size_t slices = own->size > lead ? (own->size - lead) >> MIA_SLICE_SHIFT : 0;
   size_t head = mia_slices_of(head_size(slices));
-  if (!can_be(own) || slices <= head) return NULL;
+  if (!is_valid(own) || slices <= head) return NULL;
   r.start = own->start + lead;
   bool zero = own->zero;
-  if (!own->committed && !commit_own(own, r.start, head << MIA_SLICE_SHIFT, &zero)) return NULL;
+  if (!own->committed && !commit_external(own, r.start, head << MIA_SLICE_SHIFT, &zero))
+    return NULL;
   if (!zero) memset(r.start, 0, head << MIA_SLICE_SHIFT);
   mia_arena *arena = NULL;
   mia_os_lock(&mia_arena_all.grow);
   if (has_room(own->exclusive) && mia_map_cover(r.start, slices << MIA_SLICE_SHIFT)) {
     arena = lay_out(r.start, slices);
-    describe(arena, own, slices, head);
+    set_properties(arena, own, slices, head);
     publish(arena, &r, head);
   }
   mia_os_unlock(&mia_arena_all.grow);
   return arena;
 }
 
-/* ---- memory that a program wants ---- */
+/* ---- arenas that the program requests ---- */
 
-/* In large OS pages that the system has set aside.  They are never purged: what
- * the kernel takes back of them it takes in whole pages. */
+/* Makes an arena of large OS pages that the system has set aside.  They are never purged,
+ * since the kernel takes them back as whole pages only. */
 static mia_arena *reserve_large(const mia_arena_wish *wish, size_t slices) {
   size_t size = mia_align_up(slices << MIA_SLICE_SHIFT, MIA_OS_LARGE_PAGE);
   char *start = mia_os_reserve_huge(NULL, size, MIA_OS_LARGE_PAGE, -1);
@@ -227,7 +233,7 @@ static mia_arena *reserve_large(const mia_arena_wish *wish, size_t slices) {
 
 mia_arena *mia_arena_reserve_os(const mia_arena_wish *wish) {
   if (wish->size == 0 || wish->size > MIA_SIZE_MAX / 2) return NULL;
-  size_t slices = with_head(mia_slices_of(wish->size));
+  size_t slices = slices_with_head(mia_slices_of(wish->size));
   mia_arena *arena = wish->large ? reserve_large(wish, slices) : NULL;
   if (arena != NULL) return arena;
   mia_os_lock(&mia_arena_all.grow);
@@ -236,10 +242,10 @@ mia_arena *mia_arena_reserve_os(const mia_arena_wish *wish) {
   return arena;
 }
 
-/* ---- more of them on demand ---- */
+/* ---- arenas made on demand ---- */
 
-/* How many slices the next arena should have: as many as there are already, so
- * that few arenas reach any size and a small process stays small. */
+/* Returns how many slices the next arena should have: as many as are reserved already, so
+ * that few arenas suffice for any size and a small process stays small. */
 static size_t next_slices(size_t needed) {
   size_t slices = mia_aword_get(&mia_arena_all.reserved) >> MIA_SLICE_SHIFT;
   if (slices < MIA_ARENA_FIRST_SLICES) slices = MIA_ARENA_FIRST_SLICES;
@@ -255,7 +261,7 @@ bool mia_arena_grow(size_t slices, size_t seen) {
     grown = true;
   } else if (count < MIA_ARENA_COUNT) {
     bool first = count == 0 && slices <= MIA_ARENA_FIRST_SLICES;
-    size_t least = first ? slices : with_head(slices);
+    size_t least = first ? slices : slices_with_head(slices);
     size_t size = first ? MIA_ARENA_FIRST_SLICES : next_slices(least);
     do {
       grown = first ? make_first(size) : make_next(size, &(mia_arena_wish){0}) != NULL;

@@ -1,21 +1,21 @@
-/* reserve.h -- arenas that the library, or a program, reserves or brings. */
+/* reserve.h -- arenas in memory that the library reserves or the program supplies. */
 #ifndef MIA_ARENA_RESERVE_H
 #define MIA_ARENA_RESERVE_H
 
 #include "arena/arena.h"
 
-/* What a program wants to have reserved. */
+/* A request to reserve an arena. */
 typedef struct mia_arena_wish {
-  size_t size; /* bytes that can be had, at the least */
+  size_t size; /* bytes that the arena can hand out, at least */
   bool exclusive;
   bool commit; /* all of it is LIVE from the start */
-  bool large;  /* in large OS pages, if there are some */
+  bool large;  /* use large OS pages if the system has set some aside */
 } mia_arena_wish;
 
-/* Makes an arena of it; NULL: out of memory. */
+/* Reserves memory and makes an arena of it.  NULL: out of memory. */
 mia_arena *mia_arena_reserve_os(const mia_arena_wish *wish);
 
-/* Memory that a program brings. */
+/* Memory that the program supplies for an arena. */
 typedef struct mia_arena_own {
   char *start;
   size_t size;
@@ -23,16 +23,16 @@ typedef struct mia_arena_own {
   bool pinned;    /* it cannot be purged */
   bool zero;      /* it reads as zero */
   bool exclusive;
-  mia_arena_commit *commit; /* NULL: the OS commits it, and nobody purges it */
+  mia_arena_commit *commit; /* NULL: the OS commits it, and it is never purged */
   void *commit_arg;
-  bool reserved; /* not the program's, but reserved for it */
+  bool reserved; /* the library reserved it on the program's request */
 } mia_arena_own;
 
-/* Makes it an arena; NULL: it is too small, or cannot be used. */
+/* Makes an arena of it.  NULL: it is too small, or cannot be used. */
 mia_arena *mia_arena_manage(const mia_arena_own *own);
 
-/* Adds an arena for all with room for `slices' in a row, unless one was added since the
- * caller saw `seen' of them.  False: there is none to be had. */
+/* Adds a non-exclusive arena with room for `slices' in a row, unless the number of arenas
+ * is no longer `seen': then another thread has added one.  False: out of memory. */
 bool mia_arena_grow(size_t slices, size_t seen);
 
 #endif

@@ -1,20 +1,20 @@
-/* unload.h -- taking an exclusive arena back.
+/* unload.h -- removing an exclusive arena.
  *
- * Its head goes with it; so nobody may look at it any more.  Who reads the list
- * of arenas without holding the purge lock says so in `readers' (arena.h), before
- * the first look.  Unloading first claims all slices, then takes the arena off
- * the list, then looks at `readers' until there are none, by operations on the one
- * word: that look releases what was done before, and a reader acquires it.  Who
- * came before is waited for; who comes after reads what unloading wrote, and so
- * does not find the arena. */
+ * The head of an arena is unmapped with it, so no thread may still be reading it.  A
+ * thread that reads the list of arenas without the purge lock first counts itself in
+ * `readers' (arena.h).  Unloading claims all slices, takes the arena off the list, and
+ * then waits until `readers' is 0.  Both sides use read-modify-write operations on
+ * `readers', which order them.  A reader that came first is counted, and waited for.  A
+ * reader that comes later acquires what the unloading thread released, so it reads the
+ * new list and does not find the arena. */
 #ifndef MIA_ARENA_UNLOAD_H
 #define MIA_ARENA_UNLOAD_H
 
 #include "arena/arena.h"
 
-/* Unmaps an arena, or leaves memory that a program brought to it.  False: it is
- * not exclusive, a heap was made for it or a slice is in use; or somebody looked
- * at arenas for too long. */
+/* Removes an arena.  Its memory is unmapped, or is the program's again if the program
+ * supplied it.  False: the arena is not exclusive, a heap was made for it, a slice is in
+ * use, or a thread looked at arenas for too long. */
 bool mia_arena_take_down(mia_arena *arena);
 
 #endif

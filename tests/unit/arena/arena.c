@@ -57,7 +57,7 @@ START_TEST(A1_spans_do_not_overlap) {
 }
 END_TEST
 
-START_TEST(A2_only_what_was_touched_is_not_zero) {
+START_TEST(A2_only_slices_that_were_written_are_not_zero) {
   mia_span s = taken(4, 1);
   s.start[0] = s.start[MIA_SLICE_SIZE] = 1;
   give(&s, MIA_SLICE_SIZE + 1);
@@ -71,7 +71,7 @@ START_TEST(A2_only_what_was_touched_is_not_zero) {
 }
 END_TEST
 
-/* All slices of three arenas: none is part of a head or behind the end. */
+/* Takes spans until there are three arenas: no slice is part of a head or behind the end. */
 START_TEST(A3_heads_and_ends_are_never_free) {
   static mia_span spans[SPANS_MAX];
   size_t n = 0;
@@ -132,7 +132,7 @@ START_TEST(arenas_grow_geometrically) {
 }
 END_TEST
 
-START_TEST(the_largest_span_at_the_largest_alignment) {
+START_TEST(the_largest_span_has_the_largest_alignment) {
   mia_span s = taken(MIA_SPAN_MAX_SLICES, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE / 2);
   ck_assert(mia_is_aligned(s.start, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE / 2));
   memset(s.start, 1, bytes(&s));
@@ -141,7 +141,7 @@ START_TEST(the_largest_span_at_the_largest_alignment) {
 }
 END_TEST
 
-/* The hint: no free slice is forgotten below it. */
+/* No free slice is lost to the search, so no second arena is made. */
 START_TEST(every_free_slice_is_found_again) {
   static mia_span spans[MIA_ARENA_FIRST_SLICES];
   uint64_t random = suite_random(2);
@@ -175,7 +175,7 @@ END_TEST
 
 /* ---- extending ---- */
 
-START_TEST(extending_takes_what_is_behind) {
+START_TEST(extending_takes_the_slices_behind) {
   bool zero = false;
   mia_span a = taken(2, 1);
   ck_assert(mia_arena_extend(a.arena, a.start, 2, 6, &zero) && zero);
@@ -204,7 +204,7 @@ END_TEST
 
 /* ---- an OS that refuses ---- */
 
-START_TEST(no_address_space_is_an_error_that_passes) {
+START_TEST(running_out_of_address_space_is_not_permanent) {
   mia_span s;
   fake_refuse(FAKE_RESERVE_LIVE | FAKE_RESERVE_SPACE, 1, FAKE_EVER);
   ck_assert(!mia_arena_take(1, 1, &s));
@@ -215,7 +215,7 @@ START_TEST(no_address_space_is_an_error_that_passes) {
 }
 END_TEST
 
-/* Halved as often as it takes, down to what is needed. */
+/* The size is halved until the system grants it, down to what is needed. */
 START_TEST(a_smaller_arena_is_better_than_none) {
   fake_refuse(FAKE_RESERVE_LIVE | FAKE_RESERVE_SPACE, 1, 6);
   (void)taken(3, 1);
@@ -249,9 +249,9 @@ START_TEST(reserved_space_is_committed_span_by_span) {
 }
 END_TEST
 
-/* What is committed is then backed at once: it reads as zero, but goes back to the OS
- * when it is free. */
-START_TEST(what_is_locked_is_committed_span_by_span) {
+/* If the process locks its memory, committed slices are backed at once: they read as zero,
+ * but go back to the OS when they are free. */
+START_TEST(locked_arenas_are_committed_span_by_span) {
   fake.locks = true;
   mia_span a = taken(3, 1);
   ck_assert(a.zero && !mia_arena_all.first.live);
@@ -260,7 +260,7 @@ START_TEST(what_is_locked_is_committed_span_by_span) {
   bool zero;
   ck_assert(mia_arena_extend(a.arena, a.start, 3, 5, &zero) && zero);
   a.slices = 5;
-  give(&a, 1); /* hardly touched */
+  give(&a, 1); /* only one byte may have been written */
   ck_assert_uint_eq(mia_arena_idle(), 5 * MIA_SLICE_SIZE);
   ck_assert_uint_eq(mia_arena_purge_now(), 5 * MIA_SLICE_SIZE);
   a = taken(5, 1);
@@ -272,7 +272,7 @@ START_TEST(what_is_locked_is_committed_span_by_span) {
 }
 END_TEST
 
-START_TEST(what_cannot_be_committed_stays_free) {
+START_TEST(slices_that_cannot_be_committed_stay_free) {
   world_without_overcommit();
   mia_span a = taken(3, 1), s;
   bool zero;
@@ -292,14 +292,14 @@ START_TEST(what_cannot_be_committed_stays_free) {
 }
 END_TEST
 
-/* The map has no room for an arena in other 4 GiB: all of it goes back. */
-START_TEST(an_arena_that_cannot_be_mapped_goes_back) {
+/* The page map gets no leaf for an arena in another 4 GiB: the whole arena is unmapped. */
+START_TEST(an_arena_without_a_leaf_is_unmapped) {
   if (!MIA_POINTER_64) return;
   mia_span s = taken(MIA_SPAN_MAX_SLICES, 1);
   size_t mapped = fake.mapped;
   fake.place = (void *)((uintptr_t)s.start - ((uintptr_t)1 << (MIA_POINTER_64 ? 34 : 0)) +
                         3 * fake.page_size);
-  fake_refuse(FAKE_RESERVE_LIVE, 2, 1); /* the arena, then its leaf */
+  fake_refuse(FAKE_RESERVE_LIVE, 2, 1); /* the first is the arena, the second its leaf */
   ck_assert(!mia_arena_take(MIA_SPAN_MAX_SLICES, 1, &s));
   ck_assert_uint_eq(fake_refused(), 1);
   ck_assert_ptr_null(fake.broken);
@@ -309,7 +309,7 @@ START_TEST(an_arena_that_cannot_be_mapped_goes_back) {
 }
 END_TEST
 
-START_TEST(an_arena_without_a_head_goes_back) {
+START_TEST(an_arena_without_a_head_is_unmapped) {
   world_without_overcommit();
   for (size_t n = 0; n < MIA_ARENA_FIRST_SLICES; n += MIA_SPAN_MAX_SLICES)
     (void)taken(MIA_SPAN_MAX_SLICES, 1);
@@ -343,7 +343,7 @@ END_TEST
 static pthread_barrier_t barrier;
 static mia_span held[THREADS][TURNS];
 
-/* Ends each round with some of the spans held. */
+/* At the end of each round the thread holds some spans. */
 static void *take_and_give(void *arg) {
   uintptr_t me = (uintptr_t)arg;
   uint64_t random = suite_random(100 + (unsigned)me);
@@ -364,7 +364,8 @@ static void *take_and_give(void *arg) {
   return NULL;
 }
 
-static void look(void) {
+/* The spans that all threads hold are what is counted as used. */
+static void check_used(void) {
   size_t sum = 0;
   for (int t = 0; t < THREADS; t++)
     for (int i = 0; i < TURNS; i++) sum += held[t][i].arena != NULL ? held[t][i].slices : 0;
@@ -379,7 +380,7 @@ START_TEST(threads_share_arenas) {
     pthread_create(&thread[i], NULL, take_and_give, (void *)i);
   for (int round = 0; round < ROUNDS; round++) {
     pthread_barrier_wait(&barrier);
-    look();
+    check_used();
     pthread_barrier_wait(&barrier);
   }
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
@@ -393,7 +394,7 @@ START_TEST(threads_share_arenas) {
 }
 END_TEST
 
-START_TEST(fork_leaves_both_sides_at_work) {
+START_TEST(parent_and_child_of_a_fork_can_allocate) {
   (void)taken(1, 1);
   mia_arena_before_fork(mia_os_begin_fork());
   pid_t pid = fork();
@@ -412,26 +413,26 @@ SUITE("arena/arena") {
   CASE(world_of_arenas, world_end);
   TEST(a_span_is_live_zero_and_aligned);
   TEST(A1_spans_do_not_overlap);
-  TEST(A2_only_what_was_touched_is_not_zero);
+  TEST(A2_only_slices_that_were_written_are_not_zero);
   TEST(A3_heads_and_ends_are_never_free);
   TEST(bytes_are_counted);
   TEST(a_descriptor_belongs_to_the_spans_first_slice);
   TEST(a_small_process_reserves_little_and_asks_once);
   TEST(arenas_grow_geometrically);
-  TEST(the_largest_span_at_the_largest_alignment);
+  TEST(the_largest_span_has_the_largest_alignment);
   TEST(every_free_slice_is_found_again);
   TEST(the_lowest_free_slice_is_taken);
-  TEST(extending_takes_what_is_behind);
+  TEST(extending_takes_the_slices_behind);
   LOOP(extending_ends_with_the_arena, 0, 2);
-  TEST(no_address_space_is_an_error_that_passes);
+  TEST(running_out_of_address_space_is_not_permanent);
   TEST(a_smaller_arena_is_better_than_none);
   TEST(reserved_space_is_committed_span_by_span);
-  TEST(what_is_locked_is_committed_span_by_span);
-  TEST(what_cannot_be_committed_stays_free);
-  TEST(an_arena_that_cannot_be_mapped_goes_back);
-  TEST(an_arena_without_a_head_goes_back);
+  TEST(locked_arenas_are_committed_span_by_span);
+  TEST(slices_that_cannot_be_committed_stay_free);
+  TEST(an_arena_without_a_leaf_is_unmapped);
+  TEST(an_arena_without_a_head_is_unmapped);
   LOOP(every_os_page_size_is_served, 0, 6);
   TEST(threads_share_arenas);
-  TEST(fork_leaves_both_sides_at_work);
+  TEST(parent_and_child_of_a_fork_can_allocate);
   TIMEOUT(60);
 }

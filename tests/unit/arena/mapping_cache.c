@@ -1,4 +1,4 @@
-/* Mappings of huge blocks wait for the next ones. */
+/* The cache of mappings of huge blocks that were freed. */
 #include "fake/world.h"
 
 #include "arena/huge.h"
@@ -26,7 +26,7 @@ static char *any(size_t size) {
 
 static void give(char *p, size_t size) { ck_assert(mia_arena_huge_give(p, size, true)); }
 
-/* As many bytes as there are, and what they count as. */
+/* Checks the bytes in use and in the cache, by all counters and by what is mapped. */
 static void counts_are(size_t used, size_t kept) {
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), used);
   ck_assert_uint_eq(mia_arena_idle(), kept);
@@ -35,7 +35,7 @@ static void counts_are(size_t used, size_t kept) {
   ck_assert_uint_eq(fake.mapped, used + kept);
 }
 
-START_TEST(what_was_freed_is_taken_again_as_it_is) {
+START_TEST(a_freed_mapping_is_taken_again_unchanged) {
   char *p = any(SIZE);
   memset(p, 7, SIZE);
   give(p, SIZE);
@@ -49,14 +49,14 @@ START_TEST(what_was_freed_is_taken_again_as_it_is) {
 }
 END_TEST
 
-START_TEST(none_where_none_is_wanted) {
+START_TEST(nothing_is_cached_if_the_cache_is_off) {
   mia_aword_set(&mia_arena_all.kept.wanted, 0);
   give(any(SIZE), SIZE);
   counts_are(0, 0);
 }
 END_TEST
 
-START_TEST(none_that_is_small) {
+START_TEST(small_mappings_are_not_cached) {
   give(any(MIA_MIB - PAGE), MIA_MIB - PAGE);
   counts_are(0, 0);
   give(any(MIA_MIB), MIA_MIB);
@@ -64,8 +64,8 @@ START_TEST(none_that_is_small) {
 }
 END_TEST
 
-/* The smallest that has room, cut to what is wanted. */
-START_TEST(the_best_one_is_taken) {
+/* The smallest mapping that is large enough is taken, and cut to the wanted size. */
+START_TEST(the_best_fit_is_taken) {
   const size_t sizes[] = {SIZE + 3 * PAGE, SIZE + PAGE, SIZE + 2 * PAGE, SIZE / 2};
   char *p[4];
   for (int i = 0; i < 4; i++) p[i] = any(sizes[i]);
@@ -82,8 +82,8 @@ START_TEST(the_best_one_is_taken) {
 }
 END_TEST
 
-/* What is cut off has to be faulted in again. */
-START_TEST(one_that_is_much_larger_stays) {
+/* The part that is cut off would have to be faulted in again. */
+START_TEST(a_mapping_that_is_much_larger_is_not_taken) {
   give(any(SIZE), SIZE);
   mia_aword_set(&mia_arena_all.used_peak, 2 * SIZE);
   (void)any(SIZE / 2);
@@ -93,7 +93,7 @@ START_TEST(one_that_is_much_larger_stays) {
 }
 END_TEST
 
-START_TEST(one_that_is_smaller_grows) {
+START_TEST(a_smaller_mapping_grows) {
   if (_i == 1) fake_refuse(FAKE_RESIZE, 1, 1);
   char *p = any(SIZE / 2);
   memset(p, 7, SIZE / 2);
@@ -106,7 +106,7 @@ START_TEST(one_that_is_smaller_grows) {
 }
 END_TEST
 
-START_TEST(one_that_cannot_grow_goes) {
+START_TEST(a_mapping_that_cannot_grow_is_unmapped) {
   give(any(SIZE / 2), SIZE / 2);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   bool zero;
@@ -116,7 +116,7 @@ START_TEST(one_that_cannot_grow_goes) {
 }
 END_TEST
 
-START_TEST(only_one_that_is_aligned_so) {
+START_TEST(only_an_aligned_mapping_is_taken) {
   char *p = any(2 * SIZE);
   (void)any(SIZE); /* so that there is room */
   give(p, 2 * SIZE);
@@ -129,8 +129,8 @@ START_TEST(only_one_that_is_aligned_so) {
 }
 END_TEST
 
-/* What is not touched of it costs nothing, as ever. */
-START_TEST(zeroes_are_the_kernels) {
+/* OS pages of a new mapping that are never touched cost nothing. */
+START_TEST(a_zeroed_block_gets_a_new_mapping) {
   char *p = any(SIZE);
   memset(p, 7, SIZE);
   give(p, SIZE);
@@ -142,8 +142,8 @@ START_TEST(zeroes_are_the_kernels) {
 }
 END_TEST
 
-/* K3: also when a block grows. */
-START_TEST(no_more_than_was_used_at_the_most) {
+/* K3, when a block is made and when one grows. */
+START_TEST(used_and_cached_bytes_stay_below_the_peak) {
   char *p = any(SIZE), *q = any(SIZE);
   give(p, SIZE);
   if (_i == 0)
@@ -154,7 +154,7 @@ START_TEST(no_more_than_was_used_at_the_most) {
 }
 END_TEST
 
-START_TEST(aged_at_one_visit_gone_at_the_next) {
+START_TEST(aged_at_one_visit_unmapped_at_the_next) {
   char *p = any(SIZE), *q = any(2 * SIZE);
   give(p, SIZE);
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
@@ -163,7 +163,7 @@ START_TEST(aged_at_one_visit_gone_at_the_next) {
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 2 * SIZE);
   (void)any(2 * SIZE);
-  give(q, 2 * SIZE); /* it was used */
+  give(q, 2 * SIZE); /* it was used in between */
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 2 * SIZE);
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
@@ -172,7 +172,7 @@ START_TEST(aged_at_one_visit_gone_at_the_next) {
 }
 END_TEST
 
-START_TEST(all_go_with_all_that_is_idle) {
+START_TEST(a_purge_of_all_unmaps_all) {
   char *p = any(SIZE), *q = any(SIZE);
   give(p, SIZE);
   give(q, SIZE);
@@ -184,7 +184,7 @@ START_TEST(all_go_with_all_that_is_idle) {
 }
 END_TEST
 
-START_TEST(the_oldest_goes_first) {
+START_TEST(the_oldest_is_unmapped_first) {
   char *p = any(2 * SIZE), *q = any(SIZE);
   give(p, 2 * SIZE);
   give(q, SIZE);
@@ -194,8 +194,8 @@ START_TEST(the_oldest_goes_first) {
 }
 END_TEST
 
-/* It goes at once what is too much, and then not while it is taken again. */
-START_TEST(what_is_too_much_and_wanted_stays) {
+/* An excess purge unmaps the mapping.  As it is soon needed again, a backoff begins. */
+START_TEST(a_mapping_needed_again_starts_a_backoff) {
   char *p = any(SIZE);
   give(p, SIZE);
   mia_arena_purge_excess(1000, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
@@ -209,7 +209,7 @@ START_TEST(what_is_too_much_and_wanted_stays) {
 }
 END_TEST
 
-START_TEST(no_more_than_there_is_room_for) {
+START_TEST(a_full_cache_takes_no_more) {
   static char *p[MIA_MAPPING_CACHE_MAX + 1];
   for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) p[i] = any(MIA_MIB + i % 7 * PAGE);
   for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) give(p[i], MIA_MIB + i % 7 * PAGE);
@@ -221,8 +221,8 @@ START_TEST(no_more_than_there_is_room_for) {
 }
 END_TEST
 
-/* It is purged, and goes when the kernel can.  Nobody else has it. */
-START_TEST(one_that_cannot_be_unmapped_waits) {
+/* It is purged, no request gets it, and it is unmapped once the kernel can. */
+START_TEST(a_mapping_that_cannot_be_unmapped_waits) {
   char *p = any(SIZE);
   give(p, SIZE);
   fake_refuse(FAKE_RELEASE, 1, 1);
@@ -245,7 +245,7 @@ START_TEST(one_that_cannot_be_unmapped_waits) {
 }
 END_TEST
 
-START_TEST(one_that_can_neither_go_nor_be_purged_is_not_tried_for_ever) {
+START_TEST(a_mapping_that_can_be_neither_unmapped_nor_purged_is_tried_once) {
   give(any(SIZE), SIZE);
   fake_refuse(FAKE_RELEASE | FAKE_PURGE, 1, FAKE_EVER);
   ck_assert_uint_eq(mia_arena_purge_now(), 0);
@@ -255,7 +255,7 @@ START_TEST(one_that_can_neither_go_nor_be_purged_is_not_tried_for_ever) {
 }
 END_TEST
 
-/* Memory that is not allowed is not there for the next one either. */
+/* A request beyond the limit fails even if a mapping is cached, which is then unmapped. */
 START_TEST(the_limit_holds) {
   give(any(SIZE), SIZE);
   mia_aword_set(&mia_arena_all.limit, SIZE - PAGE);
@@ -267,22 +267,22 @@ END_TEST
 
 SUITE("arena/mapping_cache") {
   CASE(world, world_end);
-  TEST(what_was_freed_is_taken_again_as_it_is);
-  TEST(none_where_none_is_wanted);
-  TEST(none_that_is_small);
-  TEST(the_best_one_is_taken);
-  TEST(one_that_is_much_larger_stays);
-  LOOP(one_that_is_smaller_grows, 0, 2);
-  TEST(one_that_cannot_grow_goes);
-  TEST(only_one_that_is_aligned_so);
-  TEST(zeroes_are_the_kernels);
-  LOOP(no_more_than_was_used_at_the_most, 0, 2);
-  TEST(aged_at_one_visit_gone_at_the_next);
-  LOOP(all_go_with_all_that_is_idle, 0, 2);
-  TEST(the_oldest_goes_first);
-  TEST(what_is_too_much_and_wanted_stays);
-  TEST(no_more_than_there_is_room_for);
-  LOOP(one_that_cannot_be_unmapped_waits, 0, 2);
-  TEST(one_that_can_neither_go_nor_be_purged_is_not_tried_for_ever);
+  TEST(a_freed_mapping_is_taken_again_unchanged);
+  TEST(nothing_is_cached_if_the_cache_is_off);
+  TEST(small_mappings_are_not_cached);
+  TEST(the_best_fit_is_taken);
+  TEST(a_mapping_that_is_much_larger_is_not_taken);
+  LOOP(a_smaller_mapping_grows, 0, 2);
+  TEST(a_mapping_that_cannot_grow_is_unmapped);
+  TEST(only_an_aligned_mapping_is_taken);
+  TEST(a_zeroed_block_gets_a_new_mapping);
+  LOOP(used_and_cached_bytes_stay_below_the_peak, 0, 2);
+  TEST(aged_at_one_visit_unmapped_at_the_next);
+  LOOP(a_purge_of_all_unmaps_all, 0, 2);
+  TEST(the_oldest_is_unmapped_first);
+  TEST(a_mapping_needed_again_starts_a_backoff);
+  TEST(a_full_cache_takes_no_more);
+  LOOP(a_mapping_that_cannot_be_unmapped_waits, 0, 2);
+  TEST(a_mapping_that_can_be_neither_unmapped_nor_purged_is_tried_once);
   TEST(the_limit_holds);
 }

@@ -1,4 +1,4 @@
-/* Memory for our own structures. */
+/* Memory for mialloc's own structures. */
 #include "fake/world.h"
 
 #include "arena/meta.h"
@@ -37,7 +37,7 @@ START_TEST(small_pieces_share_a_slice) {
 }
 END_TEST
 
-/* As much as a table of many heaps wants. */
+/* The table of many heaps needs so much. */
 START_TEST(a_piece_may_be_as_large_as_a_span) {
   const size_t most = MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE;
   char *p = mia_arena_meta(MIA_SLICE_SIZE + 1), *next = mia_arena_meta(100);
@@ -62,7 +62,7 @@ START_TEST(a_used_slice_is_zeroed) {
 }
 END_TEST
 
-START_TEST(nothing_is_an_error_that_passes) {
+START_TEST(running_out_of_memory_is_not_permanent) {
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
   ck_assert_ptr_null(mia_arena_meta(64));
   ck_assert_ptr_null(mia_arena_meta(64));
@@ -98,6 +98,6 @@ SUITE("arena/meta") {
   TEST(small_pieces_share_a_slice);
   TEST(a_piece_may_be_as_large_as_a_span);
   TEST(a_used_slice_is_zeroed);
-  TEST(nothing_is_an_error_that_passes);
+  TEST(running_out_of_memory_is_not_permanent);
   TEST(threads_get_pieces_of_their_own);
 }

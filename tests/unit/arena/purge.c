@@ -1,4 +1,4 @@
-/* What is hot stays, what is cold goes, at its time. */
+/* Which memory goes back to the OS, and when. */
 #include "fake/world.h"
 
 #include "arena/huge.h"
@@ -21,7 +21,7 @@ static void give(const mia_span *span) {
   mia_arena_give(span->arena, span->start, span->slices, span->slices * SLICE);
 }
 
-/* A span that was written and is free. */
+/* Returns a span that was written and is free. */
 static mia_span dirty(size_t slices) {
   mia_span span = taken(slices);
   memset(span.start, 1, slices * SLICE);
@@ -39,7 +39,7 @@ static void due_at(mia_tick now) { mia_arena_purge_due(now, DELAY, &(mia_budget)
 static size_t counted(void) { return mia_aword_get(&mia_arena_all.purged); }
 static bool stale(void) { return mia_aword_get(&mia_arena_all.first.stale) != 0; }
 
-START_TEST(nothing_is_nothing) {
+START_TEST(clean_slices_are_not_purged) {
   ck_assert_uint_eq(mia_arena_purge_now(), 0);
   due_at(1);
   mia_span s = taken(3);
@@ -50,7 +50,7 @@ START_TEST(nothing_is_nothing) {
 }
 END_TEST
 
-START_TEST(now_takes_all_that_is_free_and_dirty) {
+START_TEST(purge_now_takes_all_that_is_free_and_dirty) {
   mia_span kept = taken(2);
   memset(kept.start, 7, 2 * SLICE);
   mia_span cold = dirty(5);
@@ -82,13 +82,13 @@ START_TEST(runs_are_purged_in_one_call_a_cell) {
 }
 END_TEST
 
-START_TEST(cold_goes_on_the_second_visit) {
+START_TEST(unused_slices_are_purged_at_the_second_visit) {
   (void)dirty(4);
-  due_at(1000); /* sets the time */
+  due_at(1000); /* sets the deadline */
   due_at(1000 + DELAY - 1);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
   ck_assert(!mia_map_any(mia_arena_all.first.aged, 0, 4));
-  due_at(1000 + DELAY); /* ages */
+  due_at(1000 + DELAY); /* ages the slices */
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
   ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4) && stale());
   due_at(1000 + 2 * DELAY - 1);
@@ -101,7 +101,7 @@ START_TEST(cold_goes_on_the_second_visit) {
 }
 END_TEST
 
-START_TEST(hot_stays) {
+START_TEST(slices_in_frequent_use_stay) {
   mia_span cold = taken(2), hot = taken(3);
   give(&cold);
   mia_tick now = 1000;
@@ -115,7 +115,7 @@ START_TEST(hot_stays) {
 }
 END_TEST
 
-START_TEST(no_delay_is_at_once) {
+START_TEST(a_delay_of_0_purges_at_once) {
   (void)dirty(4);
   mia_arena_purge_due(1000, 0, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
@@ -125,7 +125,7 @@ START_TEST(no_delay_is_at_once) {
 }
 END_TEST
 
-/* Ticks of 32 bits wrap; a deadline is never 0, which says that none is set. */
+/* Ticks of 32 bits wrap; a deadline is never 0, which means that none is set. */
 START_TEST(deadlines_wrap) {
   mia_tick start = (mia_tick)1 - (mia_tick)(_i * DELAY / 2); /* no tick is 0 */
   (void)dirty(4);
@@ -142,8 +142,8 @@ START_TEST(deadlines_wrap) {
 }
 END_TEST
 
-START_TEST(once_in_a_tick_unless_it_goes_at_once) {
-  due_at(5); /* nothing is idle: that does not count */
+START_TEST(visits_are_once_in_a_tick_unless_the_delay_is_0) {
+  due_at(5); /* nothing is idle: this call does not count */
   (void)dirty(4);
   mia_aword_set(&mia_arena_all.first.stale, 1);
   due_at(5);
@@ -171,7 +171,7 @@ START_TEST(a_refused_purge_changes_nothing) {
 }
 END_TEST
 
-/* Also when nobody gives anything in the meantime. */
+/* This holds even if no slice is given in between. */
 START_TEST(a_refused_purge_is_tried_again) {
   (void)dirty(4);
   fake_refuse(FAKE_PURGE, 1, 1);
@@ -182,7 +182,7 @@ START_TEST(a_refused_purge_is_tried_again) {
 }
 END_TEST
 
-/* No look gives back more than its budget; the rest is due at once. */
+/* No call gives back more than its budget; the rest is due at once. */
 START_TEST(a_visit_has_a_budget) {
   (void)dirty(40);
   due_at(1000);
@@ -199,7 +199,7 @@ START_TEST(a_visit_has_a_budget) {
 }
 END_TEST
 
-/* However many arenas there are, each has its turn. */
+/* There are more arenas than one call checks, but each has its turn. */
 START_TEST(every_arena_is_visited) {
   for (size_t i = 0; i < 100; i++)
     ck_assert_ptr_nonnull(mia_arena_reserve_os(&(mia_arena_wish){.size = 4 * SLICE}));
@@ -214,7 +214,7 @@ START_TEST(every_arena_is_visited) {
 }
 END_TEST
 
-/* ---- more than some bound ---- */
+/* ---- excess purges and backoff ---- */
 
 enum { BOUND = 2 * 64, MUCH = 5 * 64, SOON = 1000 };
 
@@ -222,7 +222,7 @@ static void excess_at(mia_tick now) {
   mia_arena_purge_excess(now, BOUND * SLICE, &(mia_budget)MIA_BUDGET_ALL);
 }
 
-/* As dirty(), of as many spans as this host needs. */
+/* Like dirty(), with as many spans as this host needs. */
 static void dirty_much(void) {
   mia_span spans[MUCH / 64];
   size_t n = 0;
@@ -233,7 +233,7 @@ static void dirty_much(void) {
   while (n > 0) give(&spans[--n]);
 }
 
-START_TEST(what_is_too_much_goes_at_once) {
+START_TEST(excess_is_purged_at_once) {
   (void)dirty(BOUND);
   excess_at(1000);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
@@ -242,13 +242,13 @@ START_TEST(what_is_too_much_goes_at_once) {
   ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
   ck_assert_uint_eq(fake.purged, MUCH * SLICE - mia_arena_idle());
   ck_assert_uint_eq(counted(), fake.purged);
-  mia_span low = taken(1); /* what is taken next is still there */
+  mia_span low = taken(1); /* the lowest slices were not purged */
   ck_assert(!low.zero);
 }
 END_TEST
 
-/* However many looks it takes, half of the bound is left, and no more. */
-START_TEST(what_is_too_much_goes_bit_by_bit) {
+/* However many calls it takes, half of the bound is left, and no more. */
+START_TEST(excess_is_purged_within_the_budget) {
   dirty_much();
   for (mia_tick look = 0; look < 100; look++) {
     mia_budget budget = {.left = 16 * SLICE};
@@ -261,13 +261,14 @@ START_TEST(what_is_too_much_goes_bit_by_bit) {
 }
 END_TEST
 
-/* What others took or purged ends it as well: then slices given are idle again. */
-START_TEST(what_is_not_too_much_any_more_is_kept) {
+/* An excess purge also ends if other threads took or purged the memory.  From then on slices
+ * that are given stay idle. */
+START_TEST(an_excess_purge_ends_when_little_is_idle) {
   dirty_much();
   mia_aword_set(&mia_arena_all.excess.unfinished, 1);
   (void)mia_arena_purge_now();
   mia_span span = taken(4);
-  give(&span); /* by whom it is purged, as there seems to be too much */
+  give(&span); /* purges it at once, as `unfinished' is set */
   ck_assert_uint_eq(mia_arena_idle(), 0);
   excess_at(1000);
   (void)dirty(4);
@@ -275,8 +276,8 @@ START_TEST(what_is_not_too_much_any_more_is_kept) {
 }
 END_TEST
 
-/* Where the OS refuses it is not asked again at each tick. */
-START_TEST(a_refusal_of_much_is_no_reason_to_hurry) {
+/* If the OS refuses, it is not asked again at each tick. */
+START_TEST(a_refused_excess_purge_starts_a_backoff) {
   mia_tick now = 1000;
   dirty_much();
   fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
@@ -291,15 +292,15 @@ START_TEST(a_refusal_of_much_is_no_reason_to_hurry) {
 }
 END_TEST
 
-/* Who needs again what was purged is left alone, longer each time. */
-START_TEST(a_purge_that_is_regretted_is_not_repeated) {
+/* Each backoff is twice as long as the one before. */
+START_TEST(memory_soon_needed_again_starts_a_backoff) {
   mia_tick now = 1000;
   dirty_much();
   excess_at(now);
   size_t purged = fake.purged, pause = SOON;
   ck_assert_uint_gt(purged, 0);
   for (int i = 0; i < 4; i++, pause *= 2) {
-    dirty_much(); /* its page faults, and in vain */
+    dirty_much(); /* needs the purged memory again */
     excess_at(now += 10);
     ck_assert_uint_eq(fake.purged, purged);
     excess_at(now += (mia_tick)pause - 1);
@@ -311,7 +312,7 @@ START_TEST(a_purge_that_is_regretted_is_not_repeated) {
 }
 END_TEST
 
-START_TEST(what_is_needed_much_later_is_no_regret) {
+START_TEST(memory_needed_much_later_starts_no_backoff) {
   mia_tick now = 1000;
   for (int i = 1; i < 5; i++, now += 2 * SOON) {
     dirty_much();
@@ -321,21 +322,21 @@ START_TEST(what_is_needed_much_later_is_no_regret) {
 }
 END_TEST
 
-/* They come from elsewhere. */
-START_TEST(huge_blocks_are_no_regret) {
+/* Huge blocks do not use memory of arenas. */
+START_TEST(new_huge_blocks_start_no_backoff) {
   mia_span live = taken(BOUND);
   dirty_much();
   excess_at(1000);
   size_t purged = fake.purged;
   bool zero;
   ck_assert_ptr_nonnull(mia_arena_huge_take(&(mia_huge){.size = MUCH * SLICE, .align = 1}, &zero));
-  give(&live); /* as much as before is in use or idle, and too much of it idle */
+  give(&live); /* arenas have as much as before, but too much of it is idle */
   excess_at(1010);
   ck_assert_uint_gt(fake.purged, purged);
 }
 END_TEST
 
-/* ---- while somebody else is at work ---- */
+/* ---- other threads ---- */
 
 static mia_span meanwhile;
 static void take_one(fake_call call) {
@@ -343,28 +344,28 @@ static void take_one(fake_call call) {
   meanwhile = taken(1);
 }
 
-START_TEST(what_is_being_purged_is_not_taken) {
+START_TEST(slices_being_purged_are_not_taken) {
   mia_span cold = dirty(4);
   fake.during = take_one;
   fake.during_calls = FAKE_PURGE;
   ck_assert_uint_eq(mia_arena_purge_now(), 4 * SLICE);
   ck_assert_ptr_eq(meanwhile.start, cold.start + 4 * SLICE);
   mia_span again = taken(1);
-  ck_assert_ptr_eq(again.start, cold.start); /* and is found afterwards */
+  ck_assert_ptr_eq(again.start, cold.start); /* it can be taken afterwards */
 }
 END_TEST
 
-static void take_and_mark(fake_call call) {
+static void take_and_write(fake_call call) {
   (void)call;
   meanwhile = taken(1);
   memset(meanwhile.start, 9, SLICE);
 }
 
-START_TEST(what_was_taken_meanwhile_is_not_purged) {
+START_TEST(slices_taken_meanwhile_are_not_purged) {
   mia_span all = taken(9);
   mia_arena_give(all.arena, all.start, 3, 3 * SLICE);
   mia_arena_give(all.arena, all.start + 5 * SLICE, 2, 2 * SLICE);
-  fake.during = take_and_mark; /* while the first run is purged, of the second */
+  fake.during = take_and_write; /* takes a slice of the second run while the first is purged */
   fake.during_calls = FAKE_PURGE;
   (void)mia_arena_purge_now();
   ck_assert_ptr_eq(meanwhile.start, all.start + 5 * SLICE);
@@ -373,20 +374,20 @@ START_TEST(what_was_taken_meanwhile_is_not_purged) {
 }
 END_TEST
 
-static void *come_too(void *unused) {
+static void *purge_too(void *unused) {
   size_t calls = fake_calls(FAKE_PURGE);
   mia_arena_purge_due(5000, 0, &(mia_budget)MIA_BUDGET_ALL);
   note(fake_calls(FAKE_PURGE) == calls);
   return unused;
 }
-static void another_comes(fake_call call) {
+static void another_thread_purges(fake_call call) {
   (void)call;
   pthread_t thread;
-  pthread_create(&thread, NULL, come_too, NULL);
+  pthread_create(&thread, NULL, purge_too, NULL);
   pthread_join(thread, NULL);
 }
 
-/* While the first run is purged, what is in the second goes elsewhere. */
+/* Moves the content of the second run elsewhere while the first is purged. */
 static void take_two_and_detach(fake_call call) {
   (void)call;
   meanwhile = taken(2);
@@ -394,7 +395,7 @@ static void take_two_and_detach(fake_call call) {
   mia_arena_give(meanwhile.arena, meanwhile.start, 2, 0);
 }
 
-START_TEST(what_became_clean_meanwhile_is_not_idle) {
+START_TEST(slices_that_became_clean_meanwhile_are_not_idle) {
   mia_span first = taken(2);
   (void)taken(1);
   mia_span second = taken(2);
@@ -411,7 +412,7 @@ END_TEST
 
 START_TEST(one_thread_purges_at_a_time) {
   (void)dirty(4);
-  fake.during = another_comes;
+  fake.during = another_thread_purges;
   fake.during_calls = FAKE_PURGE;
   mia_arena_purge_due(5000, 0, &(mia_budget)MIA_BUDGET_ALL);
   need_nothing_noted();
@@ -425,7 +426,7 @@ static void *purge_all_the_time(void *unused) {
   return unused;
 }
 
-/* A1, A2: a purge never touches what somebody holds, and zero is zero. */
+/* A1, A2: a purge never touches slices in use, and a span reported as zero is zero. */
 START_TEST(purging_beside_users) {
   uint64_t random = suite_random(1);
   pthread_t thread;
@@ -451,8 +452,8 @@ START_TEST(purging_beside_users) {
 }
 END_TEST
 
-/* Locking what is mapped backs all of it, of which nobody wrote the most. */
-START_TEST(what_was_locked_meanwhile_is_purged_once) {
+/* Locking mapped memory backs all of it, though most of it was never written to. */
+START_TEST(locked_slices_are_purged_once) {
   const size_t all = MIA_ARENA_FIRST_SLICES * SLICE;
   mia_span kept = taken(3);
   (void)dirty(2);
@@ -467,12 +468,12 @@ START_TEST(what_was_locked_meanwhile_is_purged_once) {
   ck_assert_uint_eq(mia_arena_idle(), 0);
   give(&kept);
   ck_assert_uint_eq(mia_arena_purge_now(), 3 * SLICE);
-  ck_assert_uint_eq(fake.purged, 2 * all - SLICE); /* asked for: it may have been again */
+  ck_assert_uint_eq(fake.purged, 2 * all - SLICE); /* on request, since they may be backed again */
 }
 END_TEST
 
-/* Where not all of it is LIVE the rest is left alone. */
-START_TEST(what_is_locked_and_reserved_is_not_purged) {
+/* If only a part of the arena is LIVE, the rest is left alone. */
+START_TEST(reserved_slices_are_not_purged_when_locked) {
   fake.live_max = SLICE;
   (void)dirty(2);
   mia_span s = taken(5);
@@ -483,8 +484,8 @@ START_TEST(what_is_locked_and_reserved_is_not_purged) {
 }
 END_TEST
 
-/* Only what programs commit. */
-START_TEST(what_is_brought_can_be_purged_alone) {
+/* mia_arena_purge_external leaves arenas alone whose memory the OS commits. */
+START_TEST(purge_external_leaves_other_arenas_alone) {
   (void)dirty(2);
   ck_assert_uint_eq(mia_arena_purge_external(), 0);
   ck_assert_uint_eq(fake.purged, 0);
@@ -494,32 +495,32 @@ END_TEST
 
 SUITE("arena/purge") {
   CASE(world_of_arenas, world_end);
-  TEST(nothing_is_nothing);
-  TEST(now_takes_all_that_is_free_and_dirty);
+  TEST(clean_slices_are_not_purged);
+  TEST(purge_now_takes_all_that_is_free_and_dirty);
   TEST(runs_are_purged_in_one_call_a_cell);
-  TEST(cold_goes_on_the_second_visit);
-  TEST(hot_stays);
-  TEST(no_delay_is_at_once);
+  TEST(unused_slices_are_purged_at_the_second_visit);
+  TEST(slices_in_frequent_use_stay);
+  TEST(a_delay_of_0_purges_at_once);
   LOOP(deadlines_wrap, 0, 5);
-  TEST(once_in_a_tick_unless_it_goes_at_once);
+  TEST(visits_are_once_in_a_tick_unless_the_delay_is_0);
   TEST(a_refused_purge_changes_nothing);
   TEST(a_refused_purge_is_tried_again);
   TEST(a_visit_has_a_budget);
   TEST(every_arena_is_visited);
-  TEST(what_is_too_much_goes_bit_by_bit);
-  TEST(what_is_too_much_goes_at_once);
-  TEST(what_is_not_too_much_any_more_is_kept);
-  TEST(a_refusal_of_much_is_no_reason_to_hurry);
-  TEST(a_purge_that_is_regretted_is_not_repeated);
-  TEST(what_is_needed_much_later_is_no_regret);
-  TEST(huge_blocks_are_no_regret);
-  TEST(what_is_being_purged_is_not_taken);
-  TEST(what_was_taken_meanwhile_is_not_purged);
-  TEST(what_became_clean_meanwhile_is_not_idle);
+  TEST(excess_is_purged_within_the_budget);
+  TEST(excess_is_purged_at_once);
+  TEST(an_excess_purge_ends_when_little_is_idle);
+  TEST(a_refused_excess_purge_starts_a_backoff);
+  TEST(memory_soon_needed_again_starts_a_backoff);
+  TEST(memory_needed_much_later_starts_no_backoff);
+  TEST(new_huge_blocks_start_no_backoff);
+  TEST(slices_being_purged_are_not_taken);
+  TEST(slices_taken_meanwhile_are_not_purged);
+  TEST(slices_that_became_clean_meanwhile_are_not_idle);
   TEST(one_thread_purges_at_a_time);
   TEST(purging_beside_users);
-  TEST(what_was_locked_meanwhile_is_purged_once);
-  TEST(what_is_locked_and_reserved_is_not_purged);
-  TEST(what_is_brought_can_be_purged_alone);
+  TEST(locked_slices_are_purged_once);
+  TEST(reserved_slices_are_not_purged_when_locked);
+  TEST(purge_external_leaves_other_arenas_alone);
   TIMEOUT(60);
 }

@@ -1,4 +1,4 @@
-/* Where free slices are in a row: R1 of runs.h, at every level, and what a search costs. */
+/* The index of free runs: R1 of runs.h at every level, and which words a search lowers. */
 #include "fake/world.h"
 
 #include "arena/runs.h"
@@ -11,7 +11,7 @@ enum {
   CELLS = SLICES / MIA_CELL_BITS + 1
 };
 
-/* An arena without memory: runs know nothing but its bits. */
+/* An arena without memory: the index needs the bits only. */
 static mia_acell bits[CELLS];
 static mia_aword words[REGIONS + REGIONS / 64 + 16];
 static mia_arena arena;
@@ -30,10 +30,12 @@ static void give(size_t first, size_t count) {
 
 static void take(size_t first, size_t count) { ck_assert(mia_map_claim(bits, first, count)); }
 
-static size_t said(size_t region) { return mia_run_length(mia_arena_run_word(&arena, region)); }
+static size_t length_of(size_t region) {
+  return mia_run_length(mia_arena_run_word(&arena, region));
+}
 static size_t root(void) { return mia_run_length(mia_aword_get(arena.root)); }
 
-/* The longest run that begins in a region, slice by slice. */
+/* Returns the longest run that begins in a region, found slice by slice. */
 static size_t longest(size_t region) {
   size_t most = 0, length = 0;
   for (size_t i = region * REGION; i < SLICES; i++) {
@@ -58,28 +60,28 @@ END_TEST
 
 START_TEST(a_run_counts_in_each_region_that_it_is_in) {
   give(REGION - 3, 5);
-  ck_assert_uint_eq(said(0), 5);
-  ck_assert_uint_eq(said(1), 2);
-  ck_assert_uint_eq(said(2), 0);
+  ck_assert_uint_eq(length_of(0), 5);
+  ck_assert_uint_eq(length_of(1), 2);
+  ck_assert_uint_eq(length_of(2), 0);
   ck_assert_uint_eq(root(), 5);
-  give(REGION + 2, 2 * REGION); /* joins what is there */
-  ck_assert_uint_eq(said(0), MIA_RUN_MAX);
-  ck_assert_uint_eq(said(1), MIA_RUN_MAX);
-  ck_assert_uint_eq(said(2), REGION + 2);
-  ck_assert_uint_eq(said(3), 2);
+  give(REGION + 2, 2 * REGION); /* joins the run that is there */
+  ck_assert_uint_eq(length_of(0), MIA_RUN_MAX);
+  ck_assert_uint_eq(length_of(1), MIA_RUN_MAX);
+  ck_assert_uint_eq(length_of(2), REGION + 2);
+  ck_assert_uint_eq(length_of(3), 2);
 }
 END_TEST
 
 START_TEST(neighbours_become_one_run) {
   give(100, 10);
   give(120, 10);
-  ck_assert_uint_eq(said(0), 10);
+  ck_assert_uint_eq(length_of(0), 10);
   give(110, 10);
-  ck_assert_uint_eq(said(0), 30);
+  ck_assert_uint_eq(length_of(0), 30);
 }
 END_TEST
 
-START_TEST(the_first_that_suffices_is_found) {
+START_TEST(the_first_run_that_is_long_enough_is_found) {
   const size_t places[] = {70, 64 * 64 + 3, 5, 64 * 3, 4000};
   ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 1), MIA_MAP_NONE);
   for (size_t i = 0; i < 5; i++) give(places[i] * REGION + 7, 10 + i);
@@ -92,13 +94,13 @@ START_TEST(the_first_that_suffices_is_found) {
 }
 END_TEST
 
-/* What says too much is found out once, at every level. */
-START_TEST(a_search_in_vain_lowers) {
+/* A word that is too large is lowered by the first search that fails, at every level. */
+START_TEST(a_failed_search_lowers_the_words) {
   give(4000 * REGION, 20);
   take(4000 * REGION, 19);
   ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), 4000);
   mia_arena_lower_run(&arena, 4000, mia_arena_run_word(&arena, 4000));
-  ck_assert_uint_eq(said(4000), 1);
+  ck_assert_uint_eq(length_of(4000), 1);
   uintptr_t before = mia_aword_get(arena.root);
   ck_assert_uint_eq(mia_arena_next_run(&arena, 0, 20), MIA_MAP_NONE);
   ck_assert_uint_eq(mia_run_length(mia_aword_get(&arena.runs[1][4000 / 64])), 1);
@@ -109,15 +111,15 @@ START_TEST(a_search_in_vain_lowers) {
 }
 END_TEST
 
-/* Who gave meanwhile is not lost, though the length was said before. */
-START_TEST(what_was_given_meanwhile_is_not_lowered) {
+/* Slices given meanwhile prevent the lowering, although they do not change the length. */
+START_TEST(a_word_raised_meanwhile_is_not_lowered) {
   give(50, 2);
   uintptr_t before = mia_arena_run_word(&arena, 0), before_root = mia_aword_get(arena.root);
   take(50, 2);
   give(60, 2);
   take(60, 2);
   mia_arena_lower_run(&arena, 0, before);
-  ck_assert_uint_eq(said(0), 2);
+  ck_assert_uint_eq(length_of(0), 2);
   mia_aword_set(&arena.runs[2][0], 0);
   mia_arena_lower_root(&arena, before_root + (1 << MIA_RUN_BITS));
   ck_assert_uint_eq(root(), 2);
@@ -126,7 +128,7 @@ END_TEST
 
 static void check(void) {
   for (size_t r = 0; r < REGIONS; r++) {
-    size_t length = said(r);
+    size_t length = length_of(r);
     need_at(length >= longest(r), r);
     need_at(mia_run_length(mia_aword_get(&arena.runs[1][r / 64])) >= length, r);
     need_at(mia_run_length(mia_aword_get(&arena.runs[2][r / 64 / 64])) >= length, r);
@@ -134,7 +136,7 @@ static void check(void) {
   }
 }
 
-START_TEST(R1_no_run_is_longer_than_is_said) {
+START_TEST(R1_no_run_is_longer_than_its_words) {
   uint64_t random = suite_random(3);
   enum { TURNS = 3000 };
   static struct { size_t first, count; } given[TURNS];
@@ -151,7 +153,7 @@ START_TEST(R1_no_run_is_longer_than_is_said) {
       given[old].count = 0;
       size_t region = given[old].first / REGION;
       mia_arena_lower_run(&arena, region, mia_arena_run_word(&arena, region));
-      ck_assert_uint_eq(said(region), longest(region));
+      ck_assert_uint_eq(length_of(region), longest(region));
     }
   }
   check();
@@ -163,9 +165,9 @@ SUITE("arena/runs") {
   TEST(words_fit_where_they_lie);
   TEST(a_run_counts_in_each_region_that_it_is_in);
   TEST(neighbours_become_one_run);
-  TEST(the_first_that_suffices_is_found);
-  TEST(a_search_in_vain_lowers);
-  TEST(what_was_given_meanwhile_is_not_lowered);
-  TEST(R1_no_run_is_longer_than_is_said);
+  TEST(the_first_run_that_is_long_enough_is_found);
+  TEST(a_failed_search_lowers_the_words);
+  TEST(a_word_raised_meanwhile_is_not_lowered);
+  TEST(R1_no_run_is_longer_than_its_words);
   TIMEOUT(60);
 }
