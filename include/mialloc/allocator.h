@@ -1,14 +1,14 @@
 /* mialloc/allocator.h -- allocators for C++ containers, from C++11 on.
  *
  *   std::vector<int, mialloc::allocator<int>> v;
- *   mialloc::heap_allocator<int> a(heap);         a heap of the program's
+ *   mialloc::heap_allocator<int> a(heap);         a heap of the program
  *   mialloc::heap_destroy_allocator<int> d;       a heap of its own, destroyed
  *                                                 with its last copy: blocks are
  *                                                 not freed one by one
  *   mialloc::memory_resource r;                   C++17, std::pmr
  *
- * All throw std::bad_alloc, through the new-handler, where memory is short, and
- * std::bad_array_new_length where a size overflows.  Any thread may use a copy.
+ * If memory is short, all call the new-handler and then throw std::bad_alloc.  If a size
+ * overflows, they throw std::bad_array_new_length.  Any thread may use a copy.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,7 +33,7 @@ namespace mialloc {
 
 namespace detail {
 
-/* What follows from the type alone. */
+/* The members that depend on the type alone. */
 template <class T> struct sized {
   typedef T value_type;
   typedef std::size_t size_type;
@@ -63,8 +63,8 @@ protected:
   }
 };
 
-/* Blocks of a type that needs no more than malloc's alignment come by the fast
- * form. */
+/* Returns true if malloc's alignment suffices, so that the faster functions without an
+ * alignment argument can be used. */
 constexpr bool is_plain(std::size_t alignment) { return alignment <= alignof(std::max_align_t); }
 
 inline void *in_heap(mia_heap *heap, std::size_t size, std::size_t alignment) {
@@ -80,7 +80,7 @@ inline void *in_heap(mia_heap *heap, std::size_t size, std::size_t alignment) {
 
 } // namespace detail
 
-/* Blocks that name no heap. */
+/* Allocates with the functions without a heap argument. */
 template <class T> class allocator : public detail::sized<T> {
 public:
   typedef std::true_type is_always_equal;
@@ -99,7 +99,7 @@ public:
   void deallocate(T *p, std::size_t = 0) noexcept { mia_free(p); }
 };
 
-/* Any frees what another has allocated. */
+/* Any of these allocators can free what another one allocated. */
 template <class T, class U> bool operator==(const allocator<T> &, const allocator<U> &) noexcept {
   return true;
 }
@@ -107,8 +107,9 @@ template <class T, class U> bool operator!=(const allocator<T> &, const allocato
   return false;
 }
 
-/* Blocks of a heap: one that the program made and ends, or one that ends with the
- * last copy of the allocator, its blocks living on in the main heap. */
+/* Allocates from a heap: one that the program created and ends, or one that ends with the last
+ * copy of the allocator.  In the second case blocks that are still in use move to the main
+ * heap. */
 template <class T> class heap_allocator : public detail::sized<T> {
 public:
   typedef std::false_type is_always_equal;
@@ -143,7 +144,7 @@ private:
   std::shared_ptr<mia_heap> heap_;
 };
 
-/* One frees what another has allocated if they have one heap. */
+/* Allocators that compare equal use one heap, and can free each other's blocks. */
 template <class T, class U>
 bool operator==(const heap_allocator<T> &a, const heap_allocator<U> &b) noexcept {
   return a.heap() == b.heap();
@@ -153,8 +154,8 @@ bool operator!=(const heap_allocator<T> &a, const heap_allocator<U> &b) noexcept
   return a.heap() != b.heap();
 }
 
-/* The same whose heap is destroyed with its last copy, so that blocks need not be
- * freed; nothing may be used afterwards that lies in it. */
+/* A heap_allocator whose heap is destroyed with its last copy, so that blocks need not be freed
+ * one by one.  Nothing in the heap may be used afterwards. */
 template <class T> class heap_destroy_allocator : public heap_allocator<T> {
 public:
   template <class U> struct rebind { typedef heap_destroy_allocator<U> other; };
@@ -179,7 +180,8 @@ public:
 
 namespace mialloc {
 
-/* For std::pmr: blocks of a heap, or that name none. */
+/* For std::pmr: allocates from a heap, or, without one, with the functions without a heap
+ * argument. */
 class memory_resource : public std::pmr::memory_resource {
 public:
   explicit memory_resource(mia_heap *heap = nullptr) noexcept : heap_(heap) {}

@@ -1,14 +1,15 @@
 /* mialloc/heap.h -- heaps, arenas and sub-processes.
  *
- * A heap is what blocks belong to.  The main heap serves who names none; a
- * program may make others, to free all blocks of a kind at once, to have them
- * in memory of its choice, or to count and find them.  Any thread may allocate
- * from any heap, at any time and without a lock; its blocks are freed as all
- * others are.  What mialloc.h says of every function is true here as well; and:
- *  - a heap argument is a heap that has not ended; not NULL unless said so;
- *  - a heap that ends (mia_heap_delete, mia_heap_destroy) is in nobody's use
- *    any more: the caller sees to it;
- *  - a form named mia_heap_X does what mia_X does, with a block of that heap.
+ * Every block belongs to a heap.  Functions without a heap argument use the calling thread's
+ * default heap, initially the main heap.  A program may create other heaps, to free all their
+ * blocks at once, to place them in memory of its choice, or to count and find them.  Any thread
+ * may allocate from any heap, at any time and without a lock.  The functions that free any
+ * other block free theirs too.  The rules at the top of mialloc.h hold here as well, and:
+ *  - A heap argument is a heap that has not ended.  It is not NULL, unless a comment allows
+ *    that.
+ *  - When a heap ends (mia_heap_delete, mia_heap_destroy), no other thread may use it any more;
+ *    the caller ensures this.  Other threads may free blocks of a heap during mia_heap_delete.
+ *  - A function named mia_heap_X does what mia_X does, with a block of that heap.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,52 +22,56 @@
 extern "C" {
 #endif
 
-/* What a heap, an arena and a sub-process are to a program: something to point to. */
+/* Heaps, arenas and sub-processes are opaque to a program. */
 typedef struct mia_heap mia_heap;
 typedef struct mia_arena mia_arena;
 typedef struct mia_subproc mia_subproc;
 
-/* ---- heaps come and go -------------------------------------------------------- */
+/* ---- creating and ending heaps ------------------------------------------- */
 
-/* The main heap of the calling thread's sub-process.  It never ends. */
+/* Returns the main heap of the calling thread's sub-process.  It never ends. */
 MIA_API mia_heap *mia_heap_main(void);
 
-/* A heap in the calling thread's sub-process; the second form has its memory
- * from one arena only, or from any if that is NULL.  NULL and ENOMEM.  In an arena a
- * block has 32 MiB at the most (8 MiB where pointers have 32 bits): of a heap with an
- * arena of its own a larger request is refused with ENOMEM, however much is free. */
+/* Creates a heap in the calling thread's sub-process.  The second function takes all memory of
+ * the heap from `arena', or from any arena if that is NULL.  Returns NULL and sets errno to
+ * ENOMEM if memory is short.
+ *
+ * A block in an arena has 32 MiB at most (8 MiB with 32-bit pointers).  A heap with an arena of
+ * its own therefore refuses larger requests with ENOMEM, however much of the arena is free. */
 MIA_API mia_heap *mia_heap_new(void) MIA_WARN_UNUSED;
 MIA_API mia_heap *mia_heap_new_in_arena(mia_arena *arena) MIA_WARN_UNUSED;
 
-/* Ends a heap; its blocks live on in the main heap of its sub-process.  They may be
- * freed by other threads meanwhile.  NULL and a main heap: nothing happens. */
+/* Ends a heap and moves its blocks to the main heap of its sub-process.  Other threads may free
+ * these blocks during the call.  Does nothing for NULL and for a main heap. */
 MIA_API void mia_heap_delete(mia_heap *heap);
 
-/* Ends a heap and frees all its blocks, in a time that depends on the number of
- * its pages, not of its blocks.  NULL and a main heap: nothing happens. */
+/* Ends a heap and frees all its blocks.  The time depends on the number of its pages, not of
+ * its blocks.  Does nothing for NULL and for a main heap. */
 MIA_API void mia_heap_destroy(mia_heap *heap);
 
-/* mia_collect for what the calling thread has of a heap. */
+/* mia_collect for the part of a heap that belongs to the calling thread. */
 MIA_API void mia_heap_collect(mia_heap *heap, bool force);
 
-/* The heap of the block that `p', which may be any pointer, points to or into; NULL
- * if that is none of this library.  A free block that a page still has room for
- * is the heap's as one in use is; a large one is gone once it is freed. */
+/* Returns the heap of the block that `p', which may be any pointer, points to or into; NULL if
+ * there is no such block in this library.  While its page exists, a small block that was freed
+ * still belongs to the heap; a large block is unknown once it is freed. */
 MIA_API mia_heap *mia_heap_of(const void *p);
 
-/* Whether that is this heap.  False for NULL and for what is not the library's. */
+/* Returns true if mia_heap_of(p) is this heap.  Returns false for NULL and for a pointer that
+ * is not into a block of the library. */
 MIA_API bool mia_heap_contains(const mia_heap *heap, const void *p);
 
-/* The heap that mia_malloc, malloc and all other forms that name none take from
- * in the calling thread: the main one at first.  Setting one returns the one
- * before; NULL sets the main one.  It ends as default when the heap ends in this
- * thread.  Such forms are slower with another than the main heap. */
+/* The default heap of the calling thread: mia_malloc, malloc and all other functions without a
+ * heap argument allocate from it.  Initially it is the main heap.  mia_heap_set_default returns
+ * the previous default heap; NULL sets the main heap.  If memory is short, the default stays as
+ * it was.  When the thread ends its default heap, the main heap becomes the default again.
+ * Functions without a heap argument are slower if the default is not the main heap. */
 MIA_API mia_heap *mia_heap_get_default(void);
 MIA_API mia_heap *mia_heap_set_default(mia_heap *heap);
 
-/* ---- blocks ----------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------- */
 
-/* A block; the same with all bits zero; for `count' objects, zero or not. */
+/* Return a block of a heap: as mia_malloc, mia_zalloc, mia_calloc and mia_mallocn do. */
 MIA_API void *mia_heap_malloc(mia_heap *heap, size_t size) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
 MIA_API void *mia_heap_zalloc(mia_heap *heap, size_t size) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
 MIA_API void *mia_heap_calloc(mia_heap *heap, size_t count, size_t size) MIA_MALLOC MIA_SIZED2(2, 3)
@@ -74,8 +79,8 @@ MIA_API void *mia_heap_calloc(mia_heap *heap, size_t count, size_t size) MIA_MAL
 MIA_API void *mia_heap_mallocn(mia_heap *heap, size_t count, size_t size)
     MIA_MALLOC MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
 
-/* Another size for `p', a block of any heap: in place it stays in its heap, else
- * it is then in this one. */
+/* Resize `p', a block of any heap.  If it is resized in place, it stays in its heap; otherwise
+ * the new block belongs to `heap'. */
 MIA_API void *mia_heap_realloc(mia_heap *heap, void *p, size_t size) MIA_SIZED(3) MIA_WARN_UNUSED;
 MIA_API void *mia_heap_reallocarray(mia_heap *heap, void *p, size_t count, size_t size)
     MIA_SIZED2(3, 4) MIA_WARN_UNUSED;
@@ -84,7 +89,7 @@ MIA_API void *mia_heap_rezalloc(mia_heap *heap, void *p, size_t size) MIA_SIZED(
 MIA_API void *mia_heap_recalloc(mia_heap *heap, void *p, size_t count, size_t size) MIA_SIZED2(3, 4)
     MIA_WARN_UNUSED;
 
-/* Aligned blocks. */
+/* Aligned blocks, under the rules of mia_malloc_aligned. */
 MIA_API void *mia_heap_malloc_aligned(mia_heap *heap, size_t size, size_t alignment)
     MIA_MALLOC MIA_SIZED(2) MIA_ALIGNED(3) MIA_WARN_UNUSED;
 MIA_API void *mia_heap_zalloc_aligned(mia_heap *heap, size_t size, size_t alignment)
@@ -99,7 +104,7 @@ MIA_API void *mia_heap_recalloc_aligned(mia_heap *heap, void *p, size_t count, s
                                         size_t alignment) MIA_SIZED2(3, 4) MIA_ALIGNED(5)
     MIA_WARN_UNUSED;
 
-/* Blocks of which the byte at `offset' is aligned, as mia_malloc_aligned_at. */
+/* Blocks in which the byte at `offset' is aligned, under the rules of mia_malloc_aligned_at. */
 MIA_API void *mia_heap_malloc_aligned_at(mia_heap *heap, size_t size, size_t alignment,
                                          size_t offset) MIA_MALLOC MIA_SIZED(2) MIA_WARN_UNUSED;
 MIA_API void *mia_heap_zalloc_aligned_at(mia_heap *heap, size_t size, size_t alignment,
@@ -115,20 +120,20 @@ MIA_API void *mia_heap_recalloc_aligned_at(mia_heap *heap, void *p, size_t count
                                            size_t alignment, size_t offset) MIA_SIZED2(3, 4)
     MIA_WARN_UNUSED;
 
-/* Strings. */
+/* Strings, as mia_strdup, mia_strndup and mia_realpath return them. */
 MIA_API char *mia_heap_strdup(mia_heap *heap, const char *s) MIA_MALLOC MIA_WARN_UNUSED;
 MIA_API char *mia_heap_strndup(mia_heap *heap, const char *s, size_t n) MIA_MALLOC MIA_WARN_UNUSED;
 MIA_API char *mia_heap_realpath(mia_heap *heap, const char *name, char *resolved) MIA_WARN_UNUSED;
 
-/* As operator new. */
+/* mia_new and mia_new_n for a heap. */
 MIA_API void *mia_heap_alloc_new(mia_heap *heap, size_t size) MIA_MALLOC MIA_SIZED(2)
     MIA_WARN_UNUSED;
 MIA_API void *mia_heap_alloc_new_n(mia_heap *heap, size_t count, size_t size)
     MIA_MALLOC MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
 
-/* ---- walking over blocks -------------------------------------------------------------- */
+/* ---- walking over blocks --------------------------------------------------- */
 
-/* Some blocks of one size, side by side. */
+/* An area: adjacent blocks of one size. */
 typedef struct mia_heap_area {
   void *blocks;           /* where they start */
   size_t reserved;        /* bytes that it has room for */
@@ -139,122 +144,135 @@ typedef struct mia_heap_area {
   void *reserved1;        /* NULL */
 } mia_heap_area;
 
-/* Is called for an area with `block' NULL, and then for each of its blocks in
- * use; returns false to end the walk. */
+/* Receives an area with `block' NULL, and then each block of the area that is in use.  `size'
+ * is the usable size of the block; for an area, that of each of its blocks.  Returns false to
+ * end the walk. */
 typedef bool mia_block_visitor(const mia_heap *heap, const mia_heap_area *area, void *block,
                                size_t size, void *arg);
 
-/* Walks over the areas of a heap in which there are blocks in use, those of
- * threads that have ended included, and with `blocks' over these.  False: the
- * visitor ended it.  Meanwhile nobody, the visitor included, allocates from the
- * heap or frees blocks of it.  Of the main heap, the last few blocks that another
- * thread freed (32 at most) may be seen as well: it still has them. */
+/* Walks over the areas of a heap that have blocks in use, including those that threads which
+ * have ended left behind; if `blocks' is true, also over these blocks.  Returns false if the
+ * visitor ended the walk.  During the walk no thread may allocate from the heap or free its
+ * blocks, nor may the visitor.  In the main heap, the last few blocks that another thread freed
+ * (32 at most) may be visited as well, because that thread still holds them. */
 MIA_API bool mia_heap_visit_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
                                    void *arg);
 
-/* The same for those areas only that no thread allocates from. */
+/* mia_heap_visit_blocks for only those areas from which no thread allocates. */
 MIA_API bool mia_heap_visit_abandoned_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
                                              void *arg);
 
-/* Whether less than `percent' of the page that `p' points into is in use, so that
- * moving its blocks elsewhere would give memory back.  False if `p' does
- * not point to or into a block of the heap. */
+/* Returns true if less than `percent' percent of the page that `p' points into is in use, so
+ * that moving its blocks elsewhere would return memory.  Returns false if `p' does not point to
+ * or into a block of the heap. */
 MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size_t percent);
 
-/* ---- arenas -------------------------------------------------------------------------------- */
+/* ---- arenas ---------------------------------------------------------------- */
 
-/* An arena is a range of address space that pages lie in.  The library reserves
- * arenas as it needs them; these functions add others, which stay until unloaded.
- * An exclusive one serves only the heaps that were made for it.  A program may have
- * 3,584 at a time, those that were unloaded counted where they were not exclusive.  0
- * and the arena in *arena, if that is not NULL; or ENOMEM, with NULL there. */
+/* An arena is a reserved range of address space that contains pages.  The library reserves
+ * arenas as it needs them; these functions add others, which stay until they are unloaded.  An
+ * exclusive arena serves only the heaps that were created in it.  A program may have 3,584
+ * arenas at a time; an unloaded arena still counts unless it was exclusive.  The functions that
+ * return int return 0 and store the arena in *arena, or return an error number (ENOMEM unless a
+ * comment names another) and store NULL there; `arena' may be NULL. */
 
-/* Reserves `size' bytes.  `commit': all of them are accessible at once, and no
- * later step of the library can fail, or it is ENOMEM; they cost memory where they
- * are touched.  Without, a system that does not let a process have so much gives
- * address space, which is made accessible where it is needed.  `large': in OS
- * pages of 2 MiB, of those that the system has set aside (they are had at once and
- * never given back); where there are not so many, in such as the kernel makes
- * (transparent huge pages), so that more may be resident than was touched. */
+/* Reserves `size' bytes.
+ *
+ * `commit': all of the arena is accessible at once, so that no later step of the library can
+ * fail; if that is not possible, the result is ENOMEM.  The bytes cost memory only when they
+ * are touched.  Without `commit', if the system does not grant so much accessible memory, the
+ * library reserves address space and makes it accessible where it is needed.
+ *
+ * `large': the arena consists of OS pages of 2 MiB that the system has set aside.  These are
+ * allocated at once and never given back.  If the system has too few, the arena uses
+ * transparent huge pages, and more memory may be resident than was touched. */
 MIA_API int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive,
                                mia_arena **arena);
 
-/* Reserves `pages' OS pages of 1 GiB, of those that the system has set aside, if
- * possible on a NUMA node (below 0: any), and looks for no more once `timeout_ms'
- * have passed (0: there is no end).  They come one by one, are had at once and
- * never given back; if fewer are to be had, or in time, than `pages', the arena
- * has those (mia_arena_area tells).  Without any: ENOMEM, or ETIMEDOUT.  The second
- * form spreads them evenly over the nodes from 0 to `nodes' - 1, an arena for each
- * (0: any node, one arena), and ends at the first node that gives none: what came
- * before it stays. */
+/* Reserves `pages' OS pages of 1 GiB that the system has set aside, on the NUMA node `node' if
+ * possible (any node if it is negative).  They are allocated one by one, at once, and never
+ * given back.  The search ends when `timeout_ms' milliseconds have passed (0: no limit).  If
+ * fewer than `pages' are available, or arrive in time, the arena has those; mia_arena_area
+ * returns its size.  Without any page, returns ENOMEM or ETIMEDOUT.
+ *
+ * The second function spreads the pages evenly over the nodes from 0 to `nodes' - 1, with one
+ * arena for each node (0: one arena, on any node).  It ends at the first node that provides
+ * none; earlier arenas stay. */
 MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
                                    mia_arena **arena);
 MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms);
 
-/* Makes memory accessible (`commit') or gives it back; in the first case *is_zero
- * is set where it reads as zero.  False: it cannot be done.  The library calls it
- * in the middle of an allocation or a purge, with locks held, and from several
- * threads for different memory at a time: it may call the system, and nothing of
- * this library but mia_option_get, malloc and free included. */
+/* Makes memory accessible if `commit' is true; otherwise gives it back.  When it makes memory
+ * accessible, it sets *is_zero if that memory reads as zero.  Returns false on failure.  The
+ * library calls it in the middle of an allocation or a purge, with locks held, and from several
+ * threads at a time for different memory.  It may call the system, but no function of this
+ * library except mia_option_get; malloc and free are excluded too. */
 typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is_zero, void *arg);
 
-/* Makes the program's own memory an arena; it is the library's from then on.  It
- * has mia_arena_min_size() bytes at least, and is cut to multiples of
- * mia_arena_min_alignment().  `committed': it is accessible; `pinned': it cannot
- * be given back; `zero': it reads as zero; `node': its NUMA node, or below 0.
- * `commit' is called where memory that is not accessible is needed, or where some that
- * is is not needed any more; NULL: the OS makes it accessible, and it is never given
- * back.  False: it cannot be used. */
+/* Makes an arena of memory of the program (an external arena).  From then on the memory is the
+ * library's.  It must have mia_arena_min_size() bytes at least; the arena is cut to multiples
+ * of mia_arena_min_alignment().
+ *
+ * `committed': the memory is accessible.  `pinned': it cannot be given back.  `zero': it reads
+ * as zero.  `node': its NUMA node, or negative.  `commit' is called when memory that is not
+ * accessible is needed, or when accessible memory is no longer needed.  If it is NULL, the OS
+ * makes the memory accessible, and it is never given back.  Returns false if the memory cannot
+ * be used. */
 MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
                                int node, bool exclusive, mia_commit_function *commit, void *arg,
                                mia_arena **arena);
 
-/* Takes an exclusive arena out of use, for ever: `arena' is nothing any more, what
- * was reserved is unmapped, and memory that the program brought is its own again,
- * with any content and as accessible as it was left.  False and EBUSY, nothing
- * changed: a heap that was made for it has not ended, blocks in it are in use (of
- * a heap that was deleted; or a thread has some ready to hand out, until it calls
- * mia_collect), or it is not an exclusive arena: in others the library may have
- * data of its own.  Nobody walks over the blocks of a main heap meanwhile. */
+/* Takes an exclusive arena out of use permanently; `arena' becomes invalid.  Address space that
+ * the library reserved is unmapped.  Memory of an external arena belongs to the program again,
+ * with unspecified content and as accessible as the library left it.  During the call no thread
+ * may walk over the blocks of a main heap.
+ *
+ * Returns false, sets errno to EBUSY and changes nothing if:
+ *  - a heap that was created in the arena has not ended;
+ *  - blocks in the arena are in use: blocks of a heap that was deleted, or free blocks that a
+ *    thread still holds to allocate from, until it calls mia_collect;
+ *  - the arena is not exclusive: it may contain data of the library. */
 MIA_API bool mia_arena_unload(mia_arena *arena);
 
-/* Where an arena starts, and its size in *size, if that is not NULL. */
+/* Returns the start of an arena, and stores its size in *size unless `size' is NULL. */
 MIA_API void *mia_arena_area(const mia_arena *arena, size_t *size);
 
-/* Whether `p', which may be any pointer, points into an arena. */
+/* Returns true if `p', which may be any pointer, points into the arena. */
 MIA_API bool mia_arena_contains(const mia_arena *arena, const void *p);
 
-/* What an arena is a multiple of, and the smallest one. */
+/* Return the alignment of every arena, and the size of the smallest one, in bytes. */
 MIA_API size_t mia_arena_min_alignment(void);
 MIA_API size_t mia_arena_min_size(void);
 
-/* Writes what the arenas hold: to `out', or, if that is NULL, where messages go. */
+/* Writes the contents of the arenas as text, to `out'; if that is NULL, to stderr or to the
+ * function that mia_register_output registered. */
 MIA_API void mia_arenas_print(mia_output_function *out, void *arg);
 
-/* ---- sub-processes ----------------------------------------------------------------------- */
+/* ---- sub-processes --------------------------------------------------------- */
 
-/* The sub-process that is there from the start, and the calling thread's. */
+/* Return the sub-process that exists from the start, and that of the calling thread. */
 MIA_API mia_subproc *mia_subproc_main(void);
 MIA_API mia_subproc *mia_subproc_current(void);
 
-/* A sub-process: heaps of its own, a main one among them.  NULL and ENOMEM. */
+/* Creates a sub-process: a set of heaps, with a main heap of its own.  Returns NULL and sets
+ * errno to ENOMEM if memory is short. */
 MIA_API mia_subproc *mia_subproc_new(void) MIA_WARN_UNUSED;
 
-/* Ends a sub-process and destroys its heaps, with all their blocks; no thread may
- * be in it but the caller, which is in the main one then.  NULL and the main one:
- * nothing happens. */
+/* Ends a sub-process and destroys its heaps with all their blocks.  No thread but the caller
+ * may be in it; the caller moves to the main sub-process.  Does nothing for NULL and for the
+ * main sub-process. */
 MIA_API void mia_subproc_destroy(mia_subproc *subproc);
 
-/* Moves the calling thread: from now on its default heap, and the heaps that it
- * makes, are of that sub-process.  Blocks stay where they are. */
+/* Moves the calling thread to a sub-process: from now on its default heap, and the heaps that
+ * it creates, belong to that sub-process.  Existing blocks stay where they are. */
 MIA_API void mia_subproc_add_current_thread(mia_subproc *subproc);
 
-/* Returns false to end the walk. */
+/* Receives a heap.  Returns false to end the walk. */
 typedef bool mia_heap_visitor(mia_heap *heap, void *arg);
 
-/* Walks over the heaps of a sub-process, the main one first.  False: the visitor
- * ended it, or memory is short (ENOMEM).  A heap that ends meanwhile may be
- * visited still. */
+/* Walks over the heaps of a sub-process, the main one first.  Returns false if the visitor
+ * ended the walk, or if memory is short (ENOMEM).  A heap that ends during the walk may still
+ * be visited. */
 MIA_API bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void *arg);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
-/* mialloc/new.h -- operator new and delete, all that a program may replace.
+/* mialloc/new.h -- definitions of all replaceable forms of operator new and delete.
  *
- * The library defines them itself, unless it was configured without override;
- * then, or where they must not depend on which library comes first, include this
- * in one source file of the program.
+ * The library defines these operators itself, unless it was configured without override.
+ * Without override, or if they must not depend on the order of libraries, include this header
+ * in exactly one source file of the program.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,9 +1,9 @@
-/* mialloc/stats.h -- what a process, a heap or a thread uses.
+/* mialloc/stats.h -- memory statistics of a process, a heap or a thread.
  *
- * What these functions tell is exact when no other thread allocates or frees at
- * the time, so once all have ended; otherwise every figure is one that was true
- * a moment ago, and blocks that a running thread has ready to hand out count as
- * in use, as do those that it has freed and not sent home.
+ * The figures are exact if no other thread allocates or frees at the time, for instance when
+ * all other threads have ended.  Otherwise each figure is one that was true a moment ago.
+ * Blocks in the free list of a running thread then count as in use, and so do those that it has
+ * freed but not yet returned to their pages.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,14 +17,13 @@
 extern "C" {
 #endif
 
-/* Changed when the meaning of a field of mia_stats does; new fields come last. */
+/* Changes when the meaning of a field of mia_stats changes.  New fields are added at the end. */
 #define MIA_STATS_VERSION 1
 
-/* Room for every size class, and for the blocks that have pages or mappings of
- * their own. */
+/* Enough entries for every size class, for large blocks and for huge blocks. */
 #define MIA_STATS_CLASSES 80
 
-/* Of the blocks of one size class. */
+/* The statistics of the blocks of one size class. */
 typedef struct mia_stats_class {
   size_t block_size;            /* usable bytes of each; 0: they differ */
   size_t pages;                 /* that hold such blocks */
@@ -35,7 +34,7 @@ typedef struct mia_stats_class {
   unsigned long long freed;     /* of these: not in use any more */
 } mia_stats_class;
 
-/* What happened on slow paths, and how often. */
+/* How often events on slow paths happened. */
 typedef struct mia_stats_events {
   unsigned long long refills;       /* a thread's list of blocks came to its end */
   unsigned long long pages_made;    /* from an arena or the OS */
@@ -47,7 +46,7 @@ typedef struct mia_stats_events {
   unsigned long long batches_sent;  /* of blocks, to pages of other threads */
 } mia_stats_events;
 
-/* All that is told of a process, a heap or a thread.  Sizes are in bytes. */
+/* The statistics of a process, a heap or a thread.  Sizes are in bytes. */
 typedef struct mia_stats {
   size_t size;          /* of the structure, set by the caller; then what was filled in */
   unsigned version;     /* MIA_STATS_VERSION of the library */
@@ -79,33 +78,36 @@ typedef struct mia_stats {
                                                * their own, with mappings of their own */
 } mia_stats;
 
-/* Fills in *stats, whose `size' is set, for the process, for a heap, or for the
- * calling thread: what it allocated, and the pages that it allocates from.  What
- * a heap that ended had allocated counts as the main heap's of its sub-process.
+/* Fill in *stats, whose `size' the caller has set, for the process, for a heap, or for the
+ * calling thread: the blocks that it allocated, and the pages that it allocates from.  The
+ * allocations of a heap that has ended count as those of the main heap of its sub-process.
  *
- * Program and library may be of different versions.  Where `size' is less than the
- * library's, as much is filled in, and `class_count' is how many of the classes that
- * is; where it is more, what the library has, and `size' becomes that; what lies behind
- * is as it was.  False, nothing filled in: EINVAL where `size' does not even cover
- * `version' and `class_count', ENOMEM where it is another than the library's and there
- * is no memory. */
+ * Program and library may be of different versions.  If `size' is less than the library's, only
+ * that much is filled in, and `class_count' is the number of complete entries of `classes'.  If
+ * `size' is greater, all that the library has is filled in, `size' becomes the library's, and
+ * the rest is unchanged.  Returns false and fills in nothing on failure: EINVAL if `size' does
+ * not even cover `version' and `class_count'; ENOMEM if `size' is not the library's and memory
+ * is short. */
 MIA_API bool mia_stats_get(mia_stats *stats);
 MIA_API bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats);
 MIA_API bool mia_thread_stats_get(mia_stats *stats);
 
-/* The same for all heaps of a sub-process together. */
+/* mia_stats_get for all heaps of a sub-process together. */
 MIA_API bool mia_subproc_stats_get(mia_subproc *subproc, mia_stats *stats);
 
-/* These take a structure as the above leave it, of any size.
- * Statistics as a JSON object, in `buffer' of `size' bytes, cut if that is too
- * small, or, where `buffer' is NULL, in a block that is to be freed.  Names are
- * those of the structure.  NULL and ENOMEM. */
+/* The next two functions accept a structure of any size, as those above fill it in.
+ *
+ * Formats statistics as a JSON object whose members have the names of the fields.  Writes it to
+ * `buffer' of `size' bytes, cut if that is too small; or, if `buffer' is NULL, to a new block,
+ * which the caller frees.  Returns the text; NULL with errno set to ENOMEM if memory is short. */
 MIA_API char *mia_stats_as_json(const mia_stats *stats, size_t size, char *buffer);
 
-/* Writes statistics as text, in whole lines: to `out', or, if that is NULL, where messages go. */
+/* Writes statistics as text, in whole lines, to `out'; if that is NULL, to stderr or to the
+ * function that mia_register_output registered. */
 MIA_API void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg);
 
-/* The same for the process; and of that what the OS knows: times, memory, faults. */
+/* mia_stats_print_as for the process; and for what the OS reports of it: times, memory, page
+ * faults. */
 MIA_API void mia_stats_print_out(mia_output_function *out, void *arg);
 MIA_API void mia_process_print_out(mia_output_function *out, void *arg);
 

@@ -1,4 +1,4 @@
-/* arena.c -- the public functions of arenas. */
+/* arena_calls.c -- the public functions of arenas. */
 #include "base/prelude.h"
 
 #include "api/hook.h"
@@ -14,7 +14,7 @@
 
 enum { LINE_SIZE = 256 };
 
-/* ---- fewer of them ---- */
+/* ---- unloading ---- */
 
 bool mia_arena_unload(mia_arena *arena) {
   mia_theap *self = mia_theap_self;
@@ -26,7 +26,7 @@ bool mia_arena_unload(mia_arena *arena) {
   return done;
 }
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 void *mia_arena_area(const mia_arena *arena, size_t *size) {
   if (size != NULL) *size = arena != NULL ? arena->slices << MIA_SLICE_SHIFT : 0;
@@ -40,11 +40,11 @@ bool mia_arena_contains(const mia_arena *arena, const void *p) {
 }
 
 size_t mia_arena_min_alignment(void) { return MIA_SLICE_SIZE; }
-/* A slice more than the head, and what aligning may lose. */
+/* The slice of the head, one slice to hand out, and one that aligning may cost. */
 size_t mia_arena_min_size(void) { return 3 * MIA_SLICE_SIZE; }
 
-/* The count is not acquired: an arena that is not there yet is NULL, which contains
- * nothing. */
+/* The count is read without acquire: an arena that this thread does not see yet is NULL, which
+ * contains nothing. */
 bool mia_is_in_heap_region(const void *p) {
   size_t count = mia_aword_get(&mia_arena_all.count);
   bool found = false;
@@ -54,8 +54,8 @@ bool mia_is_in_heap_region(const void *p) {
   return found || mia_any_heap_contains(p);
 }
 
-/* Of the slices that have both bits. */
-static size_t bytes_in(const mia_arena *arena, const mia_acell *a, const mia_acell *b) {
+/* Returns the bytes of the slices whose bits are set in both bitmaps. */
+static size_t bytes_with_both_bits(const mia_arena *arena, const mia_acell *a, const mia_acell *b) {
   size_t slices = 0;
   for (size_t i = 0; i << MIA_CELL_SHIFT < arena->slices; i++)
     slices += (size_t)__builtin_popcountll(mia_acell_get(&a[i]) & mia_acell_get(&b[i]));
@@ -68,10 +68,13 @@ static void put_arena(mia_text *t, const mia_arena *arena) {
   mia_base_put(t, "arena ");
   mia_base_put_hex(t, (uintptr_t)arena->start);
   mia_base_put_named_size(t, ": ", size);
-  mia_base_put_named_size(t, ", committed ",
-                          arena->live ? size : bytes_in(arena, arena->committed, arena->committed));
-  mia_base_put_named_size(t, ", used ", size - bytes_in(arena, arena->free, arena->free));
-  mia_base_put_named_size(t, ", free and not purged ", bytes_in(arena, arena->free, arena->dirty));
+  mia_base_put_named_size(
+      t, ", committed ",
+      arena->live ? size : bytes_with_both_bits(arena, arena->committed, arena->committed));
+  mia_base_put_named_size(t, ", used ",
+                          size - bytes_with_both_bits(arena, arena->free, arena->free));
+  mia_base_put_named_size(t, ", free and not purged ",
+                          bytes_with_both_bits(arena, arena->free, arena->dirty));
   mia_base_put(t, arena->exclusive ? ", exclusive" : "");
   mia_base_put(t, arena->pinned ? ", pinned" : "");
   mia_base_put(t, "\n");

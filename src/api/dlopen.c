@@ -1,8 +1,7 @@
-/* dlopen.c -- libraries that are loaded with RTLD_DEEPBIND have our malloc too.
+/* dlopen.c -- gives our malloc to libraries that are loaded with RTLD_DEEPBIND.
  *
- * The C library's table of symbols is changed for that (os/bind.h), which costs a
- * process some pages of its own: so, where dlopen can be ours, not before the first such
- * library is loaded. */
+ * This changes the C library's symbol table (os/bind.h), which costs a process some private
+ * pages.  So if we can define dlopen, it is done only when the first such library is loaded. */
 #include "base/prelude.h"
 
 #include "api/options.h"
@@ -11,7 +10,7 @@
 
 #include <mialloc.h>
 
-/* What override.c defines. */
+/* The names that override.c defines. */
 static const char *const names[] = {"malloc",
                                     "free",
                                     "calloc",
@@ -34,25 +33,28 @@ static const char *const names[] = {"malloc",
                                     "malloc_usable_size",
                                     "free_aligned_sized"};
 
-static void bind(void) {
+static void bind_names(void) {
   if (!mia_os_bind(names, sizeof names / sizeof names[0]))
     mia_aword_set(&mia_api_all.unbound, true);
 }
 
 #if MIA_DLOPEN
-mia_cold static void prepare(void) {
-  mia_os_once(&mia_api_all.bound, bind);
+mia_cold static void bind_and_warn(void) {
+  mia_os_once(&mia_api_all.bound, bind_names);
   if (mia_aword_and(&mia_api_all.unbound, false) != 0)
     mia_api_warn("a library loaded with RTLD_DEEPBIND has the C library's malloc, whose symbols "
                  "cannot be changed: the process ends when one frees the other's block");
 }
 
 MIA_API MIA_OS_HANDS_OVER void *dlopen(const char *file, int mode) {
-  if (mia_unlikely(mia_os_is_deep(mode))) prepare();
+  if (mia_unlikely(mia_os_is_deep(mode))) bind_and_warn();
   MIA_OS_TAIL mia_os_next_dlopen(dlopen)(file, mode);
 }
 #else
-/* Where no call can be handed over, libraries would be looked for where ours is: so
- * dlopen is left alone.  Nobody knows here whether it matters that it failed. */
-__attribute__((constructor)) static void begin(void) { mia_os_once(&mia_api_all.bound, bind); }
+/* dlopen searches relative to its caller.  Where our dlopen cannot hand a call over
+ * (os/tail_call.h), that caller would be our library, so we do not define dlopen.  A failure is
+ * not reported: whether it matters is not known here. */
+__attribute__((constructor)) static void begin(void) {
+  mia_os_once(&mia_api_all.bound, bind_names);
+}
 #endif

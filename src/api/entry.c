@@ -1,4 +1,4 @@
-/* entry.c -- the ways in, behind their fast paths. */
+/* entry.c -- the entry points, behind their fast paths. */
 #include "base/prelude.h"
 
 #include "api/entry.h"
@@ -14,10 +14,10 @@
 
 enum { MESSAGE_SIZE = 128 };
 
-/* ---- memory is short ---- */
+/* ---- out of memory ---- */
 
-/* What there is to say about a request that failed. */
-mia_cold static void report(size_t size) {
+/* Reports a request that failed, as the options and the program ask for, and sets errno. */
+mia_cold static void report_out_of_memory(size_t size) {
   bool fatal = mia_api_is_on(MIA_OPTION_ABORT_ON_OOM);
   if (fatal || mia_api_is_on(MIA_OPTION_SHOW_ERRORS)) {
     char buffer[MESSAGE_SIZE];
@@ -33,26 +33,26 @@ mia_cold static void report(size_t size) {
 }
 
 void *mia_api_overflow(void) {
-  report(SIZE_MAX);
+  report_out_of_memory(SIZE_MAX);
   return NULL;
 }
 
-/* ---- the slow ways ---- */
+/* ---- slow paths ---- */
 
 typedef struct request {
-  mia_heap *heap; /* NULL: the thread's default */
-  void *p;        /* to be resized; NULL: none */
+  mia_heap *heap; /* NULL: the thread's default heap */
+  void *p;        /* the block to resize; NULL: none */
   size_t size;
   size_t align;
   size_t offset;
   bool zero;
-  bool exact; /* the usable size is to be as a new block's */
-  int error;  /* errno before the first attempt, if there may be a second */
+  bool exact; /* the usable size must be that of a new block */
+  int error;  /* errno before the first try, if there may be a second */
 } request;
 
-mia_inline int error_to_keep(void) { return mia_unlikely(mia_api_has_deferred()) ? errno : 0; }
+mia_inline int errno_if_retry(void) { return mia_unlikely(mia_api_has_deferred()) ? errno : 0; }
 
-static void *attempt(const request *r) {
+static void *try_request(const request *r) {
   mia_heap *heap = r->heap != NULL ? r->heap : mia_alloc_heap_default();
   if (r->exact) return mia_alloc_resize_exact(heap, r->p, r->size, r->align);
   if (r->p != NULL) return mia_alloc_resize_in(heap, r->p, r->size, r->align, r->offset, r->zero);
@@ -61,27 +61,27 @@ static void *attempt(const request *r) {
   return r->zero ? mia_alloc_zeroed(r->size) : mia_alloc_slow(r->size, false);
 }
 
-/* A request failed: the program may have something to free for it. */
-mia_cold static void *attempt_again(request r) {
+/* A request failed: lets the program free deferred blocks, then tries again. */
+mia_cold static void *retry_after_deferred(request r) {
   if (errno != ENOMEM) return NULL;
-  void *p = mia_api_run_deferred(mia_theap_self, true) ? attempt(&r) : NULL;
+  void *p = mia_api_run_deferred(mia_theap_self, true) ? try_request(&r) : NULL;
   if (p == NULL)
-    report(r.size);
+    report_out_of_memory(r.size);
   else
     errno = r.error;
   return p;
 }
 
-/* The request by value: it is put together only where it is needed. */
-mia_inline void *finish(void *p, request r) {
-  if (mia_unlikely(p == NULL)) return attempt_again(r);
+/* Takes the request by value, so that it is built only where it is needed. */
+mia_inline void *finish_request(void *p, request r) {
+  if (mia_unlikely(p == NULL)) return retry_after_deferred(r);
   mia_api_tick();
   return p;
 }
 
-/* A class's block where its list is at its end, and nothing else is out of the
- * ordinary; else NULL. */
-mia_inline void *again(size_t room, size_t size) {
+/* Returns a block of a size class whose free list is empty.  Returns NULL if anything else is
+ * out of the ordinary. */
+mia_inline void *refill_and_take(size_t room, size_t size) {
   if (mia_unlikely(mia_api_has_deferred())) return NULL;
   void *p = mia_fast_refill(mia_theap_self, room, size);
   if (mia_unlikely(p == NULL)) p = mia_alloc_refill(room, size);
@@ -90,19 +90,19 @@ mia_inline void *again(size_t room, size_t size) {
   return p;
 }
 
-mia_apart static void *malloc_slower(size_t size) {
-  int error = error_to_keep();
+mia_apart static void *malloc_general(size_t size) {
+  int error = errno_if_retry();
   if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_run_deferred(mia_theap_self, false);
   void *p = mia_alloc_slow(size, false);
-  return finish(p, (request){.size = size, .align = 1, .error = error});
+  return finish_request(p, (request){.size = size, .align = 1, .error = error});
 }
 
 mia_apart static void *malloc_large(size_t size) {
-  if (mia_unlikely(mia_api_has_deferred())) return malloc_slower(size);
+  if (mia_unlikely(mia_api_has_deferred())) return malloc_general(size);
   void *p = mia_fast_large(mia_theap_self, size);
   if (mia_likely(p != NULL)) return p;
   p = mia_alloc_cached_large(size);
-  if (mia_unlikely(p == NULL)) return malloc_slower(size);
+  if (mia_unlikely(p == NULL)) return malloc_general(size);
   mia_api_tick();
   return p;
 }
@@ -110,8 +110,8 @@ mia_apart static void *malloc_large(size_t size) {
 void *mia_api_malloc_slow(size_t size) {
   size_t room = mia_canary_room(size);
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
-  void *p = again(room, size);
-  return mia_likely(p != NULL) ? p : malloc_slower(size);
+  void *p = refill_and_take(room, size);
+  return mia_likely(p != NULL) ? p : malloc_general(size);
 }
 
 void mia_api_free_slow(void *p) {
@@ -120,29 +120,29 @@ void mia_api_free_slow(void *p) {
 }
 
 void *mia_api_zalloc(size_t size) {
-  int error = error_to_keep();
+  int error = errno_if_retry();
   void *p = mia_alloc_zeroed(size);
-  return finish(p, (request){.size = size, .align = 1, .zero = true, .error = error});
+  return finish_request(p, (request){.size = size, .align = 1, .zero = true, .error = error});
 }
 
-mia_apart static void *aligned_again(size_t size, size_t align) {
+mia_apart static void *refill_aligned(size_t size, size_t align) {
   if (!mia_fast_is_aligned_class(size, align)) return NULL;
-  return again(mia_fast_aligned_room(size, align), size);
+  return refill_and_take(mia_fast_aligned_room(size, align), size);
 }
 
 void *mia_api_aligned(size_t size, size_t align, bool zero) {
   void *fast = zero ? NULL : mia_fast_aligned(size, align);
-  if (mia_unlikely(fast == NULL) && !zero) fast = aligned_again(size, align);
+  if (mia_unlikely(fast == NULL) && !zero) fast = refill_aligned(size, align);
   if (mia_likely(fast != NULL)) return fast;
-  int error = error_to_keep();
+  int error = errno_if_retry();
   void *p = mia_alloc_aligned(size, align, zero);
-  return finish(p, (request){.size = size, .align = align, .zero = zero, .error = error});
+  return finish_request(p, (request){.size = size, .align = align, .zero = zero, .error = error});
 }
 
 void *mia_api_realloc_slow(void *p, size_t size, size_t align) {
-  int error = error_to_keep();
+  int error = errno_if_retry();
   void *q = mia_alloc_resize(p, size, align);
-  return finish(q, (request){.p = p, .size = size, .align = align, .error = error});
+  return finish_request(q, (request){.p = p, .size = size, .align = align, .error = error});
 }
 
 void *mia_api_realloc(void *p, size_t size, size_t align) {
@@ -150,29 +150,30 @@ void *mia_api_realloc(void *p, size_t size, size_t align) {
   return mia_likely(q != NULL) ? q : mia_api_realloc_slow(p, size, align);
 }
 
-/* ---- the same of a heap ---- */
+/* ---- allocation from a heap ---- */
 
 void *mia_api_heap_malloc(mia_heap *heap, size_t size, bool zero) {
-  int error = error_to_keep();
+  int error = errno_if_retry();
   void *p = mia_alloc_heap_malloc(heap, size, zero);
-  return finish(p, (request){.heap = heap, .size = size, .align = 1, .zero = zero, .error = error});
+  return finish_request(
+      p, (request){.heap = heap, .size = size, .align = 1, .zero = zero, .error = error});
 }
 
 void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero) {
-  int error = error_to_keep();
+  int error = errno_if_retry();
   void *p = mia_alloc_in(heap, size, align, offset, zero);
-  return finish(p, (request){.heap = heap,
-                             .size = size,
-                             .align = align,
-                             .offset = offset,
-                             .zero = zero,
-                             .error = error});
+  return finish_request(p, (request){.heap = heap,
+                                     .size = size,
+                                     .align = align,
+                                     .offset = offset,
+                                     .zero = zero,
+                                     .error = error});
 }
 
 mia_inline void *resize(request r) {
-  r.error = error_to_keep();
+  r.error = errno_if_retry();
   void *q = mia_alloc_resize_in(r.heap, r.p, r.size, r.align, r.offset, r.zero);
-  return finish(q, r);
+  return finish_request(q, r);
 }
 
 void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset) {
@@ -185,14 +186,15 @@ void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, 
 }
 
 void *mia_api_realloc_exact(void *p, size_t size, size_t align) {
-  int error = error_to_keep();
+  int error = errno_if_retry();
   void *q = mia_alloc_resize_exact(mia_alloc_heap_default(), p, size, align);
-  return finish(q, (request){.p = p, .size = size, .align = align, .exact = true, .error = error});
+  return finish_request(
+      q, (request){.p = p, .size = size, .align = align, .exact = true, .error = error});
 }
 
 /* ---- the C library's rules ---- */
 
-mia_cold static void *aligned_or_no_error(size_t size, size_t align) {
+mia_cold static void *aligned_keeping_errno(size_t size, size_t align) {
   int error = errno;
   void *p = mia_api_aligned(size, align, false);
   errno = error;
@@ -202,8 +204,8 @@ mia_cold static void *aligned_or_no_error(size_t size, size_t align) {
 int mia_api_posix_memalign(void **result, size_t align, size_t size) {
   if (!mia_is_power_of_two(align) || align % sizeof(void *) != 0) return EINVAL;
   void *p = mia_fast_aligned(size, align);
-  if (mia_unlikely(p == NULL)) p = aligned_again(size, align);
-  if (mia_unlikely(p == NULL)) p = aligned_or_no_error(size, align);
+  if (mia_unlikely(p == NULL)) p = refill_aligned(size, align);
+  if (mia_unlikely(p == NULL)) p = aligned_keeping_errno(size, align);
   if (p == NULL) return ENOMEM;
   *result = p;
   return 0;

@@ -1,7 +1,7 @@
-/* entry.h -- the ways in: what every public name for the same thing does.
+/* entry.h -- the entry points: what all public names of one function do.
  *
- * The fast paths are inlined into each name; a refusal goes on in one cold
- * function, which also looks at the clock when pages came or went. */
+ * Each name inlines the fast path.  If that fails, a function out of line continues, which also
+ * runs a tick if pages came or went. */
 #ifndef MIA_API_ENTRY_H
 #define MIA_API_ENTRY_H
 
@@ -32,18 +32,18 @@ void *mia_api_realloc(void *p, size_t size, size_t align);
 mia_apart void *mia_api_realloc_slow(void *p, size_t size, size_t align);
 void *mia_api_realloc_exact(void *p, size_t size, size_t align);
 
-/* The same of a heap, (p + offset) being the multiple of `align'; the last one
- * leaves zeros behind what it keeps. */
+/* Allocate from a heap; (p + offset) is the multiple of `align'.  The last function leaves
+ * zeros behind the contents that it keeps. */
 void *mia_api_heap_malloc(mia_heap *heap, size_t size, bool zero);
 void *mia_api_heap_aligned(mia_heap *heap, size_t size, size_t align, size_t offset, bool zero);
 void *mia_api_heap_realloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
 void *mia_api_heap_rezalloc(mia_heap *heap, void *p, size_t size, size_t align, size_t offset);
 
-/* The page of the block, in use or free, that a pointer points to or into; NULL if
- * to none of ours. */
+/* Returns the page of the block, in use or free, that `p' points to or into; NULL if `p' points
+ * into no block of ours. */
 mia_page *mia_api_page_around(const void *p);
 
-/* The C library's rules for the forms that have some. */
+/* The functions for which the C library has special rules. */
 int mia_api_posix_memalign(void **result, size_t align, size_t size);
 void *mia_api_memalign(size_t align, size_t size);
 void *mia_api_pvalloc(size_t size);
@@ -62,7 +62,7 @@ mia_inline void *mia_enter_reallocarray(void *p, size_t count, size_t size) {
   return mia_api_realloc(p, total, 1);
 }
 
-/* NULL: ask mia_api_realloc_slow. */
+/* Returns NULL if mia_api_realloc_slow must serve the request. */
 mia_inline void *mia_enter_resize_small(void *p, size_t size) {
   if (mia_unlikely(mia_api_has_deferred())) return NULL;
   void *q = mia_alloc_resize_small(p, size);

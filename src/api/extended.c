@@ -1,5 +1,5 @@
-/* extended.c -- the standard forms with a twist: counted, zeroed, in place, with
- * the real size of the block. */
+/* extended.c -- extensions of the standard functions: counted, zeroed, in place, with the
+ * usable size of the block. */
 #include "base/prelude.h"
 
 #include "api/entry.h"
@@ -26,7 +26,7 @@ void *mia_reallocf(void *p, size_t size) {
 int mia_reallocarr(void *address, size_t count, size_t size) {
   if (address == NULL) return EINVAL;
   void *p;
-  memcpy(&p, address, sizeof p); /* it is the address of a pointer to any type */
+  memcpy(&p, address, sizeof p); /* `address' is that of a pointer to any type */
   int error = errno;
   p = mia_enter_reallocarray(p, count, size);
   errno = error;
@@ -90,31 +90,35 @@ void *mia_realloc_aligned_at(void *p, size_t size, size_t alignment, size_t offs
   return mia_api_heap_realloc(mia_alloc_heap_default(), p, size, alignment, offset);
 }
 
-/* ---- with the real size ---- */
+/* ---- with the usable size ---- */
 
-static void *tell(void *p, size_t *usable) {
+static void *store_usable(void *p, size_t *usable) {
   if (usable != NULL) *usable = mia_alloc_usable(p);
   return p;
 }
 
-void *mia_umalloc(size_t size, size_t *usable) { return tell(mia_enter_malloc(size), usable); }
-void *mia_uzalloc(size_t size, size_t *usable) { return tell(mia_api_zalloc(size), usable); }
+void *mia_umalloc(size_t size, size_t *usable) {
+  return store_usable(mia_enter_malloc(size), usable);
+}
+void *mia_uzalloc(size_t size, size_t *usable) {
+  return store_usable(mia_api_zalloc(size), usable);
+}
 void *mia_ucalloc(size_t count, size_t size, size_t *usable) {
-  return tell(mia_enter_calloc(count, size), usable);
+  return store_usable(mia_enter_calloc(count, size), usable);
 }
 void *mia_umalloc_aligned(size_t size, size_t alignment, size_t *usable) {
-  return tell(mia_api_aligned(size, alignment, false), usable);
+  return store_usable(mia_api_aligned(size, alignment, false), usable);
 }
 void *mia_uzalloc_aligned(size_t size, size_t alignment, size_t *usable) {
-  return tell(mia_api_aligned(size, alignment, true), usable);
+  return store_usable(mia_api_aligned(size, alignment, true), usable);
 }
 
 void *mia_urealloc(void *p, size_t size, size_t *before, size_t *after) {
-  (void)tell(p, before);
-  return tell(mia_api_realloc(p, size, 1), after);
+  (void)store_usable(p, before);
+  return store_usable(mia_api_realloc(p, size, 1), after);
 }
 
-void mia_ufree(void *p, size_t *usable) { mia_enter_free(tell(p, usable)); }
+void mia_ufree(void *p, size_t *usable) { mia_enter_free(store_usable(p, usable)); }
 
 /* ---- any pointer ---- */
 

@@ -1,21 +1,21 @@
-/* find.c -- from any pointer to the page that it points into. */
+/* find.c -- finds the page that any pointer points into. */
 #include "base/prelude.h"
 
 #include "api/entry.h"
 #include "api/subproc.h"
 
-/* Whether `p' points to or into a block of a page, in use or free. */
-mia_glance static bool is_in(const mia_page *page, const void *p) {
+/* Returns true if `p' points to or into a block of the page, in use or free. */
+mia_glance static bool page_contains(const mia_page *page, const void *p) {
   return (uintptr_t)p - (uintptr_t)page->start < page->total * page->size;
 }
 
-/* The map knows a large page by its first slice alone: what else could have this
- * slice begins at it, or behind that page. */
+/* The page map has only the first slice of a large page.  So only the nearest page before the
+ * slice of `p' can contain it. */
 static mia_page *find_large(const mia_arena *arena, const void *p) {
   size_t slice = mia_arena_slice_of(arena, p);
   for (size_t back = 1; back < MIA_SPAN_MAX_SLICES && back <= slice; back++) {
     mia_page *page = mia_page_of(arena->start + ((slice - back) << MIA_SLICE_SHIFT));
-    if (page != NULL) return is_in(page, p) ? page : NULL;
+    if (page != NULL) return page_contains(page, p) ? page : NULL;
   }
   return NULL;
 }
@@ -29,12 +29,12 @@ static bool look_at_huge(mia_heap *heap, void *arg) {
   search *s = arg;
   mia_os_lock(&mia_theap_all.abandoned_lock);
   for (mia_page *page = heap->pages; page != NULL && s->page == NULL; page = page->heap_next)
-    if (page->size_class == MIA_CLASS_HUGE && is_in(page, s->p)) s->page = page;
+    if (page->size_class == MIA_CLASS_HUGE && page_contains(page, s->p)) s->page = page;
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return s->page == NULL;
 }
 
-/* Huge pages lie in no arena: their heaps know them. */
+/* Huge pages lie in no arena; their heaps link them. */
 static mia_page *find_huge(const void *p) {
   search s = {.p = p};
   if (mia_aword_get(&mia_theap_all.pages[MIA_CLASS_HUGE].now) > 0)
@@ -42,10 +42,10 @@ static mia_page *find_huge(const void *p) {
   return s.page;
 }
 
-/* In an arena.  False: `p' points into none. */
-static bool look_in_arenas(search *s) {
+/* Searches the arenas.  Returns false if `p' points into none. */
+static bool find_in_arenas(search *s) {
   s->page = mia_page_of(s->p);
-  if (s->page != NULL && is_in(s->page, s->p)) return true;
+  if (s->page != NULL && page_contains(s->page, s->p)) return true;
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++) {
     const mia_arena *arena = mia_arena_nth(i);
@@ -60,7 +60,7 @@ mia_page *mia_api_page_around(const void *p) {
   if (p == NULL) return NULL;
   search s = {.p = mia_map_untagged(p)};
   mia_arena_begin_read();
-  bool found = look_in_arenas(&s);
+  bool found = find_in_arenas(&s);
   mia_arena_end_read();
   return found ? s.page : find_huge(s.p);
 }

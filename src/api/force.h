@@ -1,11 +1,12 @@
-/* force.h -- whose functions are in force under the C library's names.
+/* force.h -- whether our functions are in force under the C library's names.
  *
- * A program may define some of those names and leave others to us.  Ours are weak,
- * so that an archive lets it, and each has a second name that nobody can take away:
- * where the two differ, another's function is in force.
+ * A program may define some of those names and leave others to us.  Ours are weak, so that a
+ * program may replace them even when they come from an archive.  Each has a second name that
+ * nothing can replace: if the two addresses differ, another's function is in force.
  *
- * An address that a program without position independence has taken also looks like
- * another's, and what is called there is ours: whatever follows must hold then too. */
+ * If a program that is not position-independent takes the address of a function, that address
+ * also looks like another's, although a call reaches ours.  What follows from the comparison
+ * must be correct in that case too. */
 #ifndef MIA_API_FORCE_H
 #define MIA_API_FORCE_H
 
@@ -29,19 +30,20 @@ size_t mia_api_own_usable_size(void *p);
 #define MIA_TEXT_OF(word) #word
 #define MIA_TEXT(word) MIA_TEXT_OF(word)
 
-/* Of a name that we define: may be another's. */
-#define MIA_STAND_IN MIA_API __attribute__((weak))
-/* Of one that is compared with `own'. */
-#define MIA_NAME_OF(own) MIA_API __attribute__((weak, alias(MIA_TEXT(own))))
+/* Defines a name that the program may replace. */
+#define MIA_REPLACEABLE MIA_API __attribute__((weak))
+/* Defines such a name as an alias of `own', for MIA_IS_SAME. */
+#define MIA_REPLACEABLE_ALIAS(own) MIA_API __attribute__((weak, alias(MIA_TEXT(own))))
 
-/* 1 if they are one function, else 0: answers are joined by `&', without a branch.  A
- * compiler may hold two names for two functions, so it is not shown what is compared. */
+/* Returns 1 if both are one function, else 0; answers are combined by `&', without a branch.  A
+ * compiler may take two names for two functions, so the assembler hides from it what is
+ * compared. */
 mia_inline int mia_api_is_same(void (*name)(void), void (*own)(void)) {
   __asm__("" : "+r"(name));
   return name == own;
 }
 
-/* Macros, as an inline function would use the names before they are said to be weak. */
+/* Macros, because an inline function would use the names before they are declared weak. */
 #define MIA_IS_SAME(name, own) mia_api_is_same((void (*)(void))(name), (void (*)(void))(own))
 #define MIA_OWN_MALLOC MIA_IS_SAME(malloc, mia_api_own_malloc)
 #define MIA_OWN_FREE MIA_IS_SAME(free, mia_api_own_free)

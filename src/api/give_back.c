@@ -1,4 +1,4 @@
-/* purge.c -- when which memory goes back to the OS. */
+/* give_back.c -- decides when which memory returns to the OS. */
 #include "base/prelude.h"
 
 #include "alloc/heap.h"
@@ -13,11 +13,11 @@
 
 #define IDLE_MIN (32 * MIA_MIB)
 enum {
-  IDLE_PART = 8, /* of what is in use */
-  NEAR_PART = 8  /* of the limit: what is left when it is near */
+  IDLE_PART = 8, /* of the memory in use */
+  NEAR_PART = 8  /* of the limit: a rest smaller than this is near it */
 };
 
-/* Once in every delay, and for one thread only. */
+/* Returns true once in every delay, to one thread only. */
 static bool is_time_to_age(mia_tick now, mia_tick delay) {
   mia_tick due = mia_acell_get(&mia_api_all.age_due);
   if (due != 0 && !mia_tick_reached(now, due)) return false;
@@ -25,15 +25,14 @@ static bool is_time_to_age(mia_tick now, mia_tick delay) {
   return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
 }
 
-/* Idle memory beyond this is purged at once: what a thread frees and takes again
- * in a loop is less, and so is the part of a process's memory that it never
- * misses. */
+/* Idle memory beyond this bound is purged at once.  What a thread frees and allocates again in
+ * a loop is less than the bound, and so is the part of its memory that a process never misses. */
 static size_t idle_bound(void) {
   size_t part = mia_aword_get(&mia_arena_all.used) / IDLE_PART;
   return part > IDLE_MIN ? part : IDLE_MIN;
 }
 
-/* A thread's own pages are trimmed by itself. */
+/* Each thread trims its own pages. */
 static void trim_own(mia_theap *self, mia_tick now, mia_tick delay, mia_budget *budget) {
   if (mia_theap_is_none(self)) return;
   if (self->trim_class == 0) {
@@ -43,8 +42,8 @@ static void trim_own(mia_theap *self, mia_tick now, mia_tick delay, mia_budget *
   mia_theap_trim_own(self, false, budget);
 }
 
-/* The pool's pages grow older once in a delay, however many looks that takes. */
-static void trim_due(mia_theap *self, mia_budget *budget) {
+/* Abandoned pages age once in a delay, however many ticks that takes. */
+static void trim_abandoned_if_due(mia_theap *self, mia_budget *budget) {
   if (mia_aword_get(&mia_theap_all.abandoned_due) == 0) return;
   if (mia_theap_trim_abandoned(self, mia_theap_main_heap(), MIA_TRIM_DUE, budget))
     mia_aword_set(&mia_theap_all.abandoned_due, 0);
@@ -65,16 +64,16 @@ static void give_back(mia_theap *self, mia_tick now, mia_tick delay, mia_budget 
     mia_aword_set(&mia_theap_all.abandoned_due, 1);
   }
   mia_arena_age_cached(is_time || delay == 0, budget);
-  trim_due(self, budget);
+  trim_abandoned_if_due(self, budget);
   trim_own(self, now, delay, budget);
   trim_excess(self, budget);
   mia_arena_purge_due(now, delay, budget);
   mia_arena_purge_excess(now, idle_bound(), budget);
 }
 
-/* Near the limit nothing is kept for later: what is used and what is idle stay
- * below it together as long as they can. */
-static void keep_limit(mia_theap *self, mia_budget *budget) {
+/* Near the limit nothing is kept for later, so that the memory in use and the idle memory
+ * together stay below it as long as they can. */
+static void enforce_limit(mia_theap *self, mia_budget *budget) {
   size_t limit = mia_aword_get(&mia_arena_all.limit);
   if (limit == 0) return;
   size_t near = limit - limit / NEAR_PART;
@@ -90,8 +89,8 @@ bool mia_api_give_back(mia_theap *self, mia_tick now, mia_budget budget) {
   if (delay >= 0)
     give_back(self, now, (mia_tick)delay, &budget);
   else
-    mia_aword_set(&mia_arena_all.excess.unfinished, 0); /* nothing is too much */
-  keep_limit(self, &budget);
+    mia_aword_set(&mia_arena_all.excess.unfinished, 0); /* no amount is excess */
+  enforce_limit(self, &budget);
   return !mia_budget_is_spent(&budget);
 }
 

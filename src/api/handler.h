@@ -5,14 +5,15 @@
 #include "base/prelude.h"
 #include "theap/theap.h"
 
-/* A block after all, by C++'s new-handler, of a heap or, if that is NULL, of the
- * thread's; or another size for `p' where that is not NULL; where no handler is left throws, or returns NULL. */
+/* Calls C++'s new-handler and tries again until memory suffices.  Allocates from `heap', or
+ * from the thread's default heap if that is NULL; if `p' is not NULL, resizes it.  If there is
+ * no handler, throws std::bad_alloc, or returns NULL if `throws' is false. */
 mia_cold void *mia_api_retry_new(mia_heap *heap, void *p, size_t size, size_t align, bool throws);
 
-/* Calls it; false: there is none. */
+/* Calls the new-handler.  Returns false if there is none. */
 mia_cold bool mia_api_call_handler(void);
 
-/* Throws std::bad_alloc. */
+/* Throws std::bad_alloc.  Ends a process that has no C++ library. */
 _Noreturn mia_cold void mia_api_bad_alloc(void);
 
 #endif

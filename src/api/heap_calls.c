@@ -1,4 +1,4 @@
-/* heap.c -- the public functions of heaps. */
+/* heap_calls.c -- the public functions of heaps. */
 #include "base/prelude.h"
 
 #include "api/entry.h"
@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-/* ---- heaps come and go ---- */
+/* ---- creating and ending heaps ---- */
 
 mia_heap *mia_heap_new(void) { return mia_heap_new_in_arena(NULL); }
 
@@ -23,8 +23,8 @@ mia_heap *mia_heap_new_in_arena(mia_arena *arena) {
   return heap;
 }
 
-/* False: the heap is to stay. */
-static bool leave(mia_heap *heap) {
+/* Returns false if the heap must not end. */
+static bool begin_ending(mia_heap *heap) {
   if (heap == NULL || mia_api_is_main_heap(heap)) return false;
   if (heap == mia_alloc_heap_default()) (void)mia_heap_set_default(NULL);
   mia_api_subproc_leave(heap);
@@ -32,24 +32,24 @@ static bool leave(mia_heap *heap) {
 }
 
 void mia_heap_delete(mia_heap *heap) {
-  if (!leave(heap)) return;
+  if (!begin_ending(heap)) return;
   mia_alloc_heap_delete(heap, mia_api_main_heap_of(mia_api_subproc_of(heap)));
   mia_api_tick_after_free();
 }
 
 void mia_heap_destroy(mia_heap *heap) {
-  if (!leave(heap)) return;
+  if (!begin_ending(heap)) return;
   mia_alloc_heap_destroy(heap, mia_api_main_heap_of(mia_api_subproc_of(heap)));
   mia_api_tick_after_free();
 }
 
 void mia_heap_collect(mia_heap *heap, bool force) {
-  /* A purge sees to the main one. */
+  /* mia_api_purge collects the main heap. */
   if (!force || heap != mia_alloc_heap_main()) mia_alloc_heap_collect(heap, force);
   if (force) (void)mia_api_purge();
 }
 
-/* ---- which heap ---- */
+/* ---- finding heaps ---- */
 
 mia_heap *mia_heap_of(const void *p) {
   const mia_page *page = mia_api_page_around(p);
@@ -64,7 +64,8 @@ mia_heap *mia_heap_get_default(void) { return mia_alloc_heap_default(); }
 
 mia_heap *mia_heap_set_default(mia_heap *heap) {
   mia_heap *before = mia_alloc_heap_default();
-  /* Without memory for a thread's heap there is no other default to forget. */
+  /* If this fails for lack of memory, the thread has no heap, so its default was the main one
+   * and stays. */
   (void)mia_alloc_heap_choose(heap != NULL ? heap : mia_heap_main());
   return before;
 }
@@ -111,7 +112,7 @@ void *mia_heap_calloc_aligned(mia_heap *heap, size_t count, size_t size, size_t 
   return mia_heap_calloc_aligned_at(heap, count, size, alignment, 0);
 }
 
-/* ---- another size ---- */
+/* ---- resizing ---- */
 
 void *mia_heap_realloc_aligned_at(mia_heap *heap, void *p, size_t size, size_t alignment,
                                   size_t offset) {
@@ -167,7 +168,7 @@ typedef struct walk {
   mia_block_visitor *visit;
   void *arg;
   bool abandoned_only;
-  bool skipped; /* the area that the walk is in */
+  bool skipped; /* true: the visitor does not see the current area */
 } walk;
 
 static bool visit_one(mia_heap *heap, const mia_area *a, void *block, size_t size, void *arg) {

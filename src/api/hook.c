@@ -11,51 +11,51 @@
 
 mia_api_world mia_api_all = {.subprocs = MIA_LOCK_INIT(MIA_RANK_SUBPROCS), .bound = MIA_ONCE_INIT};
 
-enum { BUSY = 1 };
+enum { CHANGING = 1 };
 
-/* The version is odd while function and argument change: who has read either of
- * the new ones finds it changed. */
-static void put(mia_hook *hook, uintptr_t function, void *arg) {
-  uintptr_t version = mia_aword_get(&hook->version) & ~(uintptr_t)BUSY;
-  while (!mia_aword_cas_acq(&hook->version, &version, version | BUSY)) {
-    if ((version & BUSY) == 0) continue;
-    version &= ~(uintptr_t)BUSY;
+/* The version is odd while the function and its argument change.  A reader that sees either of
+ * the new values then finds the version changed. */
+static void set_hook(mia_hook *hook, uintptr_t function, void *arg) {
+  uintptr_t version = mia_aword_get(&hook->version) & ~(uintptr_t)CHANGING;
+  while (!mia_aword_cas_acq(&hook->version, &version, version | CHANGING)) {
+    if ((version & CHANGING) == 0) continue;
+    version &= ~(uintptr_t)CHANGING;
     mia_os_yield(); /* another thread registers */
   }
   mia_aword_set_rel(&hook->function, function);
   mia_aword_set_rel(&hook->arg, (uintptr_t)arg);
-  mia_aword_set_rel(&hook->version, (version | BUSY) + 1);
+  mia_aword_set_rel(&hook->version, (version | CHANGING) + 1);
 }
 
-/* While one goes and another comes there is none. */
-static uintptr_t get(const mia_hook *hook, void **arg) {
+/* Returns the function, or 0 while another one is being registered. */
+static uintptr_t get_hook(const mia_hook *hook, void **arg) {
   for (;;) {
     uintptr_t version = mia_aword_get_acq(&hook->version);
     uintptr_t function = mia_aword_get_acq(&hook->function);
     *arg = (void *)mia_aword_get_acq(&hook->arg);
-    if ((version & BUSY) != 0) return 0;
+    if ((version & CHANGING) != 0) return 0;
     if (mia_aword_get(&hook->version) == version) return function;
   }
 }
 
-/* Function and argument need not belong together: then there is none. */
-static void renew(mia_hook *hook) {
+/* The function and the argument may not belong together, so the hook becomes empty. */
+static void reset_hook(mia_hook *hook) {
   uintptr_t version = mia_aword_get(&hook->version);
-  if ((version & BUSY) == 0) return;
+  if ((version & CHANGING) == 0) return;
   mia_aword_set(&hook->function, 0);
   mia_aword_set(&hook->version, version + 1);
 }
 
-void mia_api_renew_hooks(void) {
-  renew(&mia_api_all.output);
-  renew(&mia_api_all.error);
-  renew(&mia_api_all.deferred);
+void mia_api_reset_hooks(void) {
+  reset_hook(&mia_api_all.output);
+  reset_hook(&mia_api_all.error);
+  reset_hook(&mia_api_all.deferred);
 }
 
 /* ---- output ---- */
 
 void mia_api_write_message(mia_output_function *out, void *arg, const char *text) {
-  if (out == NULL) out = (mia_output_function *)get(&mia_api_all.output, &arg);
+  if (out == NULL) out = (mia_output_function *)get_hook(&mia_api_all.output, &arg);
   int error = errno;
   int cancel = mia_os_put_off_cancel();
   if (out != NULL)
@@ -87,39 +87,39 @@ bool mia_api_has_output(void) { return mia_aword_get(&mia_api_all.output.functio
 
 bool mia_api_report(int error) {
   void *arg;
-  mia_error_function *function = (mia_error_function *)get(&mia_api_all.error, &arg);
+  mia_error_function *function = (mia_error_function *)get_hook(&mia_api_all.error, &arg);
   if (function == NULL) return false;
-  int kept = errno;
+  int error_before = errno;
   int cancel = mia_os_put_off_cancel();
   function(error, arg);
   mia_os_allow_cancel(cancel);
-  errno = kept;
+  errno = error_before;
   return true;
 }
 
-/* The process is about to end. */
+/* Called just before the process ends. */
 static void at_misuse(const char *message) {
   mia_api_write_message(NULL, NULL, message);
   (void)mia_api_report(EINVAL);
 }
 
 void mia_register_error(mia_error_function *function, void *arg) {
-  put(&mia_api_all.error, (uintptr_t)function, arg);
+  set_hook(&mia_api_all.error, (uintptr_t)function, arg);
   mia_aword_set(&mia_base_at_misuse, (uintptr_t)at_misuse);
 }
 
 void mia_register_output(mia_output_function *out, void *arg) {
-  put(&mia_api_all.output, (uintptr_t)out, arg);
+  set_hook(&mia_api_all.output, (uintptr_t)out, arg);
   mia_aword_set(&mia_base_at_misuse, (uintptr_t)at_misuse);
 }
 
-/* ---- freeing that was put off ---- */
+/* ---- deferred freeing ---- */
 
 bool mia_api_run_deferred(mia_theap *self, bool force) {
   if (mia_theap_is_none(self) || self->in_deferred) return false;
   void *arg;
-  mia_deferred_free_function *function = (mia_deferred_free_function *)get(&mia_api_all.deferred,
-                                                                           &arg);
+  mia_deferred_free_function *function = (mia_deferred_free_function *)get_hook(
+      &mia_api_all.deferred, &arg);
   if (function == NULL) return false;
   int error = errno;
   int cancel = mia_os_put_off_cancel();
@@ -132,5 +132,5 @@ bool mia_api_run_deferred(mia_theap *self, bool force) {
 }
 
 void mia_register_deferred_free(mia_deferred_free_function *function, void *arg) {
-  put(&mia_api_all.deferred, (uintptr_t)function, arg);
+  set_hook(&mia_api_all.deferred, (uintptr_t)function, arg);
 }

@@ -4,15 +4,15 @@
 #include "api/hook.h"
 #include "api/json.h"
 
-/* The sign that comes before the next member. */
-static const char *next(const char **separator) {
+/* Returns the separator before the next member. */
+static const char *take_separator(const char **separator) {
   const char *now = *separator;
   *separator = ",";
   return now;
 }
 
 static void put_member(mia_text *t, const char **separator, const char *name, uintmax_t n) {
-  mia_base_put(t, next(separator));
+  mia_base_put(t, take_separator(separator));
   mia_base_put(t, "\"");
   mia_base_put(t, name);
   mia_base_put(t, "\":");
@@ -87,7 +87,7 @@ static void put_class(mia_text *t, const mia_stats_class *s) {
   mia_base_put(t, "}");
 }
 
-/* What comes before the classes, a line each. */
+/* Writes one of the lines before the classes. */
 static void put_head(mia_text *t, const mia_stats *s, unsigned line) {
   switch (line) {
   case 0:
@@ -108,7 +108,8 @@ static void put_head(mia_text *t, const mia_stats *s, unsigned line) {
 }
 enum { HEAD_LINES = 5 };
 
-/* A line of the object; true: there is another.  The last one ends it. */
+/* Writes a line of the object; the last one closes the object.  Returns true if another line
+ * follows. */
 static bool put_line(mia_text *t, const mia_stats *s, unsigned line) {
   unsigned classes = s->class_count < MIA_STATS_CLASSES ? s->class_count : MIA_STATS_CLASSES;
   bool more = line + 1 < HEAD_LINES + classes;

@@ -1,4 +1,4 @@
-/* options.c -- what a user may set. */
+/* options.c -- the options that a user may set. */
 #include "base/prelude.h"
 
 #include "api/hook.h"
@@ -14,7 +14,7 @@ static const char prefix[] = "MIALLOC_";
 enum { MESSAGE_SIZE = 256, RADIX = 10, COLUMN_VALUE = 24, COLUMN_UNIT = 34 };
 
 /* ---- the table ----
- * Each has a reason, told in the manual (man/mialloc.7); a test compares both. */
+ * The manual (man/mialloc.7) states the reason for each option; a test compares both. */
 
 #define DAY_MS 86400000L
 #define MOST_KIB (LONG_MAX / 1024)
@@ -51,20 +51,20 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
 
-/* ---- asking and setting ---- */
+/* ---- reading and setting ---- */
 
 long mia_option_get(mia_option option) {
   if (!exists(option)) return 0;
   return options[option].standard + (long)mia_aword_get(&mia_api_all.changes[option]);
 }
 
-static void set(mia_option option, long value) {
+static void set_value(mia_option option, long value) {
   mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].standard));
   if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
   if (option == MIA_OPTION_PURGE_DELAY) mia_aword_set(&mia_arena_all.kept.wanted, value != 0);
 }
 
-static bool refuse(void) {
+static bool fail_invalid(void) {
   errno = EINVAL;
   return false;
 }
@@ -74,15 +74,15 @@ static bool is_in_range(mia_option option, long value) {
 }
 
 bool mia_option_set(mia_option option, long value) {
-  if (!exists(option) || !is_in_range(option, value)) return refuse();
-  set(option, value);
+  if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
+  set_value(option, value);
   mia_aword_or(&mia_api_all.given, (uintptr_t)1 << option);
   return true;
 }
 
 bool mia_option_set_default(mia_option option, long value) {
-  if (!exists(option) || !is_in_range(option, value)) return refuse();
-  if (!mia_option_is_given(option)) set(option, value);
+  if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
+  if (!mia_option_is_given(option)) set_value(option, value);
   return true;
 }
 
@@ -98,8 +98,8 @@ const mia_option_info *mia_option_about(mia_option option) {
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-/* Whether `s' begins with `word', whatever the case of its letters; the rest of
- * it in *rest. */
+/* Returns true if `s' begins with `word' in upper or lower case, and stores the rest of `s' in
+ * *rest. */
 static bool begins(const char *s, const char *word, const char **rest) {
   while (*word != 0 && lower(*s) == lower(*word)) {
     s++;
@@ -154,7 +154,7 @@ static bool parse_number(const char *s, long *value) {
   return true;
 }
 
-/* K, KB and KiB are 1024 bytes, and so on; none: bytes. */
+/* K, KB and KiB are 1024 bytes, and so on.  Without a unit the number is in bytes. */
 static bool parse_unit(const char *s, unsigned *shift) {
   static const char units[] = "kmgt";
   const char *unit = *s != 0 ? strchr(units, lower(*s)) : NULL;
@@ -163,7 +163,7 @@ static bool parse_unit(const char *s, unsigned *shift) {
   return *s == 0 || is_word(s, "b") || (unit != NULL && is_word(s, "ib"));
 }
 
-/* In KiB, rounded up. */
+/* Stores the size in KiB, rounded up. */
 static bool parse_size(const char *s, long *value) {
   uintmax_t n;
   unsigned shift;
@@ -186,7 +186,7 @@ static bool parse(mia_option option, const char *s, long *value) {
 bool mia_option_set_text(const char *name, const char *value) {
   mia_option option = mia_option_find(name);
   long n;
-  if (!exists(option) || value == NULL || !parse(option, value, &n)) return refuse();
+  if (!exists(option) || value == NULL || !parse(option, value, &n)) return fail_invalid();
   return mia_option_set(option, n);
 }
 
@@ -209,12 +209,12 @@ void mia_api_warn(const char *what) {
   mia_text t = mia_base_text(buffer, sizeof buffer);
   mia_base_put(&t, "mialloc: ");
   mia_base_put(&t, what);
-  if (t.at + 1 == t.end) t.at--; /* what is long is cut, the line still ends */
+  if (t.at + 1 == t.end) t.at--; /* a long text is cut, but the line still ends */
   mia_base_put(&t, "\n");
   mia_api_write_message(NULL, NULL, buffer);
 }
 
-static void put_wanted(mia_text *t, const mia_option_info *o) {
+static void put_expected(mia_text *t, const mia_option_info *o) {
   if (o->type == MIA_OPTION_IS_SWITCH) {
     mia_base_put(t, "on or off");
     return;
@@ -226,14 +226,14 @@ static void put_wanted(mia_text *t, const mia_option_info *o) {
   if (o->type == MIA_OPTION_IS_NUMBER) put_with_blank(t, o->unit);
 }
 
-static void report(const char *variable, const mia_option_info *o, const char *value) {
+static void report_bad_value(const char *variable, const mia_option_info *o, const char *value) {
   char buffer[MESSAGE_SIZE];
   mia_text t = mia_base_text(buffer, sizeof buffer);
   const char *name_end = strchr(variable, '=');
   for (; variable < name_end && t.at + 1 < t.end; variable++)
     mia_base_put(&t, (char[]){*variable, 0});
   mia_base_put(&t, " wants ");
-  put_wanted(&t, o);
+  put_expected(&t, o);
   mia_base_put(&t, " (");
   mia_base_put(&t, o->meaning);
   mia_base_put(&t, "); ignored: ");
@@ -243,8 +243,9 @@ static void report(const char *variable, const mia_option_info *o, const char *v
 
 /* ---- the environment ---- */
 
-/* What follows the prefix; NULL: it is another's variable.  By hand, as each part of
- * the C library that is used at the start of a process takes room in all of them. */
+/* Returns what follows the prefix; NULL if the variable is not ours.  It uses no function of
+ * the C library, since each part of that library that is used at the start of a process costs
+ * memory in every process. */
 static const char *name_of(const char *variable) {
   for (const char *at = prefix; *at != 0; at++, variable++)
     if (*variable != *at) return NULL;
@@ -259,7 +260,7 @@ static void read_variable(const char *variable) {
     if (!begins(name, options[i].name, &value) || *value != '=') continue;
     long n;
     if (!parse((mia_option)i, value + 1, &n) || !mia_option_set((mia_option)i, n))
-      report(variable, &options[i], value + 1);
+      report_bad_value(variable, &options[i], value + 1);
   }
 }
 
@@ -270,7 +271,7 @@ void mia_api_read_options(const char *const *environment) {
   errno = error;
 }
 
-/* A program with rights that its user lacks takes no orders from the user. */
+/* The environment has no effect on a process that is setuid, setgid or has file capabilities. */
 void mia_api_begin_options(void) {
   if (mia_acell_get(&mia_api_all.begun) != 0) return;
   mia_acell_set(&mia_api_all.begun, mia_os_now());
@@ -278,10 +279,10 @@ void mia_api_begin_options(void) {
   if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
 }
 
-/* A static program may have nothing of the library but this file. */
+/* A static program may contain no other object of the library than this one. */
 __attribute__((constructor)) static void begin(void) { mia_api_begin_options(); }
 
-/* ---- all of them ---- */
+/* ---- printing ---- */
 
 static void put_option(mia_text *t, mia_option option) {
   const mia_option_info *o = &options[option];

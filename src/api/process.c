@@ -1,7 +1,7 @@
-/* process.c -- what happens once in a process, and now and then.
+/* process.c -- the start and the end of a process, its forks, and the ticks.
  *
- * Nothing here is needed for allocating: the roots of all layers are static and
- * valid before any code of ours has run. */
+ * Allocation needs nothing of this: the roots of all layers are static and valid before any of
+ * our code runs. */
 #include "base/prelude.h"
 
 #include "api/background.h"
@@ -17,27 +17,29 @@
 
 #include <errno.h>
 
-/* A spare page ages, is dropped, and is then idle. */
+/* For so many delays after pages came or went a thread runs ticks: a cached page ages, is
+ * retired, and is then idle. */
 enum { WATCH_DELAYS = 3 };
 
-/* A thread that has made memory idle sees to it that it looks again, a few times
- * in every tick of the clock, however little it does from now on: once would not
- * do, as what it does next may still be in this tick, and then nothing for long.  Where
- * the budget of this look did not suffice the next slow path looks again. */
-static void watch(mia_theap *self, mia_tick now, bool done) {
+/* Makes a thread that has made memory idle run another tick, however little it does from now
+ * on, by forcing the slow path a few times in each tick of the clock.  Once would not suffice:
+ * the thread's next operation may still fall into this tick of the clock, with none for a long
+ * time after it.  If the budget did not suffice, the next slow path runs another tick. */
+static void schedule_next_tick(mia_theap *self, mia_tick now, bool finished) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  self->tick_idle = done;
+  self->tick_idle = finished;
   if (self->tick_requested) self->tick_until = now + (mia_tick)(delay * WATCH_DELAYS);
   self->tick_requested = false;
-  bool wanted = delay >= 0 && (mia_arena_idle() > 0 || !mia_tick_reached(now, self->tick_until));
-  if (!wanted) return;
-  bool anew = now != self->forced_at;
-  if (anew) {
+  bool needs_tick = delay >= 0 &&
+                    (mia_arena_idle() > 0 || !mia_tick_reached(now, self->tick_until));
+  if (!needs_tick) return;
+  bool new_tick = now != self->forced_at;
+  if (new_tick) {
     mia_theap_flush_magazines(self);
     mia_theap_cache_recent(self);
     mia_theap_recount_cache(self);
   }
-  mia_theap_force_slow(self, anew);
+  mia_theap_force_slow(self, new_tick);
   self->forced_at = now;
 }
 
@@ -57,13 +59,13 @@ static mia_budget budget_of(const mia_theap *self, mia_tick now) {
 void mia_api_run_tick_after_free(mia_theap *self) {
   int error = errno;
   mia_tick now = mia_os_now();
-  bool done = mia_api_give_back(self, now, budget_of(self, now));
+  bool finished = mia_api_give_back(self, now, budget_of(self, now));
   mia_api_wake_background();
-  if (!mia_theap_is_none(self)) watch(self, now, done);
+  if (!mia_theap_is_none(self)) schedule_next_tick(self, now, finished);
   errno = error;
 }
 
-/* In descending rank of the locks. */
+/* The locks are taken in descending rank. */
 static void before_fork(void) {
   mia_tick until = mia_os_begin_fork();
   if (until == 0) return;
@@ -84,21 +86,21 @@ static void after_fork(bool child) {
 static void after_fork_parent(void) { after_fork(false); }
 
 static void after_fork_child(void) {
-  mia_api_renew_hooks();
-  mia_api_renew_background();
+  mia_api_reset_hooks();
+  mia_api_reset_background();
   after_fork(true);
 }
 
-/* Handlers that are registered first are the last ones before the fork and the first
- * ones after it: those of others then find us as at any other time.  A second call
- * does nothing, one within the first included. */
+/* Handlers that are registered first run last before a fork and first after it, so that the
+ * handlers of others can allocate as at any other time.  A second call does nothing, nor does a
+ * call from within the first. */
 void mia_api_register_fork(void) {
   if (mia_aword_or(&mia_api_all.at_fork, 1) != 0) return;
   (void)mia_os_at_fork(before_fork, after_fork_parent, after_fork_child);
 }
 
-/* What the user wants to have from the start. */
-static void reserve(void) {
+/* Reserves what the options request at start. */
+static void reserve_at_start(void) {
   size_t size = (size_t)mia_option_get(MIA_OPTION_RESERVE_MEMORY) * MIA_KIB;
   size_t pages = (size_t)mia_option_get(MIA_OPTION_RESERVE_HUGE_PAGES);
   int node = (int)mia_option_get(MIA_OPTION_RESERVE_HUGE_PAGES_AT);
@@ -109,12 +111,12 @@ static void reserve(void) {
     mia_api_warn("MIALLOC_RESERVE_HUGE_PAGES: the system has none set aside");
 }
 
-/* Before all constructors that name no priority: of a static program, of everybody's. */
+/* Before all constructors without a priority: in a static program, before those of all objects. */
 enum { FIRST_PRIORITY = 101 };
 
 __attribute__((constructor(FIRST_PRIORITY))) static void begin_first(void) {
   mia_api_begin_options();
-  reserve(); /* before the C library allocates what is registered */
+  reserve_at_start(); /* before the C library allocates memory for the registration */
   mia_api_register_fork();
 }
 

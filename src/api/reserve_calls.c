@@ -1,4 +1,4 @@
-/* reserve.c -- arenas that a program reserves or brings. */
+/* reserve_calls.c -- arenas that a program reserves or supplies. */
 #include "base/prelude.h"
 
 #include "arena/reserve.h"
@@ -8,49 +8,49 @@
 
 #include <errno.h>
 
-static int answer(mia_arena *made, mia_arena **arena) {
+static int store_arena(mia_arena *made, mia_arena **arena) {
   if (arena != NULL) *arena = made;
   return made != NULL ? 0 : ENOMEM;
 }
 
 int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive, mia_arena **arena) {
   mia_arena_wish wish = {.size = size, .exclusive = exclusive, .commit = commit, .large = large};
-  return answer(mia_arena_reserve_os(&wish), arena);
+  return store_arena(mia_arena_reserve_os(&wish), arena);
 }
 
-/* A wish for huge pages, and when it was made. */
-typedef struct patience {
+/* When a request for huge pages began, and how long it may take. */
+typedef struct deadline {
   mia_tick begun;
-  size_t timeout_ms; /* 0: no end */
-} patience;
+  size_t timeout_ms; /* 0: no limit */
+} deadline;
 
-static bool is_over(const patience *p) {
+static bool is_expired(const deadline *p) {
   return p->timeout_ms > 0 && (mia_tick)(mia_os_now() - p->begun) >= p->timeout_ms;
 }
 
-/* A place for pages side by side; it is free now, which is all that can be known. */
-static char *find_place(size_t size) {
-  char *place = mia_os_reserve_aligned(size, MIA_OS_HUGE_PAGE);
-  return place != NULL && mia_os_release(place, size) ? place : NULL;
+/* Returns an address range for adjacent pages.  It is free now; nothing more can be known. */
+static char *find_address(size_t size) {
+  char *address = mia_os_reserve_aligned(size, MIA_OS_HUGE_PAGE);
+  return address != NULL && mia_os_release(address, size) ? address : NULL;
 }
 
-/* Pages are had one by one, since each may take its time.  How many there are. */
-static size_t get_pages(char *place, size_t pages, int node, const patience *p) {
+/* Maps the pages one by one, since each may take its time.  Returns the number of pages mapped. */
+static size_t map_huge_pages(char *address, size_t pages, int node, const deadline *p) {
   for (size_t i = 0; i < pages; i++)
-    if (is_over(p) || mia_os_reserve_huge(place + i * MIA_OS_HUGE_PAGE, MIA_OS_HUGE_PAGE,
-                                          MIA_OS_HUGE_PAGE, node) == NULL)
+    if (is_expired(p) || mia_os_reserve_huge(address + i * MIA_OS_HUGE_PAGE, MIA_OS_HUGE_PAGE,
+                                             MIA_OS_HUGE_PAGE, node) == NULL)
       return i;
   return pages;
 }
 
-static int reserve_huge(size_t pages, int node, const patience *p, bool exclusive,
+static int reserve_huge(size_t pages, int node, const deadline *p, bool exclusive,
                         mia_arena **arena) {
   if (arena != NULL) *arena = NULL;
   if (pages == 0 || pages > MIA_SIZE_MAX / MIA_OS_HUGE_PAGE) return ENOMEM;
-  char *start = find_place(pages * MIA_OS_HUGE_PAGE);
+  char *start = find_address(pages * MIA_OS_HUGE_PAGE);
   if (start == NULL) return ENOMEM;
-  pages = get_pages(start, pages, node, p);
-  if (pages == 0) return is_over(p) ? ETIMEDOUT : ENOMEM;
+  pages = map_huge_pages(start, pages, node, p);
+  if (pages == 0) return is_expired(p) ? ETIMEDOUT : ENOMEM;
   mia_arena_own own = {.start = start,
                        .size = pages * MIA_OS_HUGE_PAGE,
                        .committed = true,
@@ -60,17 +60,17 @@ static int reserve_huge(size_t pages, int node, const patience *p, bool exclusiv
                        .reserved = true};
   mia_arena *made = mia_arena_manage(&own);
   if (made == NULL) (void)mia_os_release(start, own.size);
-  return answer(made, arena);
+  return store_arena(made, arena);
 }
 
 int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
                            mia_arena **arena) {
-  return reserve_huge(pages, node, &(patience){mia_os_now(), timeout_ms}, exclusive, arena);
+  return reserve_huge(pages, node, &(deadline){mia_os_now(), timeout_ms}, exclusive, arena);
 }
 
-/* Node by node, so that each is one arena. */
+/* Reserves node by node, so that each node has one arena. */
 int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms) {
-  const patience p = {mia_os_now(), timeout_ms};
+  const deadline p = {mia_os_now(), timeout_ms};
   if (nodes == 0) return reserve_huge(pages, -1, &p, false, NULL);
   int error = pages > 0 ? 0 : ENOMEM;
   for (size_t node = 0; node < nodes && error == 0; node++) {
@@ -92,5 +92,5 @@ bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bo
                        .exclusive = exclusive,
                        .commit = commit,
                        .commit_arg = arg};
-  return answer(mia_arena_manage(&own), arena) == 0;
+  return store_arena(mia_arena_manage(&own), arena) == 0;
 }

@@ -1,4 +1,4 @@
-/* stats.c -- what the process used, as a structure and as text. */
+/* stats.c -- statistics as a structure and as text. */
 #include "base/prelude.h"
 
 #include "api/hook.h"
@@ -23,15 +23,15 @@ static void count(const mia_stats_walk *wanted, mia_stats *stats) {
   int error = errno;
   mia_theap *self = mia_theap_self;
   if (!mia_theap_is_none(self)) mia_theap_flush_remote(self);
-  mia_api_count(wanted, stats);
+  mia_api_count_stats(wanted, stats);
   errno = error;
 }
 
-/* What a structure must have at least: without the version nothing can be told of it. */
+/* The smallest structure: it includes the version, without which the structure has no meaning. */
 #define SIZE_MIN offsetof(mia_stats, pages)
 
-/* For a program that has less of the structure, or more of it: as much as both have. */
-static bool get_part(const mia_stats_walk *wanted, mia_stats *stats) {
+/* For a program whose structure is smaller or larger: fills in what both have. */
+static bool fill_part(const mia_stats_walk *wanted, mia_stats *stats) {
   size_t size = stats->size;
   if (size < SIZE_MIN) {
     errno = EINVAL;
@@ -47,24 +47,24 @@ static bool get_part(const mia_stats_walk *wanted, mia_stats *stats) {
   return true;
 }
 
-static bool get(mia_stats_walk wanted, mia_stats *stats) {
-  if (stats->size != sizeof *stats) return get_part(&wanted, stats);
+static bool fill(mia_stats_walk wanted, mia_stats *stats) {
+  if (stats->size != sizeof *stats) return fill_part(&wanted, stats);
   count(&wanted, stats);
   return true;
 }
 
-bool mia_stats_get(mia_stats *stats) { return get((mia_stats_walk){0}, stats); }
+bool mia_stats_get(mia_stats *stats) { return fill((mia_stats_walk){0}, stats); }
 
 bool mia_heap_stats_get(mia_heap *heap, mia_stats *stats) {
-  return get((mia_stats_walk){.heap = heap}, stats);
+  return fill((mia_stats_walk){.heap = heap}, stats);
 }
 
 bool mia_subproc_stats_get(mia_subproc *subproc, mia_stats *stats) {
-  return get((mia_stats_walk){.subproc = subproc}, stats);
+  return fill((mia_stats_walk){.subproc = subproc}, stats);
 }
 
 bool mia_thread_stats_get(mia_stats *stats) {
-  return get((mia_stats_walk){.thread = mia_theap_self}, stats);
+  return fill((mia_stats_walk){.thread = mia_theap_self}, stats);
 }
 
 /* ---- text ---- */
@@ -130,7 +130,7 @@ static void print_text(const mia_stats *s, mia_output_function *out, void *arg) 
 
 typedef void printer(const mia_stats *stats, mia_output_function *out, void *arg);
 
-/* Of the process. */
+/* Prints the statistics of the process. */
 static void print_all(printer *print, mia_output_function *out, void *arg) {
   mia_stats *stats = mia_api_take_scratch();
   if (stats == NULL) {
@@ -143,7 +143,7 @@ static void print_all(printer *print, mia_output_function *out, void *arg) {
 }
 
 void mia_stats_print_as(const mia_stats *stats, mia_output_function *out, void *arg) {
-  mia_stats *all = mia_api_is_short(stats) ? mia_api_complete(stats) : NULL;
+  mia_stats *all = mia_api_is_short(stats) ? mia_api_full_copy(stats) : NULL;
   if (all != NULL || !mia_api_is_short(stats)) print_text(all != NULL ? all : stats, out, arg);
   if (all != NULL) mia_api_give_scratch(all);
 }
@@ -170,7 +170,7 @@ void mia_process_print_out(mia_output_function *out, void *arg) {
   print_all(print_process, out, arg);
 }
 
-/* ---- at exit, and on demand ---- */
+/* ---- at exit, and on request ---- */
 
 static void write_to_copy(const char *text, void *fd) {
   mia_os_write((int)(uintptr_t)fd, text, strlen(text));

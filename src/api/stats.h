@@ -1,13 +1,13 @@
-/* stats.h -- what the process used, as text. */
+/* stats.h -- statistics as text. */
 #ifndef MIA_API_STATS_H
 #define MIA_API_STATS_H
 
 #include "base/prelude.h"
 
-/* Keeps a copy of stderr, since many programs close theirs before they end. */
+/* Duplicates stderr, since many programs close theirs before they end. */
 void mia_api_open_stats(void);
 
-/* Writes the statistics where messages go; if that is stderr, to the copy. */
+/* Writes the statistics where messages go; if that is stderr, to the duplicate. */
 void mia_api_print_stats(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* sheet.c -- a structure of statistics that lies on no stack. */
+/* stats_scratch.c -- a structure of statistics outside the stack. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
@@ -10,29 +10,30 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The page map does not tell whose it is: a huge block may begin in the same slice. */
-typedef struct held {
-  mia_stats sheet;
-  bool mapped; /* it is a mapping, and no block */
-} held;
+/* The page map cannot distinguish a mapping from a block: a huge block may begin in the same
+ * slice as the mapping. */
+typedef struct scratch {
+  mia_stats stats;
+  bool mapped; /* a mapping, not a block */
+} scratch;
 
-static size_t mapping_size(void) { return mia_align_up(sizeof(held), mia_os_page_size()); }
+static size_t mapping_size(void) { return mia_align_up(sizeof(scratch), mia_os_page_size()); }
 
 mia_stats *mia_api_take_scratch(void) {
   int error = errno;
-  held *h = mia_os_reserve(mapping_size(), true);
+  scratch *h = mia_os_reserve(mapping_size(), true);
   bool mapped = h != NULL;
   if (!mapped) h = mia_alloc_slow(sizeof *h, true);
   if (h == NULL) return NULL;
   h->mapped = mapped;
-  h->sheet.size = sizeof h->sheet;
+  h->stats.size = sizeof h->stats;
   errno = error;
-  return &h->sheet;
+  return &h->stats;
 }
 
-void mia_api_give_scratch(mia_stats *sheet) {
+void mia_api_give_scratch(mia_stats *stats) {
   int error = errno;
-  held *h = (held *)sheet;
+  scratch *h = (scratch *)stats;
   if (h->mapped)
     (void)mia_os_release(h, mapping_size());
   else
@@ -47,10 +48,10 @@ unsigned mia_api_classes_in(size_t size, unsigned count) {
   return count < room ? count : (unsigned)room;
 }
 
-mia_stats *mia_api_complete(const mia_stats *from) {
-  mia_stats *sheet = mia_api_take_scratch();
-  if (sheet == NULL) return NULL;
-  memcpy(sheet, from, from->size);
-  sheet->class_count = mia_api_classes_in(from->size, sheet->class_count);
-  return sheet;
+mia_stats *mia_api_full_copy(const mia_stats *from) {
+  mia_stats *stats = mia_api_take_scratch();
+  if (stats == NULL) return NULL;
+  memcpy(stats, from, from->size);
+  stats->class_count = mia_api_classes_in(from->size, stats->class_count);
+  return stats;
 }

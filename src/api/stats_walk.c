@@ -1,9 +1,8 @@
-/* census.c -- counting what is in use.
+/* stats_walk.c -- the statistics walk: counts what is in use.
  *
- * Who allocates counts only what a slow path knows: how many blocks a thread has
- * had.  How many of them are in use is found by looking at the pages.  Those may
- * change while they are looked at: nothing here follows a pointer that could go
- * stale. */
+ * A thread that allocates counts only what a slow path knows: how many blocks its free lists
+ * got.  The pages show how many of these are in use.  They may change during the walk, so
+ * nothing here follows a pointer that could become stale. */
 #include "base/prelude.h"
 
 #include "api/stats_walk.h"
@@ -25,11 +24,13 @@ static bool is_wanted(const mia_stats_walk *wanted, const mia_heap *heap, uintpt
   return wanted->subproc == NULL || mia_api_subproc_of(heap) == wanted->subproc;
 }
 
-/* Blocks of a page that are neither free nor on their way back. */
-static size_t blocks_in_use(uint32_t used, uint32_t total, uint32_t due, uintptr_t remote,
-                            bool single) {
-  uint32_t coming = single ? 0 : (due - mia_owner_countdown(remote)) & MIA_OWNER_COUNTDOWN_MASK;
-  return used >= coming && used <= total ? used - coming : 0;
+/* Returns the number of blocks of a page that are neither free nor freed remotely. */
+static size_t blocks_in_use(uint32_t used, uint32_t total, uint32_t countdown_from,
+                            uintptr_t remote, bool single) {
+  uint32_t returned = single ? 0
+                             : (countdown_from - mia_owner_countdown(remote)) &
+                                   MIA_OWNER_COUNTDOWN_MASK;
+  return used >= returned && used <= total ? used - returned : 0;
 }
 
 mia_glance static void count_page(const mia_stats_walk *wanted, const mia_page *page,
@@ -55,7 +56,7 @@ mia_glance static void count_arena(const mia_stats_walk *wanted, const mia_arena
   }
 }
 
-/* Huge pages lie in no arena: their heaps know them. */
+/* Huge pages lie in no arena; their heaps link them. */
 static bool count_huge(mia_heap *heap, void *arg) {
   void **args = arg;
   mia_os_lock(&mia_theap_all.abandoned_lock);
@@ -74,7 +75,7 @@ static void count_pages(const mia_stats_walk *wanted, mia_stats *stats) {
   mia_api_each_heap(count_huge, args);
 }
 
-/* ---- what threads counted ---- */
+/* ---- the counters of threads ---- */
 
 static void add_events(mia_stats_events *sum, const mia_counts *counts) {
   unsigned long long *const fields[MIA_EVENT_COUNT] = {
@@ -90,59 +91,61 @@ static void add_events(mia_stats_events *sum, const mia_counts *counts) {
 }
 
 static void count_threads(const mia_stats_walk *wanted, mia_stats *stats) {
-  const mia_theap *local = (const mia_theap *)mia_aword_get_acq(&mia_theap_all.all);
-  for (; local != NULL; local = local->all) {
-    if (wanted->thread != NULL && local != wanted->thread) continue;
-    if (wanted->heap == NULL && wanted->subproc == NULL) add_events(&stats->events, &local->counts);
+  const mia_theap *theap = (const mia_theap *)mia_aword_get_acq(&mia_theap_all.all);
+  for (; theap != NULL; theap = theap->all) {
+    if (wanted->thread != NULL && theap != wanted->thread) continue;
+    if (wanted->heap == NULL && wanted->subproc == NULL) add_events(&stats->events, &theap->counts);
     for (size_t i = 0; i < MIA_CLASS_KINDS; i++)
-      stats->classes[i].allocated += mia_aword_get(&local->counts.refilled[i]);
+      stats->classes[i].allocated += mia_aword_get(&theap->counts.refilled[i]);
   }
 }
 
 typedef struct heaps_walk {
   const mia_stats_walk *wanted;
   bool counting_wanted;
-  unsigned long long lent[MIA_CLASS_KINDS];
+  unsigned long long refilled[MIA_CLASS_KINDS];
 } heaps_walk;
 
 static bool count_heap(mia_heap *heap, void *arg) {
   heaps_walk *w = arg;
   if (heap != mia_theap_main_heap() && is_wanted(w->wanted, heap, 0) == w->counting_wanted)
-    mia_theap_count_heaps(heap, w->lent);
+    mia_theap_count_heaps(heap, w->refilled);
   return true;
 }
 
-/* The main heap's blocks are those of all threads but what these had for others. */
+/* The blocks of the main heap are those of all threads, except those that threads got from
+ * other heaps. */
 static void count_allocated(const mia_stats_walk *wanted, mia_stats *stats) {
-  bool main_too = wanted->thread != NULL || is_wanted(wanted, mia_theap_main_heap(), 0);
-  if (main_too) count_threads(wanted, stats);
+  bool includes_main = wanted->thread != NULL || is_wanted(wanted, mia_theap_main_heap(), 0);
+  if (includes_main) count_threads(wanted, stats);
   if (wanted->heap == NULL && wanted->subproc == NULL) return;
-  heaps_walk w = {.wanted = wanted, .counting_wanted = !main_too};
+  heaps_walk w = {.wanted = wanted, .counting_wanted = !includes_main};
   mia_api_each_heap(count_heap, &w);
   for (size_t i = 0; i < MIA_CLASS_KINDS; i++) {
     unsigned long long *allocated = &stats->classes[i].allocated;
-    if (!main_too)
-      *allocated = w.lent[i];
+    if (!includes_main)
+      *allocated = w.refilled[i];
     else
-      *allocated -= *allocated > w.lent[i] ? w.lent[i] : *allocated;
+      *allocated -= *allocated > w.refilled[i] ? w.refilled[i] : *allocated;
   }
 }
 
-/* What the calling thread has ready to hand out is not in use, and others can't
- * see that of theirs. */
-static void discount_lists(const mia_stats_walk *wanted, const mia_theap *local, mia_stats *stats) {
+/* The blocks in the free lists of the calling thread are not in use.  The free lists of other
+ * threads cannot be read. */
+static void discount_lists(const mia_stats_walk *wanted, const mia_theap *theap, mia_stats *stats) {
   for (unsigned i = 0; i < MIA_CLASS_COUNT; i++) {
     size_t count = 0;
-    for (const mia_block *block = mia_theap_free_list(local, i); block != NULL; block = block->next)
+    for (const mia_block *block = mia_theap_free_list(theap, i); block != NULL; block = block->next)
       count++;
-    if (count == 0 || !is_wanted(wanted, mia_theap_heap(local->heap), (uintptr_t)local)) continue;
+    if (count == 0 || !is_wanted(wanted, mia_theap_heap(theap->heap), (uintptr_t)theap)) continue;
     stats->classes[i].blocks -= count;
     stats->classes[i].bytes -= count * mia_class_size(i);
     if (stats->classes[i].allocated >= count) stats->classes[i].allocated -= count;
   }
 }
 
-static void discount_own(const mia_stats_walk *wanted, const mia_theap *self, mia_stats *stats) {
+static void discount_calling_thread(const mia_stats_walk *wanted, const mia_theap *self,
+                                    mia_stats *stats) {
   if (mia_theap_is_none(self)) return;
   discount_lists(wanted, self, stats);
   if (wanted->thread != NULL) return;
@@ -191,7 +194,7 @@ static void sum_up(mia_stats *stats) {
   }
 }
 
-void mia_api_count(const mia_stats_walk *wanted, mia_stats *stats) {
+void mia_api_count_stats(const mia_stats_walk *wanted, mia_stats *stats) {
   size_t size = stats->size;
   memset(stats, 0, sizeof *stats);
   stats->size = size;
@@ -199,7 +202,7 @@ void mia_api_count(const mia_stats_walk *wanted, mia_stats *stats) {
   stats->class_count = MIA_CLASS_KINDS;
   count_pages(wanted, stats);
   count_allocated(wanted, stats);
-  discount_own(wanted, mia_theap_self, stats);
+  discount_calling_thread(wanted, mia_theap_self, stats);
   describe_process(stats);
   sum_up(stats);
 }

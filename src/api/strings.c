@@ -1,4 +1,4 @@
-/* strings.c -- copies of strings, file names and variables. */
+/* strings.c -- copies of strings, file names and environment variables. */
 #include "base/prelude.h"
 
 #include "api/entry.h"
@@ -31,7 +31,8 @@ char *mia_heap_strndup(mia_heap *heap, const char *s, size_t n) {
   return to;
 }
 
-/* Not realpath's own block: that is the C library's, and so would be its free. */
+/* Passes a buffer to realpath: a block that realpath allocates is the C library's, and only the
+ * C library's free could free it. */
 char *mia_heap_realpath(mia_heap *heap, const char *name, char *resolved) {
   int before = errno; /* realpath may change it and succeed */
   if (resolved != NULL) {
@@ -84,7 +85,8 @@ int mia_dupenv_s(char **copy, size_t *size, const char *name) {
   return 0;
 }
 
-/* In the encoding of the current locale, a block; NULL with errno. */
+/* Returns a new block with `s' in the encoding of the current locale; NULL with errno set on
+ * failure. */
 static char *narrow(const wchar_t *s) {
   size_t length = wcstombs(NULL, s, 0);
   if (length == (size_t)-1) {

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-/* ---- which heaps are whose ---- */
+/* ---- which heap belongs to which sub-process ---- */
 
 mia_subproc *mia_subproc_main(void) { return &mia_api_all.main; }
 
@@ -52,10 +52,10 @@ void mia_api_subproc_leave(mia_heap *heap) {
   mia_os_unlock(&mia_api_all.subprocs);
 }
 
-/* ---- coming and going ---- */
+/* ---- creating and ending ---- */
 
-/* One that was never used, [lock:subprocs]. */
-static mia_subproc *make(void) {
+/* Creates a sub-process.  The caller holds [lock:subprocs]. */
+static mia_subproc *make_subproc(void) {
   mia_subproc *subproc = mia_arena_meta(sizeof *subproc);
   if (subproc == NULL) return NULL;
   subproc->next = mia_api_all.main.next;
@@ -63,18 +63,18 @@ static mia_subproc *make(void) {
   return subproc;
 }
 
-static mia_subproc *take(void) {
+static mia_subproc *take_unused_or_new(void) {
   mia_os_lock(&mia_api_all.subprocs);
   mia_subproc *subproc = mia_api_all.idle;
   if (subproc != NULL)
     mia_api_all.idle = subproc->idle;
   else
-    subproc = make();
+    subproc = make_subproc();
   mia_os_unlock(&mia_api_all.subprocs);
   return subproc;
 }
 
-static void give(mia_subproc *subproc) {
+static void recycle(mia_subproc *subproc) {
   mia_os_lock(&mia_api_all.subprocs);
   subproc->idle = mia_api_all.idle;
   mia_api_all.idle = subproc;
@@ -82,14 +82,14 @@ static void give(mia_subproc *subproc) {
 }
 
 mia_subproc *mia_subproc_new(void) {
-  mia_subproc *subproc = take();
+  mia_subproc *subproc = take_unused_or_new();
   if (subproc == NULL) {
     errno = ENOMEM;
     return NULL;
   }
   mia_heap *heap = mia_alloc_heap_new(NULL);
   if (heap == NULL) {
-    give(subproc);
+    recycle(subproc);
     return NULL;
   }
   subproc->main = heap;
@@ -105,7 +105,7 @@ void mia_subproc_destroy(mia_subproc *subproc) {
     mia_api_subproc_leave(heap);
     mia_alloc_heap_destroy(heap, mia_alloc_heap_main());
   }
-  give(subproc);
+  recycle(subproc);
 }
 
 void mia_subproc_add_current_thread(mia_subproc *subproc) {
@@ -126,8 +126,9 @@ void mia_api_each_heap(mia_heap_visitor *visit, void *arg) {
   mia_os_unlock(&mia_api_all.subprocs);
 }
 
-/* The heaps of a sub-process, up to `room' of them; how many there are. */
-static size_t list(const mia_subproc *subproc, mia_heap **heaps, size_t room) {
+/* Stores up to `room' heaps of a sub-process, without its main heap.  Returns how many there
+ * are. */
+static size_t list_heaps(const mia_subproc *subproc, mia_heap **heaps, size_t room) {
   size_t count = 0;
   const mia_heap *main = mia_api_main_heap_of(subproc);
   mia_os_lock(&mia_api_all.subprocs);
@@ -144,7 +145,7 @@ bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void
   mia_heap **heaps = NULL;
   size_t room = 0;
   size_t count;
-  while ((count = list(subproc, heaps, room)) > room) {
+  while ((count = list_heaps(subproc, heaps, room)) > room) {
     mia_alloc_free(heaps);
     room = count;
     heaps = mia_alloc_heap_malloc(mia_alloc_heap_main(), room * sizeof *heaps, false);

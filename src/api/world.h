@@ -1,4 +1,4 @@
-/* world.h -- what the layer remembers. */
+/* world.h -- the state of this layer. */
 #ifndef MIA_API_WORLD_H
 #define MIA_API_WORLD_H
 
@@ -11,44 +11,44 @@
 #include <mialloc.h>
 #include <mialloc/heap.h>
 
-/* A function that the program registered, and what it wants to be called with.
- * Read and written by hook.c alone. */
+/* A function that the program registered, and the argument for its calls.  Only hook.c reads
+ * and writes it. */
 typedef struct mia_hook {
   mia_aword function; /* [any] 0: none */
   mia_aword arg;      /* [any] */
   mia_aword version;  /* [any] odd while they change, else twice the number of changes */
 } mia_hook;
 
-/* A group of heaps.  They are recycled, never unmapped. */
+/* A group of heaps.  Sub-processes are recycled, never unmapped. */
 struct mia_subproc {
-  mia_heap *main;           /* [const] while in use; NULL: the process's */
+  mia_heap *main;           /* [const] while in use; NULL: the process's main heap */
   mia_heap *heaps;          /* [lock:subprocs] linked by next */
-  struct mia_subproc *idle; /* [lock:subprocs] next in the list of unused ones */
-  struct mia_subproc *next; /* [lock:subprocs] next in the list of all */
+  struct mia_subproc *idle; /* [lock:subprocs] next unused sub-process */
+  struct mia_subproc *next; /* [lock:subprocs] next of all sub-processes */
 };
 
 typedef struct mia_api_world {
-  /* [any] Values that differ from the standard, offset by it: so all zero means
-   * that nothing was set, also before anybody could. */
+  /* [any] Values minus their defaults: all zero means that nothing was set, even before
+   * anything could be set. */
   mia_aword changes[MIA_OPTION_COUNT];
   mia_aword given;    /* [any] a bit for each option that was set */
-  mia_aword warnings; /* [any] written so far */
+  mia_aword warnings; /* [any] number written so far */
   mia_hook output;
   mia_hook error;
   mia_hook deferred;
   mia_lock subprocs;
-  mia_subproc main;      /* what is there from the start */
-  mia_subproc *idle;     /* [lock:subprocs] */
-  mia_acell begun;       /* [any] tick at which the library began; 0: it has not yet */
-  mia_acell age_due;     /* [any] tick at which spare pages age again; 0: none yet */
-  mia_aword stderr_copy; /* [any] a descriptor; 0: none was made */
-  mia_aword limit_near;  /* [any] 1: the user was told */
-  mia_aword background;  /* [any] what the background thread does: background.c */
-  mia_bell bell;         /* [any] that wakes it */
-  mia_aword next_atfork; /* [any] what registers handlers of fork behind ours; 0: not known */
-  mia_aword at_fork;     /* [any] 1: the handlers of fork are registered, or are about to be */
-  mia_once bound;        /* [any] the C library's symbols were changed: dlopen.c */
-  mia_aword unbound;     /* [any] 1: they could not be, which the user is not told yet */
+  mia_subproc main;      /* the sub-process that exists from the start */
+  mia_subproc *idle;     /* [lock:subprocs] list of unused sub-processes */
+  mia_acell begun;       /* [any] tick at which the library began; 0: not yet */
+  mia_acell age_due;     /* [any] tick at which cached pages age again; 0: none yet */
+  mia_aword stderr_copy; /* [any] duplicate of stderr; 0: none */
+  mia_aword limit_near;  /* [any] 1: the user was warned */
+  mia_aword background;  /* [any] state of the background thread: background.c */
+  mia_bell bell;         /* [any] wakes that thread */
+  mia_aword next_atfork; /* [any] C library's registration of fork handlers; 0: not known */
+  mia_aword at_fork;     /* [any] 1: our fork handlers are registered, or about to be */
+  mia_once bound;        /* [any] whether the C library's symbols were changed: dlopen.c */
+  mia_aword unbound;     /* [any] 1: that failed, and the user was not warned yet */
 } mia_api_world;
 
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");

@@ -1,14 +1,13 @@
 /* mialloc/compat/jemalloc.h -- jemalloc's functions that take flags, on mialloc.
  *
- * Flags are 0 or a sum of: one of MALLOCX_ALIGN(a) and MALLOCX_LG_ALIGN(n), and
- * MALLOCX_ZERO.  Those of jemalloc that choose an arena or a cache
- * (MALLOCX_ARENA, MALLOCX_TCACHE, MALLOCX_TCACHE_NONE) are accepted and do
- * nothing.  True of all functions:
- *  - they are inline, sizes are in bytes, any thread may call them;
- *  - `p' is a block, not NULL; dallocx, sdallocx or mia_free frees it;
- *  - a size of 0, which jemalloc leaves undefined, is as in mia_malloc(0);
- *  - without an alignment, blocks have mia_malloc's; a request that cannot be met,
- *    as one with an alignment above 1 GiB, is NULL and ENOMEM.
+ * `flags' is 0 or a sum of one of MALLOCX_ALIGN(a) and MALLOCX_LG_ALIGN(n), and of
+ * MALLOCX_ZERO.  The flags of jemalloc that choose an arena or a cache (MALLOCX_ARENA,
+ * MALLOCX_TCACHE, MALLOCX_TCACHE_NONE) are accepted and have no effect.  For all functions:
+ *  - They are inline.  Sizes are in bytes.  Any thread may call them.
+ *  - `p' is a block, not NULL.  dallocx, sdallocx or mia_free frees it.
+ *  - A size of 0, which jemalloc leaves undefined, is treated as in mia_malloc(0).
+ *  - Without an alignment, blocks are aligned like mia_malloc's.  A request that cannot be met,
+ *    such as one with an alignment above 1 GiB, returns NULL and sets errno to ENOMEM.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,15 +19,15 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Aligned to 1 << n, or to `a', a power of two: the lowest six bits hold the binary
- * logarithm.  Constants where their arguments are. */
+/* Align the block to 1 << n, or to `a', a power of two.  The lowest six bits of the flags hold
+ * the binary logarithm.  The results are constants if the arguments are. */
 #define MALLOCX_LG_ALIGN(n) ((int)(n))
 #define MALLOCX_ALIGN(a) ((int)__builtin_ctzll(a))
 
-/* All bytes of a block, or those that it gains, are zero. */
+/* All bytes of a new block, or those that a block gains, are zero. */
 #define MALLOCX_ZERO ((int)0x40)
 
-/* No effect here. */
+/* Accepted, without effect. */
 #define MALLOCX_TCACHE(t) ((int)(((t) + 2) << 8))
 #define MALLOCX_TCACHE_NONE MALLOCX_TCACHE(-1)
 #define MALLOCX_ARENA(a) ((int)(((a) + 1) << 20))
@@ -37,26 +36,25 @@
 extern "C" {
 #endif
 
-/* The alignment that flags ask for; 1 if they do not; the largest there is, which
- * no block can have, where a size_t does not hold it. */
+/* Returns the alignment that the flags request, or 1 if they request none.  If size_t cannot
+ * hold the alignment, returns the greatest power of two, which no block can have. */
 static inline size_t mia_jemalloc_align(int flags) {
   unsigned most = sizeof(size_t) * 8 - 1, lg = (unsigned)flags & 0x3f;
   return (size_t)1 << (lg < most ? lg : most);
 }
 
-/* A block of at least `size' bytes; NULL: no memory. */
+/* Returns a block of at least `size' bytes; NULL if memory is short. */
 static inline void *mallocx(size_t size, int flags) {
   size_t align = mia_jemalloc_align(flags);
   return (flags & MALLOCX_ZERO) != 0 ? mia_zalloc_aligned(size, align)
                                      : mia_malloc_aligned(size, align);
 }
 
-/* Another size for a block, which may move; the contents up to the smaller of both
- * sizes are kept.  With MALLOCX_ZERO what is beyond the usable size that it had is
- * zero; what lies between the size once asked for and that is not.  With an
- * alignment the result has it, whatever `p' had.  Its usable size is what nallocx
- * says.  NULL: no memory, and `p' is as it
- * was. */
+/* Resizes a block, which may move.  The contents are kept up to the smaller of the old and the
+ * new size.  With MALLOCX_ZERO the bytes beyond the usable size that the block had are zero;
+ * the bytes between the size that was once requested and that usable size are not.  With an
+ * alignment the result is aligned, whatever the alignment of `p' was.  The usable size of the
+ * result is what nallocx returns.  Returns NULL if memory is short, and leaves `p' unchanged. */
 static inline void *rallocx(void *p, size_t size, int flags) {
   size_t before = mia_usable_size(p);
   void *q = mia_realloc_exact(p, size, mia_jemalloc_align(flags));
@@ -65,11 +63,11 @@ static inline void *rallocx(void *p, size_t size, int flags) {
   return q;
 }
 
-/* Makes a block larger where it is: to size + extra bytes, else to `size', else not
- * at all; returns the usable size that it then has, which is less than `size' in
- * the last case.  None shrinks or moves, so an alignment that it has it keeps, and
- * one that it has not it does not get.  errno is left alone.  A sum that overflows
- * cannot be met, which jemalloc leaves undefined. */
+/* Grows a block in place: to size + extra bytes; if that is not possible, to `size'; otherwise
+ * not at all.  Returns the usable size that the block then has, which is less than `size' in
+ * the last case.  No block shrinks or moves, so its alignment does not change, whatever the
+ * flags request.  Leaves errno unchanged.  If the sum overflows, which jemalloc leaves
+ * undefined, it counts as a size that is not possible. */
 static inline size_t xallocx(void *p, size_t size, size_t extra, int flags) {
   size_t before = mia_usable_size(p);
   size_t wanted = size + extra < size ? (size_t)-1 : size + extra;
@@ -82,7 +80,7 @@ static inline size_t xallocx(void *p, size_t size, size_t extra, int flags) {
   return after;
 }
 
-/* The usable size of a block, at least what was asked for. */
+/* Returns the usable size of a block, which is at least the size that was requested. */
 static inline size_t sallocx(const void *p, int flags) {
   (void)flags;
   return mia_usable_size(p);
@@ -94,15 +92,15 @@ static inline void dallocx(void *p, int flags) {
   mia_free(p);
 }
 
-/* Frees a block of which the size is known: any from what was last asked for, with
- * the same alignment, to what sallocx says.  A size that it cannot have had is
+/* Frees a block whose size is known: any size from the one that was last requested, with the
+ * same alignment, up to the one that sallocx returns.  A size that the block cannot have had is
  * misuse and ends the process. */
 static inline void sdallocx(void *p, size_t size, int flags) {
   mia_free_aligned_sized(p, mia_jemalloc_align(flags), size);
 }
 
-/* The usable size that mallocx and rallocx would give, without giving it; 0 if that
- * could not be. */
+/* Returns the usable size that mallocx and rallocx would give, without allocating; 0 if the
+ * request could not be met. */
 static inline size_t nallocx(size_t size, int flags) {
   size_t align = mia_jemalloc_align(flags), good = mia_good_size_aligned(size, align);
   return good > PTRDIFF_MAX || align > (size_t)1 << 30 ? 0 : good;

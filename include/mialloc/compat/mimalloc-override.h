@@ -1,8 +1,8 @@
-/* mialloc/compat/mimalloc-override.h -- the C library's names, and those of others,
- * stand for mimalloc's, in the source files that include this last.
+/* mialloc/compat/mimalloc-override.h -- redirects the C library's allocation functions, and
+ * those of other platforms, to mimalloc's, in the source files that include this header last.
  *
- * As macros with parameters: a name without a parenthesis behind it, such as a
- * pointer to free, is not changed.
+ * They are macros with parameters: a name that no parenthesis follows, such as in a pointer to
+ * free, is not replaced.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,7 +1,7 @@
 /* mialloc/compat/mimalloc-stats.h -- mimalloc's statistics, on mialloc.
  *
- * JSON is mialloc's own: names are those of mialloc/stats.h.  In mi_stats_t what
- * mialloc does not count is 0.
+ * The JSON format is mialloc's own: its members have the names of the fields in
+ * mialloc/stats.h.  The fields of mi_stats_t that mialloc does not count are 0.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,26 +15,26 @@
 /* The version of mi_stats_t. */
 #define MI_STAT_VERSION 5
 
-/* The index of the last size class, as far as these structures go. */
+/* The index of the last size class in these structures. */
 #define MI_BIN_HUGE (73U)
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Something that comes and goes: how much came in all, most at a time, and now. */
+/* A quantity that rises and falls: the sum of all increases, the peak, and the current value. */
 typedef struct mi_stat_count_s {
   int64_t total;
   int64_t peak;
   int64_t current;
 } mi_stat_count_t;
 
-/* Something that only comes. */
+/* A quantity that only rises. */
 typedef struct mi_stat_counter_s {
   int64_t total;
 } mi_stat_counter_t;
 
-/* Kinds of chunks in an arena; mialloc has none. */
+/* Kinds of chunks in an arena.  mialloc has none. */
 typedef enum mi_chunkbin_e {
   MI_CBIN_SMALL,
   MI_CBIN_OTHER,
@@ -45,9 +45,9 @@ typedef enum mi_chunkbin_e {
   MI_CBIN_COUNT
 } mi_chunkbin_t;
 
-/* The fields that count, by the macros MI_STAT_COUNT and MI_STAT_COUNTER of who
- * uses this.  Those of mimalloc 2's segments, of its searches for pages and of what
- * a purge does not do here (reset) stay 0. */
+/* The counting fields, expanded by the including code's macros MI_STAT_COUNT and
+ * MI_STAT_COUNTER.  The fields for mimalloc 2's segments, for its searches for pages and for a
+ * kind of purge that mialloc does not use (reset) stay 0. */
 #define MI_STAT_FIELDS()                     \
   MI_STAT_COUNT(pages)                       \
   MI_STAT_COUNT(reserved)                    \
@@ -86,11 +86,11 @@ typedef enum mi_chunkbin_e {
   MI_STAT_COUNTER(pages_unabandon_busy_wait) \
   MI_STAT_COUNTER(heaps_delete_wait)
 
-/* As fields. */
+/* The macros that expand the list to fields of a structure. */
 #define MI_STAT_COUNT(stat) mi_stat_count_t stat;
 #define MI_STAT_COUNTER(stat) mi_stat_counter_t stat;
 
-/* `size' and `version' are set by who asks. */
+/* The caller sets `size' and `version'. */
 typedef struct mi_stats_s {
   size_t size;
   size_t version;
@@ -105,19 +105,19 @@ typedef struct mi_stats_s {
 #undef MI_STAT_COUNT
 #undef MI_STAT_COUNTER
 
-/* Makes a structure ready to be filled in. */
+/* Sets `size' and `version', as the functions that fill in a structure require. */
 MI_INLINE void mi_stats_header_init(mi_stats_t *stats) mi_attr_noexcept {
   stats->size = sizeof *stats;
   stats->version = MI_STAT_VERSION;
 }
 
-/* The same, with all fields 0. */
+/* mi_stats_header_init that also sets all other fields to 0. */
 MI_INLINE void mi_stats_init(mi_stats_t *stats) mi_attr_noexcept {
   memset(stats, 0, sizeof *stats);
   mi_stats_header_init(stats);
 }
 
-/* What a structure that is not used yet may begin with. */
+/* An initializer for a structure that is not in use yet. */
 #ifdef __cplusplus
 #define MI_STATS_ZERO_INIT \
   {}
@@ -126,17 +126,17 @@ MI_INLINE void mi_stats_init(mi_stats_t *stats) mi_attr_noexcept {
   { 0 }
 #endif
 
-/* Declares a structure that is ready to be filled in. */
+/* Declares a structure and prepares it to be filled in. */
 #define mi_stats_t_decl(name) \
   mi_stats_t name;            \
   mi_stats_init(&name);
 
-/* Whether a structure is one that can be filled in. */
+/* Returns true if the structure has the size and the version of this header. */
 MI_INLINE bool mia_mi_stats_fit(const mi_stats_t *stats) {
   return stats != NULL && stats->size == sizeof *stats && stats->version == MI_STAT_VERSION;
 }
 
-/* Sets a field; a peak that was not counted is at least what there is now. */
+/* Sets a field.  A peak that was not counted is at least the current value. */
 MI_INLINE void mia_mi_stats_put(mi_stat_count_t *count, unsigned long long total,
                                 unsigned long long peak, unsigned long long current) {
   count->total = (int64_t)total;
@@ -144,7 +144,7 @@ MI_INLINE void mia_mi_stats_put(mi_stat_count_t *count, unsigned long long total
   count->current = (int64_t)current;
 }
 
-/* The classes, one by one; bytes that were allocated, by their usable size. */
+/* Fills in the size classes one by one.  Allocated bytes are counted by usable size. */
 MI_INLINE void mia_mi_stats_fill_bins(mi_stats_t *stats, const mia_stats *from) {
   unsigned long long normal = 0, huge = 0, normal_count = 0, huge_count = 0;
   for (unsigned i = 0; i < from->class_count; i++) {
@@ -177,7 +177,7 @@ MI_INLINE bool mia_mi_stats_fill(mi_stats_t *stats, const mia_stats *from) {
   return true;
 }
 
-/* Where heaps are told of. */
+/* The output function for the heaps of a sub-process. */
 typedef struct mia_mi_stats_output {
   mi_output_fun *out;
   void *arg;
@@ -259,25 +259,26 @@ MI_INLINE char *mi_stats_get_json(size_t buf_size, char *buf) mi_attr_noexcept {
   return mia_stats_get(&from) ? mia_stats_as_json(&from, buf_size, buf) : NULL;
 }
 
-/* Sums are made when they are asked for: what a heap counted stays its own until it
- * ends. */
+/* Does nothing: statistics are summed on request, and what a heap counted stays with the heap
+ * until it ends. */
 MI_INLINE void mi_heap_stats_merge_to_subproc(mi_heap_t *heap) { (void)heap; }
 
-/* All that there is to a sub-process is in its heaps, so that this is the same. */
+/* Equals mi_subproc_stats_get: all statistics of a sub-process are in its heaps. */
 MI_INLINE bool mi_subproc_stats_get_exclusive(mi_subproc_id_t subproc_id,
                                               mi_stats_t *stats) mi_attr_noexcept {
   return mi_subproc_stats_get(subproc_id, stats);
 }
 
-/* 0: blocks of several sizes, or no such class. */
+/* Returns the block size of a size class; 0 if its blocks have several sizes or if there is no
+ * such class. */
 MI_INLINE size_t mi_stats_get_bin_size(size_t bin) mi_attr_noexcept {
   mia_stats from;
   from.size = sizeof from;
   return mia_stats_get(&from) && bin < from.class_count ? from.classes[bin].block_size : 0;
 }
 
-/* A structure that mi_stats_get or a relative has filled in; so much of it as
- * mialloc has names for. */
+/* Formats a structure that mi_stats_get or a related function filled in, as far as mialloc has
+ * names for its fields. */
 MI_INLINE char *mi_stats_as_json(mi_stats_t *stats, size_t buf_size, char *buf) mi_attr_noexcept {
   mia_stats from;
   unsigned i;

@@ -1,6 +1,6 @@
-/* mialloc/compat/mimalloc-stl.h -- mimalloc's allocators for C++ containers, on
- * those of mialloc/allocator.h, which say what each does; mimalloc.h includes this.
- * A heap is a mi_heap_t, and becomes an allocator without being asked to.
+/* mialloc/compat/mimalloc-stl.h -- mimalloc's allocators for C++ containers, on those of
+ * mialloc/allocator.h, which documents them.  mimalloc.h includes this header.  A heap is a
+ * mi_heap_t, and converts implicitly to an allocator.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,10 +10,10 @@
 #include "mimalloc.h"
 #include <mialloc/allocator.h>
 
-/* That the two allocators with a heap are there. */
+/* The two allocators with a heap are available. */
 #define MI_HAS_HEAP_STL_ALLOCATOR 1
 
-/* Blocks that name no heap: mialloc::allocator. */
+/* mialloc::allocator: allocates with the functions without a heap argument. */
 template <class T> struct mi_stl_allocator : public mialloc::allocator<T> {
   template <class U> struct rebind { typedef mi_stl_allocator<U> other; };
 
@@ -24,7 +24,7 @@ template <class T> struct mi_stl_allocator : public mialloc::allocator<T> {
   mi_stl_allocator select_on_container_copy_construction() const { return *this; }
 };
 
-/* Blocks of a heap, one of its own or the program's: mialloc::heap_allocator. */
+/* mialloc::heap_allocator: allocates from a heap of its own or of the program. */
 template <class T> struct mi_heap_stl_allocator : public mialloc::heap_allocator<T> {
   template <class U> struct rebind { typedef mi_heap_stl_allocator<U> other; };
 
@@ -36,13 +36,13 @@ template <class T> struct mi_heap_stl_allocator : public mialloc::heap_allocator
       : mialloc::heap_allocator<T>(other) {}
   mi_heap_stl_allocator &operator=(const mi_heap_stl_allocator &) noexcept = default;
   mi_heap_stl_allocator select_on_container_copy_construction() const { return *this; }
-  /* Whether both have their blocks from one heap. */
+  /* Returns true if both allocate from one heap. */
   template <class U> bool is_equal(const mi_heap_stl_allocator<U> &other) const {
     return *this == other;
   }
 };
 
-/* The same, not freed one by one: mialloc::heap_destroy_allocator. */
+/* mialloc::heap_destroy_allocator: a heap whose blocks are not freed one by one. */
 template <class T>
 struct mi_heap_destroy_stl_allocator : public mialloc::heap_destroy_allocator<T> {
   template <class U> struct rebind { typedef mi_heap_destroy_stl_allocator<U> other; };
@@ -57,7 +57,7 @@ struct mi_heap_destroy_stl_allocator : public mialloc::heap_destroy_allocator<T>
   mi_heap_destroy_stl_allocator &
   operator=(const mi_heap_destroy_stl_allocator &) noexcept = default;
   mi_heap_destroy_stl_allocator select_on_container_copy_construction() const { return *this; }
-  /* Whether both have their blocks from one heap. */
+  /* Returns true if both allocate from one heap. */
   template <class U> bool is_equal(const mi_heap_destroy_stl_allocator<U> &other) const {
     return *this == other;
   }

@@ -1,11 +1,11 @@
-/* mialloc/compat/mimalloc.h -- mimalloc's interface (version 3.4, and what
- * version 2 had beside it), on mialloc.
+/* mialloc/compat/mimalloc.h -- mimalloc's interface (version 3.4, and what only version 2 had),
+ * on mialloc.
  *
- * A program that includes <mimalloc.h> is built with mialloc by the flags of the
- * pkg-config module mialloc-mimalloc, which put this folder into the search path.
- * What each function does is said of its counterpart in mialloc.h,
- * mialloc/heap.h and mialloc/stats.h; a comment here tells where it is otherwise.
- * All are inline: nothing called mi_* is in the library.
+ * The flags of the pkg-config module mialloc-mimalloc put this directory into the search path,
+ * so that a program that includes <mimalloc.h> is built with mialloc.  Each function does what
+ * its counterpart in mialloc.h, mialloc/heap.h and mialloc/stats.h does; a comment here
+ * describes any difference.  All functions are inline: the library contains no symbol called
+ * mi_*.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,17 +17,18 @@
 #include <mialloc/stats.h>
 #include <stdint.h>
 
-/* The version that this header stands for: major * 10000 + minor * 100 + patch. */
+/* The version of mimalloc that this header provides: major * 10000 + minor * 100 + patch. */
 #define MI_MALLOC_VERSION 30403
 
-/* Up to here the forms named small are defined; here all sizes do. */
+/* In mimalloc, the greatest size that the functions named small accept.  Here they accept any
+ * size. */
 #define MI_SMALL_WSIZE_MAX 128
 #define MI_SMALL_SIZE_MAX (MI_SMALL_WSIZE_MAX * sizeof(void *))
 
-/* How all functions of this interface are defined. */
+/* The linkage of all functions of this interface. */
 #define MI_INLINE static inline
 
-/* What mimalloc's declarations are made of, for programs that use it in theirs. */
+/* The macros of mimalloc's declarations, for programs that use them in their own. */
 #ifdef __cplusplus
 #define mi_attr_noexcept noexcept
 #else
@@ -49,8 +50,8 @@ extern "C" {
 
 /* ---- types ---- */
 
-/* Types of their own, since programs declare them before they include this, and
- * since C++ has types in the names of functions.  A mi_heap_t * is a mia_heap *. */
+/* Distinct types, because programs declare them before they include this header and because C++
+ * puts types into the names of functions.  A mi_heap_t * is a mia_heap *. */
 typedef struct mi_heap_s mi_heap_t;
 typedef struct mi_theap_s mi_theap_t;
 typedef void *mi_arena_id_t;
@@ -58,7 +59,7 @@ typedef struct {
   void *_mi_subproc_id; /* a mia_subproc * */
 } mi_subproc_id_t;
 
-/* As mia_heap_area. */
+/* See mia_heap_area. */
 typedef struct mi_heap_area_s {
   void *blocks;
   size_t reserved;
@@ -69,8 +70,8 @@ typedef struct mi_heap_area_s {
   void *reserved1;
 } mi_heap_area_t;
 
-/* What a program registers, and visitors: see the type with such a name in mialloc.h
- * and mialloc/heap.h. */
+/* Functions that a program registers, and visitors: see the types with corresponding names in
+ * mialloc.h and mialloc/heap.h. */
 typedef mia_deferred_free_function mi_deferred_free_fun;
 typedef mia_output_function mi_output_fun;
 typedef mia_error_function mi_error_fun;
@@ -79,8 +80,8 @@ typedef bool mi_block_visit_fun(const mi_heap_t *heap, const mi_heap_area_t *are
 typedef bool mi_heap_visit_fun(mi_heap_t *heap, void *arg);
 typedef mia_commit_function mi_commit_fun_t;
 
-/* Those that mialloc has a counterpart of do what that does (mialloc(7)); the others
- * are names, with the values that mimalloc gives them. */
+/* The options that have a counterpart in mialloc act like that one (mialloc(7)); the others are
+ * only names, with mimalloc's values. */
 typedef enum mi_option_e {
   mi_option_show_errors = 0,
   mi_option_show_stats = 1,
@@ -138,18 +139,18 @@ typedef enum mi_option_e {
   mi_option_limit_os_alloc = mi_option_disallow_os_alloc
 } mi_option_t;
 
-/* ---- what lies between: nothing here is of mimalloc ---- */
+/* ---- adapters: not part of mimalloc's interface ---- */
 
-/* A heap, as ours and as mimalloc's. */
+/* Convert a pointer to a heap between the two types. */
 MI_INLINE mia_heap *mia_mi_heap(const mi_heap_t *heap) { return (mia_heap *)(uintptr_t)heap; }
 MI_INLINE mi_heap_t *mia_mi_from(const mia_heap *heap) { return (mi_heap_t *)(uintptr_t)heap; }
 
-/* A thread's handle of a heap is the heap. */
+/* A theap is represented by its heap. */
 MI_INLINE mia_heap *mia_mi_theap_heap(const mi_theap_t *theap) {
   return (mia_heap *)(uintptr_t)theap;
 }
 
-/* A sub-process likewise. */
+/* Convert a sub-process between the two types. */
 MI_INLINE mia_subproc *mia_mi_subproc(mi_subproc_id_t id) {
   return (mia_subproc *)id._mi_subproc_id;
 }
@@ -159,7 +160,7 @@ MI_INLINE mi_subproc_id_t mia_mi_subproc_id(mia_subproc *subproc) {
   return id;
 }
 
-/* A visitor of mimalloc's, called as one of ours. */
+/* Calls a visitor of mimalloc's type as one of mialloc's type. */
 typedef struct mia_mi_visit {
   mi_block_visit_fun *blocks;
   mi_heap_visit_fun *heaps;
@@ -191,7 +192,7 @@ MI_INLINE bool mia_mi_visit_abandoned(mia_heap *heap, void *arg) {
   return mia_heap_visit_abandoned_blocks(heap, visit->visits_blocks, mia_mi_visit_block, arg);
 }
 
-/* Makes one. */
+/* Builds an adapter for a visitor. */
 MI_INLINE mia_mi_visit mia_mi_visiting(mi_block_visit_fun *blocks, mi_heap_visit_fun *heaps,
                                        bool visits_blocks, void *arg) {
   mia_mi_visit visit;
@@ -202,7 +203,7 @@ MI_INLINE mia_mi_visit mia_mi_visiting(mi_block_visit_fun *blocks, mi_heap_visit
   return visit;
 }
 
-/* ---- The standard ones ---- */
+/* ---- Standard functions ---- */
 
 MI_INLINE void *mi_malloc(size_t size) mi_attr_noexcept { return mia_malloc(size); }
 
@@ -230,7 +231,7 @@ MI_INLINE char *mi_realpath(const char *fname, char *resolved_name) mi_attr_noex
 
 /* ---- Extended ---- */
 
-/* Small blocks are as others. */
+/* The functions for small blocks are the general ones. */
 MI_INLINE void *mi_malloc_small(size_t size) mi_attr_noexcept { return mia_malloc(size); }
 
 MI_INLINE void *mi_zalloc_small(size_t size) mi_attr_noexcept { return mia_zalloc(size); }
@@ -253,7 +254,7 @@ MI_INLINE size_t mi_usable_size(const void *p) mi_attr_noexcept { return mia_usa
 
 MI_INLINE size_t mi_good_size(size_t size) mi_attr_noexcept { return mia_good_size(size); }
 
-/* Small blocks are as others. */
+/* The functions for small blocks are the general ones. */
 MI_INLINE void mi_free_small(void *p) mi_attr_noexcept { mia_free(p); }
 
 /* ---- Aligned ---- */
@@ -294,7 +295,7 @@ MI_INLINE void *mi_realloc_aligned_at(void *p, size_t newsize, size_t alignment,
   return mia_realloc_aligned_at(p, newsize, alignment, offset);
 }
 
-/* ---- Zeroed, and to another size ---- */
+/* ---- Zeroed and resized ---- */
 
 MI_INLINE void *mi_rezalloc(void *p, size_t newsize) mi_attr_noexcept {
   return mia_rezalloc(p, newsize);
@@ -352,7 +353,7 @@ MI_INLINE void *mi_heap_recalloc_aligned_at(mi_heap_t *heap, void *p, size_t new
   return mia_heap_recalloc_aligned_at(mia_mi_heap(heap), p, newcount, size, alignment, offset);
 }
 
-/* ---- Blocks and their real size ---- */
+/* ---- Blocks and their usable size ---- */
 
 MI_INLINE void *mi_umalloc(size_t size, size_t *block_size) mi_attr_noexcept {
   return mia_umalloc(size, block_size);
@@ -395,7 +396,7 @@ MI_INLINE void mi_heap_delete(mi_heap_t *heap) { mia_heap_delete(mia_mi_heap(hea
 
 MI_INLINE void mi_heap_destroy(mi_heap_t *heap) { mia_heap_destroy(mia_mi_heap(heap)); }
 
-/* The OS gives memory where it is first touched. */
+/* Does nothing: the OS places memory where it is first touched. */
 MI_INLINE void mi_heap_set_numa_affinity(mi_heap_t *heap, int numa_node) {
   (void)heap;
   (void)numa_node;
@@ -530,7 +531,7 @@ MI_INLINE bool mi_heap_visit_abandoned_blocks(mi_heap_t *heap, bool visit_blocks
 
 /* ---- Arenas ---- */
 
-/* Whether malloc is ours. */
+/* Returns true if malloc is mialloc's. */
 MI_INLINE bool mi_is_redirected(void) mi_attr_noexcept { return mia_is_overriding(); }
 
 MI_INLINE int mi_reserve_huge_os_pages_interleave(size_t pages, size_t numa_nodes,
@@ -624,9 +625,9 @@ MI_INLINE bool mi_subproc_visit_heaps(mi_subproc_id_t subproc, mi_heap_visit_fun
   return mia_subproc_visit_heaps(mia_mi_subproc(subproc), mia_mi_visit_heap, &visit);
 }
 
-/* ---- A thread's handles of heaps ---- */
+/* ---- Theaps: a thread's handles of heaps ---- */
 
-/* A thread's handle of a heap is the heap. */
+/* A theap is represented by its heap. */
 MI_INLINE mi_theap_t *mi_heap_theap(mi_heap_t *heap) { return (mi_theap_t *)(void *)heap; }
 
 MI_INLINE mi_theap_t *mi_theap_set_default(mi_theap_t *theap) {
@@ -670,7 +671,7 @@ MI_INLINE void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize) mi_
   return mia_heap_realloc(mia_mi_theap_heap(theap), p, newsize);
 }
 
-/* The counterpart of an option; MIA_OPTION_NONE: there is none. */
+/* Returns the counterpart of an option; MIA_OPTION_NONE if there is none. */
 MI_INLINE mia_option mia_mi_option(mi_option_t option) {
   switch (option) {
   case mi_option_show_errors:
@@ -699,7 +700,8 @@ MI_INLINE mia_option mia_mi_option(mi_option_t option) {
 
 /* ---- Options ---- */
 
-/* 0 for an option that mialloc has no counterpart of; setting one does nothing. */
+/* Returns 0 for an option without a counterpart in mialloc; setting such an option does
+ * nothing. */
 MI_INLINE long mi_option_get(mi_option_t option) { return mia_option_get(mia_mi_option(option)); }
 
 MI_INLINE void mi_option_set(mi_option_t option, long value) {
@@ -751,7 +753,7 @@ MI_INLINE void mi_register_error(mi_error_fun *fun, void *arg) { mia_register_er
 
 MI_INLINE void mi_collect(bool force) mi_attr_noexcept { mia_collect(force); }
 
-/* The version that this header stands for, not of mialloc. */
+/* Returns the version of mimalloc that this header provides, not that of mialloc. */
 MI_INLINE int mi_version(void) { return MI_MALLOC_VERSION; }
 
 MI_INLINE void mi_options_print(void) mi_attr_noexcept { mia_options_print(); }
@@ -783,7 +785,7 @@ MI_INLINE void mi_process_info(size_t *elapsed_msecs, size_t *user_msecs, size_t
   if (page_faults != NULL) *page_faults = (size_t)stats.faults_major;
 }
 
-/* The library begins and ends by itself. */
+/* Do nothing: the library starts and ends by itself. */
 MI_INLINE void mi_process_init(void) mi_attr_noexcept {}
 MI_INLINE void mi_process_done(void) mi_attr_noexcept {}
 
@@ -791,14 +793,14 @@ MI_INLINE void mi_thread_init(void) mi_attr_noexcept { mia_thread_init(); }
 
 MI_INLINE void mi_thread_done(void) mi_attr_noexcept { mia_thread_done(); }
 
-/* No thread keeps what others could use, in a pool or not. */
+/* Does nothing: no thread, in a thread pool or not, keeps memory that others could use. */
 MI_INLINE void mi_thread_set_in_threadpool(void) mi_attr_noexcept {}
 
 MI_INLINE void mi_stats_print_out(mi_output_fun *out, void *arg) mi_attr_noexcept {
   mia_stats_print_out(out, arg);
 }
 
-/* ---- The names of others ---- */
+/* ---- Names of other libraries ---- */
 
 MI_INLINE void mi_cfree(void *p) mi_attr_noexcept { mia_free(p); }
 
@@ -895,7 +897,7 @@ MI_INLINE void *mi_new_reallocn(void *p, size_t newcount, size_t size) {
 
 /* ---- Experimental ---- */
 
-/* mialloc does not guard samples. */
+/* Do nothing: mialloc does not guard sampled blocks. */
 MI_INLINE void mi_theap_guarded_set_sample_rate(mi_theap_t *theap, size_t sample_rate,
                                                 size_t seed) {
   (void)theap;
@@ -955,16 +957,16 @@ MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs,
   return error;
 }
 
-/* All that can go, goes. */
+/* Returns all memory that can be returned. */
 MI_INLINE void mi_collect_reduce(size_t target_thread_owned) mi_attr_noexcept {
   (void)target_thread_owned;
   mia_collect(true);
 }
 
-/* Counters are never set back: take the difference. */
+/* Does nothing: counters are never reset.  Take the difference of two readings. */
 MI_INLINE void mi_stats_reset(void) mi_attr_noexcept {}
 
-/* Sums are made when they are asked for. */
+/* Does nothing: statistics are summed on request. */
 MI_INLINE void mi_stats_merge(void) mi_attr_noexcept {}
 
 MI_INLINE void mi_stats_print(void *out) mi_attr_noexcept {
@@ -972,7 +974,7 @@ MI_INLINE void mi_stats_print(void *out) mi_attr_noexcept {
   mia_stats_print();
 }
 
-/* ---- Gone since version 2 ---- */
+/* ---- Removed after version 2 ---- */
 
 MI_INLINE mi_heap_t *mi_heap_set_default(mi_heap_t *heap) {
   return mia_mi_from(mia_heap_set_default(mia_mi_heap(heap)));
@@ -994,7 +996,7 @@ MI_INLINE void mi_subproc_delete(mi_subproc_id_t subproc) {
   mia_subproc_destroy(mia_mi_subproc(subproc));
 }
 
-/* In all heaps of the sub-process; tags tell nothing. */
+/* Visits all heaps of the sub-process; the tag is ignored. */
 MI_INLINE bool mi_abandoned_visit_blocks(mi_subproc_id_t subproc_id, int heap_tag,
                                          bool visit_blocks, mi_block_visit_fun *visitor,
                                          void *arg) {
@@ -1003,7 +1005,7 @@ MI_INLINE bool mi_abandoned_visit_blocks(mi_subproc_id_t subproc_id, int heap_ta
   return mia_subproc_visit_heaps(mia_mi_subproc(subproc_id), mia_mi_visit_abandoned, &visit);
 }
 
-/* mialloc does not guard samples. */
+/* Do nothing: mialloc does not guard sampled blocks. */
 MI_INLINE void mi_heap_guarded_set_sample_rate(mi_heap_t *heap, size_t sample_rate, size_t seed) {
   (void)heap;
   (void)sample_rate;
@@ -1015,7 +1017,7 @@ MI_INLINE void mi_heap_guarded_set_size_bound(mi_heap_t *heap, size_t min, size_
   (void)max;
 }
 
-/* Any heap can be destroyed; tags tell nothing. */
+/* Any heap can be destroyed; the tag is ignored. */
 MI_INLINE mi_heap_t *mi_heap_new_ex(int heap_tag, bool allow_destroy, mi_arena_id_t arena_id) {
   (void)heap_tag;
   (void)allow_destroy;

@@ -1,4 +1,4 @@
-/* Pages of 1 GiB and of 2 MiB, which few systems have: by an OS that has some. */
+/* Arenas of OS pages of 1 GiB and of 2 MiB, which few systems have: the fake OS provides them. */
 #include "fake/world.h"
 
 #include <errno.h>
@@ -17,27 +17,27 @@ static size_t gib(const mia_arena *a) {
   return size >> GIB_SHIFT;
 }
 
-/* With 32-bit pointers there is not the room for more than one. */
-static size_t most(void) { return MIA_POINTER_64 ? 4 : 1; }
+/* A 32-bit address space has no room for more than one. */
+static size_t max_pages(void) { return MIA_POINTER_64 ? 4 : 1; }
 
-/* An emulator of 32 bits may not have so much in one piece: one more, to be aligned. */
+/* A 32-bit emulator may not have so much in one piece.  Aligning takes one page more. */
 static bool has_room(void) {
-  size_t size = (most() + 1) << GIB_SHIFT;
+  size_t size = (max_pages() + 1) << GIB_SHIFT;
   void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return p != MAP_FAILED && munmap(p, size) == 0;
 }
 
 static void begin(void) {
   world_of_locals();
-  fake.huge_pages = most();
+  fake.huge_pages = max_pages();
   arena = NULL;
 }
 
-START_TEST(pages_lie_side_by_side) {
+START_TEST(huge_pages_are_adjacent) {
   if (!has_room()) return;
-  ck_assert_int_eq(mia_reserve_huge_pages(most(), 3, 0, true, &arena), 0);
-  ck_assert_uint_eq(gib(arena), most());
-  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_HUGE), most());
+  ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), 3, 0, true, &arena), 0);
+  ck_assert_uint_eq(gib(arena), max_pages());
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_HUGE), max_pages());
   ck_assert_int_eq(fake.huge_node, 3);
   ck_assert(arena->live && arena->pinned && arena->exclusive);
   mia_span s;
@@ -46,11 +46,11 @@ START_TEST(pages_lie_side_by_side) {
 }
 END_TEST
 
-START_TEST(what_there_is_is_had) {
+START_TEST(fewer_huge_pages_than_requested) {
   if (!has_room()) return;
-  ck_assert_int_eq(mia_reserve_huge_pages(most() + (MIA_POINTER_64 ? 5 : 0), -1, 0, false, &arena),
-                   0);
-  ck_assert_uint_eq(gib(arena), most());
+  ck_assert_int_eq(
+      mia_reserve_huge_pages(max_pages() + (MIA_POINTER_64 ? 5 : 0), -1, 0, false, &arena), 0);
+  ck_assert_uint_eq(gib(arena), max_pages());
   size_t mapped = fake.mapped;
   ck_assert_int_eq(mia_reserve_huge_pages(1, -1, 0, false, &arena), ENOMEM);
   ck_assert_ptr_null(arena);
@@ -58,7 +58,7 @@ START_TEST(what_there_is_is_had) {
 }
 END_TEST
 
-START_TEST(nobody_waits_for_ever) {
+START_TEST(the_timeout_is_respected) {
   if (!MIA_POINTER_64) return;
   fake.huge_ms = 100;
   ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, false, &arena), 0);
@@ -81,11 +81,11 @@ START_TEST(pages_are_spread_over_nodes) {
   ck_assert_int_eq(fake.huge_node, 2);
   fake.huge_pages = 1;
   ck_assert_int_eq(mia_reserve_huge_pages_interleave(2, 2, 0), ENOMEM);
-  ck_assert_uint_eq(arenas(), 4); /* what came stays */
+  ck_assert_uint_eq(arenas(), 4); /* earlier arenas stay */
 }
 END_TEST
 
-START_TEST(nodes_share_the_time) {
+START_TEST(nodes_share_the_timeout) {
   if (!MIA_POINTER_64) return;
   fake.huge_ms = 100;
   ck_assert_int_eq(mia_reserve_huge_pages_interleave(4, 4, 150), ETIMEDOUT);
@@ -96,18 +96,18 @@ START_TEST(nodes_share_the_time) {
 }
 END_TEST
 
-START_TEST(pages_without_an_arena_go_back) {
+START_TEST(pages_without_an_arena_are_released) {
   mia_aword_set(&mia_arena_all.count, MIA_ARENA_COUNT);
-  ck_assert_int_eq(mia_reserve_huge_pages(most(), -1, 0, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), -1, 0, false, &arena), ENOMEM);
   ck_assert_uint_eq(fake.mapped, 0);
   ck_assert_int_eq(mia_reserve_memory(MIA_MIB, false, true, false, &arena), ENOMEM);
   ck_assert_uint_eq(fake.mapped, 0);
 }
 END_TEST
 
-/* ---- 2 MiB ---- */
+/* ---- large pages of 2 MiB ---- */
 
-START_TEST(large_pages_are_had_where_there_are_some) {
+START_TEST(large_pages_are_used_if_available) {
   fake.huge_pages = 100;
   ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, true, true, &arena), 0);
   ck_assert_uint_eq(fake.huge_pages, 97);
@@ -117,7 +117,7 @@ START_TEST(large_pages_are_had_where_there_are_some) {
 }
 END_TEST
 
-START_TEST(the_kernel_is_asked_for_large_pages_else) {
+START_TEST(otherwise_transparent_huge_pages_are_used) {
   fake.huge_pages = 0;
   ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, true, false, &arena), 0);
   ck_assert(fake_calls(FAKE_LARGE_PAGES) == 1 && fake_calls(FAKE_SMALL_PAGES) == 0);
@@ -127,9 +127,9 @@ START_TEST(the_kernel_is_asked_for_large_pages_else) {
 }
 END_TEST
 
-/* ---- committed ---- */
+/* ---- committed arenas ---- */
 
-START_TEST(what_is_to_be_committed_is_or_is_refused) {
+START_TEST(commit_makes_all_accessible_or_fails) {
   bool large = _i != 0;
   world_without_overcommit();
   fake.huge_pages = 0;
@@ -148,12 +148,12 @@ END_TEST
 
 /* ---- unloading ---- */
 
-START_TEST(unloading_gives_all_address_space_back) {
+START_TEST(unloading_releases_all_address_space) {
   if (!has_room()) return;
   size_t mapped = fake.mapped, reserved = mia_aword_get(&mia_arena_all.reserved);
-  fake.huge_pages = _i == 1 ? 100 : _i == 2 ? most() : 0;
+  fake.huge_pages = _i == 1 ? 100 : _i == 2 ? max_pages() : 0;
   if (_i == 2)
-    ck_assert_int_eq(mia_reserve_huge_pages(most(), -1, 0, true, &arena), 0);
+    ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), -1, 0, true, &arena), 0);
   else
     ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, _i == 1, true, &arena), 0);
   ck_assert_uint_gt(fake.mapped, mapped);
@@ -168,8 +168,8 @@ START_TEST(unloading_gives_all_address_space_back) {
 }
 END_TEST
 
-/* Somebody who looks for ever is not waited for, and the arena serves on. */
-START_TEST(who_looks_is_not_harmed) {
+/* Unloading does not wait for a reader for ever.  It fails, and the arena remains usable. */
+START_TEST(a_reader_prevents_unloading) {
   ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, false, true, &arena), 0);
   mia_arena_begin_read();
   fake.yield_ms = 1;
@@ -184,16 +184,16 @@ END_TEST
 
 SUITE("api/arena_calls") {
   CASE(begin, world_end);
-  TEST(pages_lie_side_by_side);
-  TEST(what_there_is_is_had);
-  TEST(nobody_waits_for_ever);
+  TEST(huge_pages_are_adjacent);
+  TEST(fewer_huge_pages_than_requested);
+  TEST(the_timeout_is_respected);
   TEST(pages_are_spread_over_nodes);
-  TEST(nodes_share_the_time);
-  TEST(pages_without_an_arena_go_back);
-  TEST(large_pages_are_had_where_there_are_some);
-  TEST(the_kernel_is_asked_for_large_pages_else);
-  LOOP(what_is_to_be_committed_is_or_is_refused, 0, 2);
-  LOOP(unloading_gives_all_address_space_back, 0, 3);
-  TEST(who_looks_is_not_harmed);
+  TEST(nodes_share_the_timeout);
+  TEST(pages_without_an_arena_are_released);
+  TEST(large_pages_are_used_if_available);
+  TEST(otherwise_transparent_huge_pages_are_used);
+  LOOP(commit_makes_all_accessible_or_fails, 0, 2);
+  LOOP(unloading_releases_all_address_space, 0, 3);
+  TEST(a_reader_prevents_unloading);
   TIMEOUT(60);
 }

@@ -1,4 +1,4 @@
-/* Around fork: who has the locks, and what a child is told of threads that it has not. */
+/* Fork: the locks, and what a child does about threads that it does not have. */
 #include "unit/suite.h"
 
 #include "api/background.h"
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A hang is ended by the alarm, in the child as well. */
+/* An alarm ends a hang, in the child as well. */
 enum { SECONDS = 20, BLOCKS = 3000 };
 
 static void use_memory(void) {
@@ -27,7 +27,7 @@ static void use_memory(void) {
   mia_purge();
 }
 
-/* A child that does `work' in its time, and whether that was right. */
+/* Runs `work' in a child.  Returns true if that returned true in time. */
 static bool child_does(bool (*work)(void)) {
   pid_t pid = fork();
   if (pid == 0) {
@@ -55,7 +55,7 @@ static mia_lock *lock_at(int i) {
 }
 enum { LOCKS = 6 };
 
-/* ---- a thread that waits in another for ever ---- */
+/* ---- a thread that waits until the test ends it ---- */
 
 static struct {
   pthread_mutex_t mutex;
@@ -63,7 +63,7 @@ static struct {
   bool ready, over;
 } meeting = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
-static void be_ready(void) {
+static void wait_until_over(void) {
   pthread_mutex_lock(&meeting.mutex);
   meeting.ready = true;
   pthread_cond_broadcast(&meeting.changed);
@@ -71,7 +71,7 @@ static void be_ready(void) {
   pthread_mutex_unlock(&meeting.mutex);
 }
 
-static pthread_t begin(void *(*run)(void *), void *arg) {
+static pthread_t start_thread(void *(*run)(void *), void *arg) {
   pthread_t thread;
   meeting.ready = meeting.over = false;
   ck_assert_int_eq(pthread_create(&thread, NULL, run, arg), 0);
@@ -81,7 +81,7 @@ static pthread_t begin(void *(*run)(void *), void *arg) {
   return thread;
 }
 
-static void finish(pthread_t thread) {
+static void end_thread(pthread_t thread) {
   pthread_mutex_lock(&meeting.mutex);
   meeting.over = true;
   pthread_cond_broadcast(&meeting.changed);
@@ -91,7 +91,7 @@ static void finish(pthread_t thread) {
 
 /* ---- locks ---- */
 
-/* As where a signal handler forks which interrupted this. */
+/* As in a signal handler that forks and has interrupted this code. */
 START_TEST(fork_with_a_lock_of_its_own) {
   mia_lock *lock = lock_at(_i);
   mia_tick before = mia_os_now();
@@ -108,64 +108,64 @@ START_TEST(fork_with_a_lock_of_its_own) {
 }
 END_TEST
 
-/* Nobody gives back in the child what the code that was interrupted has. */
-static mia_lock *kept;
-static bool is_still_kept(void) {
-  bool had = pthread_mutex_trylock(&kept->mutex) != 0;
-  mia_os_unlock(kept);
-  return had && mia_os_try_lock(kept);
+/* In the child, only the interrupted code releases a lock that it holds. */
+static mia_lock *held_lock;
+static bool is_still_held(void) {
+  bool had = pthread_mutex_trylock(&held_lock->mutex) != 0;
+  mia_os_unlock(held_lock);
+  return had && mia_os_try_lock(held_lock);
 }
 
-START_TEST(the_child_keeps_what_was_interrupted) {
-  kept = lock_at(_i);
-  mia_os_lock(kept);
-  ck_assert(child_does(is_still_kept));
-  mia_os_unlock(kept);
+START_TEST(the_child_keeps_interrupted_locks) {
+  held_lock = lock_at(_i);
+  mia_os_lock(held_lock);
+  ck_assert(child_does(is_still_held));
+  mia_os_unlock(held_lock);
 }
 END_TEST
 
-static void *keep(void *lock) {
+static void *hold_lock(void *lock) {
   mia_os_lock(lock);
-  be_ready();
+  wait_until_over();
   mia_os_unlock(lock);
   return NULL;
 }
 
-START_TEST(fork_while_another_keeps_a_lock) {
-  pthread_t thread = begin(keep, lock_at(_i));
+START_TEST(fork_while_another_thread_holds_a_lock) {
+  pthread_t thread = start_thread(hold_lock, lock_at(_i));
   ck_assert(child_does(allocate));
-  finish(thread);
+  end_thread(thread);
   ck_assert(allocate());
 }
 END_TEST
 
-/* ---- handlers of others that run while we have the locks ---- */
+/* ---- fork handlers of the program that run while we hold the locks ---- */
 
 static unsigned handled;
 static bool in_handlers;
 
-/* Registered after ours, by hand: the program's own last words before a fork run
- * first.  So these run ours within themselves, as where others registered first. */
-static void handle(void) {
+/* This handler is registered after ours, so before a fork it runs first.  The test takes the
+ * locks itself, as if our handler had run first because the program's was registered before it. */
+static void fork_handler(void) {
   if (!in_handlers) return;
   handled++;
   need(allocate());
 }
 
-static void *come_later(void *unused) {
+static void *allocate_in_thread(void *unused) {
   note(allocate());
   return unused;
 }
 
-START_TEST(what_runs_with_the_locks_may_allocate) {
+START_TEST(handlers_under_the_locks_may_allocate) {
   mia_tick until = mia_os_begin_fork();
   for (int i = 0; i < LOCKS; i++) mia_os_hold(lock_at(i), until);
   need(allocate());
-  /* Others wait. */
+  /* Other threads wait. */
   pthread_t thread;
-  ck_assert_int_eq(pthread_create(&thread, NULL, come_later, NULL), 0);
+  ck_assert_int_eq(pthread_create(&thread, NULL, allocate_in_thread, NULL), 0);
   need(allocate());
-  /* A fork in a handler of a fork. */
+  /* A fork within a fork handler. */
   need(mia_os_begin_fork() == 0);
   need(!mia_os_end_fork());
   in_handlers = true;
@@ -177,18 +177,18 @@ START_TEST(what_runs_with_the_locks_may_allocate) {
   for (int i = LOCKS; i-- > 0;) mia_os_let_go(lock_at(i), false);
   pthread_join(thread, NULL);
   need_nothing_noted();
-  need(good && handled == 2); /* before, and after in the parent */
+  need(good && handled == 2); /* before the fork, and after it in the parent */
   need(allocate());
-  /* It was the last one. */
+  /* The outermost fork has ended. */
   need(!mia_os_end_fork());
 }
 END_TEST
 
-/* ---- threads that are not there ---- */
+/* ---- threads that the child does not have ---- */
 
 static void *attach(void *unused) {
   mia_free(mia_malloc(10));
-  be_ready();
+  wait_until_over();
   return unused;
 }
 
@@ -209,7 +209,7 @@ static bool has_none(void) {
   return threads(&peak) == 0;
 }
 
-static void *fork_without_a_local(void *unused) {
+static void *fork_without_a_theap(void *unused) {
   note(child_does(has_none));
   return unused;
 }
@@ -217,18 +217,18 @@ static void *fork_without_a_local(void *unused) {
 START_TEST(a_child_counts_its_own_threads) {
   size_t peak;
   mia_free(mia_malloc(10));
-  pthread_t thread = begin(attach, NULL), other;
+  pthread_t thread = start_thread(attach, NULL), other;
   ck_assert_uint_eq(threads(&peak), 2);
   ck_assert(child_does(is_alone));
-  pthread_create(&other, NULL, fork_without_a_local, NULL);
+  pthread_create(&other, NULL, fork_without_a_theap, NULL);
   pthread_join(other, NULL);
   need_nothing_noted();
   ck_assert_uint_eq(threads(&peak), 2);
-  finish(thread);
+  end_thread(thread);
 }
 END_TEST
 
-/* Its states are background.c's: it has ended, or is not at work. */
+/* States of background.c: the thread waits for work, or has ended. */
 enum { ASLEEP = 3, ENDED = 4, WAIT_MS = 5000 };
 static bool becomes(uintptr_t state) {
   mia_tick until = mia_os_now() + WAIT_MS;
@@ -245,8 +245,8 @@ static void dirty_memory(void) {
   mia_free(p);
 }
 
-/* It is started when there is something to do, ends with the last thread that has
- * allocated, and comes again with the next. */
+/* The thread starts when there is something to do, ends with the last thread that has
+ * allocated, and starts again with the next one. */
 static bool has_a_background_thread(void) {
   if (!becomes(ENDED)) return false;
   for (int i = 0; i < 3; i++) {
@@ -260,7 +260,7 @@ static bool has_a_background_thread(void) {
   return true;
 }
 
-static bool has_a_background_thread_first(void) {
+static bool starts_a_background_thread(void) {
   mia_option_set(MIA_OPTION_PURGE_DELAY, 10);
   if (!mia_api_start_background()) return false;
   mia_free(mia_malloc(10));
@@ -268,16 +268,14 @@ static bool has_a_background_thread_first(void) {
   return has_a_background_thread();
 }
 
-START_TEST(the_background_thread_comes_again) {
-  ck_assert(child_does(has_a_background_thread_first));
-}
+START_TEST(the_background_thread_restarts) { ck_assert(child_does(starts_a_background_thread)); }
 END_TEST
 
 static bool fork_with_a_background_thread(void) {
   mia_option_set(MIA_OPTION_PURGE_DELAY, 10);
   if (!mia_api_start_background()) return false;
   mia_free(mia_malloc(10));
-  (void)begin(attach, NULL);
+  (void)start_thread(attach, NULL);
   return child_does(has_a_background_thread);
 }
 
@@ -286,37 +284,37 @@ START_TEST(a_childs_background_thread_ends) {
 }
 END_TEST
 
-/* ---- what another thread was about to do ---- */
+/* ---- what another thread had begun ---- */
 
 static mia_hook *hook_at(int i) {
   mia_hook *const hooks[] = {&mia_api_all.output, &mia_api_all.error, &mia_api_all.deferred};
   return hooks[i];
 }
 
-static unsigned told;
-static void be_told(int error, void *arg) {
+static unsigned hook_calls;
+static void on_error(int error, void *arg) {
   (void)error;
-  told += arg == &told;
+  hook_calls += arg == &hook_calls;
 }
-static void hear(const char *text, void *arg) {
+static void on_output(const char *text, void *arg) {
   (void)text;
-  told += arg == &told;
+  hook_calls += arg == &hook_calls;
 }
-static void let_free(bool force, unsigned long long heartbeat, void *arg) {
+static void on_deferred_free(bool force, unsigned long long heartbeat, void *arg) {
   (void)force, (void)heartbeat;
-  told += arg == &told;
+  hook_calls += arg == &hook_calls;
 }
 
 static bool register_all(void) {
-  mia_register_output(hear, &told);
-  mia_register_error(be_told, &told);
-  mia_register_deferred_free(let_free, &told);
-  told = 0;
+  mia_register_output(on_output, &hook_calls);
+  mia_register_error(on_error, &hook_calls);
+  mia_register_deferred_free(on_deferred_free, &hook_calls);
+  hook_calls = 0;
   mia_options_print();
-  bool heard = told > 0;
-  told = 0;
+  bool had_output = hook_calls > 0;
+  hook_calls = 0;
   mia_collect(false);
-  return heard && told > 0;
+  return had_output && hook_calls > 0;
 }
 
 static bool register_again(void) {
@@ -325,7 +323,7 @@ static bool register_again(void) {
   return register_all();
 }
 
-/* The other had changed the function, and not yet what it is called with. */
+/* The other thread had changed the function, but not its argument. */
 START_TEST(a_hook_that_was_being_registered) {
   mia_free(mia_malloc(10));
   mia_aword_set(&hook_at(_i)->version, 7);
@@ -350,7 +348,7 @@ static void claim_a_page(void) {
   for (size_t i = 1; i < page->total; i++) need(mia_heap_malloc(heap, 100) != NULL);
   mia_collect(false);
   mia_heap_collect(heap, true);
-  /* Now it is full, and nobody's. */
+  /* Now the page is full and has no owner. */
   need(mia_owner_claim(page));
 }
 
@@ -367,7 +365,7 @@ static bool destroy_it(void) {
   return allocate();
 }
 
-START_TEST(a_page_that_was_claimed) {
+START_TEST(a_heap_ends_with_a_claimed_page) {
   claim_a_page();
   ck_assert(child_does(_i == 0 ? delete_it : destroy_it));
 }
@@ -381,7 +379,7 @@ static bool destroy_all(void) {
   return good && allocate();
 }
 
-START_TEST(a_claimed_page_goes_on_to_another_heap) {
+START_TEST(a_claimed_page_moves_to_another_heap) {
   mia_subproc *subproc = mia_subproc_new();
   mia_subproc_add_current_thread(subproc);
   claim_a_page();
@@ -390,17 +388,17 @@ START_TEST(a_claimed_page_goes_on_to_another_heap) {
 END_TEST
 
 SUITE("api/fork") {
-  pthread_atfork(handle, handle, NULL);
+  pthread_atfork(fork_handler, fork_handler, NULL);
   CASE(NULL, NULL);
   TIMEOUT(60);
   LOOP(fork_with_a_lock_of_its_own, 0, LOCKS);
-  LOOP(the_child_keeps_what_was_interrupted, 0, LOCKS);
-  LOOP(fork_while_another_keeps_a_lock, 0, LOCKS);
-  TEST(what_runs_with_the_locks_may_allocate);
+  LOOP(the_child_keeps_interrupted_locks, 0, LOCKS);
+  LOOP(fork_while_another_thread_holds_a_lock, 0, LOCKS);
+  TEST(handlers_under_the_locks_may_allocate);
   TEST(a_child_counts_its_own_threads);
-  TEST(the_background_thread_comes_again);
+  TEST(the_background_thread_restarts);
   TEST(a_childs_background_thread_ends);
   LOOP(a_hook_that_was_being_registered, 0, 3);
-  LOOP(a_page_that_was_claimed, 0, 2);
-  TEST(a_claimed_page_goes_on_to_another_heap);
+  LOOP(a_heap_ends_with_a_claimed_page, 0, 2);
+  TEST(a_claimed_page_moves_to_another_heap);
 }
