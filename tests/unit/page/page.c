@@ -302,20 +302,20 @@ START_TEST(a_large_page_of_used_memory_is_not_zero) {
 }
 END_TEST
 
-static size_t clean; /* where what is new at the end of a resized block is zero from on */
+static size_t zero_from; /* where what is new at the end of a resized block is zero from on */
 
 START_TEST(a_large_page_grows_where_there_is_room) {
   mia_page *page = single(4 * SLICE, 1);
   mark(page->start, 4 * SLICE);
-  ck_assert(mia_page_resize_singleton(page, 10 * SLICE - 5, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 10 * SLICE - 5, false, &zero_from));
   ck_assert(page->size == 10 * SLICE && page->slices == 10 && marked(page->start, 4 * SLICE));
-  ck_assert_uint_eq(clean, 4 * SLICE);
+  ck_assert_uint_eq(zero_from, 4 * SLICE);
   memset(page->start + 4 * SLICE, 1, 6 * SLICE);
   mia_page *behind = single(SLICE, 1);
   ck_assert_ptr_eq(behind->start, page->start + 10 * SLICE);
-  ck_assert(!mia_page_resize_singleton(page, 10 * SLICE + 1, true, &clean));
+  ck_assert(!mia_page_resize_singleton(page, 10 * SLICE + 1, true, &zero_from));
   ck_assert(page->size == 10 * SLICE && page->slices == 10);
-  ck_assert(!mia_page_resize_singleton(page, SPAN_MAX + 1, true, &clean));
+  ck_assert(!mia_page_resize_singleton(page, SPAN_MAX + 1, true, &zero_from));
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 11 * SLICE);
 }
 END_TEST
@@ -323,14 +323,14 @@ END_TEST
 START_TEST(a_large_page_shrinks_by_slices) {
   mia_page *page = single(10 * SLICE, 1);
   mark(page->start, 10 * SLICE);
-  ck_assert(mia_page_resize_singleton(page, 9 * SLICE + 1, true, &clean));
-  ck_assert(page->size == 9 * SLICE + 4096 && page->slices == 10 && clean == page->size);
-  ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &clean)); /* dirty from before */
-  ck_assert(page->size == 10 * SLICE && clean == page->size);
-  ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 9 * SLICE + 1, true, &zero_from));
+  ck_assert(page->size == 9 * SLICE + 4096 && page->slices == 10 && zero_from == page->size);
+  ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &zero_from)); /* dirty from before */
+  ck_assert(page->size == 10 * SLICE && zero_from == page->size);
+  ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &zero_from));
   ck_assert(page->size == 3 * SLICE && page->slices == 3 && marked(page->start, 3 * SLICE));
-  ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &clean) && clean == 10 * SLICE);
-  ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &clean) && clean == 3 * SLICE);
+  ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &zero_from) && zero_from == 10 * SLICE);
+  ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &zero_from) && zero_from == 3 * SLICE);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 3 * SLICE);
   bool zero;
   mia_page *behind = mia_page_make_singleton(
@@ -353,17 +353,17 @@ START_TEST(a_block_behind_a_lead_is_resized_with_it) {
     char *start = page->start;
     size_t held = huge ? page->size : page->slices * SLICE - page->padding;
     memset(start, 1, page->size);
-    ck_assert(mia_page_resize_singleton(page, 9 * SLICE, huge, &clean));
+    ck_assert(mia_page_resize_singleton(page, 9 * SLICE, huge, &zero_from));
     ck_assert(page->padding == ALIGN - OFFSET && (huge || page->start == start));
     start = page->start;
     ck_assert(mia_is_aligned(start + OFFSET, huge ? 4096 : ALIGN) && mia_page_of(start) == page);
-    ck_assert(page->size >= 9 * SLICE && clean == held && start[0] == 1 && start[held - 1] == 1);
+    ck_assert(page->size >= 9 * SLICE && zero_from == held && start[0] == 1 && start[held - 1] == 1);
     ck_assert((page->padding + page->size) % 4096 == 0 && fake_is_live(start, page->size));
-    for (size_t i = clean; i < page->size; i++) need_at(start[i] == 0, i);
+    for (size_t i = zero_from; i < page->size; i++) need_at(start[i] == 0, i);
     memset(start, 1, page->size);
-    ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &clean));
+    ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &zero_from));
     ck_assert(page->start == start && page->size >= 2 * SLICE && page->size < 3 * SLICE);
-    ck_assert(mia_page_of(start) == page && clean == page->size && start[page->size - 1] == 1);
+    ck_assert(mia_page_of(start) == page && zero_from == page->size && start[page->size - 1] == 1);
     retire_single(page);
   }
 }
@@ -374,19 +374,19 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   mark(page->start, HUGE);
   char *was = page->start;
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
-  ck_assert(!mia_page_resize_singleton(page, 2 * HUGE, false, &clean));
+  ck_assert(!mia_page_resize_singleton(page, 2 * HUGE, false, &zero_from));
   ck_assert(page->start == was && page->size == HUGE && mia_page_of(was) == page);
-  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &zero_from));
   ck_assert(page->start != was && page->size == 2 * HUGE && marked(page->start, HUGE));
-  ck_assert_uint_eq(clean, HUGE);
+  ck_assert_uint_eq(zero_from, HUGE);
   ck_assert(mia_page_of(page->start) == page && mia_page_of(was) == NULL);
   fake_allow();
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &clean));
-  ck_assert(page->size == 2 * SLICE && clean == page->size && marked(page->start, 2 * SLICE));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &zero_from));
+  ck_assert(page->size == 2 * SLICE && zero_from == page->size && marked(page->start, 2 * SLICE));
   ck_assert_ptr_eq(mia_page_of(page->start), page);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   was = page->start;
-  ck_assert(!mia_page_resize_singleton(page, HUGE, true, &clean));
+  ck_assert(!mia_page_resize_singleton(page, HUGE, true, &zero_from));
   ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
   fake_allow();
   retire_single(page);
@@ -422,7 +422,7 @@ START_TEST(a_block_that_moves_is_in_the_map_where_it_begins) {
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
   fake.during = go_to_the_line;
   fake.during_calls = FAKE_MOVE;
-  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &zero_from));
   ck_assert(lies_across(page) && mia_page_of(page->start) == page && mia_page_of(was) == NULL);
   ck_assert(page->start[0] == 1 && page->start[HUGE - 1] == 1);
   retire_single(page);
@@ -456,7 +456,7 @@ START_TEST(huge_pages_do_not_share_a_slice) {
   mia_page *page = mia_page_make_singleton(
       &(mia_singleton_request){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
   ck_assert_ptr_nonnull(page);
-  (void)mia_page_resize_singleton(page, 40 * MIA_KIB, true, &clean);
+  (void)mia_page_resize_singleton(page, 40 * MIA_KIB, true, &zero_from);
   fake.place = page->start + page->size;
   mia_page *behind = single(HUGE, 1);
   ck_assert_ptr_eq(behind->start, page->start + page->size);
@@ -487,8 +487,8 @@ START_TEST(a_huge_page_that_grew_is_not_kept) {
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), size);
   page = single(HUGE, 1);
   ck_assert_ptr_eq(page->start, start);
-  ck_assert(mia_page_resize_singleton(page, HUGE / 2, true, &clean));
-  ck_assert(mia_page_resize_singleton(page, HUGE, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, HUGE / 2, true, &zero_from));
+  ck_assert(mia_page_resize_singleton(page, HUGE, true, &zero_from));
   retire_single(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), 0);
 }
@@ -548,10 +548,10 @@ START_TEST(every_os_page_size_is_served) {
   fake.page_size = (size_t)4096 << 2 * _i;
   mia_page *page = single(SLICE + 1, 1);
   ck_assert_uint_eq(page->size, mia_align_up(SLICE + 1, fake.page_size));
-  ck_assert(mia_page_resize_singleton(page, 3 * SLICE + 1, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 3 * SLICE + 1, false, &zero_from));
   retire_single(page);
   page = single(HUGE + 1, 1);
-  ck_assert(mia_page_resize_singleton(page, HUGE + 5 * SLICE + 1, true, &clean));
+  ck_assert(mia_page_resize_singleton(page, HUGE + 5 * SLICE + 1, true, &zero_from));
   ck_assert_uint_eq(page->size % fake.page_size, 0);
   retire_single(page);
   page = made(50);

@@ -82,15 +82,15 @@ START_TEST(all_of_a_span_that_is_dirty) {
 END_TEST
 
 START_TEST(resizing_counts_anew) {
-  size_t clean;
+  size_t zero_from;
   mia_page *page = made(3 * SLICE);
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &zero_from));
   ck_assert_uint_eq(tails(), SLICE - UNIT);
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE - page->padding, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE - page->padding, false, &zero_from));
   ck_assert_uint_eq(tails(), 0);
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &zero_from));
   ck_assert_uint_eq(tails(), SLICE - UNIT); /* that slice is dirty */
-  ck_assert(mia_page_resize_singleton(page, 4 * SLICE - page->padding, false, &clean));
+  ck_assert(mia_page_resize_singleton(page, 4 * SLICE - page->padding, false, &zero_from));
   ck_assert_uint_eq(tails(), 0);
 }
 END_TEST

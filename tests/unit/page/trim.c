@@ -49,7 +49,7 @@ static bool counts_are_right(const mia_page *page) { /* T1, T2 */
   mia_page_check(page);
   for (uint32_t i = 0; i < page->capacity; i++) {
     const char *p = page->start + i * page->size;
-    if (!mia_page_is_away(page, p)) continue;
+    if (!mia_page_is_trimmed(page, p)) continue;
     away++;
     seen |= (uint64_t)1 << ((size_t)(p - page->start) + page->padding) / mia_os_page_size();
   }
@@ -78,7 +78,7 @@ static void lend_again(mia_page *page, uint32_t live) {
     ck_assert(!fresh);
     for (mia_block *next; list != NULL; list = next, n++) {
       next = list->next;
-      ck_assert(!mia_page_is_away(page, list));
+      ck_assert(!mia_page_is_trimmed(page, list));
       if (MIA_DEBUG) mia_page_require_free(page, list, false);
       memset(list, 0x5a, page->size);
     }
@@ -132,7 +132,7 @@ START_TEST(what_went_with_a_block_does_not_go_again) {
   take_back(page, blocks[1]);
   take_back(page, blocks[2]);
   ck_assert_uint_ge(mia_page_trim(page), 7 * MIA_OS_PAGE_MIN);
-  ck_assert(!mia_page_is_away(page, blocks[1]) && mia_page_is_away(page, blocks[2]));
+  ck_assert(!mia_page_is_trimmed(page, blocks[1]) && mia_page_is_trimmed(page, blocks[2]));
   ck_assert_uint_le(mia_page_trim(page), 4 * MIA_OS_PAGE_MIN);
 }
 END_TEST
@@ -198,7 +198,7 @@ START_TEST(a_second_free_of_what_is_away_is_fatal) {
   mia_page *page = filled(mia_class_of(64));
   free_most(page, 1024, 0);
   (void)mia_page_trim(page);
-  ck_assert(mia_page_is_away(page, blocks[200]));
+  ck_assert(mia_page_is_trimmed(page, blocks[200]));
   mia_page_poison_freed(page, blocks[200], true);
 }
 END_TEST
