@@ -11,7 +11,7 @@ mia_heap *mia_alloc_heap_main(void);
 mia_heap *mia_alloc_heap_new(mia_arena *only);
 
 /* Ends a heap that no thread allocates from any more, other than the main heap.  Deleting moves
- * its live blocks to the heap `to', destroying frees them. */
+ * its live blocks to the heap `to', destroying frees them; both add its counts to those of `to'. */
 void mia_alloc_heap_delete(mia_heap *heap, mia_heap *to);
 void mia_alloc_heap_destroy(mia_heap *heap, mia_heap *to);
 
@@ -23,7 +23,7 @@ mia_heap *mia_alloc_heap_of(const void *p);
 mia_heap *mia_alloc_heap_default(void);
 bool mia_alloc_heap_choose(mia_heap *heap);
 
-/* Allocates a block with the default alignment, zeroed if `zero'. */
+/* Allocates a block without a requested alignment, zeroed if `zero'. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero);
 
 /* Collects the calling thread's pages of the heap and retires the empty ones.  If `trim', trims

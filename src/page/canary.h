@@ -13,8 +13,9 @@
  * reads nothing that another thread writes for a neighbour.
  *
  * The redzone of the first block of a page lies in the page's padding.  The padding
- * costs one block, or in a singleton page as much as the alignment of the block.  A
- * singleton block that is aligned to more than a slice gets no padding for a redzone.
+ * costs one block, or in a singleton page as much as the alignment of the block, but at
+ * least MIA_OS_PAGE_MIN.  A singleton block that is aligned to more than a slice gets no
+ * padding for a redzone.
  * Invariant:
  *   G1  debug builds only: a live block has check word, fill and redzone as
  *       mia_page_set_canary wrote them for its usable size */

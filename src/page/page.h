@@ -20,8 +20,8 @@
  *   P4  listed = 1 exactly while the page is in an abandoned list
  *   P5  with `zero', every byte behind the extended part reads as zero
  *   P6  all writes since the span was taken were to its first padding + capacity * size
- *       bytes, or to the slice where these end; retiring reports these as dirty
- *       (arena/dirty.h)
+ *       bytes, or to the slice where these end; mia_page_retire passes this length to
+ *       the arena (arena/dirty.h)
  * A singleton page, large or huge, has one block: total = capacity = 1.
  *
  * The functions here use [own] fields: their caller has claimed the page or, to resize
@@ -100,7 +100,7 @@ typedef struct mia_singleton_request {
 
 /* Returns a singleton page whose block is live and which has no owner, or NULL if memory is
  * short.  The page is large if it fits an arena, and huge otherwise or if requested.  Sets
- * *zero if the block reads as zero. */
+ * *zero to true if the block reads as zero, else to false. */
 mia_page *mia_page_make_singleton(const mia_singleton_request *wanted, bool *zero);
 
 /* Returns true if `size' bytes, padding included, fit a span of an arena. */
@@ -125,7 +125,7 @@ void mia_page_retire(mia_page *page);
 
 /* Takes all free blocks of a page for a free list.  If the page has none, it first collects,
  * else restores trimmed blocks, else extends the page.  Returns NULL if the page is full.
- * Sets *zeroed if all but the first word of each block reads as zero. */
+ * Sets *zeroed to true if all but the first word of each block reads as zero, else to false. */
 mia_block *mia_page_pop_blocks(mia_page *page, bool *zeroed);
 
 /* Like mia_page_pop_blocks; sets *count to the number of the blocks. */

@@ -56,7 +56,7 @@ static void add_free(os_page_map *map, size_t from, size_t to) {
 }
 
 /* An OS page that lies entirely inside trimmed blocks was purged together with the OS page in
- * which they begin.  Memory behind the last block that was extended counts as part of that block. */
+ * which they begin.  Memory behind the extended part counts as part of its last block. */
 static void add_inner(os_page_map *map, const mia_page *page, size_t from, size_t to) {
   size_t end = to == with_redzone(offset_of(page, page->capacity)) ? map->count : to >> map->shift;
   for (size_t os_page = (from >> map->shift) + 1; os_page < end; os_page++)

@@ -72,8 +72,8 @@ void core_tick(void);
 /* ---- memory.c ---- */
 void core_forget_places(void);
 uint64_t core_hash_places(void);
-/* Returns true if the running thread could read a newer message of a place that it has polled; makes
- * it know the latest messages of these places. */
+/* Returns true if the running thread could read a newer message of a place that it has polled;
+ * makes it know the latest messages of these places. */
 bool core_can_see_newer(void);
 void core_see_latest(void);
 

@@ -37,8 +37,8 @@ typedef struct race_result {
   char failure[128];        /* empty if there was none */
 } race_result;
 
-/* Explores a model.  May be called once in a process.  The first failure is stored in the result and
- * ends the process; a crash ends the process without that. */
+/* Explores a model.  May be called once in a process.  The first failure is stored in the result
+ * and ends the process; a crash ends the process without that. */
 void race_explore(const race_model *model, race_result *result);
 
 /* Prints what the threads did in the last execution. */
@@ -68,8 +68,8 @@ void *race_memset(void *to, int c, size_t size);
 void *race_memcpy(void *to, const void *from, size_t size);
 void *race_memmove(void *to, const void *from, size_t size);
 
-/* Locks, which are identified by their addresses.  race_yield waits until another thread has changed
- * something. */
+/* Locks, which are identified by their addresses.  race_yield waits until another thread has
+ * changed something. */
 void race_lock(const void *lock);
 bool race_try_lock(const void *lock);
 void race_unlock(const void *lock);

@@ -192,8 +192,8 @@ static const race_model lost = {.name = "litmus/lost-add",
                                 .end = cas_end,
                                 .finds = "check failed"};
 
-/* A store may come before or behind an exchange, but not between the value that the exchange read and
- * the value that it wrote. */
+/* A store may come before or behind an exchange, but not between the value that the exchange read
+ * and the value that it wrote. */
 static void put_five(void) { mia_aword_set(&x, 5); }
 static void swap_one(void) { saw[0][0] = mia_aword_swap_acq_rel(&x, 1); }
 static void swap_end(void) {

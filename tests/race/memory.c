@@ -101,7 +101,8 @@ uint64_t core_hash_places(void) {
   return sum;
 }
 
-/* Returns the stamp of the latest message of a place, or 0 if the running thread has not polled it. */
+/* Returns the stamp of the latest message of a place, or 0 if the running thread has not polled
+ * the place. */
 static uint64_t polled(unsigned i) {
   const place *p = &all.places[i];
   return core_self()->polled[i] && p->count > 0 ? p->messages[p->count - 1]->stamp : 0;

@@ -29,7 +29,7 @@ void stage_begin_threads(void) {
   stage_begin();
   for (unsigned i = 0; i < RACE_THREADS; i++) {
     stage_theaps[i] = mia_theap_take(mia_theap_main_heap());
-    if (stage_theaps[i] == NULL) race_fail("no local");
+    if (stage_theaps[i] == NULL) race_fail("no theap");
     stage_ignore(stage_theaps[i]);
   }
   race_ignore(mia_theap_all.pages, sizeof mia_theap_all.pages);
