@@ -1,4 +1,4 @@
-/* heap.c -- heaps that a program makes. */
+/* heap.c -- heaps that the program makes. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
@@ -44,13 +44,13 @@ bool mia_alloc_heap_choose(mia_heap *heap) {
   return true;
 }
 
-/* A list that is not at its end needs nothing but the thread's local. */
+/* Tries the free list of the thread's theap for the heap first. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   mia_theap *self = mia_theap_self;
   size_t room = mia_canary_room(size);
   if (!zero && room <= MIA_CLASS_SIZE_MAX && !mia_theap_is_none(self)) {
-    mia_theap *local = mia_theap_of_heap(self, heap);
-    void *p = local != NULL ? mia_fast_take_from(local, room, size) : NULL;
+    mia_theap *theap = mia_theap_of_heap(self, heap);
+    void *p = theap != NULL ? mia_fast_take_from(theap, room, size) : NULL;
     if (p != NULL) return p;
   }
   return mia_alloc_in(heap, size, 1, 0, zero);
@@ -60,9 +60,9 @@ void mia_alloc_heap_collect(mia_heap *heap, bool trim) {
   mia_budget budget = MIA_BUDGET_ALL;
   mia_theap *self = mia_theap_self;
   if (!mia_theap_is_none(self)) {
-    mia_theap *local = mia_theap_of_heap(self, heap);
-    if (local != NULL) mia_theap_collect(local);
-    if (local != NULL && trim) mia_theap_trim_own(local, true, &budget);
+    mia_theap *theap = mia_theap_of_heap(self, heap);
+    if (theap != NULL) mia_theap_collect(theap);
+    if (theap != NULL && trim) mia_theap_trim_own(theap, true, &budget);
   }
   if (trim) (void)mia_theap_trim_abandoned(self, heap, MIA_TRIM_ALL, &budget);
 }
@@ -85,14 +85,14 @@ typedef struct free_set {
 
 mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE / (MIA_SLICE_SIZE / 8) <=
                       MIA_SLICE_SIZE / MIA_BLOCK_MIN,
-                  "a page of several slices has fewer blocks than one of one");
+                  "a page of one slice can have more blocks than any other");
 
 static void add(free_set *set, size_t i) {
   set->words[i / WORD_BITS] |= (uintptr_t)1 << i % WORD_BITS;
 }
 
-/* A list that the program wrote to ends anywhere, or nowhere. */
-static void mark(const mia_page *page, const mia_block *list, free_set *set) {
+/* Checks each link: a list that the program wrote to may leave the page or never end. */
+static void mark_list(const mia_page *page, const mia_block *list, free_set *set) {
   const mia_block *before = list;
   for (size_t count = 0; list != NULL; before = list, list = list->next) {
     size_t i = (size_t)((const char *)list - page->start) / page->size;
@@ -102,19 +102,19 @@ static void mark(const mia_page *page, const mia_block *list, free_set *set) {
   }
 }
 
-/* Nobody frees meanwhile: what others freed before is known. */
+/* No thread frees blocks of the heap during the walk, so the lists do not change. */
 static void mark_free(const mia_page *page, free_set *set) {
-  mark(page, page->free, set);
-  mark(page, mia_owner_list(page, mia_aword_get(&page->remote)), set);
+  mark_list(page, page->free, set);
+  mark_list(page, mia_owner_list(page, mia_aword_get(&page->remote)), set);
   const mia_theap *owner = (const mia_theap *)mia_aword_get(&page->owner);
   if (owner != NULL && owner->bins[page->size_class].page == page &&
       !owner->bins[page->size_class].from_magazine)
-    mark(page, mia_theap_free_list(owner, page->size_class), set);
+    mark_list(page, mia_theap_free_list(owner, page->size_class), set);
 }
 
-static void mark_away(const mia_page *page, free_set *set) {
+static void mark_trimmed(const mia_page *page, free_set *set) {
   for (size_t i = 0; page->trimmed_blocks > 0 && i < page->capacity; i++)
-    if (mia_page_is_away(page, page->start + i * page->size)) add(set, i);
+    if (mia_page_is_trimmed(page, page->start + i * page->size)) add(set, i);
 }
 
 static bool is_free(const free_set *set, size_t i) {
@@ -128,18 +128,19 @@ static size_t count_used(const mia_page *page, const free_set *set) {
   return used;
 }
 
-/* Of a block that is free and seen as in use: the most that it could have. */
+/* A block may be free although the walk sees it as live: then returns the largest usable size
+ * that it can have. */
 static size_t usable_of(const mia_page *page, const void *block) {
-  bool guarded = MIA_DEBUG &&
-                 !(page->size_class < MIA_CLASS_COUNT && mia_page_is_poisoned(page, block));
-  return guarded ? mia_page_require_canary(page, block) : mia_canary_capacity(page);
+  bool has_canary = MIA_DEBUG &&
+                    !(page->size_class < MIA_CLASS_COUNT && mia_page_is_poisoned(page, block));
+  return has_canary ? mia_page_require_canary(page, block) : mia_canary_capacity(page);
 }
 
 static bool visit_page(const walk *w, mia_page *page) {
   free_set set = {0};
   if (page->size_class < MIA_CLASS_COUNT) {
     mark_free(page, &set);
-    mark_away(page, &set);
+    mark_trimmed(page, &set);
   }
   mia_area area = {.blocks = page->start,
                    .reserved = page->total * page->size,
@@ -157,9 +158,10 @@ static bool visit_page(const walk *w, mia_page *page) {
   return true;
 }
 
-/* The first page of a heap that begins in an arena's slice *slice or behind; NULL: there
- * is none.  A descriptor is a page's if the page map says so.  Only while it is looked
- * for may the arena go: one that has a page of the heap stays. */
+/* Returns the first page of a heap that begins in the arena's slice *slice or a later one, or
+ * NULL, and sets *slice to the slice where the page begins.  A descriptor describes a page if the
+ * page map has it.  The arena is protected from unloading only during the search: one that
+ * has a page of the heap is not unloaded. */
 mia_glance static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *slice) {
   mia_page *found = NULL;
   mia_arena_begin_read();

@@ -1,4 +1,4 @@
-/* heap.h -- heaps that a program makes: what the public functions are made of. */
+/* heap.h -- heaps that the program makes: the implementation of the public functions. */
 #ifndef MIA_ALLOC_HEAP_H
 #define MIA_ALLOC_HEAP_H
 
@@ -6,47 +6,48 @@
 
 mia_heap *mia_alloc_heap_main(void);
 
-/* NULL and ENOMEM: out of memory. */
+/* Makes a heap, whose pages lie in the arena `only' if that is not NULL.  Returns NULL with errno
+ * = ENOMEM if memory is short. */
 mia_heap *mia_alloc_heap_new(mia_arena *only);
 
-/* Ends a heap that nobody allocates from any more; its blocks become those of
- * `to', or are gone.  Not the main heap. */
+/* Ends a heap that no thread allocates from any more, other than the main heap.  Deleting moves
+ * its live blocks to the heap `to', destroying frees them; both add its counts to those of `to'. */
 void mia_alloc_heap_delete(mia_heap *heap, mia_heap *to);
 void mia_alloc_heap_destroy(mia_heap *heap, mia_heap *to);
 
-/* The heap of a block; NULL if `p' is not in a page of ours. */
+/* Returns the heap of a block, or NULL if `p' is not in a page of ours. */
 mia_heap *mia_alloc_heap_of(const void *p);
 
-/* The heap of who names none, in the calling thread; and another one from now
- * on: false, out of memory. */
+/* Returns the calling thread's default heap, which serves its calls without a heap argument;
+ * makes another heap the default.  The latter returns false if memory is short. */
 mia_heap *mia_alloc_heap_default(void);
 bool mia_alloc_heap_choose(mia_heap *heap);
 
-/* A block that need not be aligned beyond its size. */
+/* Allocates a block without a requested alignment, zeroed if `zero'. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero);
 
-/* Gathers, and retires what is empty of what the calling thread has of it; trims
- * that if wanted, and what no thread has. */
+/* Collects the calling thread's pages of the heap and retires the empty ones.  If `trim', trims
+ * the thread's pages of the heap and its abandoned pages. */
 void mia_alloc_heap_collect(mia_heap *heap, bool trim);
 
-/* Some blocks of one size. */
+/* An area: the blocks of one page, all of one size. */
 typedef struct mia_area {
-  void *blocks;           /* where they start */
+  void *blocks;           /* the start of the first block */
   size_t reserved;        /* bytes of address space */
   size_t committed;       /* bytes that may have been touched */
-  size_t used;            /* blocks in use */
+  size_t used;            /* live blocks */
   size_t block_size;      /* usable bytes of each */
   size_t full_block_size; /* bytes from one to the next */
 } mia_area;
 
-/* Is called with block = NULL for an area, and then for each block in use; ends
- * the walk by returning false. */
+/* Called for each area with block = NULL, then for each live block of the area.  Returns false to
+ * end the walk. */
 typedef bool mia_visitor(mia_heap *heap, const mia_area *area, void *block, size_t size, void *arg);
 
-/* Walks the pages of a heap, and their blocks if `blocks'.  False: the visitor
- * ended it.  Nobody may allocate from the heap or free its blocks meanwhile, the
- * visitor included; blocks that other threads freed and not yet sent home are
- * seen as in use. */
+/* Walks the pages of a heap and, if `blocks', their live blocks.  Returns false if the visitor
+ * ended the walk.  Meanwhile no thread may allocate from the heap or free its blocks, nor may the
+ * visitor.  Blocks that other threads have freed but still hold in batches or magazines are seen
+ * as live. */
 bool mia_alloc_heap_visit(mia_heap *heap, bool blocks, mia_visitor *visit, void *arg);
 
 #endif

@@ -1,4 +1,4 @@
-/* guard.c -- what debug builds lay around a block in use. */
+/* canary.c -- debug builds: the canary behind a live block and the redzone before it. */
 #include "base/prelude.h"
 
 #include "base/fail.h"
@@ -10,43 +10,44 @@ enum { FILL = 0xfd, HALF_BITS = 32 };
 
 #define KEY UINT64_C(0xc2b2ae3d27d4eb4f)
 
-static uint64_t disguise(const void *block) { return (uint64_t)(uintptr_t)block ^ KEY; }
+static uint64_t key_of(const void *block) { return (uint64_t)(uintptr_t)block ^ KEY; }
 
-/* The length twice, once inverted: no change of some bytes makes another length.
- * One that does not fit is cut: the content is then as much longer. */
-static uint64_t seal_for(const void *block, uint32_t fill) {
-  return ((uint64_t)~fill << HALF_BITS | fill) ^ disguise(block);
+/* The length twice, once inverted: overwriting a part of the word does not turn it into
+ * the word for another length. */
+static uint64_t check_word_for(const void *block, uint32_t length) {
+  return ((uint64_t)~length << HALF_BITS | length) ^ key_of(block);
 }
 
-static uint32_t fill_for(size_t length) {
+/* A length that does not fit is cut, which makes the content longer by the difference. */
+static uint32_t fill_length(size_t length) {
   return length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
 }
 
-static uint64_t *seal_of(const mia_page *page, const void *block) {
+static uint64_t *check_word_of(const mia_page *page, const void *block) {
   return (uint64_t *)(uintptr_t)((const char *)block + mia_canary_capacity(page));
 }
 
-static bool has_edge(const mia_page *page, const void *block) {
+static bool has_redzone(const mia_page *page, const void *block) {
   return block != page->start || mia_canary_fits(page->padding);
 }
 
-/* A block that was asked for at an offset may lie at any byte, and so its edge. */
-static void put_edge(char *block) {
-  uint64_t edge = disguise(block);
-  memcpy(block - sizeof edge, &edge, sizeof edge);
+/* By memcpy: a block that was requested with an offset may begin at any byte. */
+static void write_redzone(char *block) {
+  uint64_t redzone = key_of(block);
+  memcpy(block - sizeof redzone, &redzone, sizeof redzone);
 }
 
-static bool is_edge_whole(const char *block) {
-  uint64_t edge = disguise(block);
-  return memcmp(block - sizeof edge, &edge, sizeof edge) == 0;
+static bool is_redzone_intact(const char *block) {
+  uint64_t redzone = key_of(block);
+  return memcmp(block - sizeof redzone, &redzone, sizeof redzone) == 0;
 }
 
 void mia_page_set_canary(const mia_page *page, void *block, size_t size) {
-  uint64_t *seal = seal_of(page, block);
-  uint32_t fill = fill_for(mia_canary_capacity(page) - size);
-  memset((char *)seal - fill, FILL, fill);
-  *seal = seal_for(block, fill);
-  if (has_edge(page, block)) put_edge(block);
+  uint64_t *check = check_word_of(page, block);
+  uint32_t length = fill_length(mia_canary_capacity(page) - size);
+  memset((char *)check - length, FILL, length);
+  *check = check_word_for(block, length);
+  if (has_redzone(page, block)) write_redzone(block);
 }
 
 static bool is_filled(const unsigned char *end, uint32_t length) {
@@ -56,11 +57,11 @@ static bool is_filled(const unsigned char *end, uint32_t length) {
 }
 
 size_t mia_page_require_canary(const mia_page *page, const void *block) {
-  const uint64_t *seal = seal_of(page, block);
-  uint32_t fill = (uint32_t)(*seal ^ disguise(block));
-  if (*seal != seal_for(block, fill) || !is_filled((const unsigned char *)seal, fill))
+  const uint64_t *check = check_word_of(page, block);
+  uint32_t length = (uint32_t)(*check ^ key_of(block));
+  if (*check != check_word_for(block, length) || !is_filled((const unsigned char *)check, length))
     mia_base_misuse("block written to beyond its end", block);
-  if (has_edge(page, block) && !is_edge_whole(block))
+  if (has_redzone(page, block) && !is_redzone_intact(block))
     mia_base_misuse("block written to before its start", block);
-  return mia_canary_capacity(page) - fill;
+  return mia_canary_capacity(page) - length;
 }

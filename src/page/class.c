@@ -1,9 +1,9 @@
-/* class.c -- the tables of size classes, made and proved at compile time. */
+/* class.c -- the tables of size classes, computed and checked at compile time. */
 #include "base/prelude.h"
 
 #include "page/class.h"
 
-/* Class `n' of those above 128: doubling n / 8, step n % 8. */
+/* The size of class `n', counted from the first above 128: doubling n / 8, step n % 8. */
 #define ABOVE(n) (((size_t)128 << (n) / 8) + ((size_t)16 << (n) / 8) * ((n) % 8 + 1))
 #define EIGHT(d)                                                                        \
   ABOVE(d * 8), ABOVE(d * 8 + 1), ABOVE(d * 8 + 2), ABOVE(d * 8 + 3), ABOVE(d * 8 + 4), \
@@ -13,8 +13,8 @@ const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
     8,        16,       32,       48,       64,       80,       96,       112,     128,
     EIGHT(0), EIGHT(1), EIGHT(2), EIGHT(3), EIGHT(4), EIGHT(5), EIGHT(6), EIGHT(7)};
 
-/* Rounded up: index * size + rest of the offset of a block gives index by it, for
- * every offset in a page, since 2^33 (a page times the largest size) bounds the error. */
+/* Rounded up.  An offset is index * size + rest; multiplying it by the inverse yields the index
+ * for every offset in a page, since 2^33 (a page times the largest size) bounds the error. */
 #define INVERSE(size) (uint32_t)((((uint64_t)1 << MIA_CLASS_INVERSE_SHIFT) + (size)-1) / (size))
 #define INVERSES8(d)                                                                   \
   INVERSE(ABOVE(d * 8)), INVERSE(ABOVE(d * 8 + 1)), INVERSE(ABOVE(d * 8 + 2)),         \
@@ -26,7 +26,7 @@ const uint32_t mia_page_class_inverses[MIA_CLASS_COUNT] = {
     INVERSE(96),  INVERSE(112), INVERSE(128), INVERSES8(0), INVERSES8(1), INVERSES8(2),
     INVERSES8(3), INVERSES8(4), INVERSES8(5), INVERSES8(6), INVERSES8(7)};
 
-/* The class of n * 8 bytes, as a constant. */
+/* The class of n * 8 bytes, as a constant expression. */
 #define HIGH(s) ((s) <= 256 ? 7 : (s) <= 512 ? 8 : 9)
 #define CLASS(n)               \
   ((n) <= 1    ? 0             \

@@ -1,14 +1,15 @@
 /* class.h -- size classes: what a request is rounded up to.
  *
- * 8; multiples of 16 up to 128; then eight steps a doubling, up to 32 KiB: at
- * most an eighth is lost to rounding.  Larger blocks have slices of their own:
- * what a thread keeps of each class would be more than it uses (doc/design.md).
+ * The classes are 8; multiples of 16 up to 128; then eight steps a doubling, up to
+ * 32 KiB.  Rounding loses at most an eighth.  Larger blocks have slices of their own:
+ * with classes for them a thread would keep more memory than it uses (doc/design.md).
  *
- * Alignment for free: blocks lie at multiples of their size from the start of
- * their page, which is a slice boundary.  For a power of two A and a size that
- * is a multiple of A, the class of that size is a multiple of A as well: either
- * its step is a multiple of A, or the size is itself a class.  So an aligned
- * request up to a slice needs no more than a rounded size. */
+ * Alignment needs nothing but a rounded size: blocks lie at multiples of their size
+ * from the start of their page, which is a slice boundary.  For a power of two A and
+ * a size that is a multiple of A, the class of that size is a multiple of A as well:
+ * either the step of the classes there is a multiple of A, or the size is itself a
+ * class.  So rounding the size up to a multiple of the alignment serves any alignment
+ * up to a slice. */
 #ifndef MIA_PAGE_CLASS_H
 #define MIA_PAGE_CLASS_H
 
@@ -17,10 +18,10 @@
 
 #define MIA_CLASS_LINEAR_MAX ((size_t)128)     /* up to here: multiples of 16 */
 #define MIA_CLASS_TABLE_MAX ((size_t)1024)     /* up to here: by table */
-#define MIA_CLASS_SIZE_MAX ((size_t)32 * 1024) /* up to here: classes at all */
+#define MIA_CLASS_SIZE_MAX ((size_t)32 * 1024) /* the largest class */
 #define MIA_CLASS_COUNT 73
-#define MIA_CLASS_LARGE MIA_CLASS_COUNT      /* a page of one block in whole slices */
-#define MIA_CLASS_HUGE (MIA_CLASS_COUNT + 1) /* a page of one block, own mapping */
+#define MIA_CLASS_LARGE MIA_CLASS_COUNT      /* a singleton page in whole slices */
+#define MIA_CLASS_HUGE (MIA_CLASS_COUNT + 1) /* a singleton page in a mapping of its own */
 #define MIA_CLASS_KINDS (MIA_CLASS_COUNT + 2)
 
 enum {
@@ -34,13 +35,13 @@ extern const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 
     __attribute__((visibility("hidden")));
 extern const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] __attribute__((visibility("hidden")));
 
-/* 2^MIA_CLASS_INVERSE_SHIFT divided by the size: which block of a page an offset
- * lies in is then a product, many times cheaper than a division. */
+/* 2^MIA_CLASS_INVERSE_SHIFT divided by the size: the index of the block at an offset is
+ * then a multiplication, many times cheaper than a division. */
 extern const uint32_t mia_page_class_inverses[MIA_CLASS_COUNT]
     __attribute__((visibility("hidden")));
 enum { MIA_CLASS_INVERSE_SHIFT = 34 };
 
-/* The class of a size above MIA_CLASS_LINEAR_MAX, by arithmetic. */
+/* The class of a size above MIA_CLASS_LINEAR_MAX, computed without the table. */
 mia_inline unsigned mia_class_above(size_t size) {
   unsigned high = mia_high_bit(size - 1);
   unsigned doublings = high - MIA_CLASS_LINEAR_SHIFT;
@@ -57,13 +58,13 @@ mia_inline unsigned mia_class_of(size_t size) {
 
 mia_inline size_t mia_class_size(unsigned size_class) { return mia_page_class_sizes[size_class]; }
 
-/* The number of the block of a class that an offset in a page lies in. */
+/* The index of the block that contains an offset from the page's start. */
 mia_inline uint32_t mia_class_index(unsigned size_class, uint32_t offset) {
   return (uint32_t)((uint64_t)offset * mia_page_class_inverses[size_class] >>
                     MIA_CLASS_INVERSE_SHIFT);
 }
 
-/* Slices of a page of a class: at least eight blocks fit. */
+/* The slices of a page of a class: as many as at least eight blocks need. */
 enum { MIA_CLASS_SLICES_MAX = 4 };
 
 mia_inline size_t mia_class_slices(unsigned size_class) {

@@ -1,41 +1,46 @@
-/* owner.h -- who may touch a page, and how blocks come home.  All transitions
+/* owner.h -- who may touch a page, and how remote frees get to it.  All transitions
  * of the word `remote' are here and nowhere else.
  *
- * The word holds three things, so that each change is one compare-and-swap:
- *   list     the blocks freed by threads that do not own the page (a stack)
- *   left     how many more such frees until something is due
- *   claimed  whether somebody has the page
+ * The word holds three things, so that each transition is one compare-and-swap:
+ *   list       the blocks freed by threads that do not own the page (a stack)
+ *   countdown  goes down by one with each block that is put on the list
+ *   claimed    set while one thread has the page to itself
  *
- *                 drop(due), nothing on the list
+ *               abandon(countdown), nothing on the list
  *        claimed ------------------------------->  unclaimed
  *           ^                                        |  |  ^
- *           |  claim(): somebody looks for a page    |  |  | push(): left > n
+ *           |  claim(): a thread looks for a page    |  |  | push(): countdown > count
  *           +----------------------------------------+  +--+
- *           |  push(): left <= n, what was due is here
- *           +----------------------------------------
- *   claimed --push()--> claimed: the one who has the page gathers in his time
+ *           |  push(): countdown <= count            |
+ *           +----------------------------------------+
+ *   claimed --push()--> claimed: the thread that has the page collects later
  *
- * Who drops a page says by `due' when the next claim is worth its while: a full
- * page when some part of it is free again, a page in the pool when all of it is.
- * The thread whose push reaches that point has the page from then on.
+ * The thread that abandons a page sets the countdown: the number of frees after
+ * which claiming the page is worthwhile.  For a full page that is a part of its
+ * blocks, for a page in the abandoned list all of its live blocks.  The thread whose
+ * push takes the countdown to 0 or below has claimed the page with that push.
  *
- * The claim passes the page's [own] fields from the one who drops (release) to
- * the one who claims (acquire).  Pushing releases the content of the blocks to
- * the one who gathers.  A pusher holds a live block of the page until its push,
- * so the page cannot be retired under it, and does not look at it afterwards
- * unless the push claimed it.
+ * The countdown has this meaning in an unclaimed page only, where it is never 0.
+ * In a claimed page it goes on down, past 0 modulo 2^14, and nothing depends on its
+ * value but a difference.  page->countdown_from is where the countdown began, so
+ *   blocks on the list = countdown_from - countdown, modulo 2^14
+ * holds whether or not the page is claimed.  Collecting sets both to 0.
  *
- * ABA: between a pusher's load and its swap the list may be taken and come
- * again with the same head and count.  Its block then links to that head, which
- * is the head: nothing is lost.
+ * A claim hands the page's [own] fields from the thread that abandoned it (release)
+ * to the thread that claims it (acquire).  A push releases the content of its blocks
+ * to the thread that collects them.  Until its push, the pushing thread holds a live
+ * block of the page, so the page cannot be retired; after its push, it does not look
+ * at the page unless the push claimed it.
  *
- * Everything fits into 32 bits, on every host:
+ * ABA: between a push's load and its compare-and-swap, the list may be taken and grow
+ * again to the same head and countdown.  The pushed block then links to that head,
+ * which is the head of the list: nothing is lost.
+ *
+ * The word has 32 bits on every host:
  *   31..16  offset of the list's first block from the page's start, in units of
  *           the smallest block; NONE when the list is empty
- *   15..2   left, modulo 2^14
- *   0       claimed
- * The number of blocks on the list is due - left, modulo 2^14, also while the
- * page is claimed; who gathers sets both to 0, and left counts down from there. */
+ *   15..2   countdown, modulo 2^14
+ *   0       claimed */
 #ifndef MIA_PAGE_OWNER_H
 #define MIA_PAGE_OWNER_H
 
@@ -55,9 +60,9 @@ mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OW
 mia_static_assert(MIA_SLICE_SIZE / MIA_BLOCK_MIN <= MIA_OWNER_COUNTDOWN_MASK,
                   "a page's blocks can be counted");
 
-mia_inline uintptr_t mia_owner_word(uintptr_t list, uint32_t left, uintptr_t claimed) {
+mia_inline uintptr_t mia_owner_word(uintptr_t list, uint32_t countdown, uintptr_t claimed) {
   return list << MIA_OWNER_LIST_SHIFT |
-         (uintptr_t)(left & MIA_OWNER_COUNTDOWN_MASK) << MIA_OWNER_COUNTDOWN_SHIFT | claimed;
+         (uintptr_t)(countdown & MIA_OWNER_COUNTDOWN_MASK) << MIA_OWNER_COUNTDOWN_SHIFT | claimed;
 }
 mia_inline uint32_t mia_owner_countdown(uintptr_t word) {
   return (uint32_t)(word >> MIA_OWNER_COUNTDOWN_SHIFT) & MIA_OWNER_COUNTDOWN_MASK;
@@ -67,40 +72,41 @@ mia_inline mia_block *mia_owner_list(const mia_page *page, uintptr_t word) {
   return list == MIA_OWNER_LIST_NONE ? NULL : (void *)(page->start + list * MIA_BLOCK_MIN);
 }
 
-/* The first word of a page that the caller has. */
+/* Initializes a page as claimed by the caller. */
 mia_inline void mia_owner_begin_claimed(mia_page *page) {
   page->countdown_from = 0;
   mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED));
 }
 
-/* The first word of a full page that nobody has. */
-mia_inline void mia_owner_begin_full(mia_page *page, uint32_t due) {
-  page->countdown_from = (uint16_t)due;
-  mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0));
+/* Initializes a page as full and unclaimed. */
+mia_inline void mia_owner_begin_full(mia_page *page, uint32_t countdown) {
+  page->countdown_from = (uint16_t)countdown;
+  mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, countdown, 0));
 }
 
-/* Frees the chain head..tail of `count' blocks.  True: the caller has the page
- * now, and must see to it. */
+/* Frees the chain head..tail of `count' blocks.  Returns true if this claimed the page; the
+ * caller must then collect it and abandon, own or retire it. */
 mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail, uint32_t count) {
   uintptr_t list = (uintptr_t)((char *)head - page->start) / MIA_BLOCK_MIN;
   uintptr_t was = mia_aword_get(&page->remote);
   uintptr_t claimed;
   do {
-    uint32_t left = mia_owner_countdown(was);
+    uint32_t countdown = mia_owner_countdown(was);
     tail->next = mia_owner_list(page, was);
     if (mia_unlikely(tail->next == head)) mia_base_misuse("block freed twice", head);
-    claimed = (was & MIA_OWNER_CLAIMED) != 0 || left <= count ? MIA_OWNER_CLAIMED : 0;
-    if (mia_aword_cas_acq_rel(&page->remote, &was, mia_owner_word(list, left - count, claimed)))
+    claimed = (was & MIA_OWNER_CLAIMED) != 0 || countdown <= count ? MIA_OWNER_CLAIMED : 0;
+    if (mia_aword_cas_acq_rel(&page->remote, &was,
+                              mia_owner_word(list, countdown - count, claimed)))
       break;
   } while (true);
   return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
 }
 
-/* The one block of a large or huge page is not written to when it is freed: that
- * it is on the list says all, and stays there until the page is used again. */
+/* The block of a singleton page is not written to when it is freed.  It is free while it is
+ * on the list, where it stays until the page is used again. */
 typedef enum mia_singleton_freed {
-  MIA_SINGLETON_CLAIMED, /* the caller has the page now; it is empty */
-  MIA_SINGLETON_LEFT,    /* to who has it: he gathers before he drops it */
+  MIA_SINGLETON_CLAIMED, /* the caller has claimed the page, which is empty */
+  MIA_SINGLETON_LEFT,    /* another thread has the page and collects before it abandons it */
   MIA_SINGLETON_TWICE    /* the block was free already */
 } mia_singleton_freed;
 
@@ -113,8 +119,9 @@ mia_inline mia_singleton_freed mia_owner_free_singleton(mia_page *page) {
   return (was & MIA_OWNER_CLAIMED) != 0 ? MIA_SINGLETON_LEFT : MIA_SINGLETON_CLAIMED;
 }
 
-/* The same for a page that nobody can get meanwhile.  False: nothing was done, somebody
- * still has it, or the block is free. */
+/* Frees the block of a singleton page that no other thread can claim meanwhile, without a
+ * compare-and-swap.  Returns false if nothing was done: the page is still claimed, or the
+ * block is free. */
 mia_inline bool mia_owner_free_alone(mia_page *page) {
   uintptr_t live = mia_owner_word(MIA_OWNER_LIST_NONE, 1, 0);
   if (mia_aword_get_acq(&page->remote) != live) return false;
@@ -123,15 +130,16 @@ mia_inline bool mia_owner_free_alone(mia_page *page) {
   return true;
 }
 
-/* Makes the one block of a page that the caller has, and which is hidden, live. */
+/* Makes the block of a singleton page live.  The caller has claimed the page, and the page is
+ * hidden. */
 mia_inline void mia_owner_begin_singleton(mia_page *page) {
   page->used = 1;
   mia_owner_begin_full(page, 1);
   mia_map_set_slice(page->start, page);
 }
 
-/* Takes the list off a page that the caller has; *count is its length.  Nothing
- * is released: who gets the page next gets it by a drop. */
+/* Takes the list of a page that the caller has claimed; *count is its length.  Acquire is
+ * enough: it is abandoning that releases the page to the next thread. */
 mia_inline mia_block *mia_owner_collect(mia_page *page, uint32_t *count) {
   uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, 0, MIA_OWNER_CLAIMED);
   uintptr_t was = mia_aword_swap_acq(&page->remote, none);
@@ -141,28 +149,29 @@ mia_inline mia_block *mia_owner_collect(mia_page *page, uint32_t *count) {
   return mia_owner_list(page, was);
 }
 
-/* Whether a page that the caller has may have something to gather. */
+/* Returns true if a page that the caller has claimed may have something to collect. */
 mia_inline bool mia_owner_has_remote(const mia_page *page) {
   return mia_aword_get(&page->remote) >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE;
 }
 
-/* Lets go of a page until `due' more blocks have been freed.  False: blocks came
- * in the meantime, the caller still has the page and should gather. */
-mia_inline bool mia_owner_abandon(mia_page *page, uint32_t due) {
-  uint16_t due_before = page->countdown_from;
-  uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, due_before, MIA_OWNER_CLAIMED);
+/* Gives up the claim on a page until `countdown' more blocks have been freed.  Returns false
+ * if blocks were freed in the meantime: the caller still has the page and should collect. */
+mia_inline bool mia_owner_abandon(mia_page *page, uint32_t countdown) {
+  uint16_t from_before = page->countdown_from;
+  uintptr_t none = mia_owner_word(MIA_OWNER_LIST_NONE, from_before, MIA_OWNER_CLAIMED);
   uintptr_t was = none;
-  mia_assert(due > 0 && mia_aword_get(&page->owner) == 0);
-  page->countdown_from = (uint16_t)due;
-  while (!mia_aword_cas_rel(&page->remote, &was, mia_owner_word(MIA_OWNER_LIST_NONE, due, 0))) {
+  mia_assert(countdown > 0 && mia_aword_get(&page->owner) == 0);
+  page->countdown_from = (uint16_t)countdown;
+  while (
+      !mia_aword_cas_rel(&page->remote, &was, mia_owner_word(MIA_OWNER_LIST_NONE, countdown, 0))) {
     if (was == none) continue; /* spurious */
-    page->countdown_from = due_before;
+    page->countdown_from = from_before;
     return false;
   }
   return true;
 }
 
-/* Tries to get a page that may have been dropped. */
+/* Claims a page that may be unclaimed.  Returns false if it is claimed. */
 mia_inline bool mia_owner_claim(mia_page *page) {
   uintptr_t was = mia_aword_get(&page->remote);
   do {

@@ -1,4 +1,4 @@
-/* page.c -- making, lending and retiring pages. */
+/* page.c -- making pages, taking blocks from them, resizing and retiring them. */
 #include "base/prelude.h"
 
 #include "arena/huge.h"
@@ -16,19 +16,20 @@
 #include "page/tail.h"
 #include "page/trim.h"
 
-/* Blocks are carved so many bytes at a time, or so many blocks: a list of one is at
- * its end with each allocation.  Of memory that was used before, some more. */
-#define CARVE_BYTES MIA_OS_PAGE_MIN
-enum { CARVE_MIN = 2 };
+/* A page is extended by EXTEND_BYTES at a time, but by at least EXTEND_MIN blocks: a free list
+ * of one block would be empty after each allocation.  Memory that was used before is extended
+ * by as many blocks as the page has, if that is more. */
+#define EXTEND_BYTES MIA_OS_PAGE_MIN
+enum { EXTEND_MIN = 2 };
 
-/* The map has one entry a slice: mappings as large never begin in the same. */
+/* The page map has one entry for each slice: two mappings of this size never begin in one. */
 #define HUGE_MIN MIA_SLICE_SIZE
 
-/* Descriptors of huge pages, which lie in no arena. */
+/* The descriptors of huge pages, which lie in no arena. */
 static struct {
   mia_lock lock;
-  mia_page *spare; /* [lock] linked by next */
-  mia_page *stuck; /* [lock] likewise: of mappings that the kernel did not let go */
+  mia_page *unused;     /* [lock] linked by next */
+  mia_page *unreleased; /* [lock] likewise: of mappings that the kernel refused to unmap */
 } huge = {.lock = MIA_LOCK_INIT(MIA_RANK_HUGE)};
 mia_assert_holds(huge, mia_lock);
 
@@ -43,15 +44,15 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap) {
   mia_span span;
   if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
-  size_t lead = mia_canary_padding(size);
+  size_t padding = mia_canary_padding(size);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
-  *page = (mia_page){.total = (uint16_t)(((span.slices << MIA_SLICE_SHIFT) - lead) / size),
+  *page = (mia_page){.total = (uint16_t)(((span.slices << MIA_SLICE_SHIFT) - padding) / size),
                      .size_class = (uint8_t)size_class,
                      .zero = span.zero,
                      .exclusive = span.arena->exclusive,
-                     .padding = (uint32_t)lead,
+                     .padding = (uint32_t)padding,
                      .size = size,
-                     .start = span.start + lead,
+                     .start = span.start + padding,
                      .arena = span.arena,
                      .slices = (uint16_t)span.slices,
                      .heap = {heap}};
@@ -86,20 +87,20 @@ static mia_page *pop(mia_page **list) {
   return page;
 }
 
-/* A process with as many mappings as it may have cannot split one, until others
- * have gone.  [lock] */
-static void free_stuck(void) {
-  while (mia_unlikely(huge.stuck != NULL)) {
-    const mia_page *page = huge.stuck;
+/* Unmaps what could not be unmapped before.  The kernel refuses to split a mapping while the
+ * process has as many mappings as it may have.  [lock] */
+static void retry_release(void) {
+  while (mia_unlikely(huge.unreleased != NULL)) {
+    const mia_page *page = huge.unreleased;
     if (!mia_arena_huge_release(mia_page_span(page), page->padding + page->size)) return;
-    push(&huge.spare, pop(&huge.stuck));
+    push(&huge.unused, pop(&huge.unreleased));
   }
 }
 
 static mia_page *take_huge_descriptor(void) {
   mia_os_lock(&huge.lock);
-  free_stuck();
-  mia_page *page = pop(&huge.spare);
+  retry_release();
+  mia_page *page = pop(&huge.unused);
   if (page == NULL) page = mia_arena_meta(sizeof *page);
   mia_os_unlock(&huge.lock);
   return page;
@@ -107,17 +108,17 @@ static mia_page *take_huge_descriptor(void) {
 
 static void give_huge_descriptor(mia_page *page, bool gone) {
   mia_os_lock(&huge.lock);
-  if (gone) free_stuck();
-  push(gone ? &huge.spare : &huge.stuck, page);
+  if (gone) retry_release();
+  push(gone ? &huge.unused : &huge.unreleased, page);
   mia_os_unlock(&huge.lock);
 }
 
-static mia_page *make_huge(size_t size, size_t lead, const mia_singleton_request *wanted,
+static mia_page *make_huge(size_t size, size_t padding, const mia_singleton_request *wanted,
                            bool *zero) {
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
   char *start = mia_arena_huge_take(
-      &(mia_huge){.size = size, .align = wanted->align, .lead = lead, .clean = wanted->zeroed},
+      &(mia_huge){.size = size, .align = wanted->align, .lead = padding, .clean = wanted->zeroed},
       zero);
   if (start == NULL) {
     give_huge_descriptor(page, true);
@@ -127,18 +128,19 @@ static mia_page *make_huge(size_t size, size_t lead, const mia_singleton_request
   return page;
 }
 
-/* The bytes before the block that make its offset right, and have room for its edge. */
-static size_t lead_for(const mia_singleton_request *wanted) {
-  size_t lead = -wanted->offset & (wanted->align - 1);
-  if (!wanted->redzone || mia_canary_fits(lead) || wanted->align > MIA_SLICE_SIZE) return lead;
-  return lead + (wanted->align > MIA_SINGLETON_PADDING ? wanted->align : MIA_SINGLETON_PADDING);
+/* Returns the bytes before the block that its offset needs, and room for its redzone. */
+static size_t padding_for(const mia_singleton_request *wanted) {
+  size_t padding = -wanted->offset & (wanted->align - 1);
+  if (!wanted->redzone || mia_canary_fits(padding) || wanted->align > MIA_SLICE_SIZE)
+    return padding;
+  return padding + (wanted->align > MIA_SINGLETON_PADDING ? wanted->align : MIA_SINGLETON_PADDING);
 }
 
-static void begin_single(mia_page *page, size_t lead, size_t size) {
+static void begin_singleton(mia_page *page, size_t padding, size_t size) {
   page->total = 1;
   page->capacity = 1;
-  page->padding = (uint32_t)lead;
-  page->start += lead;
+  page->padding = (uint32_t)padding;
+  page->start += padding;
   mia_page_reuse_singleton(page, size);
 }
 
@@ -148,26 +150,27 @@ bool mia_page_fits_span(size_t size, size_t align) {
 }
 
 mia_page *mia_page_make_singleton(const mia_singleton_request *wanted, bool *zero) {
-  size_t lead = lead_for(wanted);
-  size_t size = mia_align_up(lead + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
+  size_t padding = padding_for(wanted);
+  size_t size = mia_align_up(padding + (wanted->size > 0 ? wanted->size : 1), mia_os_page_size());
   *zero = true;
   bool large = !wanted->huge && mia_page_fits_span(size, wanted->align);
   if (!large && wanted->arena != NULL) return NULL;
-  if (!large && size < lead + HUGE_MIN) size = mia_align_up(lead + HUGE_MIN, mia_os_page_size());
-  mia_page *page = large ? make_large(size, wanted, zero) : make_huge(size, lead, wanted, zero);
-  if (page != NULL) begin_single(page, lead, size - lead);
+  if (!large && size < padding + HUGE_MIN)
+    size = mia_align_up(padding + HUGE_MIN, mia_os_page_size());
+  mia_page *page = large ? make_large(size, wanted, zero) : make_huge(size, padding, wanted, zero);
+  if (page != NULL) begin_singleton(page, padding, size - padding);
   return page;
 }
 
-/* A block as large as the one before, but for less than any OS page, needs no
- * system call to know its size. */
+/* A new size that is smaller than the old one by less than the smallest OS page keeps the old
+ * one, without a call of mia_os_page_size. */
 void mia_page_reuse_singleton(mia_page *page, size_t size) {
   if (size > page->size || page->size - size >= MIA_OS_PAGE_MIN)
     page->size = mia_align_up(page->padding + size, mia_os_page_size()) - page->padding;
   page->free = NULL;
   if (page->size_class == MIA_CLASS_LARGE &&
       page->padding + page->size + page->tail != page->touched)
-    mia_page_renew_tail(page, page->touched);
+    mia_page_update_tail(page, page->touched);
   mia_owner_begin_singleton(page);
 }
 
@@ -182,7 +185,7 @@ void mia_page_hide(const mia_page *page) { set_map(page, NULL); }
 
 void mia_page_show(const mia_page *page) { set_map(page, page); }
 
-mia_page *mia_page_require_odd(const void *p) {
+mia_page *mia_page_require_slow(const void *p) {
   mia_page *page = mia_page_of(p);
   if (page == NULL) mia_base_misuse("pointer that is not a block in use", p);
   mia_page_require_block(page, p);
@@ -202,23 +205,23 @@ void mia_page_retire(mia_page *page) {
   if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
   else {
-    if (page->size_class == MIA_CLASS_LARGE) mia_page_forget_tail(page);
+    if (page->size_class == MIA_CLASS_LARGE) mia_page_uncount_tail(page);
     mia_arena_give(page->arena, mia_page_span(page), page->slices,
                    page->padding + page->capacity * page->size);
   }
 }
 
-/* ---- lending ---- */
+/* ---- free blocks ---- */
 
-static void mark_all(const mia_page *page, mia_block *list) {
+static void poison_all(const mia_page *page, mia_block *list) {
   for (; list != NULL; list = list->next) mia_page_poison(page, list);
 }
 
-static mia_block *carve(mia_page *page) {
+static mia_block *extend(mia_page *page) {
   uint32_t left = page->total - page->capacity;
   if (left == 0) return NULL;
-  uint32_t count = (uint32_t)(CARVE_BYTES / page->size);
-  if (count < CARVE_MIN) count = CARVE_MIN;
+  uint32_t count = (uint32_t)(EXTEND_BYTES / page->size);
+  if (count < EXTEND_MIN) count = EXTEND_MIN;
   if (!page->zero && count < page->capacity) count = page->capacity;
   if (count > left) count = left;
   char *at = page->start + (size_t)page->capacity * page->size;
@@ -231,29 +234,29 @@ static mia_block *carve(mia_page *page) {
     block = block->next;
   }
   block->next = NULL;
-  if (MIA_DEBUG && !page->zero) mark_all(page, first);
+  if (MIA_DEBUG && !page->zero) poison_all(page, first);
   page->capacity += count;
   page->used += count;
   return first;
 }
 
-mia_block *mia_page_pop_counted(mia_page *page, bool *fresh, uint32_t *count) {
+mia_block *mia_page_pop_counted(mia_page *page, bool *zeroed, uint32_t *count) {
   if (page->free == NULL && mia_owner_has_remote(page)) mia_page_collect(page);
   if (page->free == NULL && page->trimmed_pages != 0) mia_page_restore(page);
-  *fresh = false;
+  *zeroed = false;
   page->age = 0;
   mia_block *list = mia_page_pop_free(page, count);
   if (list != NULL) return list;
-  *fresh = page->zero;
+  *zeroed = page->zero;
   *count = page->used;
-  list = carve(page);
+  list = extend(page);
   *count = page->used - *count;
   return list;
 }
 
-mia_block *mia_page_pop_blocks(mia_page *page, bool *fresh) {
+mia_block *mia_page_pop_blocks(mia_page *page, bool *zeroed) {
   uint32_t count;
-  return mia_page_pop_counted(page, fresh, &count);
+  return mia_page_pop_counted(page, zeroed, &count);
 }
 
 /* A list that a double free has closed has no end. */
@@ -269,7 +272,7 @@ static mia_block *last_of(const mia_page *page, mia_block *list, uint32_t *count
 void mia_page_push_list(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
-  if (MIA_DEBUG) mark_all(page, list);
+  if (MIA_DEBUG) poison_all(page, list);
   if (page->free != NULL) mia_page_require_link(page, page->free);
   last_of(page, list, &count)->next = page->free;
   page->free = list;
@@ -290,9 +293,9 @@ void mia_page_collect(mia_page *page) {
   page->used -= count;
 }
 
-/* ---- the one block of a large or huge page ---- */
+/* ---- the block of a singleton page ---- */
 
-static bool resize_large(mia_page *page, size_t size, size_t *clean) {
+static bool resize_large(mia_page *page, size_t size, size_t *zero_from) {
   char *span = mia_page_span(page);
   size_t slices = mia_slices_of(page->padding + size);
   if (slices > MIA_SPAN_MAX_SLICES) return false;
@@ -303,7 +306,7 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
     bool zero;
     if (!mia_arena_extend(page->arena, span, page->slices, slices, &zero)) return false;
     if (zero)
-      *clean = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->padding;
+      *zero_from = ((size_t)page->slices << MIA_SLICE_SHIFT) - page->padding;
     else
       page->touched = (uint32_t)(slices << MIA_SLICE_SHIFT);
   }
@@ -313,32 +316,32 @@ static bool resize_large(mia_page *page, size_t size, size_t *clean) {
   return true;
 }
 
-/* The map forgets the old place before the kernel may give it to another. */
-static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *clean) {
+/* The old entry leaves the page map before the kernel can give the address to another mapping. */
+static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *zero_from) {
   if (size < HUGE_MIN) return false;
   mia_page_hide(page);
   char *span = mia_arena_huge_resize(mia_page_span(page), page->padding + page->size, page->padding,
                                      page->padding + size, may_move);
   if (span != NULL) page->start = span + page->padding;
   mia_page_show(page);
-  if (size > page->size) *clean = page->size;
+  if (size > page->size) *zero_from = page->size;
   page->grown |= span != NULL && size > page->size;
   return span != NULL;
 }
 
-bool mia_page_resize_singleton(mia_page *page, size_t size, bool may_move, size_t *clean) {
+bool mia_page_resize_singleton(mia_page *page, size_t size, bool may_move, size_t *zero_from) {
   size = mia_align_up(page->padding + size, mia_os_page_size()) - page->padding;
-  *clean = size;
+  *zero_from = size;
   if (size == page->size) return true;
-  bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, clean)
-                                                 : resize_large(page, size, clean);
+  bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, zero_from)
+                                                 : resize_large(page, size, zero_from);
   if (done) page->size = size;
-  if (done && page->size_class == MIA_CLASS_LARGE) mia_page_renew_tail(page, page->touched);
-  mia_assert(!done || mia_base_is_zero(page->start + *clean, size - *clean));
+  if (done && page->size_class == MIA_CLASS_LARGE) mia_page_update_tail(page, page->touched);
+  mia_assert(!done || mia_base_is_zero(page->start + *zero_from, size - *zero_from));
   return done;
 }
 
-/* Debug builds fill what was not asked for. */
+/* Debug builds round nothing up, since they fill what was not requested. */
 size_t mia_page_good_resize(const mia_page *page, size_t size) {
   if (MIA_DEBUG || page->size_class != MIA_CLASS_HUGE) return size;
   size_t wanted = page->padding + size;
@@ -358,7 +361,7 @@ mia_page *mia_page_detach_singleton(mia_page *from) {
     return NULL;
   }
   *page = (mia_page){.size_class = MIA_CLASS_HUGE, .start = start};
-  begin_single(page, from->padding, from->size);
+  begin_singleton(page, from->padding, from->size);
   from->size = mia_align_up(from->padding + 1, mia_os_page_size()) - from->padding;
   return page;
 }
@@ -371,7 +374,7 @@ void mia_page_after_fork(bool child) { mia_os_let_go(&huge.lock, child); }
 
 /* ---- checking ---- */
 
-static uint32_t length_in(const mia_page *page, const mia_block *list) {
+static uint32_t count_blocks(const mia_page *page, const mia_block *list) {
   uint32_t count = 0;
   for (; list != NULL; list = list->next) {
     mia_page_require_block(page, list);
@@ -383,7 +386,7 @@ static uint32_t length_in(const mia_page *page, const mia_block *list) {
 
 void mia_page_check(const mia_page *page) {
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
-  mia_assert(page->used + length_in(page, page->free) + page->trimmed_blocks ==
+  mia_assert(page->used + count_blocks(page, page->free) + page->trimmed_blocks ==
              page->capacity); /* P1 */
   mia_assert(page->size_class == MIA_CLASS_HUGE ||
              mia_is_aligned(mia_page_span(page), MIA_SLICE_SIZE)); /* P2 */

@@ -1,4 +1,4 @@
-/* arena.c -- models of arenas: spans from hand to hand, purging, publication. */
+/* arena.c -- models of arenas: taking and giving back spans, purging, publication, unloading. */
 #include "base/prelude.h"
 
 #include "alloc/heap.h"
@@ -24,11 +24,10 @@ enum { FREE = 2 };
 static mia_arena *const arena = &mia_arena_all.first;
 static mia_span held[FREE];
 
-/* The first arena is one cell of slices, and full but for two, which were used
- * before. */
-static void begin_scarce(void) {
+/* The first arena has one cell of slices.  All are taken but two, which were used before. */
+static void begin_two_slices(void) {
   mia_span span;
-  stage_begin_locals();
+  stage_begin_theaps();
   arena->slices = MIA_CELL_BITS;
   for (unsigned i = 0; i < FREE; i++)
     if (!mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[i])) race_fail("no slices");
@@ -37,7 +36,7 @@ static void begin_scarce(void) {
   for (unsigned i = 0; i < FREE; i++) *(uintptr_t *)(void *)held[i].start = 1;
 }
 
-/* Without what says where to search, which has models of its own. */
+/* Leaves out the words that direct searches: these have models of their own. */
 static void ignore_runs(void) {
   race_ignore(arena->runs[0], sizeof *arena->runs[0]);
   race_ignore(arena->root, sizeof *arena->root);
@@ -45,9 +44,9 @@ static void ignore_runs(void) {
   race_ignore(&arena->gives, sizeof arena->gives);
 }
 
-/* Without what is advice only: where to search, whether to visit. */
+/* Leaves out what is only advice: where to search, whether to visit the arena. */
 static void begin_spans(void) {
-  begin_scarce();
+  begin_two_slices();
   race_ignore(&arena->stale, sizeof arena->stale);
   ignore_runs();
 }
@@ -65,44 +64,45 @@ static void take_and_give(size_t slices) {
   use(&span);
   mia_arena_give(arena, span.start, slices, MIA_SLICE_SIZE);
 }
-static void one_slice(void) { take_and_give(1); }
-static void two_slices(void) { take_and_give(2); }
+static void use_one_slice(void) { take_and_give(1); }
+static void use_two_slices(void) { take_and_give(2); }
 static void purge_now(void) { (void)mia_arena_purge_now(); }
-static void purge_later(void) {
+static void purge_aged(void) {
   mia_arena_purge_due(1, 1, &(mia_budget)MIA_BUDGET_ALL);
   mia_arena_purge_due(2, 1, &(mia_budget)MIA_BUDGET_ALL);
   mia_arena_purge_due(3, 1, &(mia_budget)MIA_BUDGET_ALL);
 }
 
-/* Whatever happened: all is there, and what is said to be zero is. */
-static void all_free(void) {
+/* After any execution both slices are free, and zero if the span says so. */
+static void check_all_free(void) {
   mia_span span;
   race_check(mia_arena_take_in(arena, 2, MIA_SLICE_SIZE, &span));
   const char *second = span.start + MIA_SLICE_SIZE;
   if (span.zero) race_check(*(uintptr_t *)(void *)span.start == 0 && *second == 0);
 }
 
-static const race_model purging = {.name = "arena/purge",
-                                   .subject = "spans are taken and given while all is purged",
-                                   .begin = begin_spans,
-                                   .threads = {one_slice, purge_now, one_slice},
-                                   .end = all_free,
-                                   .longer = true};
-static const race_model purging_two = {.name = "arena/purge-run",
-                                       .subject = "a span of two slices against the purger",
-                                       .begin = begin_spans,
-                                       .threads = {two_slices, purge_now},
-                                       .end = all_free};
-static const race_model aging = {.name = "arena/purge-due",
-                                 .subject = "what is cold is purged, while a span is used",
+static const race_model purge = {.name = "arena/purge",
+                                 .subject = "spans are taken and given back while all is purged",
                                  .begin = begin_spans,
-                                 .threads = {one_slice, purge_later, purge_later},
-                                 .end = all_free,
+                                 .threads = {use_one_slice, purge_now, use_one_slice},
+                                 .end = check_all_free,
                                  .longer = true};
-/* All slices are held, none is idle, but elsewhere, so that the purger comes; where to
- * search is advice only. */
+static const race_model purge_run = {.name = "arena/purge-run",
+                                     .subject = "a span of two slices is taken during a purge",
+                                     .begin = begin_spans,
+                                     .threads = {use_two_slices, purge_now},
+                                     .end = check_all_free};
+static const race_model purge_due_slices = {
+    .name = "arena/purge-due",
+    .subject = "aged slices are purged while a span is used",
+    .begin = begin_spans,
+    .threads = {use_one_slice, purge_aged, purge_aged},
+    .end = check_all_free,
+    .longer = true};
+/* All slices are held and none is idle, but the global count says that some are, so that the purge
+ * visits the arena.  The words that direct searches are left out. */
 static void begin_held(void) {
-  begin_scarce();
+  begin_two_slices();
   (void)mia_arena_purge_now();
   mia_aword_set(&mia_arena_all.idle, MIA_SLICE_SIZE);
   for (unsigned i = 0; i < FREE; i++)
@@ -113,22 +113,23 @@ static void give_held(unsigned i) { mia_arena_give(arena, held[i].start, 1, MIA_
 static void give_first(void) { give_held(0); }
 static void give_second(void) { give_held(1); }
 
-/* The purger comes again to what it has not taken. */
-static void none_forgotten(void) {
+/* If idle slices are left, the arena is marked for another visit. */
+static void check_stale(void) {
   bool idle = (mia_acell_get(&arena->free[0]) & mia_acell_get(&arena->dirty[0])) != 0;
   race_check(!idle || mia_aword_get(&arena->stale) != 0);
 }
 
-static const race_model forgetting = {.name = "arena/purge-again",
-                                      .subject = "what is given during a visit is visited again",
-                                      .begin = begin_held,
-                                      .threads = {give_first, give_second, purge_later},
-                                      .end = none_forgotten};
-/* No slice is free, and the words of runs say so or say too much.  The two that come
- * lie on either side of a border between cells. */
+static const race_model purge_again = {
+    .name = "arena/purge-again",
+    .subject = "slices given back during a purge are visited again",
+    .begin = begin_held,
+    .threads = {give_first, give_second, purge_aged},
+    .end = check_stale};
+/* No slice is free, and the words of runs are right or too large.  The two slices that are given
+ * back lie on either side of a border between cells. */
 static void begin_full(void) {
   mia_span span;
-  stage_begin_locals();
+  stage_begin_theaps();
   arena->slices = 2 * MIA_CELL_BITS;
   while (mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &span)) {
     size_t slice = mia_arena_slice_of(arena, span.start);
@@ -145,66 +146,69 @@ static void search_two(void) {
   found = mia_arena_take_in(arena, 2, MIA_SLICE_SIZE, &span);
 }
 
-/* R1: what was given is found, whatever was lowered meanwhile. */
-static void found_again(void) {
+/* R1: slices that were given back are found, whichever words were lowered meanwhile. */
+static void check_found(void) {
   mia_span span;
   race_check(found || mia_arena_take_in(arena, 2, MIA_SLICE_SIZE, &span));
 }
 
-static const race_model searching = {.name = "arena/runs",
-                                     .subject = "what is given during a search in vain is found",
-                                     .begin = begin_full,
-                                     .threads = {give_first, give_second, search_two},
-                                     .end = found_again};
-/* The root says too much from the beginning, so that the region's word is what orders. */
-static void begin_vague(void) {
+static const race_model runs = {.name = "arena/runs",
+                                .subject = "slices given back while a search fails are found",
+                                .begin = begin_full,
+                                .threads = {give_first, give_second, search_two},
+                                .end = check_found};
+/* The root word is too large from the beginning, so that only the region's word gives the order. */
+static void begin_root_too_large(void) {
   begin_full();
   mia_aword_set(arena->root, 2);
 }
-static const race_model searching_vague = {.name = "arena/runs-vague",
-                                           .subject = "the same where the root says nothing",
-                                           .begin = begin_vague,
-                                           .threads = {give_first, give_second, search_two},
-                                           .end = found_again};
+static const race_model runs_vague = {
+    .name = "arena/runs-vague",
+    .subject = "slices given back are found if the root word is too large",
+    .begin = begin_root_too_large,
+    .threads = {give_first, give_second, search_two},
+    .end = check_found};
 
-/* An arena with words above those of its regions: all that is below the second of
- * these is a region of one cell. */
+/* An arena with words above those of its regions.  The second of these covers only one region, of
+ * one cell. */
 enum { REGIONS_BEFORE = 64, LAST_REGION = REGIONS_BEFORE * MIA_REGION_SLICES };
-static mia_arena tall;
+static mia_arena tall_arena;
 static mia_acell tall_free[LAST_REGION / MIA_CELL_BITS + 1];
 static mia_aword tall_words[2 * REGIONS_BEFORE];
 
 static void begin_tall(void) {
   stage_begin();
-  tall.slices = LAST_REGION + MIA_CELL_BITS;
-  tall.free = tall_free;
-  tall.root = &tall.own_root;
-  if (mia_arena_run_words(tall.slices) > sizeof tall_words / sizeof tall_words[0])
+  tall_arena.slices = LAST_REGION + MIA_CELL_BITS;
+  tall_arena.free = tall_free;
+  tall_arena.root = &tall_arena.own_root;
+  if (mia_arena_run_words(tall_arena.slices) > sizeof tall_words / sizeof tall_words[0])
     race_fail("no words");
-  mia_arena_begin_runs(&tall, tall_words);
+  mia_arena_begin_runs(&tall_arena, tall_words);
 }
-static void give_last(void) { mia_arena_free_again(&tall, LAST_REGION, 1); }
-static void search_tall(void) { (void)mia_arena_next_run(&tall, 0, 1); }
-static void last_is_found(void) { race_check(mia_arena_next_run(&tall, 0, 1) == REGIONS_BEFORE); }
-static const race_model searching_tall = {.name = "arena/runs-tall",
-                                          .subject = "a search lowers what others raise above",
-                                          .begin = begin_tall,
-                                          .threads = {give_last, search_tall},
-                                          .end = last_is_found};
-static const race_model taking = {.name = "arena/take",
-                                  .subject = "two slices for three threads",
-                                  .begin = begin_spans,
-                                  .threads = {one_slice, one_slice, two_slices},
-                                  .end = all_free,
-                                  .longer = true};
+static void give_last(void) { mia_arena_free_again(&tall_arena, LAST_REGION, 1); }
+static void search_tall(void) { (void)mia_arena_next_run(&tall_arena, 0, 1); }
+static void check_last_found(void) {
+  race_check(mia_arena_next_run(&tall_arena, 0, 1) == REGIONS_BEFORE);
+}
+static const race_model runs_tall = {.name = "arena/runs-tall",
+                                     .subject = "a search lowers words that another thread raises",
+                                     .begin = begin_tall,
+                                     .threads = {give_last, search_tall},
+                                     .end = check_last_found};
+static const race_model take_slices = {.name = "arena/take",
+                                       .subject = "three threads take from two free slices",
+                                       .begin = begin_spans,
+                                       .threads = {use_one_slice, use_one_slice, use_two_slices},
+                                       .end = check_all_free,
+                                       .longer = true};
 
-/* ---- a new arena comes to be known ---- */
+/* ---- publication of a new arena ---- */
 
 static void make_arena(void) {
   race_check(mia_arena_reserve_os(&(mia_arena_wish){.size = MIA_SLICE_SIZE}) != NULL);
 }
 
-/* Makes an arena if it does not know of the other. */
+/* Makes an arena itself if it does not see the other thread's. */
 static void take_any(void) {
   mia_span span;
   race_check(mia_arena_take(1, MIA_SLICE_SIZE, &span));
@@ -222,15 +226,15 @@ static bool count_area(mia_heap *heap, const mia_area *area, void *block, size_t
 static void visit(void) {
   race_check(mia_alloc_heap_visit(mia_theap_main_heap(), false, count_area, NULL));
 }
-static void census(void) {
+static void walk_statistics(void) {
   mia_stats stats;
   stats.size = sizeof stats;
   (void)mia_stats_get(&stats);
 }
 
-/* Who looks at every slice asks the page map: not of interest here. */
+/* The page map, which walks over all slices read, is left out. */
 static void begin_publish(void) {
-  begin_scarce();
+  begin_two_slices();
   race_ignore(&mia_map_pages, sizeof mia_map_pages);
   while (mia_arena_take_in(arena, 1, MIA_SLICE_SIZE, &held[0])) {}
   mia_aword_set(&mia_arena_all.idle, MIA_MIB);
@@ -249,85 +253,101 @@ PUBLISH(publish_purge_due, "purge-due", purge_due);
 PUBLISH(publish_region, "region", ask_region);
 PUBLISH(publish_print, "print", print_arenas);
 PUBLISH(publish_visit, "visit", visit);
-PUBLISH(publish_census, "census", census);
+PUBLISH(publish_statistics, "statistics", walk_statistics);
 
-/* ---- an exclusive arena goes ---- */
+/* ---- unloading an exclusive arena ---- */
 
-static mia_arena *mine;
+static mia_arena *exclusive_arena;
 
-static bool reserve_mine(void) {
-  mine = mia_arena_reserve_os(&(mia_arena_wish){.size = MIA_SLICE_SIZE, .exclusive = true});
-  return mine != NULL;
+static bool reserve_exclusive(void) {
+  exclusive_arena = mia_arena_reserve_os(
+      &(mia_arena_wish){.size = MIA_SLICE_SIZE, .exclusive = true});
+  return exclusive_arena != NULL;
 }
 static void begin_unload(void) {
   begin_publish();
-  if (!reserve_mine()) race_fail("no arena");
+  if (!reserve_exclusive()) race_fail("no arena");
 }
-static void unload(void) { race_check(mia_arena_take_down(mine)); }
+static void unload(void) { race_check(mia_arena_take_down(exclusive_arena)); }
 static void replace(void) {
   unload();
-  race_check(reserve_mine());
+  race_check(reserve_exclusive());
 }
-static const race_model unloading = {.name = "arena/unload",
-                                     .subject = "an arena is unloaded while two threads look",
-                                     .begin = begin_unload,
-                                     .threads = {unload, ask_region, ask_region}};
-static const race_model replacing = {.name = "arena/replace",
-                                     .subject = "and another comes in its place",
-                                     .begin = begin_unload,
-                                     .threads = {replace, ask_region}};
+static const race_model unload_searched = {
+    .name = "arena/unload",
+    .subject = "an arena is unloaded while two threads search it",
+    .begin = begin_unload,
+    .threads = {unload, ask_region, ask_region}};
+static const race_model unload_replaced = {
+    .name = "arena/replace",
+    .subject = "an arena is unloaded and another takes its place",
+    .begin = begin_unload,
+    .threads = {replace, ask_region}};
 
-/* Who unloads loses patience while another looks, and the arena is as it was: the
- * one in a place that was used before, which the count says nothing of. */
-static void begin_impatient(void) {
+/* The unloading thread gives up after a while if another thread searches the arena, which then is
+ * as it was before.  The second arena is in a slot of the list that was used before, so that the
+ * number of arenas does not show whether it is there. */
+static void begin_timeout(void) {
   begin_unload();
   stage_tick = 1000;
 }
 static bool unloaded;
 static void replace_and_unload(void) {
-  unloaded = mia_arena_take_down(mine);
+  unloaded = mia_arena_take_down(exclusive_arena);
   if (!unloaded) return;
-  race_check(reserve_mine());
-  unloaded = mia_arena_take_down(mine);
+  race_check(reserve_exclusive());
+  unloaded = mia_arena_take_down(exclusive_arena);
 }
-static void mine_is_whole(void) {
+static void check_usable(void) {
   mia_span span;
-  if (!unloaded) race_check(mia_arena_take_in(mine, 1, MIA_SLICE_SIZE, &span));
+  if (!unloaded) race_check(mia_arena_take_in(exclusive_arena, 1, MIA_SLICE_SIZE, &span));
 }
-static const race_model impatient = {.name = "arena/unload-in-vain",
-                                     .subject = "an arena is back where it was not unloaded",
-                                     .begin = begin_impatient,
-                                     .threads = {replace_and_unload, ask_region},
-                                     .end = mine_is_whole};
+static const race_model unload_in_vain = {
+    .name = "arena/unload-in-vain",
+    .subject = "an arena that was not unloaded is usable again",
+    .begin = begin_timeout,
+    .threads = {replace_and_unload, ask_region},
+    .end = check_usable};
 
-/* The last that a heap does with its arena is to say that it ends. */
+/* The last access of a heap to its arena reports that the heap ends. */
 static mia_heap *heap;
 static void begin_unload_heap(void) {
   begin_unload();
-  heap = mia_theap_heap_new(mine);
+  heap = mia_theap_heap_new(exclusive_arena);
   if (heap == NULL) race_fail("no heap");
 }
-/* Looks for a slice where none lies right, and so takes nothing. */
+/* Asks for a slice with an alignment that none has, and so takes nothing. */
 static void use_heap(void) {
   mia_span span;
-  stage_be(0);
+  stage_set_self(0);
   race_check(!mia_arena_take_in(heap->arena, 1, MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT, &span));
-  mia_theap_heap_delete(stage_locals[0], heap, mia_theap_main_heap());
+  mia_theap_heap_delete(stage_theaps[0], heap, mia_theap_main_heap());
 }
-static void try_to_unload(void) { (void)mia_arena_take_down(mine); }
-static const race_model unloading_heap = {.name = "arena/unload-heap",
-                                          .subject = "an arena is unloaded when its heap has ended",
-                                          .begin = begin_unload_heap,
-                                          .threads = {use_heap, try_to_unload}};
+static void try_to_unload(void) { (void)mia_arena_take_down(exclusive_arena); }
+static const race_model unload_heap = {.name = "arena/unload-heap",
+                                       .subject = "an arena is unloaded when its heap has ended",
+                                       .begin = begin_unload_heap,
+                                       .threads = {use_heap, try_to_unload}};
 
-const race_model *const race_models_arena[] = {&purging,        &purging_two,
-                                               &aging,          &forgetting,
-                                               &taking,         &publish_take,
-                                               &publish_excess, &publish_find,
-                                               &publish_purge,  &publish_purge_due,
-                                               &searching,      &publish_region,
-                                               &publish_print,  &publish_visit,
-                                               &publish_census, &unloading,
-                                               &replacing,      &impatient,
-                                               &unloading_heap, &searching_vague,
-                                               &searching_tall, NULL};
+const race_model *const race_models_arena[] = {&purge,
+                                               &purge_run,
+                                               &purge_due_slices,
+                                               &purge_again,
+                                               &take_slices,
+                                               &publish_take,
+                                               &publish_excess,
+                                               &publish_find,
+                                               &publish_purge,
+                                               &publish_purge_due,
+                                               &runs,
+                                               &publish_region,
+                                               &publish_print,
+                                               &publish_visit,
+                                               &publish_statistics,
+                                               &unload_searched,
+                                               &unload_replaced,
+                                               &unload_in_vain,
+                                               &unload_heap,
+                                               &runs_vague,
+                                               &runs_tall,
+                                               NULL};

@@ -1,4 +1,4 @@
-/* core.h -- what the parts of the engine share. */
+/* core.h -- what the source files of the engine share. */
 #ifndef TESTS_RACE_CORE_H
 #define TESTS_RACE_CORE_H
 
@@ -10,8 +10,8 @@ enum {
   CORE_PLACE_MESSAGES = 96
 };
 
-/* What a thread knows: of every thread how far it has got, of every place which
- * message it can't look behind any more. */
+/* What a thread knows: how far every other thread has come, and for every place the oldest message
+ * that it can still read. */
 typedef struct core_view {
   uint32_t clock[RACE_THREADS];
   size_t places;
@@ -20,21 +20,21 @@ typedef struct core_view {
 
 void core_join(core_view *v, const core_view *other);
 
-/* ALONE: no model runs, nothing is recorded.  RUNNING: its threads do.  AFTER:
- * they have ended; what is written is undone all the same. */
+/* ALONE: no model runs and nothing is recorded.  RUNNING: the threads of a model run.  AFTER: they
+ * have ended, but writes are still recorded to be undone. */
 typedef enum core_mode { CORE_ALONE, CORE_RUNNING, CORE_AFTER } core_mode;
 
 typedef enum core_wait { CORE_GOES_ON, CORE_WANTS_LOCK, CORE_YIELDS } core_wait;
 
 typedef struct core_thread {
   core_view view;
-  uint64_t history; /* hash of all operations and what they returned */
+  uint64_t history; /* a hash of all operations and their results */
   unsigned operations;
   unsigned spurious;
   core_wait wait;
-  const void *lock; /* that it wants */
+  const void *lock; /* the lock that it waits for */
   unsigned long yielded_at;
-  bool polled[CORE_PLACES]; /* what it has read since it last yielded */
+  bool polled[CORE_PLACES]; /* the places that it has read since it last yielded */
   bool done;
   void *own;
 } core_thread;
@@ -43,10 +43,10 @@ typedef struct core_state {
   core_mode mode;
   unsigned current;
   core_thread threads[RACE_THREADS];
-  unsigned long changes;  /* of anything that others may wait for */
-  unsigned long accesses; /* to plain memory, in this execution */
-  uint32_t execution;     /* its number */
-  unsigned spurious;      /* the model's */
+  unsigned long changes;  /* changes of anything that threads may wait for */
+  unsigned long accesses; /* accesses to plain memory in this execution */
+  uint32_t execution;     /* the number of this execution */
+  unsigned spurious;      /* spurious failures that the model allows in each thread */
 } core_state;
 
 extern core_state core;
@@ -57,25 +57,27 @@ uint64_t core_mix(uint64_t hash, uint64_t value);
 
 /* ---- schedule.c ---- */
 
-/* Ends the running thread's step and comes back when its next begins. */
+/* Ends the running thread's step and returns when its next step begins. */
 void core_arrive(core_wait wait, const void *lock);
 
-/* One of n ways to go on: all are tried, 0 first. */
+/* Chooses one of n alternatives.  Over all executions every one is tried, 0 first. */
 size_t core_choose(size_t n);
 
-/* Adds to the history of the running thread. */
+/* Adds an operation to the history of the running thread. */
 void core_note(uint64_t kind, uint64_t what, uint64_t result);
 
-/* Ends a step's effects: from here on is not covered by what was released. */
+/* Advances the thread's clock: what it released so far does not cover what it does from here on. */
 void core_tick(void);
 
 /* ---- memory.c ---- */
 void core_forget_places(void);
 uint64_t core_hash_places(void);
-bool core_can_see_newer(void); /* of what the running thread has polled */
-void core_see_latest(void);    /* does so */
+/* Returns true if the running thread could read a newer message of a place that it has polled;
+ * makes it know the latest messages of these places. */
+bool core_can_see_newer(void);
+void core_see_latest(void);
 
-/* Plain memory was written where a cell was: what it was is forgotten. */
+/* Forgets the messages of a place that was written as plain memory. */
 void core_drop_place(unsigned place);
 
 /* ---- plain.c ---- */
@@ -87,16 +89,16 @@ typedef enum core_access {
 } core_access;
 
 void core_touch(const void *start, size_t size, core_access access);
-void core_set_place(const void *at, unsigned place); /* of the cell at `at' */
-unsigned core_place_at(const void *at);              /* 0: none */
-/* Writes memory, to be undone. */
+void core_set_place(const void *at, unsigned place); /* registers the atomic cell at `at' */
+unsigned core_place_at(const void *at);              /* returns 0 if there is none */
+/* Writes memory; core_undo restores what was there before. */
 void core_put(void *at, size_t size, uint64_t value);
 uint64_t core_peek(const void *at, size_t size);
 void core_undo(void);
 bool core_is_ignored(const void *at);
 
-/* A variable of which each thread has its own, wherever it lies, as errno is: in a
- * static program musl has the first thread's in .bss. */
+/* Does not watch a variable of which each thread has its own, nor errno: in a static program musl
+ * has the first thread's errno in .bss. */
 void core_unwatch(const void *variable);
 
 /* ---- sites.c ---- */

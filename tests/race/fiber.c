@@ -1,4 +1,4 @@
-/* fiber.c -- the threads of a model: stacks that are switched by hand. */
+/* fiber.c -- the threads of a model: coroutines, each with its own stack. */
 #include "core.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ static _Alignas(STACK_ALIGN) char stacks[RACE_THREADS][STACK_SIZE];
 
 typedef void *context;
 
-/* Keeps what a function has to keep, and goes on where `to' stopped. */
+/* Saves the registers that a call preserves, and continues where `to' stopped. */
 void race_fiber_switch(void **from, void *to);
 __asm__(".text\n"
         ".globl race_fiber_switch\n"
@@ -26,7 +26,7 @@ __asm__(".text\n"
 
 enum { SAVED_REGISTERS = 6 };
 
-/* Returning into the body leaves the stack as a call would have. */
+/* The switch returns into the body, with the stack aligned as after a call. */
 static void make(context *c, char *stack, void (*body)(void)) {
   void **top = (void **)(void *)(stack + STACK_SIZE);
   *--top = NULL;

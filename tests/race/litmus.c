@@ -1,7 +1,7 @@
-/* litmus.c -- the checker's own tests: what C11 forbids is never seen, what it
- * allows is, and races on plain memory are found exactly where there are any.
+/* litmus.c -- the checker's own tests: it never shows what C11 forbids, shows what C11
+ * allows, and finds data races exactly where there are any.
  *
- * A test that looks for something allowed has a check that it breaks. */
+ * A test for something that is allowed has a check that fails when it is seen. */
 #include "base/prelude.h"
 
 #include "base/atomic.h"
@@ -37,9 +37,9 @@ static void mp_read_relaxed(void) {
 }
 
 MODEL(mp, "mp", "message passing by release and acquire", NULL, mp_write, mp_read);
-MODEL(mp_no_release, "mp-no-release", "the same without release", "data race", mp_write_relaxed,
-      mp_read);
-MODEL(mp_no_acquire, "mp-no-acquire", "the same without acquire", "data race", mp_write,
+MODEL(mp_no_release, "mp-no-release", "message passing without release", "data race",
+      mp_write_relaxed, mp_read);
+MODEL(mp_no_acquire, "mp-no-acquire", "message passing without acquire", "data race", mp_write,
       mp_read_relaxed);
 
 static void mp_atomic_write(void) {
@@ -52,16 +52,16 @@ static void mp_atomic_read(void) {
 MODEL(mp_stale, "mp-stale", "a relaxed message overtakes another", "check failed", mp_atomic_write,
       mp_atomic_read);
 
-/* A writes, B passes on, C reads: happens-before is transitive. */
+/* One thread writes, one passes on, one reads: happens-before is transitive. */
 static void wrc_pass(void) {
   if (mia_aword_get_acq(&x) == 1) mia_aword_set_rel(&y, 1);
 }
 static void wrc_read(void) {
   if (mia_aword_get_acq(&y) == 1) race_check(plain == 1);
 }
-MODEL(wrc, "wrc", "a message passed on", NULL, mp_write, wrc_pass, wrc_read);
+MODEL(wrc, "wrc", "a thread passes a message on", NULL, mp_write, wrc_pass, wrc_read);
 
-/* What a thread has read its acquirer cannot read older. */
+/* A thread that acquires cannot read an older value than the releasing thread had read. */
 static void corr_write(void) { mia_aword_set(&x, 1); }
 static void corr_pass(void) {
   if (mia_aword_get(&x) == 1) mia_aword_set_rel(&y, 1);
@@ -69,7 +69,7 @@ static void corr_pass(void) {
 static void corr_read(void) {
   if (mia_aword_get_acq(&y) == 1) race_check(mia_aword_get(&x) == 1);
 }
-MODEL(corr, "corr", "what was read is not read older by who acquires", NULL, corr_write, corr_pass,
+MODEL(corr, "corr", "a value read before a release is not read older", NULL, corr_write, corr_pass,
       corr_read);
 
 /* ---- release sequences ---- */
@@ -84,8 +84,8 @@ MODEL(rs, "release-sequence", "a relaxed add passes on what was released", NULL,
 static void rs_store(void) {
   if (mia_aword_get(&x) == 1) mia_aword_set(&x, 2);
 }
-MODEL(rs_broken, "release-sequence-broken", "a relaxed store does not", "data race", mp_write,
-      rs_store, rs_read);
+MODEL(rs_broken, "release-sequence-broken", "a relaxed store does not pass it on", "data race",
+      mp_write, rs_store, rs_read);
 
 /* ---- what is allowed ---- */
 
@@ -125,7 +125,7 @@ static const race_model iriw = {.name = "litmus/iriw",
                                 .end = iriw_end,
                                 .finds = "check failed"};
 
-/* Both first stores may come last. */
+/* The first store of each thread may come last in the modification order. */
 static void two_first(void) {
   mia_aword_set(&x, 1);
   mia_aword_set(&y, 2);
@@ -186,14 +186,14 @@ static const race_model exchange = {.name = "litmus/cas",
 
 static void load_store(void) { mia_aword_set(&x, mia_aword_get(&x) + 1); }
 static const race_model lost = {.name = "litmus/lost-add",
-                                .subject = "a load and a store lose some",
+                                .subject = "a load and a store lose adds",
                                 .begin = stage_begin,
                                 .threads = {load_store, load_store, load_store},
                                 .end = cas_end,
                                 .finds = "check failed"};
 
-/* A store may come between an exchange and what others see, but not between what
- * it read and what it wrote. */
+/* A store may come before or behind an exchange, but not between the value that the exchange read
+ * and the value that it wrote. */
 static void put_five(void) { mia_aword_set(&x, 5); }
 static void swap_one(void) { saw[0][0] = mia_aword_swap_acq_rel(&x, 1); }
 static void swap_end(void) {
@@ -258,8 +258,9 @@ static void wait_for_x(void) {
   while (mia_aword_get_acq(&x) == 0) race_yield();
   race_check(plain == 1);
 }
-MODEL(waiting, "wait", "waiting ends when what is waited for comes", NULL, mp_write, wait_for_x);
-MODEL(waiting_in_vain, "wait-in-vain", "or it does not", "all threads wait", iriw_y, wait_for_x);
+MODEL(waiting, "wait", "waiting ends when the value comes", NULL, mp_write, wait_for_x);
+MODEL(waiting_in_vain, "wait-in-vain", "waiting for what never comes fails", "all threads wait",
+      iriw_y, wait_for_x);
 
 const race_model *const race_litmus[] = {&mp,
                                          &mp_no_release,

@@ -1,9 +1,11 @@
 /* main.c -- runs the models; prints TAP.
  *
- *   models [-a] [-t] [NAME...]   those that do not take long, -a: all; or those
- *                                whose names start so; -t shows how one failed
- *   models -w SITE=ORDER ...     the same with a weaker order at one site
- *   models -m < SITES            all, and for each line "SITE ORDER" some must fail
+ *   models [-a] [-t] [NAME...]   runs the models that do not take long; -a: all models;
+ *                                NAME: models whose names begin with it; -t: shows how
+ *                                a model failed
+ *   models -w SITE=ORDER ...     as above, with a weaker order at one site
+ *   models -m < SITES            runs all models; then, with each line "SITE ORDER" in
+ *                                force, at least one model must fail
  *
  * Each model runs in a process of its own. */
 #include <stdio.h>
@@ -17,14 +19,14 @@
 #include "engine.h"
 #include "models.h"
 
-enum { LIMIT_SECONDS = 240, LINE = 256 }; /* of the processor's time */
+enum { LIMIT_SECONDS = 240, LINE = 256 }; /* the limit is processor time of one model */
 
 static const race_model *const *const groups[] = {race_litmus,       race_models_owner,
                                                   race_models_map,   race_models_arena,
                                                   race_models_theap, race_models_api};
 enum { GROUPS = sizeof groups / sizeof groups[0], MODELS_MAX = 128 };
 
-/* All of them, the litmus tests first. */
+/* All models, the litmus tests first. */
 static const race_model *models[MODELS_MAX];
 static size_t model_count, litmus_count;
 
@@ -45,7 +47,7 @@ typedef struct shared {
 
 static shared *common;
 
-/* Of the processor's time that models have taken. */
+/* Returns the processor time that models have taken. */
 static double seconds(void) {
   struct rusage used;
   (void)getrusage(RUSAGE_CHILDREN, &used);
@@ -57,7 +59,7 @@ static void limit_time(void) {
   if (setrlimit(RLIMIT_CPU, &limit) != 0) race_fail("no limit can be set");
 }
 
-/* The result is in `common'.  False: it was not seen to its end. */
+/* Runs a model; the result is in `common'.  Returns false if the time limit ended it. */
 static bool run(const race_model *model, bool traced) {
   common->result = (race_result){.traced = traced};
   (void)fflush(stdout);
@@ -80,14 +82,14 @@ static bool run(const race_model *model, bool traced) {
   return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU);
 }
 
-/* Whether it found what it has to. */
+/* Returns true if the model found what it has to find. */
 static bool as_expected(const race_model *model) {
   const char *failure = common->result.failure;
   if (model->finds == NULL) return failure[0] == 0;
   return strncmp(failure, model->finds, strlen(model->finds)) == 0;
 }
 
-/* ---- all of them ---- */
+/* ---- running models ---- */
 
 static bool is_wanted(const race_model *model, bool all, char **names, int count) {
   for (int i = 0; i < count; i++)
@@ -97,7 +99,7 @@ static bool is_wanted(const race_model *model, bool all, char **names, int count
 
 static double took[MODELS_MAX];
 
-static bool run_and_tell(size_t m, bool traced, int number) {
+static bool run_and_print(size_t m, bool traced, int number) {
   const race_model *model = models[m];
   const race_result *r = &common->result;
   double start = seconds();
@@ -115,7 +117,7 @@ static bool run_all(bool all, bool traced, char **names, int count) {
   int number = 0;
   bool good = true;
   for (size_t i = 0; i < model_count; i++)
-    if (is_wanted(models[i], all, names, count)) good = run_and_tell(i, traced, ++number) && good;
+    if (is_wanted(models[i], all, names, count)) good = run_and_print(i, traced, ++number) && good;
   printf("1..%d\n", number);
   return good && number > 0;
 }
@@ -138,7 +140,7 @@ static race_site *site_of(const char *name) {
   return NULL;
 }
 
-/* Known before it was met. */
+/* Returns a site that may not have been run yet. */
 static race_site *make_site(const char *name) {
   race_site *s = site_of(name);
   if (s != NULL) return s;
@@ -147,9 +149,9 @@ static race_site *make_site(const char *name) {
   return s;
 }
 
-/* Which models meet which sites, and all of them by the time they take, the least
- * first: what one of them notices a cheap one may as well. */
-static unsigned char meets[MODELS_MAX][RACE_SITES];
+/* The sites that each model runs, and the models ordered by the time they take, the shortest first:
+ * a cheap model may detect a weaker order as well as an expensive one. */
+static unsigned char runs_site[MODELS_MAX][RACE_SITES];
 static size_t by_time[MODELS_MAX], ordered;
 
 static void put_in_order(size_t m) {
@@ -158,26 +160,26 @@ static void put_in_order(size_t m) {
   by_time[k] = m;
 }
 
-static bool learn(int *number) {
+static bool find_sites(int *number) {
   race_site_table *t = &common->sites;
   bool good = true;
   for (size_t m = 0; m < model_count; m++) {
     for (size_t i = 0; i < t->count; i++) t->sites[i].seen = false;
-    good = run_and_tell(m, false, ++*number) && good;
+    good = run_and_print(m, false, ++*number) && good;
     if (m >= litmus_count) put_in_order(m);
-    for (size_t i = 0; i < t->count; i++) meets[m][i] = t->sites[i].seen;
+    for (size_t i = 0; i < t->count; i++) runs_site[m][i] = t->sites[i].seen;
   }
   return good;
 }
 
-/* Which model fails when the site is weaker; NULL: none does. */
-static const race_model *killer(race_site *site, race_order order) {
+/* Returns a model that fails if the site has the weaker order, or NULL if none does. */
+static const race_model *find_failing_model(race_site *site, race_order order) {
   size_t i = (size_t)(site - common->sites.sites);
   const race_model *found = NULL;
   site->used = order;
   for (size_t k = 0; k < ordered && found == NULL; k++) {
     size_t m = by_time[k];
-    if (meets[m][i] && run(models[m], false) && !as_expected(models[m])) found = models[m];
+    if (runs_site[m][i] && run(models[m], false) && !as_expected(models[m])) found = models[m];
   }
   site->used = site->order;
   return found;
@@ -186,13 +188,13 @@ static const race_model *killer(race_site *site, race_order order) {
 static bool mutate(void) {
   char line[LINE], name[LINE], order[LINE];
   int number = 0, survived = 0;
-  if (!learn(&number)) return false;
+  if (!find_sites(&number)) return false;
   int first = number;
   while (fgets(line, sizeof line, stdin) != NULL) {
     if (sscanf(line, "%255s %255s", name, order) != 2) continue;
     race_site *site = site_of(name);
     double start = seconds();
-    const race_model *model = site != NULL ? killer(site, order_of(order)) : NULL;
+    const race_model *model = site != NULL ? find_failing_model(site, order_of(order)) : NULL;
     if (model == NULL) survived++;
     printf("%s %d - %s made %s", model != NULL ? "ok" : "not ok", ++number, name, order);
     if (model != NULL)

@@ -1,11 +1,11 @@
-/* memory.c -- atomic cells as C11 has them.
+/* memory.c -- atomic cells with the semantics of C11.
  *
  * Each cell (a place) has messages in modification order, each with a time
- * stamp.  A thread may read any that is not older than what it knows of the place,
- * and a store may go anywhere behind that.  A read-modify-write stands right
- * behind what it read, and nothing comes between.  A released message carries
- * what its thread knew; who acquires it knows that too.  Read-modify-writes pass
- * on what the message that they read carried. */
+ * stamp.  A thread may read any message that is not older than what it knows of the
+ * place, and a store may go anywhere behind that.  A read-modify-write stands right
+ * behind the message that it read, and nothing comes between the two.  A released
+ * message carries what its thread knew; a thread that acquires it then knows that too.
+ * A read-modify-write passes on what the message that it read carried. */
 #include "core.h"
 
 #include <string.h>
@@ -16,22 +16,22 @@ enum { START_STAMP = 1 };
 typedef struct message {
   uint64_t value;
   uint64_t stamp;
-  uint64_t id;         /* of who wrote it, when, what: the same in all executions */
-  bool followed;       /* by a read-modify-write that read it */
-  core_view *released; /* NULL: nothing */
+  uint64_t id;         /* a hash of writer, time and value; does not depend on the execution */
+  bool followed;       /* a read-modify-write that read it stands behind it */
+  core_view *released; /* what it carries; NULL: nothing */
 } message;
 
 typedef struct place {
   void *at;
   size_t size;
   size_t count;
-  uint64_t stamp; /* the first message's */
+  uint64_t stamp; /* of the first message */
   message *messages[CORE_PLACE_MESSAGES];
 } place;
 
 static struct {
   place places[CORE_PLACES];
-  size_t place_count; /* the first is none */
+  size_t place_count; /* place 0 is not used */
   message messages[CORE_MESSAGES];
   size_t message_count;
   core_view views[CORE_MESSAGES];
@@ -67,7 +67,7 @@ static message *new_message(void) {
   return m;
 }
 
-/* What memory held before is known to all. */
+/* The first message is what memory held before the threads began; every thread knows it. */
 static void begin_place(place *p) {
   message *m = new_message();
   m->value = core_peek(p->at, p->size);
@@ -89,7 +89,7 @@ static unsigned place_of(void *at, size_t size) {
   return i;
 }
 
-/* A sum over all places, as they come in any order. */
+/* A sum over all places, since they are registered in any order. */
 uint64_t core_hash_places(void) {
   uint64_t sum = 0;
   for (size_t i = 1; i < all.place_count; i++) {
@@ -101,7 +101,8 @@ uint64_t core_hash_places(void) {
   return sum;
 }
 
-/* The latest message of a place that the running thread has polled; 0: not. */
+/* Returns the stamp of the latest message of a place, or 0 if the running thread has not polled
+ * the place. */
 static uint64_t polled(unsigned i) {
   const place *p = &all.places[i];
   return core_self()->polled[i] && p->count > 0 ? p->messages[p->count - 1]->stamp : 0;
@@ -145,7 +146,8 @@ static uint64_t stamp_behind(const place *p, size_t k) {
   return before + (p->messages[k + 1]->stamp - before) / 2;
 }
 
-/* Writes behind message k of a place; what it carries beside the thread's own. */
+/* Writes behind message k of a place.  The new message carries `carried', and with a release order
+ * also what the thread knows. */
 static void write_behind(unsigned i, size_t k, uint64_t value, race_order order,
                          const core_view *carried) {
   place *p = &all.places[i];
@@ -193,7 +195,7 @@ static uint64_t updated(race_update how, uint64_t was, uint64_t v) {
 
 enum { LOAD = 1, STORE, CHANGE, SWAPPED, NOT_SWAPPED };
 
-/* Alone, after the end, and for what is ignored: memory as it is. */
+/* While no thread runs, and for memory that is ignored, operations use the memory directly. */
 static bool directly(const void *at) { return core.mode != CORE_RUNNING || core_is_ignored(at); }
 
 static void end_operation(unsigned kind, const void *at, uint64_t read, uint64_t value,
@@ -217,8 +219,8 @@ uint64_t race_load(const void *cell, size_t size, race_order order, const char *
   return m->value;
 }
 
-/* A store goes behind anything that the thread does not know to be older, but
- * for what a read-modify-write stands behind. */
+/* A store may go behind any message that the thread can still read, except for those that a
+ * read-modify-write stands behind. */
 void race_store(void *at, size_t size, uint64_t v, race_order order, const char *site) {
   if (directly(at)) {
     core_put(at, size, v);
@@ -265,8 +267,8 @@ uint64_t race_change(void *at, size_t size, race_update how, uint64_t v, race_or
   return m->value;
 }
 
-/* What a weak exchange may do: succeed with a message, or fail with another, or
- * for no reason. */
+/* The outcomes of a weak compare-and-swap: it succeeds with a message, fails with a message of
+ * another value, or fails for no reason. */
 typedef struct outcome {
   size_t message;
   bool swapped;

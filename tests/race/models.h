@@ -1,4 +1,4 @@
-/* models.h -- what there is to be checked; each list ends in NULL. */
+/* models.h -- the lists of models; each list ends in NULL. */
 #ifndef TESTS_RACE_MODELS_H
 #define TESTS_RACE_MODELS_H
 
@@ -6,7 +6,7 @@
 
 extern const race_model *const race_litmus[]; /* the checker's own tests */
 
-/* The protocols. */
+/* The models of the library's protocols. */
 extern const race_model *const race_models_owner[];
 extern const race_model *const race_models_map[];
 extern const race_model *const race_models_arena[];

@@ -1,5 +1,5 @@
-/* os.c -- the platform contract for models: memory is a stretch that is watched,
- * locks and yielding are the checker's.  What fails ends the model. */
+/* os.c -- the platform layer for models: memory comes from a range that the checker watches,
+ * locks and yielding are the checker's, and failures end the model. */
 #include "base/prelude.h"
 
 #include "base/bits.h"
@@ -17,10 +17,10 @@ enum { OS_PAGE = 4096 };
 #define ALONE_SIZE (160 * MIA_MIB)
 #define THREAD_SIZE (160 * MIA_MIB)
 
-/* What is reserved must not depend on who came first: each has a stretch. */
+/* Addresses must not depend on which thread reserves first, so each thread has its own range. */
 static struct {
   char *start;
-  char *at[RACE_THREADS + 1]; /* the last: before the threads start */
+  char *at[RACE_THREADS + 1]; /* the last one is for the time before the threads start */
 } memory;
 
 extern char etext[], end[];
@@ -41,8 +41,8 @@ void stage_begin(void) {
   memory.at[RACE_THREADS] = memory.start;
 }
 
-/* The zeroes are the kernel's, but who hands them on has to do as if he had
- * written them: of each slice the first word stands for all. */
+/* The kernel supplies the zeroes, but a thread that hands such memory on must do so as if it had
+ * written them.  The first word of each slice stands for all of it. */
 static void zero(char *start, size_t size) {
   for (size_t i = 0; i < size; i += MIA_SLICE_SIZE) race_memset(start + i, 0, sizeof(uint64_t));
 }
@@ -61,7 +61,7 @@ void *mia_os_reserve_aligned(size_t size, size_t align) {
   return mia_os_reserve(size, true);
 }
 
-/* Gone is for others to write. */
+/* Released memory counts as written: other threads may get it. */
 bool mia_os_release(void *start, size_t size) {
   zero(start, size);
   return true;
@@ -101,7 +101,7 @@ void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
   return NULL;
 }
 void mia_os_yield(void) { race_yield(); }
-/* Each thread has a clock of its own, which only looks at it move. */
+/* Each thread has a clock of its own, which only its reads advance. */
 mia_tick mia_os_now(void) {
   static mia_tick now[RACE_THREADS + 1];
   if (stage_tick == 0) return 1;
@@ -116,7 +116,7 @@ void mia_os_write(int fd, const char *text, size_t size) { (void)fd, (void)text,
 mia_os_usage mia_os_measure(void) { return (mia_os_usage){0}; }
 size_t mia_os_resident(void) { return 0; }
 
-/* A model calls what its thread's end would. */
+/* A model itself calls what the end of a thread would call. */
 bool mia_os_at_thread_exit(void (*hook)(void *), void *value) {
   (void)hook, (void)value;
   return true;
@@ -146,8 +146,8 @@ void mia_os_let_go(mia_lock *lock, bool child) {
 
 /* ---- the background thread ---- */
 
-/* A bell is a lock that is held until it rings: ringing twice for one who waits is a
- * failure.  Making it writes it. */
+/* A bell is a lock that is held until it rings: ringing twice for one waiting thread is a failure.
+ * Making a bell writes its memory. */
 void mia_os_make_bell(mia_bell *bell) {
   race_write(bell, sizeof *bell);
   (void)race_try_lock(bell);

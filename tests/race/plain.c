@@ -1,8 +1,8 @@
-/* plain.c -- plain memory: who touched what, and what it was before.
+/* plain.c -- plain memory: which threads accessed it, and what it held before.
  *
  * Two accesses to the same byte by different threads, of which one writes and
- * not both are atomic, are a data race unless one happens before the other:
- * whichever order they are run in, the second finds the first's record. */
+ * not both are atomic, are a data race unless one happens before the other.  In
+ * whichever order they are run, the second access finds the record of the first. */
 #include "core.h"
 
 #include <errno.h>
@@ -22,15 +22,15 @@ enum {
 typedef struct record {
   uint8_t thread;
   uint8_t access;
-  uint8_t bytes; /* a bit for each of the grain */
+  uint8_t bytes; /* a bit for each byte of the grain */
   uint32_t clock;
 } record;
 
-/* What is known of eight bytes. */
+/* The accesses to a grain, which is eight bytes. */
 typedef struct cell {
-  uint32_t execution; /* in which that was */
-  uint16_t places[2]; /* the atomic cells here: two if they are narrow */
-  bool saved;
+  uint32_t execution; /* the execution that the rest is valid for */
+  uint16_t places[2]; /* the atomic cells here: two if they have 32 bits */
+  bool saved;         /* the old content is in `undos' */
   uint8_t count;
   record records[RECORDS];
 } cell;
@@ -38,7 +38,7 @@ typedef struct cell {
 typedef struct stretch {
   const char *start;
   size_t size;
-  uint32_t *cells; /* for each grain the index of its cell */
+  uint32_t *cells; /* for each grain the index of its cell, 0: none */
 } stretch;
 
 typedef struct undo {
@@ -95,7 +95,7 @@ void core_unwatch(const void *variable) {
   plain.unwatched[1] = (uintptr_t)&errno / GRAIN;
 }
 
-/* NULL: memory that nobody watches, such as a stack. */
+/* Returns NULL for memory that is not watched, such as a stack. */
 static cell *cell_at(const void *at) {
   uintptr_t grain = (uintptr_t)at / GRAIN;
   if (grain == plain.unwatched[0] || grain == plain.unwatched[1]) return NULL;

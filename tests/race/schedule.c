@@ -1,11 +1,11 @@
-/* schedule.c -- trying all there is to try.
+/* schedule.c -- exploring all executions of a model.
  *
- * An execution is run from its start, following the choices made before and
- * taking the first alternative where they end; the next one differs in the last
- * choice that has alternatives left.  What threads know and what cells hold
- * depends only on what each thread has read from whom and on the order of stores
- * to each cell: a state that was met before, by whatever interleaving, is not gone
- * on from again. */
+ * Each execution is run from its start: it repeats the recorded choices and takes the
+ * first alternative where they end.  The next execution differs in the last choice
+ * that has alternatives left.  What threads know and what cells hold depends only on
+ * what each thread has read from which other, and on the order of stores to each cell.
+ * So an execution ends when it reaches a state that was met before, by whatever
+ * interleaving. */
 #include "core.h"
 
 #include <stdio.h>
@@ -29,7 +29,7 @@ static struct {
   ending ending;
   race_result *result;
   void **own;
-  uint64_t *states; /* a hash set; 0 is no state */
+  uint64_t *states; /* a hash set; 0 marks an empty entry */
   size_t state_room, state_count;
 } run;
 
@@ -101,9 +101,9 @@ static bool next_choices(void) {
   return run.length > 0;
 }
 
-/* ---- who goes on ---- */
+/* ---- scheduling ---- */
 
-/* Locks are few: a table by address. */
+/* The locks of a model, by address. */
 enum { LOCKS = 16 };
 typedef struct lock {
   const void *name;
@@ -150,7 +150,7 @@ static void go_on_with(unsigned next) {
   core_fiber_swap(before, next);
 }
 
-/* The running thread's step is over: picks whose is next. */
+/* Called when the running thread's step is over: chooses the thread of the next step. */
 static void schedule(void) {
   if (run.depth >= run.replayed && !is_new_state()) leave(MET_AGAIN);
   unsigned able[RACE_THREADS], count = 0;
@@ -216,7 +216,8 @@ bool race_try_lock(const void *name) {
   return true;
 }
 
-/* No step of its own: who wants the lock only waits longer if it came later. */
+/* Unlocking is not a step of its own: if it came later, threads that want the lock would only wait
+ * longer. */
 void race_unlock(const void *name) {
   if (core.mode != CORE_RUNNING) return;
   lock *l = lock_of(name);
@@ -276,7 +277,7 @@ static void start_execution(void *own) {
   }
 }
 
-/* Every thread comes to where its first operation is. */
+/* Runs every thread up to its first operation. */
 static void start_threads(void *own) {
   run.starting = true;
   for (core.current = 0; core.current < run.thread_count; core.current++) {

@@ -1,4 +1,4 @@
-/* sites.c -- the operations that name an order, and what the last execution did. */
+/* sites.c -- the operations that name a memory order, and the trace of the last execution. */
 #include "core.h"
 
 #include <stdio.h>
@@ -6,7 +6,7 @@
 
 enum { NAMES = 4096, TRACE = 4096 };
 
-/* One site has several names where it is inlined into several objects. */
+/* A site that is inlined into several objects has several name strings. */
 typedef struct name {
   const char *text;
   race_site *site;

@@ -9,45 +9,45 @@
 #include "theap/bin.h"
 #include "theap/theap.h"
 
-mia_theap *stage_locals[RACE_THREADS];
+mia_theap *stage_theaps[RACE_THREADS];
 
 mia_static_assert(MIA_THEAP_CACHE_SLOTS > STAGE_CLASS + 1, "there are slots behind that class's");
 
-static void ignore_spares(const mia_theap *local, size_t from, size_t to) {
-  race_ignore(&local->cache[from], (to - from) * sizeof local->cache[0]);
+static void ignore_cache(const mia_theap *theap, size_t from, size_t to) {
+  race_ignore(&theap->cache[from], (to - from) * sizeof theap->cache[0]);
 }
 
-/* Watched are the spares of the stage's class, and large ones of a slice. */
-void stage_ignore(const mia_theap *local) {
-  race_ignore(&local->counts, sizeof local->counts);
-  ignore_spares(local, 0, STAGE_CLASS);
-  ignore_spares(local, STAGE_CLASS + 1, MIA_CLASS_COUNT);
-  ignore_spares(local, MIA_CLASS_COUNT + 1, MIA_THEAP_CACHE_SLOTS);
+/* Only the cached pages of STAGE_CLASS, and large ones of one slice, are explored. */
+void stage_ignore(const mia_theap *theap) {
+  race_ignore(&theap->counts, sizeof theap->counts);
+  ignore_cache(theap, 0, STAGE_CLASS);
+  ignore_cache(theap, STAGE_CLASS + 1, MIA_CLASS_COUNT);
+  ignore_cache(theap, MIA_CLASS_COUNT + 1, MIA_THEAP_CACHE_SLOTS);
 }
 
 void stage_begin_threads(void) {
   stage_begin();
   for (unsigned i = 0; i < RACE_THREADS; i++) {
-    stage_locals[i] = mia_theap_take(mia_theap_main_heap());
-    if (stage_locals[i] == NULL) race_fail("no local");
-    stage_ignore(stage_locals[i]);
+    stage_theaps[i] = mia_theap_take(mia_theap_main_heap());
+    if (stage_theaps[i] == NULL) race_fail("no theap");
+    stage_ignore(stage_theaps[i]);
   }
   race_ignore(mia_theap_all.pages, sizeof mia_theap_all.pages);
   race_set_own((void **)(void *)&mia_theap_self);
 }
 
-void stage_begin_locals(void) {
+void stage_begin_theaps(void) {
   stage_begin_threads();
   race_ignore(&mia_theap_all.attached, sizeof mia_theap_all.attached);
   race_ignore(&mia_arena_all.reserved,
               offsetof(mia_arena_world, grow) - offsetof(mia_arena_world, reserved));
 }
 
-void stage_be(unsigned i) { mia_theap_self = stage_locals[i]; }
+void stage_set_self(unsigned i) { mia_theap_self = stage_theaps[i]; }
 
-/* A page that has been made and has no block yet, though some were carved.  What its
- * owner frees goes home. */
-static mia_page *bare_page(mia_theap *self) {
+/* Makes a page and takes back its extension, so that it has no blocks.  What its owner frees does
+ * not go to a magazine. */
+static mia_page *make_unextended_page(mia_theap *self) {
   if (!mia_theap_refill(self, STAGE_CLASS)) race_fail("no page");
   mia_page *page = self->bins[STAGE_CLASS].page;
   self->free_list[STAGE_CLASS] = NULL;
@@ -56,9 +56,9 @@ static mia_page *bare_page(mia_theap *self) {
   return page;
 }
 
-mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **blocks) {
-  mia_theap *self = stage_locals[local];
-  mia_page *page = bare_page(self);
+mia_page *stage_page(unsigned theap, uint32_t total, uint32_t live, mia_block **blocks) {
+  mia_theap *self = stage_theaps[theap];
+  mia_page *page = make_unextended_page(self);
   for (uint32_t i = 0; i < live; i++) {
     page->total = (uint16_t)(i + 1);
     if (!mia_theap_refill(self, STAGE_CLASS)) race_fail("no block");
@@ -71,24 +71,25 @@ mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **
   return page;
 }
 
-void stage_forget_page(unsigned local) { stage_locals[local]->bins[STAGE_CLASS].page = NULL; }
+void stage_forget_page(unsigned theap) { stage_theaps[theap]->bins[STAGE_CLASS].page = NULL; }
 
-void stage_use(mia_block *block) { race_write(block + 1, sizeof *block); }
+void stage_write_block(mia_block *block) { race_write(block + 1, sizeof *block); }
 
-void stage_free(unsigned local, mia_block *block) {
-  stage_be(local);
-  stage_use(block);
+void stage_free(unsigned theap, mia_block *block) {
+  stage_set_self(theap);
+  stage_write_block(block);
   mia_alloc_free(block);
-  mia_theap_flush_batches(stage_locals[local]);
+  mia_theap_flush_batches(stage_theaps[theap]);
 }
 
 /* ---- retiring, seen by the linker's --wrap ---- */
 
-static mia_aword retired; /* by any, which orders nothing */
+static mia_aword retired; /* by any thread; the count orders nothing */
 void __real_mia_page_retire(mia_page *page);
 void __wrap_mia_page_retire(mia_page *page);
 
-/* From here on its memory is somebody else's: nobody may be at it. */
+/* From here on the memory may belong to others, so writes it: an access by any other thread that is
+ * not ordered before is a data race. */
 void __wrap_mia_page_retire(mia_page *page) {
   mia_aword_add(&retired, 1);
   for (uint32_t i = 0; i < page->capacity; i++)

@@ -1,11 +1,11 @@
-/* stage.h -- what models share: memory, threads' locals, pages with few blocks. */
+/* stage.h -- what models share: memory, a theap for each thread, pages with few blocks. */
 #ifndef TESTS_RACE_STAGE_H
 #define TESTS_RACE_STAGE_H
 
 #include "engine.h"
 #include "theap/theap.h"
 
-/* What the library wants called around fork. */
+/* The functions that the library registers to be called around fork. */
 typedef struct stage_fork_hooks {
   void (*prepare)(void);
   void (*parent)(void);
@@ -14,45 +14,46 @@ typedef struct stage_fork_hooks {
 
 extern stage_fork_hooks stage_forks;
 
-/* By how much a look at the clock moves it; 0: it stands still. */
+/* Each read of the clock advances it by this much; with 0 it stands still. */
 extern mia_tick stage_tick;
 
-/* Is the thread that another starts, once it does. */
+/* Waits until another thread starts a thread, and runs as that thread. */
 void stage_run_started(void);
 
-/* Before anything else: memory that is watched. */
+/* Reserves the memory that the checker watches.  To be called before anything else. */
 void stage_begin(void);
 
-/* The same, and a local for each thread; statistics are not explored, nor, by the
- * second, how many threads there are and how much memory is used or idle. */
+/* Calls stage_begin and makes a theap for each thread, without exploring statistics.  The second
+ * function does not explore either how many threads there are and how much memory is used or
+ * idle. */
 void stage_begin_threads(void);
-void stage_begin_locals(void);
-extern mia_theap *stage_locals[RACE_THREADS];
+void stage_begin_theaps(void);
+extern mia_theap *stage_theaps[RACE_THREADS];
 
-/* Statistics of a local are not explored, nor its spares of other classes. */
-void stage_ignore(const mia_theap *local);
+/* Does not explore the statistics of a theap and its cached pages of other classes. */
+void stage_ignore(const mia_theap *theap);
 
-/* From here on the running thread has the local of that number. */
-void stage_be(unsigned i);
+/* Makes stage_theaps[i] the theap of the running thread. */
+void stage_set_self(unsigned i);
 
-/* The class of the largest blocks in pages of one slice: a page has eight, and
- * carves no more than two at a time. */
+/* The class with the largest blocks in pages of one slice: a page has eight, and is extended by two
+ * at a time. */
 #define STAGE_CLASS (MIA_CLASS_COUNT - 17)
 
-/* Has a local allocate `live' blocks of a new page of STAGE_CLASS with room for
- * `total': the page is the one in use. */
-mia_page *stage_page(unsigned local, uint32_t total, uint32_t live, mia_block **blocks);
+/* Makes a theap allocate `live' blocks of a new page of STAGE_CLASS that has room for `total'.  The
+ * page is the one that the theap then allocates from. */
+mia_page *stage_page(unsigned theap, uint32_t total, uint32_t live, mia_block **blocks);
 
-/* A local's page in use is no longer: the next is made or taken. */
-void stage_forget_page(unsigned local);
+/* Detaches the page that a theap allocates from, so that the next refill takes another page. */
+void stage_forget_page(unsigned theap);
 
-/* A local frees a block and sends it home. */
-void stage_free(unsigned local, mia_block *block);
+/* Frees a block as the thread of a theap and flushes its remote batches. */
+void stage_free(unsigned theap, mia_block *block);
 
-/* As if the program had written a block. */
-void stage_use(mia_block *block);
+/* Counts as a write of the program to a block. */
+void stage_write_block(mia_block *block);
 
-/* Pages that were retired so far. */
+/* Returns the number of pages that were retired so far. */
 size_t stage_retired(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* string.h -- the libc's, with what writes memory where the checker sees it. */
+/* string.h -- the C library's, but its memory functions call the checker. */
 #ifndef TESTS_RACE_STRING_H
 #define TESTS_RACE_STRING_H
 

@@ -1,5 +1,5 @@
-/* Allocating: sizes, zeroes, alignments, errno, and every call to the OS that
- * can fail, failing. */
+/* Allocating: sizes, zeroes, alignments, errno, and the failure of every call to the OS that can
+ * fail. */
 #include "fake/world.h"
 
 #include "alloc/alloc.h"
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-enum { MARK = 12345 /* an errno that nobody sets */ };
+enum { MARK = 12345 /* an errno that no function sets */ };
 
 #define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
 
@@ -28,19 +28,19 @@ static bool is_zero(const char *p, size_t size) {
   return true;
 }
 
-/* Sizes at which something changes, and their neighbours. */
-static size_t interesting(size_t i) {
+/* Sizes at which the way of allocating changes, and their neighbours. */
+static size_t boundary_size(size_t i) {
   static const size_t at[] = {
       1,     8,         16,     128,      1024,         4096,
       8192,  65536,     65537,  131072,   MIA_MIB,      8 * MIA_MIB,
       65000, 3 * 65536, 100000, SPAN_MAX, SPAN_MAX + 1, SPAN_MAX + 5 * 65536};
   return i / 3 < sizeof at / sizeof at[0] ? at[i / 3] + i % 3 - 1 : 0;
 }
-enum { INTERESTING = 3 * 18 };
+enum { BOUNDARY_SIZES = 3 * 18 };
 
 START_TEST(blocks_are_as_large_and_aligned_as_promised) {
-  for (size_t i = 0; i < INTERESTING; i++) {
-    size_t size = interesting(i);
+  for (size_t i = 0; i < BOUNDARY_SIZES; i++) {
+    size_t size = boundary_size(i);
     errno = MARK;
     char *p = allocate(size);
     need_at(p != NULL && errno == MARK, size);
@@ -52,10 +52,10 @@ START_TEST(blocks_are_as_large_and_aligned_as_promised) {
 }
 END_TEST
 
-START_TEST(zeroed_is_zero_on_fresh_and_on_used_memory) {
+START_TEST(zeroed_blocks_are_zero_in_new_and_in_used_memory) {
   for (int round = 0; round < 3; round++)
-    for (size_t i = 0; i < INTERESTING; i++) {
-      size_t size = interesting(i) % (2 * MIA_MIB);
+    for (size_t i = 0; i < BOUNDARY_SIZES; i++) {
+      size_t size = boundary_size(i) % (2 * MIA_MIB);
       char *p[3];
       for (int k = 0; k < 3; k++) {
         errno = MARK;
@@ -72,8 +72,8 @@ END_TEST
 
 START_TEST(aligned_blocks_of_any_size) {
   for (size_t align = 1; align <= 64 * MIA_MIB; align *= 2)
-    for (size_t i = 0; i < INTERESTING; i += 2) {
-      size_t size = interesting(i);
+    for (size_t i = 0; i < BOUNDARY_SIZES; i += 2) {
+      size_t size = boundary_size(i);
       char *p = mia_alloc_aligned(size, align, false);
       need_at(p != NULL && mia_is_aligned(p, align), align);
       need_at(mia_alloc_usable(p) >= size, size);
@@ -89,7 +89,7 @@ static void fails_with(int error, const void *p) {
   errno = MARK;
 }
 
-START_TEST(what_cannot_be_is_refused) {
+START_TEST(impossible_requests_fail) {
   void *kept = allocate(100);
   const size_t sizes[] = {SIZE_MAX,
                           SIZE_MAX - 1,
@@ -98,7 +98,7 @@ START_TEST(what_cannot_be_is_refused) {
                           MIA_SIZE_MAX + 1,
                           MIA_SIZE_MAX - MIA_SLICE_SIZE,
                           MIA_SIZE_MAX / 4 * 3};
-  /* all but the last two say too much; these may find room in 32 bits */
+  /* all but the last two are too large everywhere; these may find room in 32 bits */
   const size_t count = sizeof sizes / sizeof sizes[0] - (MIA_POINTER_64 ? 0 : 2);
   errno = MARK;
   for (size_t i = 0; i < count; i++) {
@@ -120,7 +120,7 @@ START_TEST(what_cannot_be_is_refused) {
 }
 END_TEST
 
-START_TEST(nothing_is_still_a_block) {
+START_TEST(a_request_of_0_bytes_gets_a_block) {
   void *p = allocate(0), *q = allocate(0), *r = mia_alloc_zeroed(0);
   ck_assert(p != NULL && q != NULL && r != NULL && p != q && q != r);
   ck_assert_uint_eq(mia_alloc_usable(p), MIA_DEBUG ? 0 : MIA_BLOCK_MIN);
@@ -154,14 +154,14 @@ START_TEST(mixed_blocks_keep_their_content) {
 }
 END_TEST
 
-/* ---- each call to the OS, refused ---- */
+/* ---- the failure of each call to the OS ---- */
 
 enum { BLOCKS = 64, GROWTH = 8 };
 static char *blocks[BLOCKS];
 static size_t block_count, failures;
 
-/* Takes what was allocated, or sees that it was refused in good order. */
-static char *got(void *p, size_t size) {
+/* Stores the result of an allocation, or checks that it failed as documented. */
+static char *check_result(void *p, size_t size) {
   if (p == NULL) {
     need(errno == ENOMEM);
     failures++;
@@ -175,9 +175,9 @@ static char *got(void *p, size_t size) {
   return p;
 }
 
-static void got_zero(void *p, size_t size) {
+static void check_zeroed_result(void *p, size_t size) {
   if (p != NULL) need_at(is_zero(p, 4096) && is_zero((char *)p + size - 4096, 4096), size);
-  (void)got(p, size);
+  (void)check_result(p, size);
 }
 
 static void free_some(size_t from, size_t step) {
@@ -190,13 +190,13 @@ static void free_some(size_t from, size_t step) {
   block_count = kept;
 }
 
-/* A block that grows and shrinks through all kinds; whatever fails leaves it. */
+/* Grows and shrinks a block through all kinds; a resize that fails must not change it. */
 static void grow(void) {
   const size_t sizes[GROWTH] = {5000,         70000,        MIA_MIB, 9 * MIA_MIB,
                                 SPAN_MAX + 1, 2 * SPAN_MAX, MIA_MIB, 50};
   size_t size = 100;
   char *p = allocate(size);
-  if (got(p, size) == NULL) return;
+  if (check_result(p, size) == NULL) return;
   block_count--;
   for (int i = 0; i < GROWTH; i++) {
     p[0] = 'a';
@@ -216,32 +216,32 @@ static void grow(void) {
   mia_alloc_free(p);
 }
 
-static void script(void) {
+static void run_all_kinds(void) {
   errno = MARK;
-  for (size_t size = 8; size <= 65536; size *= 8) (void)got(allocate(size), size);
-  got_zero(mia_alloc_zeroed(50000), 50000);
-  got_zero(mia_alloc_zeroed(300000), 300000);
-  (void)got(mia_alloc_aligned(200000, 4096, false), 200000);
-  (void)got(mia_alloc_aligned(MIA_MIB, MIA_MIB, false), MIA_MIB);
-  (void)got(allocate(SPAN_MAX + 1), SPAN_MAX + 1);
-  got_zero(mia_alloc_zeroed(SPAN_MAX + 9 * MIA_MIB), SPAN_MAX + 9 * MIA_MIB);
-  (void)got(mia_alloc_aligned(MIA_MIB, SPAN_MAX, false), MIA_MIB);
+  for (size_t size = 8; size <= 65536; size *= 8) (void)check_result(allocate(size), size);
+  check_zeroed_result(mia_alloc_zeroed(50000), 50000);
+  check_zeroed_result(mia_alloc_zeroed(300000), 300000);
+  (void)check_result(mia_alloc_aligned(200000, 4096, false), 200000);
+  (void)check_result(mia_alloc_aligned(MIA_MIB, MIA_MIB, false), MIA_MIB);
+  (void)check_result(allocate(SPAN_MAX + 1), SPAN_MAX + 1);
+  check_zeroed_result(mia_alloc_zeroed(SPAN_MAX + 9 * MIA_MIB), SPAN_MAX + 9 * MIA_MIB);
+  (void)check_result(mia_alloc_aligned(MIA_MIB, SPAN_MAX, false), MIA_MIB);
   free_some(0, 2);
   mia_theap_detach(); /* a thread ends and another begins */
   errno = MARK;
-  for (int i = 0; i < 12; i++) (void)got(allocate(3 * MIA_MIB), 3 * MIA_MIB);
+  for (int i = 0; i < 12; i++) (void)check_result(allocate(3 * MIA_MIB), 3 * MIA_MIB);
   grow();
   free_some(3, 2);
   (void)mia_arena_purge_now();
   errno = MARK;
-  got_zero(mia_alloc_zeroed(2 * MIA_MIB), 2 * MIA_MIB);
+  check_zeroed_result(mia_alloc_zeroed(2 * MIA_MIB), 2 * MIA_MIB);
   free_some(0, 1);
   mia_theap_detach();
   errno = MARK;
 }
 
-/* No block is left: nor a page, nor a mapping that is not an arena's. */
-static void nothing_is_left(bool strict) {
+/* Checks that no block, no page and no mapping outside arenas is left. */
+static void all_is_returned(bool strict) {
   ck_assert_uint_eq(block_count, 0);
   for (unsigned c = 0; c < MIA_CLASS_KINDS; c++)
     need_at(mia_aword_get(&mia_theap_all.pages[c].now) == 0, c);
@@ -251,7 +251,7 @@ static void nothing_is_left(bool strict) {
     ck_assert_uint_eq(fake.mapped, mia_aword_get(&mia_arena_all.reserved) + world_of_leaves());
 }
 
-static void fresh_world(void) {
+static void begin_world(void) {
   world_end();
   world_of_locals();
   block_count = failures = 0;
@@ -264,42 +264,42 @@ static void set_mode(int mode) {
   if (mode == BIG_PAGES) fake.page_size = 64 * MIA_KIB;
 }
 
-static size_t calls_of_a_good_run(int mode, unsigned calls) {
-  fresh_world();
+static size_t count_calls(int mode, unsigned calls) {
+  begin_world();
   set_mode(mode);
   fake_count_anew();
-  script();
+  run_all_kinds();
   ck_assert_uint_eq(failures, 0);
-  nothing_is_left(true);
+  all_is_returned(true);
   return fake_calls(calls);
 }
 
-/* From the n-th call on `count' are refused; afterwards all is as if nothing
- * had been.  Whether there was an n-th: where the kernel puts memory decides on
- * some calls, so that there may be fewer than before. */
-static bool refused_run(int mode, unsigned calls, size_t nth, size_t count) {
-  fresh_world();
+/* Refuses `count' calls from the n-th on; afterwards everything works as if none had been refused.
+ * Returns true if there was an n-th call: some calls depend on where the kernel puts memory, so
+ * that there may be fewer than before. */
+static bool run_refusing(int mode, unsigned calls, size_t nth, size_t count) {
+  begin_world();
   set_mode(mode);
   fake_refuse(calls, nth, count);
-  script();
+  run_all_kinds();
   bool refused = fake_refused() > 0;
   need_at(refused || fake_calls(calls) < nth, nth);
-  /* What the kernel would not unmap cannot be accounted for. */
+  /* Memory that the kernel refused to unmap is still mapped. */
   bool strict = (calls & FAKE_RELEASE) == 0;
-  nothing_is_left(strict);
+  all_is_returned(strict);
   fake_allow();
   failures = 0;
-  script();
+  run_all_kinds();
   need_at(failures == 0, nth);
-  nothing_is_left(strict);
+  all_is_returned(strict);
   return refused;
 }
 
 static void refuse_each(int mode, unsigned calls) {
-  size_t last = calls_of_a_good_run(mode, calls), refused = 0;
+  size_t last = count_calls(mode, calls), refused = 0;
   for (size_t n = 1; n <= last; n++) {
-    refused += refused_run(mode, calls, n, 1);
-    refused += refused_run(mode, calls, n, FAKE_EVER);
+    refused += run_refusing(mode, calls, n, 1);
+    refused += run_refusing(mode, calls, n, FAKE_EVER);
   }
   ck_assert_uint_gt(refused, last); /* more than every other */
 }
@@ -311,13 +311,13 @@ END_TEST
 START_TEST(the_nth_of_all_calls_is_refused) { refuse_each(_i, FAKE_ANY); }
 END_TEST
 
-/* What a thread keeps in reserve is used for something else before giving up. */
-START_TEST(the_reserve_is_the_last_resort) {
+/* Before an allocation fails, a cached page of another class is used for it. */
+START_TEST(cached_pages_are_the_last_resort) {
   enum {
     BLOCK = 8192 - MIA_CANARY_SIZE,
     OTHER = 4096,
     PAGES = MIA_ARENA_FIRST_SLICES,
-    PER_PAGE = 8 - MIA_DEBUG /* guard.h */
+    PER_PAGE = 8 - MIA_DEBUG /* the padding: canary.h */
   };
   static void *b[PER_PAGE * PAGES];
   size_t n = 0;
@@ -330,16 +330,16 @@ START_TEST(the_reserve_is_the_last_resort) {
   ck_assert(allocate(OTHER) == NULL && errno == ENOMEM);
   for (size_t i = 0; i < PER_PAGE; i++) mia_alloc_free(b[i]);
   mia_theap_flush_batches(mia_theap_self);
-  ck_assert_ptr_null(mia_page_of(b[0])); /* kept for its class */
+  ck_assert_ptr_null(mia_page_of(b[0])); /* cached for its class */
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), PAGES * MIA_SLICE_SIZE);
   ck_assert_ptr_nonnull(allocate(OTHER));
 }
 END_TEST
 
-/* ---- who is refused, and what that costs others ---- */
+/* ---- requests that fail, and their cost for other threads ---- */
 
-/* Uses up all there is but one page that is kept in reserve.  Nothing more is to be had. */
-static void use_up(size_t size, size_t per_page) {
+/* Uses up all memory except for one cached page, and refuses all calls for more. */
+static void use_up_all_but_a_cached_page(size_t size, size_t per_page) {
   void *first[16] = {NULL};
   for (size_t i = 0; i < per_page; i++) first[i] = allocate(size);
   fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
@@ -351,9 +351,9 @@ static void use_up(size_t size, size_t per_page) {
 
 static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
 
-/* What could not serve it in any case stays where it is: idle memory, and reserves. */
-START_TEST(a_hopeless_request_costs_others_nothing) {
-  mia_alloc_free(allocate(2 * SPAN_MAX)); /* what describes it takes a slice */
+/* Idle memory and cached pages that could not serve the request are left alone. */
+START_TEST(an_impossible_request_flushes_no_cache) {
+  mia_alloc_free(allocate(2 * SPAN_MAX)); /* its descriptor takes a slice */
   mia_alloc_free(allocate(300000));
   void *large = allocate(3 * MIA_MIB);
   memset(large, 1, 3 * MIA_MIB);
@@ -368,8 +368,8 @@ START_TEST(a_hopeless_request_costs_others_nothing) {
 }
 END_TEST
 
-/* A limit counts what is kept. */
-START_TEST(a_hopeless_request_within_a_limit) {
+/* Cached pages count towards the limit, so they are flushed for a request that then fits it. */
+START_TEST(an_impossible_request_within_a_limit) {
   const size_t huge = SPAN_MAX + MIA_MIB;
   mia_alloc_free(allocate(huge));
   mia_alloc_free(allocate(300000));
@@ -383,14 +383,14 @@ START_TEST(a_hopeless_request_within_a_limit) {
 }
 END_TEST
 
-/* The first requests of threads when no memory is left for their locals. */
-typedef struct first {
+/* The first requests of threads when no memory is left for their theaps. */
+typedef struct request_series {
   size_t size;
   int count;
-} first;
+} request_series;
 
 static void *first_requests(void *arg) {
-  const first *r = arg;
+  const request_series *r = arg;
   size_t size = r->size;
   for (int i = 0; i < r->count; i++) {
     errno = 0;
@@ -408,7 +408,7 @@ static void *first_requests(void *arg) {
 
 enum { THREADS = 4 };
 
-static void run_first_requests(first r, int count) {
+static void run_first_requests(request_series r, int count) {
   pthread_t threads[THREADS];
   for (int i = 0; i < count; i++)
     ck_assert_int_eq(pthread_create(&threads[i], NULL, first_requests, &r), 0);
@@ -416,36 +416,36 @@ static void run_first_requests(first r, int count) {
   need_nothing_noted();
 }
 
-enum { EIGHTH = 8192 - MIA_CANARY_SIZE, EIGHTHS = 8 - MIA_DEBUG /* guard.h */ };
+enum { EIGHTH = 8192 - MIA_CANARY_SIZE, EIGHTHS = 8 - MIA_DEBUG /* the padding: canary.h */ };
 
-/* Then the page comes from what another keeps. */
-START_TEST(a_first_request_is_served_by_a_reserve) {
-  use_up(EIGHTH, EIGHTHS);
-  run_first_requests((first){.size = 4000, .count = 1}, 1);
+/* The page comes from the cache of another thread. */
+START_TEST(a_first_request_is_served_by_a_cached_page) {
+  use_up_all_but_a_cached_page(EIGHTH, EIGHTHS);
+  run_first_requests((request_series){.size = 4000, .count = 1}, 1);
 }
 END_TEST
 
-/* Or from one that has room. */
-START_TEST(first_requests_are_served_by_pages_with_room) {
+/* The blocks come from abandoned pages. */
+START_TEST(first_requests_are_served_by_abandoned_pages) {
   void *p[40];
   for (int i = 0; i < 40; i++) p[i] = allocate(100);
-  use_up(EIGHTH, EIGHTHS);
+  use_up_all_but_a_cached_page(EIGHTH, EIGHTHS);
   while (allocate(EIGHTH) != NULL || allocate(3000) != NULL) {}
   for (int i = 1; i < 40; i++) mia_alloc_free(p[i]);
   mia_theap_abandon(mia_theap_self);
   size_t before = used();
-  run_first_requests((first){.size = 100, .count = 20}, THREADS);
+  run_first_requests((request_series){.size = 100, .count = 20}, THREADS);
   ck_assert_uint_eq(used(), before);
   ck_assert(mia_aword_get(&mia_theap_all.attached.now) == 1);
 }
 END_TEST
 
-/* The owner's frees are lent again: what was zero is no longer. */
-START_TEST(zeroed_after_used_blocks_came_again) {
+/* A refill with blocks that the owner freed is not zeroed, although the page was zero. */
+START_TEST(zeroed_after_a_refill_with_used_blocks) {
   enum { SIZE = 1024 };
   char *p[8];
   p[0] = mia_alloc_zeroed(SIZE);
-  for (int i = 1; i < 4; i++) p[i] = allocate(SIZE); /* the list lent is at its end */
+  for (int i = 1; i < 4; i++) p[i] = allocate(SIZE); /* the free list is empty then */
   ck_assert_ptr_null(mia_theap_self->free_list[mia_class_of(SIZE)]);
   for (int i = 0; i < 4; i++) memset(p[i], 0xff, SIZE);
   for (int i = 0; i < 3; i++) mia_alloc_free(p[i]);
@@ -459,19 +459,19 @@ END_TEST
 SUITE("alloc/alloc") {
   CASE(world_of_locals, world_end);
   TEST(blocks_are_as_large_and_aligned_as_promised);
-  TEST(zeroed_is_zero_on_fresh_and_on_used_memory);
+  TEST(zeroed_blocks_are_zero_in_new_and_in_used_memory);
   TEST(aligned_blocks_of_any_size);
-  TEST(what_cannot_be_is_refused);
-  TEST(nothing_is_still_a_block);
+  TEST(impossible_requests_fail);
+  TEST(a_request_of_0_bytes_gets_a_block);
   TEST(mixed_blocks_keep_their_content);
   LOOP(the_nth_call_is_refused, 0, MODES);
   LOOP(the_nth_release_is_refused, 0, MODES);
   LOOP(the_nth_of_all_calls_is_refused, 0, MODES);
-  TEST(the_reserve_is_the_last_resort);
-  TEST(a_hopeless_request_costs_others_nothing);
-  TEST(a_hopeless_request_within_a_limit);
-  TEST(a_first_request_is_served_by_a_reserve);
-  TEST(first_requests_are_served_by_pages_with_room);
-  TEST(zeroed_after_used_blocks_came_again);
+  TEST(cached_pages_are_the_last_resort);
+  TEST(an_impossible_request_flushes_no_cache);
+  TEST(an_impossible_request_within_a_limit);
+  TEST(a_first_request_is_served_by_a_cached_page);
+  TEST(first_requests_are_served_by_abandoned_pages);
+  TEST(zeroed_after_a_refill_with_used_blocks);
   TIMEOUT(60);
 }

@@ -1,4 +1,4 @@
-/* Freeing, asking, and what is no block: found and told. */
+/* Freeing, usable sizes, and pointers that are no blocks, which are detected and reported. */
 #include "fake/world.h"
 
 #include "alloc/alloc.h"
@@ -30,7 +30,7 @@ static size_t pages(void) {
 static const size_t kinds[] = {8, 100, 5000, 65536, 70000, MIA_MIB, HUGE};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-START_TEST(nothing_is_freed_and_measures_nothing) {
+START_TEST(NULL_can_be_freed_and_has_size_0) {
   errno = MARK;
   mia_alloc_free(NULL);
   mia_alloc_free_slow(NULL);
@@ -44,7 +44,7 @@ END_TEST
 START_TEST(free_keeps_errno) {
   for (size_t i = 0; i < KINDS; i++) {
     void *p = allocate(kinds[i]);
-    fake_refuse(FAKE_MEMORY, 1, FAKE_EVER); /* of those, munmap would set it */
+    fake_refuse(FAKE_MEMORY, 1, FAKE_EVER); /* a munmap that fails sets errno */
     errno = MARK;
     mia_alloc_free(p);
     need_at(errno == MARK, i);
@@ -53,7 +53,7 @@ START_TEST(free_keeps_errno) {
 }
 END_TEST
 
-START_TEST(all_memory_comes_back) {
+START_TEST(all_memory_is_returned) {
   static void *p[MANY];
   for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
   for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
@@ -63,20 +63,21 @@ START_TEST(all_memory_comes_back) {
 }
 END_TEST
 
-/* What a loop frees and takes again comes by no slow path, but for lists' ends; who
- * frees the last block of another page has the page to see to. */
-START_TEST(the_fast_path_empties_the_page_in_use_only) {
-  enum { PER_PAGE = 16 - MIA_DEBUG }; /* guard.h */
+/* A loop that frees and allocates takes the slow path only when a free list is empty.  The free of
+ * the last block of a page that is not allocated from takes it too, to dispose of the page. */
+START_TEST(the_fast_path_empties_only_the_page_allocated_from) {
+  enum { PER_PAGE = 16 - MIA_DEBUG }; /* the padding: canary.h */
   static void *p[MANY];
   const size_t size = 4096 - MIA_CANARY_SIZE;
   void *one = allocate(size), *two = allocate(size);
   const mia_page *page = mia_page_require_of(one);
   ck_assert(mia_page_of(two) == page && page->used == 2);
   ck_assert(mia_fast_free(one) && mia_fast_free(two) && page->used == 0);
-  if (!MIA_DEBUG) ck_assert(!mia_fast_free(two)); /* the cold one tells */
+  if (!MIA_DEBUG) ck_assert(!mia_fast_free(two)); /* the slow path would report it */
   for (int i = 0; i <= PER_PAGE; i++) p[i] = allocate(size);
   ck_assert(mia_page_of(p[PER_PAGE]) != page && page->used == PER_PAGE);
-  /* It was full and has no owner: the first free brings it back, beside the one in use. */
+  /* The page was full and has no owner: the first free makes the thread its owner again, beside
+   * the page that it allocates from. */
   mia_alloc_free(p[0]);
   for (int i = 1; i < PER_PAGE - 1; i++) ck_assert(mia_fast_free(p[i]));
   ck_assert(page->used == 1 && !mia_fast_free(p[PER_PAGE - 1]) && page->used == 1);
@@ -91,8 +92,8 @@ static void *free_all(void *arg) {
   return NULL;
 }
 
-/* By a thread that never allocates, among them: it has a local while it lives.  One
- * that was told of its end has none, whatever it frees then. */
+/* A thread that only frees has a theap while it lives.  A thread that has been detached at its end
+ * has none, even if it frees blocks then. */
 static void *free_at_the_end(void *arg) {
   ck_assert_ptr_nonnull(mia_theap_attach());
   mia_theap_detach();
@@ -101,7 +102,7 @@ static void *free_at_the_end(void *arg) {
   return NULL;
 }
 
-START_TEST(others_may_free) {
+START_TEST(other_threads_may_free) {
   static void *p[MANY];
   pthread_t thread;
   for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
@@ -114,7 +115,7 @@ START_TEST(others_may_free) {
 }
 END_TEST
 
-START_TEST(a_request_that_was_is_accepted) {
+START_TEST(the_requested_size_is_accepted) {
   for (size_t i = 0; i < KINDS; i++) {
     void *p = mia_alloc_aligned(kinds[i], 64, false);
     mia_alloc_require_size(p, kinds[i], 64);
@@ -199,12 +200,12 @@ END_TEST
 
 SUITE("alloc/free") {
   CASE(world_of_locals, world_end);
-  TEST(nothing_is_freed_and_measures_nothing);
+  TEST(NULL_can_be_freed_and_has_size_0);
   TEST(free_keeps_errno);
-  TEST(all_memory_comes_back);
-  TEST(the_fast_path_empties_the_page_in_use_only);
-  LOOP(others_may_free, 0, 2);
-  TEST(a_request_that_was_is_accepted);
+  TEST(all_memory_is_returned);
+  TEST(the_fast_path_empties_only_the_page_allocated_from);
+  LOOP(other_threads_may_free, 0, 2);
+  TEST(the_requested_size_is_accepted);
   DIES(freeing_a_static_object_is_fatal, SIGABRT);
   DIES(freeing_a_local_object_is_fatal, SIGABRT);
   DIES(freeing_an_arbitrary_address_is_fatal, SIGABRT);

@@ -1,4 +1,4 @@
-/* Heaps that a program makes: whose the blocks are, and what ending one does. */
+/* Heaps that the program makes: which heap a block belongs to, and what ending a heap does. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
@@ -46,17 +46,17 @@ START_TEST(blocks_know_their_heap) {
   mia_heap *heap = mia_alloc_heap_new(NULL);
   fill(heap, blocks, BLOCKS);
   void *mine = mia_alloc_slow(100, false);
-  int local;
+  int on_stack;
   ck_assert(mia_alloc_heap_of(blocks[BLOCKS / 2]) == heap);
   ck_assert(mia_alloc_heap_of(mine) == mia_alloc_heap_main());
-  ck_assert(mia_alloc_heap_of(&local) == NULL);
+  ck_assert(mia_alloc_heap_of(&on_stack) == NULL);
   check_and_free(blocks, BLOCKS);
   mia_alloc_free(mine);
   mia_alloc_heap_delete(heap, mia_alloc_heap_main());
 }
 END_TEST
 
-START_TEST(deleted_heap_leaves_its_blocks) {
+START_TEST(blocks_of_a_deleted_heap_stay_valid) {
   size_t before = pages_now();
   mia_heap *heap = mia_alloc_heap_new(NULL);
   fill(heap, blocks, BLOCKS);
@@ -74,10 +74,10 @@ START_TEST(deleted_heap_leaves_its_blocks) {
 END_TEST
 
 /* Loop test: deleted, destroyed. */
-START_TEST(blocks_and_counts_come_to_the_heap_named) {
+START_TEST(blocks_and_counts_move_to_the_given_heap) {
   mia_heap *heap = mia_alloc_heap_new(NULL);
   mia_heap *to = mia_alloc_heap_new(NULL);
-  unsigned long long lent[MIA_CLASS_KINDS] = {0}, sum = 0;
+  unsigned long long refilled[MIA_CLASS_KINDS] = {0}, sum = 0;
   fill(heap, blocks, BLOCKS);
   void *large = mia_alloc_heap_malloc(heap, LARGE, true);
   void *huge = mia_alloc_heap_malloc(heap, HUGE_SIZE, false);
@@ -85,11 +85,11 @@ START_TEST(blocks_and_counts_come_to_the_heap_named) {
   ck_assert(mia_alloc_heap_of(blocks[1]) == (_i == 0 ? to : NULL));
   ck_assert(mia_alloc_heap_of(large) == (_i == 0 ? to : NULL));
   ck_assert(mia_alloc_heap_of(huge) == (_i == 0 ? to : NULL));
-  mia_theap_count_heaps(to, lent);
-  for (unsigned i = 0; i < MIA_CLASS_KINDS; i++) sum += lent[i];
+  mia_theap_count_heaps(to, refilled);
+  for (unsigned i = 0; i < MIA_CLASS_KINDS; i++) sum += refilled[i];
   ck_assert_uint_eq(sum, BLOCKS + 2);
-  ck_assert_uint_eq(lent[MIA_CLASS_LARGE], 1);
-  ck_assert_uint_eq(lent[MIA_CLASS_HUGE], 1);
+  ck_assert_uint_eq(refilled[MIA_CLASS_LARGE], 1);
+  ck_assert_uint_eq(refilled[MIA_CLASS_HUGE], 1);
   if (_i == 0) check_and_free(blocks, BLOCKS / 2);
   mia_alloc_heap_destroy(to, mia_alloc_heap_main());
   ck_assert_ptr_null(mia_alloc_heap_of(blocks[BLOCKS - 1]));
@@ -97,8 +97,8 @@ START_TEST(blocks_and_counts_come_to_the_heap_named) {
 }
 END_TEST
 
-START_TEST(destroyed_heap_leaves_nothing) {
-  void *mine = mia_alloc_slow(100, false); /* the thread has its pages now */
+START_TEST(destroying_a_heap_frees_its_blocks) {
+  void *mine = mia_alloc_slow(100, false); /* so the thread has pages of the main heap */
   size_t before = pages_now();
   for (unsigned round = 0; round < ROUNDS; round++) {
     mia_heap *heap = mia_alloc_heap_new(NULL);
@@ -151,7 +151,7 @@ typedef struct part {
   unsigned index;
 } part;
 
-/* Each fills its own, and frees half of what its neighbour made. */
+/* Each thread allocates its own blocks and frees half of its neighbour's. */
 static void *work(void *arg) {
   const part *p = arg;
   void **own = p->all->blocks[p->index];
@@ -175,7 +175,7 @@ static void run_threads(shared *all) {
   }
   pthread_barrier_wait(&barrier);
   pthread_barrier_wait(&barrier);
-  /* They end while the heap does. */
+  /* The threads end while the heap is destroyed. */
   if (all->destroy) mia_alloc_heap_destroy(all->heap, mia_alloc_heap_main());
   for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   pthread_barrier_destroy(&barrier);
@@ -198,39 +198,39 @@ START_TEST(threads_share_a_heap) {
 }
 END_TEST
 
-/* One thread frees what another's heap leaves at that moment, the page that is
- * looked at first first. */
-enum { DELETIONS = 200, LEFT = 96 };
+/* One thread frees the blocks of a heap while another deletes it, beginning with the page that the
+ * deletion visits first. */
+enum { DELETIONS = 200, SHARED = 96 };
 
-typedef struct leavings {
+typedef struct shared_blocks {
   pthread_barrier_t barrier;
-  void *blocks[LEFT];
-} leavings;
+  void *blocks[SHARED];
+} shared_blocks;
 
-static size_t left_size(unsigned i) { return i % 4 == 3 ? size_of(i) : 33000 + i % 3 * 90000; }
+static size_t shared_size(unsigned i) { return i % 4 == 3 ? size_of(i) : 33000 + i % 3 * 90000; }
 
-static void *free_leavings(void *arg) {
-  leavings *l = arg;
+static void *free_shared_blocks(void *arg) {
+  shared_blocks *l = arg;
   for (unsigned round = 0; round < DELETIONS; round++) {
     pthread_barrier_wait(&l->barrier);
-    for (unsigned i = LEFT; i-- > 0;) mia_alloc_free(l->blocks[i]);
+    for (unsigned i = SHARED; i-- > 0;) mia_alloc_free(l->blocks[i]);
     pthread_barrier_wait(&l->barrier);
   }
   return NULL;
 }
 
 START_TEST(blocks_are_freed_while_their_heap_is_deleted) {
-  static leavings l;
+  static shared_blocks l;
   pthread_t thread;
   pthread_barrier_init(&l.barrier, NULL, 2);
-  ck_assert_int_eq(pthread_create(&thread, NULL, free_leavings, &l), 0);
+  ck_assert_int_eq(pthread_create(&thread, NULL, free_shared_blocks, &l), 0);
   size_t before = pages_now();
   for (unsigned round = 0; round < DELETIONS; round++) {
     mia_heap *heap = mia_alloc_heap_new(NULL);
-    for (unsigned i = 0; i < LEFT; i++) {
-      l.blocks[i] = mia_alloc_heap_malloc(heap, left_size(i), false);
+    for (unsigned i = 0; i < SHARED; i++) {
+      l.blocks[i] = mia_alloc_heap_malloc(heap, shared_size(i), false);
       need(l.blocks[i] != NULL);
-      memset(l.blocks[i], (int)i, 100 < left_size(i) ? 100 : left_size(i));
+      memset(l.blocks[i], (int)i, 100 < shared_size(i) ? 100 : shared_size(i));
     }
     pthread_barrier_wait(&l.barrier);
     mia_alloc_heap_delete(heap, mia_alloc_heap_main());
@@ -243,9 +243,9 @@ START_TEST(blocks_are_freed_while_their_heap_is_deleted) {
 }
 END_TEST
 
-/* What the deleting thread does, held at the moment that matters.
+/* Does what a thread that deletes the heap does, and frees the block between two of its steps.
  * Loop test: a large block, a huge one. */
-START_TEST(a_block_is_freed_while_somebody_has_its_page) {
+START_TEST(a_block_is_freed_while_its_page_is_claimed) {
   mia_heap *heap = mia_alloc_heap_new(NULL);
   mia_theap_flush_all_caches(mia_theap_self, &(mia_budget)MIA_BUDGET_ALL);
   size_t before = pages_now();
@@ -296,13 +296,13 @@ END_TEST
 
 /* ---- walking ---- */
 
-typedef struct seen {
+typedef struct visits {
   size_t areas, blocks, used;
   bool known[BLOCKS];
-} seen;
+} visits;
 
-static bool look(mia_heap *heap, const mia_area *area, void *block, size_t size, void *arg) {
-  seen *s = arg;
+static bool note_visit(mia_heap *heap, const mia_area *area, void *block, size_t size, void *arg) {
+  visits *s = arg;
   (void)heap;
   if (block == NULL || !MIA_DEBUG) ck_assert_uint_eq(size, area->block_size);
   if (block != NULL) ck_assert_uint_eq(size, mia_alloc_usable(block));
@@ -317,9 +317,9 @@ static bool look(mia_heap *heap, const mia_area *area, void *block, size_t size,
   return s->blocks < BLOCKS;
 }
 
-START_TEST(walk_sees_each_block_in_use) {
+START_TEST(walk_sees_each_live_block) {
   enum { COUNT = 1000 };
-  static seen s;
+  static visits s;
   mia_heap *heap = _i == 0 ? mia_alloc_heap_new(NULL) : mia_alloc_heap_main();
   memset(&s, 0, sizeof s);
   memset(blocks, 0, sizeof blocks);
@@ -330,7 +330,7 @@ START_TEST(walk_sees_each_block_in_use) {
     mia_alloc_free(blocks[i]);
     blocks[i] = NULL;
   }
-  ck_assert(mia_alloc_heap_visit(heap, true, look, &s));
+  ck_assert(mia_alloc_heap_visit(heap, true, note_visit, &s));
   size_t live = 0;
   for (unsigned i = 0; i < COUNT + 2; i++) {
     ck_assert(s.known[i] == (blocks[i] != NULL));
@@ -347,17 +347,17 @@ END_TEST
 SUITE("alloc/heap") {
   CASE(NULL, NULL);
   TEST(blocks_know_their_heap);
-  TEST(deleted_heap_leaves_its_blocks);
-  LOOP(blocks_and_counts_come_to_the_heap_named, 0, 2);
-  TEST(destroyed_heap_leaves_nothing);
+  TEST(blocks_of_a_deleted_heap_stay_valid);
+  LOOP(blocks_and_counts_move_to_the_given_heap, 0, 2);
+  TEST(destroying_a_heap_frees_its_blocks);
   TEST(offsets_are_aligned);
   TEST(blocks_are_freed_while_their_heap_is_deleted);
-  LOOP(a_block_is_freed_while_somebody_has_its_page, 0, 2);
+  LOOP(a_block_is_freed_while_its_page_is_claimed, 0, 2);
   TEST(heap_structures_are_used_again);
   TEST(many_heaps_at_once);
   TIMEOUT(60);
   CASE(NULL, NULL);
   LOOP(threads_share_a_heap, 0, 8);
-  LOOP(walk_sees_each_block_in_use, 0, 2);
+  LOOP(walk_sees_each_live_block, 0, 2);
   TIMEOUT(60);
 }

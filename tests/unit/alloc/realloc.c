@@ -1,4 +1,4 @@
-/* Resizing: content is kept, and blocks stay where they can. */
+/* Resizing: content is kept, and blocks do not move if they can stay. */
 #include "fake/world.h"
 
 #include "alloc/alloc.h"
@@ -20,7 +20,7 @@ static char *allocate(size_t size) {
   return p;
 }
 
-/* `p', filled at the size that it has, at another. */
+/* Fills a block of `from' bytes, resizes it to `to' bytes and checks it. */
 static char *resize(char *p, size_t from, size_t to) {
   pattern_fill(p, from, 7);
   errno = MARK;
@@ -31,7 +31,7 @@ static char *resize(char *p, size_t from, size_t to) {
   return q;
 }
 
-START_TEST(nothing_is_allocated) {
+START_TEST(NULL_is_allocated) {
   char *p = mia_alloc_resize(NULL, 100, 1);
   ck_assert(p != NULL && mia_alloc_usable(p) >= 100);
   p = mia_alloc_resize(NULL, 100, 4096);
@@ -39,7 +39,7 @@ START_TEST(nothing_is_allocated) {
 }
 END_TEST
 
-START_TEST(what_fits_stays) {
+START_TEST(blocks_that_fit_stay) {
   for (unsigned i = MIA_DEBUG ? mia_class_of(mia_canary_room(1)) : 0; i < MIA_CLASS_COUNT; i++) {
     size_t most = mia_class_size(i) - MIA_CANARY_SIZE;
     char *p = allocate(most);
@@ -81,7 +81,7 @@ START_TEST(a_block_that_keeps_growing_is_not_copied) {
   char *p = allocate(size);
   memset(p, 3, size);
   while (size < 3 * SPAN_MAX) {
-    void *wall = allocate(MIA_CLASS_SIZE_MAX + 1); /* not just there by luck */
+    void *wall = allocate(MIA_CLASS_SIZE_MAX + 1); /* so that it cannot grow in place by luck */
     char *q = mia_alloc_resize(p, size += MIA_MIB, 1);
     ck_assert_ptr_nonnull(q);
     moves += page_of(q)->size_class != MIA_CLASS_HUGE && q != p;
@@ -96,15 +96,15 @@ START_TEST(a_block_that_keeps_growing_is_not_copied) {
 }
 END_TEST
 
-/* Debug builds have no room that was not asked for. */
-START_TEST(what_grows_little_by_little_has_room) {
+/* Debug builds have no room that was not requested. */
+START_TEST(blocks_that_grow_little_by_little_get_slack) {
   if (MIA_DEBUG) return;
   char *p = resize(allocate(1000), 1000, 1030);
   ck_assert_uint_eq(mia_alloc_usable(p), 1280);
   ck_assert_ptr_eq(resize(p, 1030, 1280), p);
-  p = resize(p, 1280, 2000); /* more than little */
+  p = resize(p, 1280, 2000); /* grows by more than a quarter */
   ck_assert_uint_eq(mia_alloc_usable(p), 2048);
-  p = resize(allocate(240), 240, 250); /* of little */
+  p = resize(allocate(240), 240, 250); /* a small block */
   ck_assert_uint_eq(mia_alloc_usable(p), 256);
   p = resize(allocate(28000), 28000, 30000); /* beyond the largest class */
   ck_assert_uint_eq(mia_alloc_usable(p), 30720);
@@ -126,7 +126,7 @@ START_TEST(huge_blocks_grow_by_large_os_pages) {
   ck_assert(fake_calls(FAKE_RESIZE | FAKE_MOVE) == calls);
   p = resize(p, size, size - MIA_MIB);
   ck_assert_uint_eq(mia_alloc_usable(p), size - MIA_MIB);
-  p = mia_alloc_resize_in(mia_theap_main_heap(), p, size, 1, 0, true); /* no room to keep zero */
+  p = mia_alloc_resize_in(mia_theap_main_heap(), p, size, 1, 0, true); /* zeroed: without slack */
   ck_assert_uint_eq(mia_alloc_usable(p), size);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, 2);
   p = mia_alloc_resize(p, size + 1, 1);
@@ -134,11 +134,11 @@ START_TEST(huge_blocks_grow_by_large_os_pages) {
 }
 END_TEST
 
-/* Between an arena and a mapping: by moving OS pages, else by copying; and back, where
- * there is then no room. */
+/* A large block becomes huge by moving its OS pages, or by copying if that fails.  If the mapping
+ * then cannot grow, the block comes back to its arena. */
 enum { MOVED, COPIED, BACK, COPIED_AND_BACK, WAYS };
 
-START_TEST(pages_are_moved_to_a_mapping) {
+START_TEST(large_blocks_move_to_a_mapping) {
   const unsigned refuse[WAYS] = {0, FAKE_DETACH, FAKE_RESIZE | FAKE_MOVE,
                                  FAKE_DETACH | FAKE_RESIZE | FAKE_MOVE};
   const size_t size = 5 * MIA_MIB + 1000, wanted = 9 * MIA_MIB;
@@ -175,7 +175,7 @@ START_TEST(alignment_is_kept_where_it_is_asked_for) {
       need_at(pattern_holds(p, 100, align), align);
     }
     mia_alloc_free(p);
-    p = allocate(200); /* a block of no alignment gets one */
+    p = allocate(200); /* a block without an alignment gets one */
     p = mia_alloc_resize(p + 0, 200, align);
     need_at(mia_is_aligned(p, align), align);
   }
@@ -228,9 +228,9 @@ START_TEST(random_blocks_keep_their_content) {
 }
 END_TEST
 
-/* The same with every usable byte written: what is new is zero, also where the OS
- * refuses now and then. */
-START_TEST(what_is_new_is_zero_if_wanted) {
+/* Every usable byte is written before a resize, and the new part is zero even if the OS refuses
+ * some calls. */
+START_TEST(the_new_part_is_zeroed_on_request) {
   uint64_t random = suite_random(2);
   mia_heap *heap = mia_theap_main_heap();
   unsigned char *p = (void *)allocate(1);
@@ -253,17 +253,17 @@ END_TEST
 
 SUITE("alloc/realloc") {
   CASE(world_of_locals, world_end);
-  TEST(nothing_is_allocated);
-  TEST(what_fits_stays);
+  TEST(NULL_is_allocated);
+  TEST(blocks_that_fit_stay);
   TEST(every_size_from_every_size);
   TEST(large_blocks_grow_where_they_are);
   TEST(a_block_that_keeps_growing_is_not_copied);
-  TEST(what_grows_little_by_little_has_room);
+  TEST(blocks_that_grow_little_by_little_get_slack);
   TEST(huge_blocks_grow_by_large_os_pages);
-  LOOP(pages_are_moved_to_a_mapping, 0, WAYS);
+  LOOP(large_blocks_move_to_a_mapping, 0, WAYS);
   TEST(alignment_is_kept_where_it_is_asked_for);
   TEST(a_refused_resize_leaves_the_block);
   TEST(random_blocks_keep_their_content);
-  TEST(what_is_new_is_zero_if_wanted);
+  TEST(the_new_part_is_zeroed_on_request);
   TIMEOUT(60);
 }

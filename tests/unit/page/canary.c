@@ -1,5 +1,5 @@
-/* Guards: a block is as large as was asked for, to the byte, and what is beyond
- * either end of it is watched (G1 of guard.h).  Debug builds only have them. */
+/* Canary and redzone (G1 of canary.h): a block is exactly as large as requested, and a write
+ * beyond either end is detected.  In debug builds only. */
 #include "fake/world.h"
 
 #include "page/canary.h"
@@ -9,12 +9,12 @@ enum { BIT = 1, BLOCK = 128, SIZE = 50 };
 static mia_page *page;
 static char *blocks[3]; /* side by side */
 
-/* The second one is in use by then, and has neighbours. */
-static void lend_three(unsigned size_class) {
-  bool fresh;
+/* Takes three blocks from a new page, so that the second has neighbours that are live. */
+static void pop_three(unsigned size_class) {
+  bool zeroed;
   page = mia_page_make(size_class, NULL, 0);
   ck_assert_ptr_nonnull(page);
-  (void)mia_page_pop_blocks(page, &fresh);
+  (void)mia_page_pop_blocks(page, &zeroed);
   for (int i = 0; i < 3; i++) {
     blocks[i] = page->start + (size_t)i * page->size;
     mia_page_set_canary(page, blocks[i], mia_canary_capacity(page));
@@ -22,7 +22,7 @@ static void lend_three(unsigned size_class) {
 }
 
 START_TEST(every_size_is_kept_to_the_byte) {
-  lend_three(mia_class_of(512));
+  pop_three(mia_class_of(512));
   for (size_t size = 0; size <= mia_canary_capacity(page); size++) {
     mia_page_set_canary(page, blocks[1], size);
     need_at(mia_page_require_canary(page, blocks[1]) == size, size);
@@ -34,9 +34,9 @@ START_TEST(every_size_is_kept_to_the_byte) {
 }
 END_TEST
 
-START_TEST(all_of_a_block_is_its_own) {
+START_TEST(blocks_do_not_overlap) {
   for (unsigned c = mia_class_of(mia_canary_room(1)); c < MIA_CLASS_COUNT; c++) {
-    lend_three(c);
+    pop_three(c);
     for (int i = 0; i < 3; i++) memset(blocks[i], i, mia_canary_capacity(page));
     for (int i = 0; i < 3; i++)
       need_at(mia_page_require_canary(page, blocks[i]) == mia_canary_capacity(page), c);
@@ -44,65 +44,68 @@ START_TEST(all_of_a_block_is_its_own) {
 }
 END_TEST
 
-START_TEST(too_large_a_request_stays_so) {
+START_TEST(a_request_too_large_is_not_changed) {
   const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - MIA_CANARY_SIZE, MIA_SIZE_MAX};
   for (size_t i = 0; i < 4; i++) need_at(mia_canary_room(sizes[i]) >= sizes[i], sizes[i]);
 }
 END_TEST
 
-/* Each byte between the contents of two blocks: one bit of it is enough. */
-static void change(ptrdiff_t at) {
-  lend_three(mia_class_of(BLOCK));
+/* Changes one bit of a byte between the contents of two blocks. */
+static void change_byte(ptrdiff_t at) {
+  pop_three(mia_class_of(BLOCK));
   mia_page_set_canary(page, blocks[1], SIZE);
   blocks[1][at] = (char)(blocks[1][at] ^ BIT);
   mia_page_require_canary(page, blocks[1]);
 }
-START_TEST(a_byte_behind_is_noticed) { change(SIZE + _i); }
+START_TEST(a_byte_behind_is_noticed) { change_byte(SIZE + _i); }
 END_TEST
-START_TEST(a_byte_before_is_noticed) { change(-1 - _i); }
+START_TEST(a_byte_before_is_noticed) { change_byte(-1 - _i); }
 END_TEST
 
-/* Of the first block, in the page's lead. */
+/* The redzone of the first block lies in the page's padding. */
 START_TEST(a_byte_before_the_first_is_noticed) {
-  lend_three(mia_class_of(BLOCK));
+  pop_three(mia_class_of(BLOCK));
   blocks[0][-1 - _i] = (char)(blocks[0][-1 - _i] ^ BIT);
   mia_page_require_canary(page, blocks[0]);
 }
 END_TEST
 
-/* However it is aligned, and whether its offset needs a lead of its own. */
-static mia_page *single_of(size_t align, size_t offset, bool is_huge) {
+/* Makes a singleton page, for any alignment, with an offset that needs padding or without. */
+static mia_page *singleton_of(size_t align, size_t offset, bool is_huge) {
   bool zero;
-  mia_singleton_request wanted = {
+  mia_singleton_request request = {
       .size = MIA_MIB, .align = align, .offset = offset, .redzone = true};
-  wanted.huge = is_huge;
-  mia_page *it = mia_page_make_singleton(&wanted, &zero);
-  ck_assert(it != NULL && mia_is_aligned(it->start + offset, align) && it->size >= MIA_MIB);
-  mia_page_set_canary(it, it->start, SIZE);
-  return it;
+  request.huge = is_huge;
+  mia_page *singleton = mia_page_make_singleton(&request, &zero);
+  ck_assert(singleton != NULL && mia_is_aligned(singleton->start + offset, align) &&
+            singleton->size >= MIA_MIB);
+  mia_page_set_canary(singleton, singleton->start, SIZE);
+  return singleton;
 }
-enum { SINGLES = 12 };
+enum { SINGLETONS = 12 };
 static const struct {
   size_t align, offset;
-} singles[SINGLES / 2] = {{1, 0},     {4096, 0},    {MIA_SLICE_SIZE, 0},
-                          {4096, 16}, {4096, 4092}, {MIA_SLICE_SIZE, 4096}};
+} singletons[SINGLETONS / 2] = {{1, 0},     {4096, 0},    {MIA_SLICE_SIZE, 0},
+                                {4096, 16}, {4096, 4092}, {MIA_SLICE_SIZE, 4096}};
 
-START_TEST(a_single_block_keeps_its_edge) {
-  mia_page *it = single_of(singles[_i / 2].align, singles[_i / 2].offset, _i % 2 != 0);
-  memset(it->start, 1, SIZE);
-  ck_assert_uint_eq(mia_page_require_canary(it, it->start), SIZE);
+START_TEST(a_singleton_keeps_its_redzone) {
+  mia_page *singleton = singleton_of(singletons[_i / 2].align, singletons[_i / 2].offset,
+                                     _i % 2 != 0);
+  memset(singleton->start, 1, SIZE);
+  ck_assert_uint_eq(mia_page_require_canary(singleton, singleton->start), SIZE);
 }
 END_TEST
-START_TEST(a_byte_before_a_single_one_is_noticed) {
-  mia_page *it = single_of(singles[_i / 2].align, singles[_i / 2].offset, _i % 2 != 0);
-  it->start[-1] = (char)(it->start[-1] ^ BIT);
-  mia_page_require_canary(it, it->start);
+START_TEST(a_byte_before_a_singleton_is_noticed) {
+  mia_page *singleton = singleton_of(singletons[_i / 2].align, singletons[_i / 2].offset,
+                                     _i % 2 != 0);
+  singleton->start[-1] = (char)(singleton->start[-1] ^ BIT);
+  mia_page_require_canary(singleton, singleton->start);
 }
 END_TEST
 
-/* Nobody's bytes but the next block's. */
-START_TEST(the_next_block_watches_its_own_edge) {
-  lend_three(mia_class_of(BLOCK));
+/* A write to a redzone is no error of the blocks before and behind. */
+START_TEST(a_redzone_belongs_to_the_next_block) {
+  pop_three(mia_class_of(BLOCK));
   blocks[1][-1] = (char)(blocks[1][-1] ^ BIT);
   mia_page_require_canary(page, blocks[0]);
   mia_page_require_canary(page, blocks[2]);
@@ -111,15 +114,15 @@ END_TEST
 
 SUITE("page/canary") {
   CASE(world_of_pages, world_end);
-  TEST(too_large_a_request_stays_so);
+  TEST(a_request_too_large_is_not_changed);
   if (MIA_DEBUG) {
     TEST(every_size_is_kept_to_the_byte);
-    TEST(all_of_a_block_is_its_own);
-    TEST(the_next_block_watches_its_own_edge);
+    TEST(blocks_do_not_overlap);
+    TEST(a_redzone_belongs_to_the_next_block);
     LOOP_DIES(a_byte_behind_is_noticed, 0, BLOCK - MIA_REDZONE_SIZE - SIZE, SIGABRT);
     LOOP_DIES(a_byte_before_is_noticed, 0, MIA_REDZONE_SIZE, SIGABRT);
     LOOP_DIES(a_byte_before_the_first_is_noticed, 0, MIA_REDZONE_SIZE, SIGABRT);
-    LOOP(a_single_block_keeps_its_edge, 0, SINGLES);
-    LOOP_DIES(a_byte_before_a_single_one_is_noticed, 0, SINGLES, SIGABRT);
+    LOOP(a_singleton_keeps_its_redzone, 0, SINGLETONS);
+    LOOP_DIES(a_byte_before_a_singleton_is_noticed, 0, SINGLETONS, SIGABRT);
   }
 }

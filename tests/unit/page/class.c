@@ -1,4 +1,4 @@
-/* What requests are rounded up to, for every size there is. */
+/* Size classes: what requests of every size are rounded up to. */
 #include "unit/suite.h"
 
 #include "page/class.h"

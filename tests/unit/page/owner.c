@@ -1,4 +1,4 @@
-/* The diagram of owner.h: every arrow, every count, and three threads in it. */
+/* The diagram of owner.h: every transition, every count, and three threads at once. */
 #include "unit/suite.h"
 
 #include "page/owner.h"
@@ -7,12 +7,12 @@
 
 enum { SIZE = 16, TOTAL = 4096, THREADS = 3, TURNS = 30000, HELD = 40 };
 
-/* A page without an arena: blocks of 16 bytes in a slice of its own. */
+/* A page without an arena: blocks of 16 bytes in static memory. */
 static alignas(64) struct block {
   alignas(SIZE) struct block *next;
-  mia_aword holder; /* who has it: a thread, or 0 */
+  mia_aword holder; /* the thread that holds the live block, or 0 */
 } blocks[TOTAL];
-mia_static_assert(sizeof(struct block) == SIZE, "as large as the class says");
+mia_static_assert(sizeof(struct block) == SIZE, "as large as the class");
 
 static mia_page page;
 
@@ -30,8 +30,8 @@ static bool push(size_t first, uint32_t count) {
   return mia_owner_push(&page, block(first), block(first + count - 1), count);
 }
 
-/* Gathers `expected' blocks, each once. */
-static void gather(uint32_t expected) {
+/* Collects, and expects `expected' blocks, each once. */
+static void collect(uint32_t expected) {
   static bool seen[TOTAL];
   uint32_t count = 0, length = 0;
   memset(seen, 0, sizeof seen);
@@ -46,91 +46,91 @@ static void gather(uint32_t expected) {
   ck_assert(!mia_owner_has_remote(&page));
 }
 
-static uint32_t left(void) { return mia_owner_countdown(mia_aword_get(&page.remote)); }
+static uint32_t countdown(void) { return mia_owner_countdown(mia_aword_get(&page.remote)); }
 static bool claimed(void) { return (mia_aword_get(&page.remote) & MIA_OWNER_CLAIMED) != 0; }
 
 START_TEST(a_new_page_is_claimed_and_empty) {
   ck_assert(claimed() && !mia_owner_claim(&page) && !mia_owner_has_remote(&page));
-  gather(0);
+  collect(0);
 }
 END_TEST
 
-START_TEST(drop_and_claim) {
+START_TEST(abandon_and_claim) {
   ck_assert(mia_owner_abandon(&page, 5));
-  ck_assert(!claimed() && left() == 5 && page.countdown_from == 5);
+  ck_assert(!claimed() && countdown() == 5 && page.countdown_from == 5);
   ck_assert(mia_owner_claim(&page));
   ck_assert(claimed() && !mia_owner_claim(&page));
-  gather(0);
+  collect(0);
   ck_assert(mia_owner_abandon(&page, TOTAL));
-  ck_assert_uint_eq(left(), TOTAL);
+  ck_assert_uint_eq(countdown(), TOTAL);
 }
 END_TEST
 
 START_TEST(pushes_count_down_to_the_claim) {
   ck_assert(mia_owner_abandon(&page, 5));
-  ck_assert(!push(0, 1) && !claimed() && left() == 4);
-  ck_assert(!push(10, 3) && !claimed() && left() == 1);
+  ck_assert(!push(0, 1) && !claimed() && countdown() == 4);
+  ck_assert(!push(10, 3) && !claimed() && countdown() == 1);
   ck_assert(mia_owner_has_remote(&page));
   ck_assert(push(20, 1) && claimed());
-  gather(5);
+  collect(5);
 }
 END_TEST
 
-START_TEST(a_chain_may_be_longer_than_what_was_due) {
+START_TEST(a_chain_may_be_longer_than_the_countdown) {
   ck_assert(mia_owner_abandon(&page, 5));
   ck_assert(!push(0, 2));
   ck_assert(push(10, 32));
-  ck_assert(!push(100, 7)); /* claimed by then */
-  gather(41);
-  gather(0);
+  ck_assert(!push(100, 7)); /* the page is claimed now */
+  collect(41);
+  collect(0);
 }
 END_TEST
 
 START_TEST(pushes_to_a_claimed_page_claim_nothing) {
   ck_assert(!push(0, 1) && !push(1, 30) && claimed());
-  gather(31);
+  collect(31);
   ck_assert(!push(0, 1));
-  gather(1);
+  collect(1);
 }
 END_TEST
 
-START_TEST(a_claim_on_the_way_knows_what_came) {
+START_TEST(a_claim_during_the_countdown_keeps_the_list) {
   ck_assert(mia_owner_abandon(&page, 100));
   ck_assert(!push(0, 9) && !push(10, 1));
   ck_assert(mia_owner_claim(&page));
-  ck_assert(!push(20, 2)); /* due or not: somebody has it */
+  ck_assert(!push(20, 2)); /* a claimed page is not claimed again, whatever the countdown */
   ck_assert(!push(30, 95));
-  gather(107);
+  collect(107);
 }
 END_TEST
 
-START_TEST(drop_fails_when_blocks_came) {
+START_TEST(abandon_fails_if_blocks_were_freed) {
   ck_assert(!push(0, 3));
   ck_assert(!mia_owner_abandon(&page, 50));
   ck_assert(claimed() && page.countdown_from == 0);
-  gather(3);
+  collect(3);
   ck_assert(mia_owner_abandon(&page, 50));
-  /* The same after a claim that gathered nothing. */
+  /* Abandoning fails in the same way after a claim without a collect. */
   ck_assert(mia_owner_claim(&page) && page.countdown_from == 50);
   ck_assert(!push(0, 1));
   ck_assert(!mia_owner_abandon(&page, 7));
   ck_assert_uint_eq(page.countdown_from, 50);
-  gather(1);
-  /* A claim without a gather may drop at once. */
+  collect(1);
+  /* A claimed page can be abandoned without a collect. */
   ck_assert(mia_owner_abandon(&page, 50) && mia_owner_claim(&page) && mia_owner_abandon(&page, 6));
-  ck_assert(left() == 6 && !claimed());
+  ck_assert(countdown() == 6 && !claimed());
 }
 END_TEST
 
-START_TEST(a_full_page_is_had_by_who_frees_its_block) {
+START_TEST(a_full_page_is_claimed_by_the_free_of_its_block) {
   mia_owner_begin_full(&page, 1);
   ck_assert(!claimed());
   ck_assert(push(0, 1) && claimed());
-  gather(1);
+  collect(1);
 }
 END_TEST
 
-START_TEST(a_single_block_is_freed_once) {
+START_TEST(a_singleton_is_freed_once) {
   mia_owner_begin_full(&page, 1);
   ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_CLAIMED && claimed());
   ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_TWICE);
@@ -138,7 +138,7 @@ START_TEST(a_single_block_is_freed_once) {
 }
 END_TEST
 
-START_TEST(a_single_block_freed_on_the_way_is_gathered) {
+START_TEST(a_singleton_freed_while_claimed_is_collected) {
   uint32_t count;
   mia_owner_begin_full(&page, 1);
   ck_assert(mia_owner_claim(&page));
@@ -147,7 +147,7 @@ START_TEST(a_single_block_freed_on_the_way_is_gathered) {
   ck_assert(!mia_owner_abandon(&page, 1));
   ck_assert_ptr_eq(mia_owner_collect(&page, &count), block(0));
   ck_assert_uint_eq(count, 1);
-  /* The same after a gather that found nothing. */
+  /* The same holds after a collect that found nothing. */
   mia_owner_begin_full(&page, 1);
   ck_assert(mia_owner_claim(&page) && mia_owner_collect(&page, &count) == NULL);
   ck_assert(mia_owner_free_singleton(&page) == MIA_SINGLETON_LEFT && !mia_owner_abandon(&page, 1));
@@ -157,45 +157,45 @@ START_TEST(a_single_block_freed_on_the_way_is_gathered) {
 }
 END_TEST
 
-START_TEST(the_first_block_is_not_none_and_the_last_is_found) {
+START_TEST(the_first_and_the_last_block_can_be_on_the_list) {
   ck_assert(!push(0, 1));
   ck_assert_ptr_eq(mia_owner_list(&page, mia_aword_get(&page.remote)), block(0));
-  gather(1);
+  collect(1);
   ck_assert(!push(TOTAL - 1, 1));
   ck_assert_ptr_eq(mia_owner_list(&page, mia_aword_get(&page.remote)), block(TOTAL - 1));
-  gather(1);
+  collect(1);
 }
 END_TEST
 
-/* The counts are modulo 2^14: more than any page has. */
+/* Counts are modulo 2^14, which is more than a page has blocks. */
 START_TEST(all_blocks_of_the_fullest_page_are_counted) {
-  const uint32_t most = MIA_SLICE_SIZE / MIA_BLOCK_MIN;
+  const uint32_t count_max = MIA_SLICE_SIZE / MIA_BLOCK_MIN;
   static struct { alignas(MIA_BLOCK_MIN) mia_block block; } many[8192];
-  ck_assert_uint_eq(most, sizeof many / sizeof many[0]);
+  ck_assert_uint_eq(count_max, sizeof many / sizeof many[0]);
   for (int round = 0; round < 4; round++) {
-    page = (mia_page){.start = (char *)many, .size = sizeof many[0], .total = most};
+    page = (mia_page){.start = (char *)many, .size = sizeof many[0], .total = count_max};
     mia_owner_begin_claimed(&page);
     if (round > 0)
-      ck_assert(mia_owner_abandon(&page, round == 1 ? 1 : round == 2 ? most : most / 2));
+      ck_assert(mia_owner_abandon(&page, round == 1 ? 1 : round == 2 ? count_max : count_max / 2));
     uint32_t claims = 0, count = 0;
-    for (uint32_t i = 0; i < most; i++)
+    for (uint32_t i = 0; i < count_max; i++)
       claims += mia_owner_push(&page, &many[i].block, &many[i].block, 1);
     ck_assert_uint_eq(claims, round > 0);
-    ck_assert_ptr_eq(mia_owner_collect(&page, &count), &many[most - 1].block);
-    ck_assert_uint_eq(count, most);
+    ck_assert_ptr_eq(mia_owner_collect(&page, &count), &many[count_max - 1].block);
+    ck_assert_uint_eq(count, count_max);
   }
 }
 END_TEST
 
-START_TEST(gathering_what_one_does_not_have_is_fatal) {
+START_TEST(collecting_an_unclaimed_page_is_fatal) {
   uint32_t count;
   ck_assert(mia_owner_abandon(&page, 1));
   (void)mia_owner_collect(&page, &count);
 }
 END_TEST
-START_TEST(dropping_for_nothing_is_fatal) { (void)mia_owner_abandon(&page, 0); }
+START_TEST(abandoning_with_countdown_0_is_fatal) { (void)mia_owner_abandon(&page, 0); }
 END_TEST
-START_TEST(dropping_what_a_thread_owns_is_fatal) {
+START_TEST(abandoning_an_owned_page_is_fatal) {
   mia_aword_set(&page.owner, (uintptr_t)blocks);
   (void)mia_owner_abandon(&page, 1);
 }
@@ -205,54 +205,54 @@ END_TEST
 
 START_TEST(random_transitions_match_the_model) {
   uint64_t random = suite_random(1);
-  bool has = true;
-  uint32_t on_list = 0, due = 0, used = 0;
+  bool has_claim = true;
+  uint32_t on_list = 0, countdown_from = 0, used = 0;
   for (int i = 0; i < 40000; i++) {
     uint32_t n = 1 + (uint32_t)random_below(&random, 9);
     switch (random_below(&random, 4)) {
     case 0:
       if (used + n > TOTAL) break;
-      bool claims = !has && due <= on_list + n;
+      bool claims = !has_claim && countdown_from <= on_list + n;
       need_at(push(used, n) == claims, i);
       used += n;
       on_list += n;
-      has |= claims;
+      has_claim |= claims;
       break;
     case 1:
-      need_at(mia_owner_claim(&page) == !has, i);
-      has = true;
+      need_at(mia_owner_claim(&page) == !has_claim, i);
+      has_claim = true;
       break;
     case 2:
-      if (!has) break;
+      if (!has_claim) break;
       n *= (uint32_t)random_below(&random, 30) + 1;
       need_at(mia_owner_abandon(&page, n) == (on_list == 0), i);
-      if (on_list == 0) has = false, due = n;
+      if (on_list == 0) has_claim = false, countdown_from = n;
       break;
     default:
-      if (!has) break;
-      gather(on_list);
+      if (!has_claim) break;
+      collect(on_list);
       on_list = used = 0;
     }
-    need_at(claimed() == has && mia_owner_has_remote(&page) == (on_list > 0), i);
+    need_at(claimed() == has_claim && mia_owner_has_remote(&page) == (on_list > 0), i);
   }
 }
 END_TEST
 
 /* ---- threads ----
- * Each block is held by a thread, on the remote list, or on the page's own; own
- * fields are plain, so that TSan sees two who have the page at once. */
+ * Each block is held by a thread, or is on the remote list or on the page's own list.  The page's
+ * [own] fields are plain memory, so that TSan detects two threads that have the page at once. */
 
-typedef struct hand {
+typedef struct player {
   struct block *held[HELD];
   uint32_t count;
   uint64_t random;
   uintptr_t name;
-  uint32_t gathered, claimed;
-} hand;
+  uint32_t collected, claimed;
+} player;
 
-/* The thread has the page. */
-static void have(hand *me) {
-  uint32_t due;
+/* Uses the page, which the thread has claimed, and abandons it. */
+static void use_claimed_page(player *me) {
+  uint32_t countdown_from;
   do {
     uint32_t count, walked = 0;
     mia_block *list = mia_owner_collect(&page, &count);
@@ -264,7 +264,7 @@ static void have(hand *me) {
     note(walked == count);
     note(page.used >= count);
     page.used -= count;
-    me->gathered += count;
+    me->collected += count;
     size_t wanted = random_below(&me->random, HELD);
     while (page.free != NULL && me->count < HELD && wanted-- > 0) {
       struct block *b = (void *)page.free;
@@ -274,11 +274,11 @@ static void have(hand *me) {
       mia_aword_set(&b->holder, me->name);
       me->held[me->count++] = b;
     }
-    due = 1 + (uint32_t)random_below(&me->random, 2 * HELD);
-  } while (!mia_owner_abandon(&page, due));
+    countdown_from = 1 + (uint32_t)random_below(&me->random, 2 * HELD);
+  } while (!mia_owner_abandon(&page, countdown_from));
 }
 
-static void give_some(hand *me) {
+static void free_some(player *me) {
   uint32_t n = 1 + (uint32_t)random_below(&me->random, me->count);
   struct block *tail = me->held[--me->count], *head = tail;
   mia_aword_set(&tail->holder, 0);
@@ -291,38 +291,38 @@ static void give_some(hand *me) {
   }
   if (!mia_owner_push(&page, (void *)head, (void *)tail, n)) return;
   me->claimed++;
-  have(me);
+  use_claimed_page(me);
 }
 
 static void *play(void *arg) {
-  hand *me = arg;
+  player *me = arg;
   for (int i = 0; i < TURNS; i++)
     if (me->count > 0 && random_below(&me->random, 4) != 0)
-      give_some(me);
+      free_some(me);
     else if (mia_owner_claim(&page))
-      have(me);
+      use_claimed_page(me);
   return NULL;
 }
 
 START_TEST(threads_lose_no_block_and_share_no_page) {
-  static hand hands[THREADS];
+  static player players[THREADS];
   pthread_t thread[THREADS];
   enum { FEW = 64 };
-  memset(hands, 0, sizeof hands);
+  memset(players, 0, sizeof players);
   for (size_t i = 0; i < FEW; i++) {
     block(i)->next = page.free;
     page.free = block(i);
   }
   ck_assert(mia_owner_abandon(&page, 1));
   for (uintptr_t i = 0; i < THREADS; i++) {
-    hands[i].random = suite_random(10 + (unsigned)i);
-    hands[i].name = i + 1;
-    pthread_create(&thread[i], NULL, play, &hands[i]);
+    players[i].random = suite_random(10 + (unsigned)i);
+    players[i].name = i + 1;
+    pthread_create(&thread[i], NULL, play, &players[i]);
   }
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
   need_nothing_noted();
   uint32_t live = 0, claims = 0, count = 0, free = 0;
-  for (int i = 0; i < THREADS; i++) live += hands[i].count, claims += hands[i].claimed;
+  for (int i = 0; i < THREADS; i++) live += players[i].count, claims += players[i].claimed;
   ck_assert(mia_owner_claim(&page));
   for (const mia_block *b = mia_owner_collect(&page, &count); b != NULL; b = b->next) free++;
   ck_assert_uint_eq(free, count);
@@ -336,21 +336,21 @@ END_TEST
 SUITE("page/owner") {
   CASE(begin, NULL);
   TEST(a_new_page_is_claimed_and_empty);
-  TEST(drop_and_claim);
+  TEST(abandon_and_claim);
   TEST(pushes_count_down_to_the_claim);
-  TEST(a_chain_may_be_longer_than_what_was_due);
+  TEST(a_chain_may_be_longer_than_the_countdown);
   TEST(pushes_to_a_claimed_page_claim_nothing);
-  TEST(a_claim_on_the_way_knows_what_came);
-  TEST(drop_fails_when_blocks_came);
-  TEST(a_full_page_is_had_by_who_frees_its_block);
-  TEST(a_single_block_is_freed_once);
-  TEST(a_single_block_freed_on_the_way_is_gathered);
-  TEST(the_first_block_is_not_none_and_the_last_is_found);
+  TEST(a_claim_during_the_countdown_keeps_the_list);
+  TEST(abandon_fails_if_blocks_were_freed);
+  TEST(a_full_page_is_claimed_by_the_free_of_its_block);
+  TEST(a_singleton_is_freed_once);
+  TEST(a_singleton_freed_while_claimed_is_collected);
+  TEST(the_first_and_the_last_block_can_be_on_the_list);
   TEST(all_blocks_of_the_fullest_page_are_counted);
   TEST(random_transitions_match_the_model);
   TEST(threads_lose_no_block_and_share_no_page);
-  DIES_IN_DEBUG(gathering_what_one_does_not_have_is_fatal, SIGABRT);
-  DIES_IN_DEBUG(dropping_for_nothing_is_fatal, SIGABRT);
-  DIES_IN_DEBUG(dropping_what_a_thread_owns_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(collecting_an_unclaimed_page_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(abandoning_with_countdown_0_is_fatal, SIGABRT);
+  DIES_IN_DEBUG(abandoning_an_owned_page_is_fatal, SIGABRT);
   TIMEOUT(60);
 }

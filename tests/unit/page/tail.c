@@ -1,4 +1,4 @@
-/* What a longer block left behind a shorter one. */
+/* Tails: what a longer block wrote behind the end of a shorter one. */
 #include "fake/world.h"
 
 #include "page/canary.h"
@@ -8,15 +8,15 @@
 #include <errno.h>
 
 #define SLICE MIA_SLICE_SIZE
-#define UNIT MIA_OS_PAGE_MIN
+#define OS_PAGE MIA_OS_PAGE_MIN
 
-/* Beyond this much some is given back, whatever is in use. */
+/* With more than this, tails are given back, however much memory is in use. */
 #define MUCH (6 * MIA_MIB)
 
-static size_t tails(void) { return mia_aword_get(&mia_arena_all.tails); }
+static size_t counted_tails(void) { return mia_aword_get(&mia_arena_all.tails); }
 
-/* A block that takes so many bytes of its span. */
-static mia_page *made(size_t bytes) {
+/* Makes a page whose padding and block take `bytes' of its span, and fills the block. */
+static mia_page *make_page(size_t bytes) {
   bool zero;
   mia_page *page = mia_page_make_singleton(
       &(mia_singleton_request){
@@ -27,104 +27,106 @@ static mia_page *made(size_t bytes) {
   return page;
 }
 
-static void empty(mia_page *page) {
+static void make_empty(mia_page *page) {
   ck_assert(mia_owner_claim(page));
   page->used = 0;
   mia_page_hide_singleton(page);
 }
 
 static void renew(mia_page *page, size_t bytes) {
-  empty(page);
+  make_empty(page);
   mia_page_reuse_singleton(page, bytes - page->padding);
   memset(page->start, 7, page->size);
 }
 
 static void retire(mia_page *page) {
-  empty(page);
+  make_empty(page);
   mia_page_retire(page);
 }
 
 START_TEST(counted_while_it_is_there) {
-  mia_page *page = made(SLICE);
-  ck_assert_uint_eq(tails(), 0);
-  renew(page, 9 * UNIT);
-  ck_assert_uint_eq(tails(), SLICE - 9 * UNIT);
-  renew(page, 10 * UNIT);
-  ck_assert_uint_eq(tails(), SLICE - 10 * UNIT);
-  renew(page, 10 * UNIT - 5);
-  ck_assert_uint_eq(tails(), SLICE - 10 * UNIT);
+  mia_page *page = make_page(SLICE);
+  ck_assert_uint_eq(counted_tails(), 0);
+  renew(page, 9 * OS_PAGE);
+  ck_assert_uint_eq(counted_tails(), SLICE - 9 * OS_PAGE);
+  renew(page, 10 * OS_PAGE);
+  ck_assert_uint_eq(counted_tails(), SLICE - 10 * OS_PAGE);
+  renew(page, 10 * OS_PAGE - 5);
+  ck_assert_uint_eq(counted_tails(), SLICE - 10 * OS_PAGE);
   renew(page, SLICE);
-  ck_assert_uint_eq(tails(), 0);
-  renew(page, 9 * UNIT);
+  ck_assert_uint_eq(counted_tails(), 0);
+  renew(page, 9 * OS_PAGE);
   retire(page);
-  ck_assert_uint_eq(tails(), 0);
+  ck_assert_uint_eq(counted_tails(), 0);
   ck_assert_uint_eq(fake.purged, 0);
 }
 END_TEST
 
-START_TEST(none_where_nothing_was_written) {
-  mia_page *page = made(9 * UNIT);
-  ck_assert_uint_eq(tails(), 0);
-  renew(page, 12 * UNIT);
-  renew(page, 10 * UNIT);
-  ck_assert_uint_eq(tails(), 2 * UNIT);
+START_TEST(memory_never_written_is_no_tail) {
+  mia_page *page = make_page(9 * OS_PAGE);
+  ck_assert_uint_eq(counted_tails(), 0);
+  renew(page, 12 * OS_PAGE);
+  renew(page, 10 * OS_PAGE);
+  ck_assert_uint_eq(counted_tails(), 2 * OS_PAGE);
 }
 END_TEST
 
-/* Nobody knows how far a span was written that others had. */
-START_TEST(all_of_a_span_that_is_dirty) {
-  retire(made(2 * SLICE));
-  mia_page *page = made(SLICE + UNIT);
-  ck_assert_uint_eq(tails(), SLICE - UNIT);
+/* How far a span was written by its users before is not recorded. */
+START_TEST(a_dirty_span_counts_as_written) {
+  retire(make_page(2 * SLICE));
+  mia_page *page = make_page(SLICE + OS_PAGE);
+  ck_assert_uint_eq(counted_tails(), SLICE - OS_PAGE);
   retire(page);
-  ck_assert_uint_eq(tails(), 0);
+  ck_assert_uint_eq(counted_tails(), 0);
 }
 END_TEST
 
 START_TEST(resizing_counts_anew) {
-  size_t clean;
-  mia_page *page = made(3 * SLICE);
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &clean));
-  ck_assert_uint_eq(tails(), SLICE - UNIT);
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE - page->padding, false, &clean));
-  ck_assert_uint_eq(tails(), 0);
-  ck_assert(mia_page_resize_singleton(page, 2 * SLICE + UNIT - page->padding, false, &clean));
-  ck_assert_uint_eq(tails(), SLICE - UNIT); /* that slice is dirty */
-  ck_assert(mia_page_resize_singleton(page, 4 * SLICE - page->padding, false, &clean));
-  ck_assert_uint_eq(tails(), 0);
+  size_t zero_from;
+  mia_page *page = make_page(3 * SLICE);
+  ck_assert(
+      mia_page_resize_singleton(page, 2 * SLICE + OS_PAGE - page->padding, false, &zero_from));
+  ck_assert_uint_eq(counted_tails(), SLICE - OS_PAGE);
+  ck_assert(mia_page_resize_singleton(page, 2 * SLICE - page->padding, false, &zero_from));
+  ck_assert_uint_eq(counted_tails(), 0);
+  ck_assert(
+      mia_page_resize_singleton(page, 2 * SLICE + OS_PAGE - page->padding, false, &zero_from));
+  ck_assert_uint_eq(counted_tails(), SLICE - OS_PAGE); /* that slice is dirty */
+  ck_assert(mia_page_resize_singleton(page, 4 * SLICE - page->padding, false, &zero_from));
+  ck_assert_uint_eq(counted_tails(), 0);
 }
 END_TEST
 
-/* Nothing but the tail, whose bytes then read as zero. */
+/* Only the tail is given back, and its bytes then read as zero. */
 START_TEST(given_back_where_there_is_much) {
-  const size_t end = 8 * UNIT + UNIT, tail = SLICE - end;
-  size_t counted = 0;
+  const size_t end = 8 * OS_PAGE + OS_PAGE, tail = SLICE - end;
+  size_t kept = 0;
   for (size_t bytes = 0; bytes < MUCH; bytes += tail) {
-    mia_page *page = made(SLICE);
-    size_t before = tails(), purged = fake.purged;
+    mia_page *page = make_page(SLICE);
+    size_t before = counted_tails(), purged = fake.purged;
     renew(page, end);
     bool gone = fake.purged > purged;
     need_at(fake.purged - purged == (gone ? tail : 0), bytes);
-    need_at(tails() == before + (gone ? 0 : tail), bytes);
+    need_at(counted_tails() == before + (gone ? 0 : tail), bytes);
     const char *span = mia_page_span(page);
     need_at(page->start[0] == 7 && span[end - 1] == 7 && span[end] == (gone ? 0 : 7), bytes);
     need_at(span[SLICE - 1] == (gone ? 0 : 7), bytes);
-    if (!gone) counted++;
+    if (!gone) kept++;
   }
   ck_assert_uint_gt(fake.purged, 0);
-  ck_assert_uint_eq(tails(), counted * tail);
-  ck_assert_uint_lt(tails(), MUCH - MIA_MIB / 2);
+  ck_assert_uint_eq(counted_tails(), kept * tail);
+  ck_assert_uint_lt(counted_tails(), MUCH - MIA_MIB / 2);
 }
 END_TEST
 
 START_TEST(what_cannot_be_given_back_is_not_counted) {
-  mia_page *page = made(SLICE);
+  mia_page *page = make_page(SLICE);
   mia_aword_set(&mia_arena_all.tails, MUCH);
   errno = 123;
   fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
-  renew(page, 9 * UNIT);
+  renew(page, 9 * OS_PAGE);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 1);
-  ck_assert(tails() == MUCH && errno == 123);
+  ck_assert(counted_tails() == MUCH && errno == 123);
   ck_assert(page->start[0] == 7);
 }
 END_TEST
@@ -132,8 +134,8 @@ END_TEST
 SUITE("page/tail") {
   CASE(world_of_pages, world_end);
   TEST(counted_while_it_is_there);
-  TEST(none_where_nothing_was_written);
-  TEST(all_of_a_span_that_is_dirty);
+  TEST(memory_never_written_is_no_tail);
+  TEST(a_dirty_span_counts_as_written);
   TEST(resizing_counts_anew);
   TEST(given_back_where_there_is_much);
   TEST(what_cannot_be_given_back_is_not_counted);

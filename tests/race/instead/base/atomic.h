@@ -1,6 +1,6 @@
-/* atomic.h -- stands in for src/base/atomic.h where the code runs under the
- * checker: the same names, but every operation is engine.h's.  An operation that
- * is added there is added here: until then tests/race does not compile.
+/* atomic.h -- replaces src/base/atomic.h where the code runs under the checker: it
+ * has the same names, but every operation calls engine.h.  An operation that is added
+ * to src/base/atomic.h must be added here; until then tests/race does not compile.
  *
  * Assertions are always on. */
 #ifndef MIA_BASE_ATOMIC_H

@@ -1,5 +1,5 @@
-/* zero.h -- in models of each slice the first word stands for all of it (race/os.c):
- * the others may hold what they held before. */
+/* zero.h -- replaces src/base/zero.h.  In models the first word of a slice stands for all of it
+ * (race/os.c); the other words may hold what they held before. */
 #ifndef TESTS_RACE_ZERO_H
 #define TESTS_RACE_ZERO_H
 
