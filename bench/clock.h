@@ -1,4 +1,4 @@
-/* clock.h -- the time, for what the bench measures by the clock.
+/* clock.h -- a clock for the benchmarks.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-/* Since some moment in the past. */
+/* Returns seconds since an arbitrary moment in the past. */
 static inline double clock_seconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

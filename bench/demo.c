@@ -3,11 +3,11 @@
  *   demo [SEED]     runs the workload and prints one line: wall and CPU time in
  *                   milliseconds, peak resident memory in KiB, page faults
  *   demo warm MIB   touches and releases so much memory: a virtual machine may
- *                   have to get it from its host first, which is nobody's time
+ *                   have to get it from its host first, which must not be timed
  *
- * Four threads do what servers do: keep tables of blocks of mixed sizes that
- * come and go, let buffers grow, and send every fourth block to the next thread,
- * which frees it.  Plain malloc and free; LD_PRELOAD decides whose they are.
+ * Four threads do what servers do: they keep tables of blocks of mixed sizes that come and
+ * go, grow buffers, and send every fourth block to the next thread, which frees it.  The
+ * program calls plain malloc and free; LD_PRELOAD selects the allocator.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,26 +23,26 @@
 
 enum {
   THREADS = 4,
-  ROUNDS = 3,     /* after each the threads end and new ones go on */
+  ROUNDS = 3,     /* after each round new threads take over */
   SLOTS = 20000,  /* blocks that a thread keeps */
   STEPS = 250000, /* blocks that a thread makes in a round */
-  POST = 512,     /* blocks on their way to a thread */
+  MAILBOX = 512,  /* slots for blocks sent to a thread */
   SEND_ONE_IN = 4,
-  BUFFERS_ONE_IN = 2000, /* a step that grows a buffer instead */
+  BUFFERS_ONE_IN = 2000, /* one step in so many grows a buffer instead */
   BUFFER_TOP = 1 << 20,
   CACHE_LINE = 64
 };
 
 typedef struct {
   unsigned char *slots[SLOTS];
-  _Atomic(unsigned char *) post[POST];
+  _Atomic(unsigned char *) mailbox[MAILBOX];
   uint64_t random;
-  uint64_t sum; /* of bytes read: work that can't be left out */
+  uint64_t sum; /* of the bytes read, so that the compiler cannot omit the reads */
 } worker;
 
 static worker workers[THREADS];
 
-/* xorshift64 (Marsaglia): cheap, so that time is spent in the allocator. */
+/* xorshift64 (Marsaglia): cheap, so that the time is spent in the allocator. */
 static uint64_t next(uint64_t *state) {
   uint64_t x = *state;
   x ^= x << 13;
@@ -78,7 +78,7 @@ static void consume(worker *w, unsigned char *p) {
   free(p);
 }
 
-/* A buffer that doubles as it is filled, as strings and vectors do. */
+/* Grows a buffer by doubling it as it is filled, as strings and vectors do. */
 static void grow_buffer(worker *w) {
   size_t top = (size_t)(next(&w->random) % BUFFER_TOP) + 1;
   unsigned char *p = NULL;
@@ -102,10 +102,10 @@ static void *work(void *arg) {
     consume(w, *slot);
     *slot = make(next(&w->random));
     if (random % SEND_ONE_IN == 0) {
-      size_t place = (random >> 8) % POST;
-      consume(w, atomic_exchange(&neighbour->post[place], *slot));
+      size_t place = (random >> 8) % MAILBOX;
+      consume(w, atomic_exchange(&neighbour->mailbox[place], *slot));
       *slot = NULL;
-      consume(w, atomic_exchange(&w->post[place], NULL));
+      consume(w, atomic_exchange(&w->mailbox[place], NULL));
     }
   }
   return NULL;
@@ -133,7 +133,7 @@ static int run(uint64_t seed) {
   uint64_t sum = 0;
   for (size_t i = 0; i < THREADS; i++) {
     for (size_t j = 0; j < SLOTS; j++) consume(&workers[i], workers[i].slots[j]);
-    for (size_t j = 0; j < POST; j++) consume(&workers[i], atomic_load(&workers[i].post[j]));
+    for (size_t j = 0; j < MAILBOX; j++) consume(&workers[i], atomic_load(&workers[i].mailbox[j]));
     sum += workers[i].sum;
   }
   double wall = milliseconds(CLOCK_MONOTONIC) - start;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# demo.sh -- the same workload on the libc's malloc and on mialloc, in a table.
+# demo.sh -- runs the same workload with the libc's malloc and with mialloc, and prints a
+# table.
 #
 #   bench/demo.sh BUILDDIR     where bench/demo and .libs/libmialloc.so are
 #
@@ -7,7 +8,7 @@
 set -eu
 export LC_ALL=C
 
-RUNS=5       # of each, interleaved
+RUNS=5       # runs of each, in turns
 WARM_MIB=512 # more than the workload uses
 
 build=${1:?usage: $0 BUILDDIR}

@@ -1,5 +1,5 @@
-# means.gp -- one point an allocator: the geomean of its time against that of its
-# memory.  Called by bench/run with terminal, out, data and base.
+# means.gp -- one point for each allocator: geometric means of its time and its memory.
+# Called by bench/run with terminal, out, data and base.
 eval "set terminal ".terminal
 set output out
 set xlabel 'peak memory, '.base.' = 1'

@@ -1,14 +1,14 @@
-/* measure.c -- runs a program and says what it used.
+/* measure.c -- runs a program and reports what it used.
  *
  *   measure PROCESSOR SECONDS RESULT PROGRAM [ARGUMENT...]
  *
- * On PROCESSOR, or on any if that is negative; ended after SECONDS.  Writes to the
- * file RESULT: exit status (128 + n after signal n), seconds by the clock, seconds
- * of processor time, peak memory in bytes, page faults without and with a disk,
- * context switches by itself and against its will; children included.
+ * The program runs on PROCESSOR, or on any if that is negative, and is ended after SECONDS.
+ * Writes to the file RESULT: exit status (128 + n after signal n), seconds of wall-clock
+ * time, seconds of processor time, peak memory in bytes, page faults without and with disk
+ * access, voluntary and involuntary context switches; children included.
  *
- * It is a program of its own because a process starts with the peak memory of the
- * one that it was forked from, and this one is small.
+ * This is a separate program because a process starts with the peak memory of the process
+ * that forked it, and this one is small.
  *
  * SPDX-License-Identifier: MIT
  */

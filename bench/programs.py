@@ -1,8 +1,8 @@
 """programs.py -- well-known programs as workloads, with inputs that are made here.
 
-Each is (name, packages, time, MiB, quick, make).  make(folder) writes what the
-program reads and returns its command, a list, and what to add to the environment;
-it returns None where something is missing.
+Each is (name, package, clock, MiB, quick, make).  make(folder) writes the input of
+the program and returns its command, a list, and additions to the environment; it
+returns None if something is missing.
 """
 import os
 import random
@@ -234,12 +234,12 @@ PROGRAMS = [
     ("node", "nodejs", "wall", 256, False, node),
 ]
 
-# The commands of the packages that are called otherwise.
+# The command to look for, where it is not the name of the row.
 COMMANDS = {"lua": "lua5.4", "redis": "redis-benchmark", "cc1": "gcc", "cc1plus": "g++", "lld": "ld.lld"}
 
 
 def made(name, make, folder):
-    """Its command and environment, or None where the program is not installed."""
+    """Returns its command and environment, or None if the program is not installed."""
     if not _have(COMMANDS.get(name, name)):
         return None
     folder = os.path.join(folder, name)

@@ -1,11 +1,12 @@
-"""rows.py -- what bench/run measures: workloads of bench/loads, a line each.
+"""rows.py -- what bench/run measures: workloads of bench/loads, one per line.
 
 A row is one kind of behaviour at one scale.  The sources in bench/loads say which
-programs behave so.  `cpu': one thread, measured in processor time; `wall': several.
-A scale is one kind of behaviour at many.
+programs behave like that.  `cpu': one thread, measured in processor time; `wall':
+several threads, measured by the wall clock.  A scale is one kind of behaviour at
+several scales.
 """
 
-# group, name, how time is taken, MiB that a run uses at the most, in the quick run, command
+# group, name, clock, MiB that a run uses at most, whether it is in the quick run, command
 ROWS = [
     ("one thread", "pairs-16", "cpu", 16, True, "pairs 16 40"),
     ("one thread", "pairs-256", "cpu", 16, False, "pairs 256 40"),
@@ -45,8 +46,8 @@ ROWS = [
     ("start and end", "idle-8000", "cpu", 512, False, "idle 256 8000"),
 ]
 
-# name: title, what grows, thousands of steps, [what there is of it, command], which prints "work SECONDS",
-# or "none" where the allocator has no such thing
+# name: title, what grows, thousands of steps, [amount of it, command]; the command prints
+# "work SECONDS", or "none" if the allocator lacks the feature
 SCALES = {
     "blocks": ("One thread replaces a block of up to 256 bytes", "live blocks", 4000,
                [(10**n, f"replace 1 {10**n} 256 4000") for n in range(1, 8)]),

@@ -1,4 +1,4 @@
-# scale.gp -- what a step costs as work grows: a line an allocator.  Called by
+# scale.gp -- the cost of a step as the work grows, one line for each allocator.  Called by
 # bench/run with terminal, out, data, grows, heading and count.
 eval "set terminal ".terminal
 set output out

@@ -1,9 +1,9 @@
 /* versus.c -- times of malloc and free in a few simple patterns.
  *
- *   versus       prints a line a pattern: its name and nanoseconds a block
+ *   versus       prints a line for each pattern: its name and nanoseconds per block
  *
- * A pattern is repeated, and its median is taken; bench/versus.sh compares
- * allocators by running this under each in turns.
+ * Each pattern is repeated and its median taken. bench/versus.sh compares allocators: it runs
+ * this program under each of them in turns.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,17 +17,18 @@
 enum {
   REPEATS = 7,
   BATCH = 1000,       /* blocks live at a time */
-  PAIRS = 200000,     /* in a repeat */
-  BATCHES_MOST = 100, /* in a repeat, fewer of large blocks: */
+  PAIRS = 200000,     /* in each repetition */
+  BATCHES_MOST = 100, /* in each repetition; fewer for large blocks: */
   BATCHES_BYTES = 16 << 20,
   THREADS = 4,
-  HAND_BATCHES = 60, /* that each thread sends in a repeat */
-  INBOX = 4,         /* batches that may wait for a thread */
+  HAND_BATCHES = 60, /* that each thread sends in each repetition */
+  INBOX = 4,         /* batches that can wait for a thread */
   HAND_SIZE_TOP = 1024
 };
 
-/* A store that the compiler must keep: it would drop malloc with its free. */
-static void *volatile sink;
+/* A store that the compiler must keep; otherwise it would remove malloc together with its
+ * free. */
+static void *volatile kept_by_compiler;
 
 static void *take(size_t size) {
   unsigned char *p = malloc(size);
@@ -36,7 +37,7 @@ static void *take(size_t size) {
     exit(EXIT_FAILURE);
   }
   p[0] = 1;
-  sink = p;
+  kept_by_compiler = p;
   return p;
 }
 
@@ -69,7 +70,7 @@ static void fifo(size_t size) {
   }
 }
 
-/* ---- threads that hand batches on in a circle ------------------------------------ */
+/* ---- threads that pass batches on in a circle -------------------------------------- */
 
 typedef struct {
   void *blocks[BATCH];
@@ -141,7 +142,7 @@ static int ascending(const void *a, const void *b) {
 
 static void measure(const char *name, void (*pattern)(size_t), size_t size, double blocks) {
   double times[REPEATS];
-  pattern(size); /* the first pass gets the memory */
+  pattern(size); /* warm-up: gets the memory from the OS */
   for (int i = 0; i < REPEATS; i++) {
     double start = clock_seconds();
     pattern(size);

@@ -1,12 +1,12 @@
 #!/bin/sh
-# versus.sh -- allocators against each other in the patterns of bench/versus.
+# versus.sh -- compares allocators in the patterns of bench/versus.
 #
 #   bench/versus.sh BUILDDIR [NAME=PATH.so ...]
 #
-# Each is preloaded; an empty PATH is the libc's own malloc.  Without a list:
-# libc= mialloc=BUILDDIR/.libs/libmialloc.so.  They run in turns, ROUNDS times
-# (a variable of the environment, 7); a row shows each one's median in
-# nanoseconds a block, and its ratio to the first one's.
+# Each allocator is preloaded; an empty PATH stands for the libc's own malloc.  The default
+# list is: libc= mialloc=BUILDDIR/.libs/libmialloc.so.  They run in turns, ROUNDS times (an
+# environment variable, default 7).  A row shows each allocator's median in nanoseconds per
+# block, and its ratio to the first one's.
 #
 # SPDX-License-Identifier: MIT
 set -eu
@@ -33,7 +33,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/mialloc-versus.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# Memory that a virtual machine must first get from its host is nobody's time.
+# A virtual machine must first get this memory from its host, which must not be timed.
 "$build/bench/demo" warm "$WARM_MIB"
 
 round=1
@@ -48,7 +48,7 @@ while [ "$round" -le "$ROUNDS" ]; do
   round=$((round + 1))
 done
 
-# Sorted by value, so that the middle line of each pair of names is the median.
+# Sorted by value, so that the middle line of each allocator and pattern is the median.
 order=$(for each in "$@"; do printf '%s ' "${each%%=*}"; done)
 rows=$(awk '{ print $1 }' "$work/run")
 sort -k1,2 -k3,3n "$work/all" | awk -v order="$order" -v rows="$rows" '

@@ -1,5 +1,5 @@
-/* tsan.h -- TSAN: 1 where ThreadSanitizer watches.  It lets go of a thread in the
- * last of the four turns of destructors: none of its code may run then. */
+/* tsan.h -- TSAN is 1 in builds with ThreadSanitizer.  Its runtime detaches a thread in the
+ * last of the four rounds of key destructors; instrumented code must not run after that. */
 #ifndef TESTS_TSAN_H
 #define TESTS_TSAN_H
 

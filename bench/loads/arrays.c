@@ -1,4 +1,4 @@
-/* arrays.c -- arrays that grow by realloc, and are written as they grow: vectors,
+/* arrays.c -- arrays that are grown by realloc and written as they grow: vectors,
  * string buffers, files read into memory.
  *
  *   arrays GROWTH LARGEST ROUNDS    GROWTH in percent, or 0: by 64 KiB; LARGEST in KiB
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
       size_t more = growth == 0 ? size + STEP : size * growth / 100 + SMALLEST;
       if (more > largest) more = largest;
       for (int i = 0; i < ARRAYS; i++) {
-        array[i] = load_had(realloc(array[i], more));
+        array[i] = load_checked(realloc(array[i], more));
         memset(array[i] + size, i, more - size);
       }
       size = more;

@@ -1,5 +1,5 @@
-/* batches.c -- many blocks are made, then all are freed: the objects of a request,
- * a frame or a pass.
+/* batches.c -- many blocks are allocated, then all are freed: the objects of a request, a
+ * frame or a pass.
  *
  *   batches SIZE ORDER MILLIONS    ORDER 0: last in, first out; 1: first in, first out
  *

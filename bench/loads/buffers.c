@@ -1,7 +1,7 @@
-/* buffers.c -- large buffers, written through and freed: images, messages, blocks
- * of files.  A few are alive at a time.
+/* buffers.c -- large buffers are written completely and freed; a few are alive at a time:
+ * images, messages, blocks of files.
  *
- *   buffers SMALLEST LARGEST LIVE GIB    sizes in KiB; how much is written in all
+ *   buffers SMALLEST LARGEST LIVE GIB    sizes in KiB; GIB: written in total
  *
  * SPDX-License-Identifier: MIT
  */

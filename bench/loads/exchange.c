@@ -1,5 +1,5 @@
-/* exchange.c -- every thread frees what any thread has made: a table that all
- * replace entries of, as a cache or a store of objects that threads share.
+/* exchange.c -- every thread frees what any thread has allocated: all threads replace entries
+ * of one table, as in a shared cache or object store.
  *
  *   exchange THREADS ENTRIES TOP THOUSANDS
  *

@@ -1,11 +1,11 @@
-/* heaps.c -- many heaps at a time: a server with one for each connection.
+/* heaps.c -- many heaps at a time: a server with a heap for each connection.
  *
- *   heaps COUNT THOUSANDS [ARENA]    heaps that live; each in an arena of ARENA MiB of
- *                                    its own, 0: in none
+ *   heaps COUNT THOUSANDS [ARENA]    COUNT live heaps, each in its own arena of ARENA MiB;
+ *                                    0: without arenas
  *
- * Prints what the steps took, by the clock: "work SECONDS".  A step ends a heap, makes
- * another with a block in it, and a block in any other heap.  With an allocator that
- * has no heaps, or not so many arenas, it prints "none".
+ * Prints the wall-clock time of all steps: "work SECONDS".  A step destroys a heap, makes
+ * another with a block in it, and allocates a block in a random live heap.  With an allocator
+ * that has no heaps, or not so many arenas, it prints "none".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,12 +40,12 @@ static bool find_all(void) {
          find(&reserve, "mia_reserve_memory", "mi_reserve_os_memory_ex");
 }
 
-/* NULL: there is no arena to be had. */
+/* Returns NULL if no arena is available. */
 static void *make(size_t arena_size) {
   void *arena = NULL;
-  if (arena_size == 0) return load_had(heap_new());
+  if (arena_size == 0) return load_checked(heap_new());
   if (reserve(arena_size, false, false, true, &arena) != 0) return NULL;
-  return load_had(heap_new_in(arena));
+  return load_checked(heap_new_in(arena));
 }
 
 int main(int argc, char **argv) {
@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
   double start = clock_seconds();
   for (size_t i = 0; i < steps; i++) {
     heap_destroy(passing);
-    passing = load_had(heap_new());
+    passing = load_checked(heap_new());
     (void)load_use(heap_malloc(passing, SIZE), SIZE);
     (void)load_use(heap_malloc(heaps[(size_t)(load_random(&random) >> 20) % count], SIZE), SIZE);
   }

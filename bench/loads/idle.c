@@ -1,6 +1,6 @@
-/* idle.c -- a program that has freed what it had and waits for more: an editor, a
- * daemon at night.  Prints what it then has: "rss BYTES", after one second with a
- * few small blocks.
+/* idle.c -- a program that has freed its memory and waits: an editor, a daemon at night.
+ * Prints the memory that it still has after one second with a few small allocations: "rss
+ * BYTES".
  *
  *   idle MIB SIZE
  *
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NAPS = 20, NAP_NS = 50000000 };
+enum { SLEEPS = 20, SLEEP_NS = 50000000 };
 
 static size_t resident(void) {
   unsigned long all = 0, here = 0;
@@ -28,8 +28,8 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < count; i++) blocks[i] = memset(load_take(size), 1, size);
   for (size_t i = 0; i < count; i++) free(blocks[i]);
   free(blocks);
-  for (int i = 0; i < NAPS; i++) {
-    nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+  for (int i = 0; i < SLEEPS; i++) {
+    nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
     free(load_take(100));
   }
   printf("rss %zu\n", resident());

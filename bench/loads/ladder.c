@@ -1,6 +1,6 @@
-/* ladder.c -- blocks of growing sizes, of which some stay: programs whose objects
- * change over the years.  Each rung makes blocks of one size until so much is
- * alive, then frees all but one in a stretch of memory.
+/* ladder.c -- blocks of growing sizes, some of which stay: programs whose objects change over
+ * a long time.  Each step allocates blocks of one size until so many bytes are alive, then
+ * frees all but one in each stretch of memory.
  *
  *   ladder LIVE STRETCH    bytes alive at a time, in MiB; one block stays in STRETCH KiB
  *

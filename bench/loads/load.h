@@ -1,8 +1,8 @@
-/* load.h -- what the workloads share: random numbers, sizes, blocks that are used.
+/* load.h -- helpers for the workloads: random numbers, sizes, and blocks that are touched.
  *
- * A workload is a program that uses malloc as one kind of program does, and knows
- * nothing of which malloc it has: bench/run measures it from outside, under each
- * allocator in turns.  Its arguments are numbers, each with a standard value.
+ * A workload is a program that uses malloc in the way of one kind of program.  It does not
+ * know which malloc it has: bench/run measures it from outside, under each allocator in
+ * turns.  Its arguments are numbers, each with a default.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,12 +24,12 @@ _Noreturn static inline void load_fail(const char *what) {
   exit(EXIT_FAILURE);
 }
 
-/* The n-th argument, or what it is without one. */
+/* Returns the n-th argument, or `standard' if there is none. */
 static inline size_t load_argument(int argc, char **argv, int n, size_t standard) {
   return n < argc ? (size_t)strtoull(argv[n], NULL, 10) : standard;
 }
 
-/* Marsaglia's xorshift: the same numbers in each run; *state is not 0. */
+/* Marsaglia's xorshift.  Gives the same numbers in each run; *state must not be 0. */
 static inline uint64_t load_random(uint64_t *state) {
   uint64_t x = *state;
   x ^= x << 13;
@@ -41,8 +41,8 @@ static inline uint64_t load_random(uint64_t *state) {
 
 static inline uint64_t load_seed(size_t n) { return 0x9e3779b97f4a7c15u * (n + 1); }
 
-/* Sizes as programs ask for them: of any two doublings from 8 to `top' the
- * smaller is asked for twice as often. */
+/* Returns a size with the distribution of typical programs: from 8 to `top', each doubling of
+ * the size is half as likely as the one below it. */
 static inline size_t load_size(uint64_t *state, size_t top) {
   uint64_t r = load_random(state);
   unsigned doubling = (unsigned)__builtin_ctzll(r | (uint64_t)1 << 40);
@@ -51,14 +51,14 @@ static inline size_t load_size(uint64_t *state, size_t top) {
   return low + (size_t)(r >> 44) % low;
 }
 
-static inline void *load_had(void *block) {
+static inline void *load_checked(void *block) {
   if (block == NULL) load_fail("out of memory");
   return block;
 }
 
-/* A new block is written at both ends: nobody allocates what he doesn't use. */
+/* Writes to both ends of a new block, because programs use what they allocate. */
 static inline void *load_use(void *block, size_t size) {
-  unsigned char *p = load_had(block);
+  unsigned char *p = load_checked(block);
   p[0] = 1;
   p[size - 1] = 2;
   return block;
@@ -66,7 +66,7 @@ static inline void *load_use(void *block, size_t size) {
 
 static inline void *load_take(size_t size) { return load_use(malloc(size), size); }
 
-/* What a thread does is told apart by its number. */
+/* Each thread gets a number, which selects its work. */
 typedef struct load_thread {
   pthread_t thread;
   size_t number;

@@ -1,4 +1,4 @@
-/* pairs.c -- a block is freed as soon as it was made: temporary objects of a
+/* pairs.c -- each block is freed directly after its allocation: temporary objects of a
  * function, such as a formatted message or an iterator.
  *
  *   pairs SIZE MILLIONS

@@ -1,5 +1,5 @@
-/* pipeline.c -- some threads make blocks, others free them: a reader that parses
- * and workers that consume.  Batches go through a queue of bounded length.
+/* pipeline.c -- some threads allocate blocks, others free them: a reader that parses and
+ * workers that consume.  Batches pass through a queue of bounded length.
  *
  *   pipeline PAIRS TOP MILLIONS    PAIRS of a producer and a consumer
  *

@@ -1,9 +1,9 @@
-/* pool.c -- blocks left half free by a thread that is gone, beside which another works:
- * a server after the rush hour.
+/* pool.c -- a thread has ended and half of its blocks were freed; another thread works beside
+ * them: a server after the rush hour.
  *
- *   pool MIB THOUSANDS    what the thread had
+ *   pool MIB THOUSANDS    MIB: allocated by the thread that ended
  *
- * Prints what the steps took, by the clock: "work SECONDS".  A step replaces one of ten
+ * Prints the wall-clock time of all steps: "work SECONDS".  A step replaces one of ten
  * thousand small blocks.
  *
  * SPDX-License-Identifier: MIT

@@ -1,9 +1,9 @@
-/* replace.c -- a table whose entries are replaced at random, of mixed sizes and
- * lives: caches, the objects of a long-running program.  Each thread has its own.
+/* replace.c -- entries of mixed sizes in a table are replaced at random: caches, the objects
+ * of a long-running program.  Each thread has its own table.
  *
- *   replace THREADS ENTRIES TOP THOUSANDS [MORE]    sizes up to about TOP bytes, and MORE
+ *   replace THREADS ENTRIES TOP THOUSANDS [MORE]    sizes from MORE to about MORE + TOP bytes
  *
- * Prints what the replacing took, by the clock: "work SECONDS".
+ * Prints the wall-clock time of the replacements: "work SECONDS".
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,8 @@
 enum { THREADS_MOST = 64 };
 
 static size_t entries, top, steps, more;
-/* All have filled their tables; all have replaced what they had to. */
+/* Passed when all threads have filled their tables, and when all have done their
+ * replacements. */
 static pthread_barrier_t filled, replaced;
 
 static void *entry(uint64_t *random) { return load_take(more + load_size(random, top)); }

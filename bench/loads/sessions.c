@@ -1,7 +1,6 @@
-/* sessions.c -- a server with short-lived workers: each takes over the objects of
- * the one before it, replaces some at random, and leaves them to the next (after
- * Larson and Krishnan, "Memory allocation for long-running server applications",
- * 1998).
+/* sessions.c -- a server with short-lived workers: each takes over the objects of its
+ * predecessor, replaces some at random, and leaves them to its successor (after Larson and
+ * Krishnan, "Memory allocation for long-running server applications", 1998).
  *
  *   sessions THREADS OBJECTS TOP GENERATIONS
  *
@@ -36,7 +35,7 @@ int main(int argc, char **argv) {
   if (count > THREADS_MOST || objects == 0) load_fail("what arguments?");
   for (size_t i = 0; i < count; i++) {
     randoms[i] = load_seed(i);
-    shelf[i] = load_had(calloc(objects, sizeof(void *)));
+    shelf[i] = load_checked(calloc(objects, sizeof(void *)));
   }
   for (size_t n = 0; n < generations; n++) {
     load_start(threads, count, work);

@@ -1,5 +1,5 @@
-/* strings.c -- strings that are joined, cut and kept in a table that grows: what
- * an interpreter does for a script that handles text.
+/* strings.c -- strings that are joined, cut and kept in a growing table: what an interpreter
+ * does for a script that handles text.
  *
  *   strings THOUSANDS
  *
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
   for (size_t n = 0; n < lines; n++) {
     if (n < LIVE && n >= room) {
       room = room * 3 / 2 + 16;
-      table = load_had(realloc(table, room * sizeof *table));
+      table = load_checked(realloc(table, room * sizeof *table));
     }
     char *line = piece(&random);
     for (int i = 1; i < WORDS_IN_LINE; i++) line = join(line, piece(&random));

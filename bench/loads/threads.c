@@ -1,4 +1,4 @@
-/* threads.c -- threads that begin, make a few blocks and end: a thread a request.
+/* threads.c -- threads that start, allocate a few blocks and end: a thread per request.
  *
  *   threads COUNT BLOCKS
  *

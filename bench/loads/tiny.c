@@ -1,5 +1,5 @@
-/* tiny.c -- programs that begin, do next to nothing and end: scripts, build steps.
- * Starts itself again, one after the other.
+/* tiny.c -- programs that start, do next to nothing and end: scripts, build steps.  Executes
+ * itself COUNT times, one after the other.
  *
  *   tiny COUNT
  *

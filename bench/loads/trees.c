@@ -1,5 +1,5 @@
-/* trees.c -- trees that are built and thrown away while an older one stays: the
- * syntax trees and tables of a compiler, or of anything that works in passes.
+/* trees.c -- trees that are built and freed while an older one stays: the syntax trees and
+ * tables of a compiler, or of anything that works in passes.
  *
  *   trees DEPTH ROUNDS
  *

@@ -1,5 +1,5 @@
-/* warm.c -- touches and releases memory, before a run is timed: a virtual machine
- * may have to get it from its host first, which would be counted as the run's.
+/* warm.c -- touches and releases memory before a run is timed.  A virtual machine may have to
+ * get the memory from its host first, which would be counted as time of the run.
  *
  *   warm MIB
  *

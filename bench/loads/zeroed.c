@@ -1,5 +1,5 @@
-/* zeroed.c -- calloc of mixed sizes, of which the caller uses a part: tables,
- * matrices, the objects of languages that promise zero.
+/* zeroed.c -- calloc of mixed sizes, of which the caller uses a part: tables, matrices, the
+ * objects of languages that promise zeroed memory.
  *
  *   zeroed TOP THOUSANDS
  *

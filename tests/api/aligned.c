@@ -1,18 +1,18 @@
-/* aligned.c -- the aligned forms: every alignment, bad ones, mixtures.
+/* aligned.c -- the aligned functions: every alignment, invalid alignments, mixed blocks.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "api.h"
 
-/* The contract's limit; with 32-bit pointers so much address space is rarely
- * in one piece, so that blocks are only asked for up to 64 MiB there. */
+/* The largest alignment that is promised.  A 32-bit process rarely has that much contiguous
+ * address space, so there the tests allocate with alignments up to 64 MiB only. */
 #define ALIGNMENT_LIMIT ((size_t)1 << 30)
 #define ALIGNMENT_BITS (sizeof(void *) > 4 ? 30 : 26)
 
 static const size_t sizes[] = {0, 1, 7, 8, 9, 24, 100, 1000, 4096, 5000, 65536, 100000, 1 << 20};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
-/* Filling all of the larger blocks for every alignment would take long. */
+/* Larger blocks are not filled: to fill them for every alignment would take long. */
 #define FILL_TOP 5000
 
 typedef enum {
@@ -61,7 +61,7 @@ static void *aligned(form which, size_t size, size_t alignment) {
 
 static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 
-/* Loop test: the form. */
+/* Loop index: the function. */
 START_TEST(every_alignment) {
   form which = (form)_i;
   for (unsigned bits = 0; bits <= ALIGNMENT_BITS; bits++) {
@@ -132,8 +132,8 @@ START_TEST(bad_alignment_is_einval) {
 }
 END_TEST
 
-/* memalign takes the next power of two, and there is none. */
-START_TEST(alignment_that_cannot_be_rounded_is_einval) {
+/* memalign rounds up to a power of two; above this alignment there is none. */
+START_TEST(alignment_without_a_next_power_of_two_is_einval) {
   const size_t last = (SIZE_MAX >> 1) + 1;
   const size_t beyond[] = {SIZE_MAX, SIZE_MAX - 1, last + 1};
   for (unsigned i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
@@ -145,7 +145,7 @@ START_TEST(alignment_that_cannot_be_rounded_is_einval) {
 }
 END_TEST
 
-START_TEST(too_much_alignment_is_enomem) {
+START_TEST(alignment_above_the_limit_is_enomem) {
   for (size_t alignment = ALIGNMENT_LIMIT * 2; alignment != 0; alignment *= 2) {
     for (form which = MALLOC_ALIGNED; which <= ALIGNED_ALLOC; which++) {
       errno = ERRNO_MARK;
@@ -159,7 +159,7 @@ START_TEST(too_much_alignment_is_enomem) {
 }
 END_TEST
 
-START_TEST(posix_memalign_reports_by_its_value) {
+START_TEST(posix_memalign_returns_its_error) {
   int mark;
   void *result = &mark;
   static const size_t bad[] = {0, 1, 2, 3, 12, 24, 100, 4095, 65537};
@@ -201,8 +201,8 @@ START_TEST(memalign_rounds_up) {
 }
 END_TEST
 
-/* The OS page is at least 4 KiB everywhere; pvalloc's usable size tells the
- * rest without asking the system. */
+/* An OS page has at least 4 KiB everywhere. pvalloc's usable size tells how large it is here,
+ * without a system call. */
 START_TEST(valloc_and_pvalloc) {
   enum { PAGE_LEAST = 4096 };
   size_t page = 0;
@@ -230,8 +230,8 @@ START_TEST(valloc_and_pvalloc) {
 }
 END_TEST
 
-/* Loop test: the alignment's bits. */
-START_TEST(realloc_aligned_keeps_both) {
+/* Loop index: log2 of the alignment. */
+START_TEST(realloc_aligned_keeps_alignment_and_contents) {
   static const size_t ladder[] = {1, 50, 500, 400, 5000, 70000, 300000, 60000, 900, 10, 20000};
   size_t alignment = opaque((size_t)1 << _i);
   size_t size = 20;
@@ -253,11 +253,9 @@ START_TEST(realloc_aligned_keeps_both) {
 }
 END_TEST
 
-/* From one alignment to a larger one of a block that is not there yet, and
- * mia_realloc of an aligned block. */
-/* A block that is aligned behind a header may begin at any byte; what realloc
- * returns is aligned for any object. */
-START_TEST(realloc_of_an_odd_block_is_aligned) {
+/* A block whose alignment is at an offset may begin at any byte, but realloc returns memory
+ * that is aligned for any object. */
+START_TEST(realloc_of_a_block_at_an_odd_address_is_aligned) {
   for (size_t size = 40; size < 10 * MIB; size = size * 5 + 1) {
     unsigned char *p = mia_malloc_aligned_at(size, 64, 33);
     ck_assert(p != NULL && !is_aligned(p, 2));
@@ -269,7 +267,8 @@ START_TEST(realloc_of_an_odd_block_is_aligned) {
 }
 END_TEST
 
-START_TEST(realloc_between_alignments) {
+/* Raises the alignment step by step, then resizes the aligned block with plain realloc. */
+START_TEST(realloc_aligned_to_larger_alignments) {
   enum { SIZE = 3000 };
   void *p = mia_malloc(SIZE);
   need(p != NULL);
@@ -287,7 +286,7 @@ START_TEST(realloc_between_alignments) {
 }
 END_TEST
 
-START_TEST(many_mixed_blocks_freed_in_any_order) {
+START_TEST(blocks_of_mixed_alignment_freed_in_random_order) {
   enum { COUNT = 3000, OPERATIONS = 30000, ALIGN_BITS = 15, SIZE_BITS = 12 };
   static struct {
     void *p;
@@ -326,15 +325,15 @@ int main(void) {
   tcase_add_test(tcase, several_blocks_of_each_alignment);
   tcase_add_test(tcase, memalign_rounds_up);
   tcase_add_test(tcase, valloc_and_pvalloc);
-  tcase_add_test(tcase, many_mixed_blocks_freed_in_any_order);
+  tcase_add_test(tcase, blocks_of_mixed_alignment_freed_in_random_order);
   tcase = api_case(suite, "errors");
   tcase_add_test(tcase, bad_alignment_is_einval);
-  tcase_add_test(tcase, alignment_that_cannot_be_rounded_is_einval);
-  tcase_add_test(tcase, too_much_alignment_is_enomem);
-  tcase_add_test(tcase, posix_memalign_reports_by_its_value);
+  tcase_add_test(tcase, alignment_without_a_next_power_of_two_is_einval);
+  tcase_add_test(tcase, alignment_above_the_limit_is_enomem);
+  tcase_add_test(tcase, posix_memalign_returns_its_error);
   tcase = api_case(suite, "realloc");
-  tcase_add_loop_test(tcase, realloc_aligned_keeps_both, 0, 21);
-  tcase_add_test(tcase, realloc_between_alignments);
-  tcase_add_test(tcase, realloc_of_an_odd_block_is_aligned);
+  tcase_add_loop_test(tcase, realloc_aligned_keeps_alignment_and_contents, 0, 21);
+  tcase_add_test(tcase, realloc_aligned_to_larger_alignments);
+  tcase_add_test(tcase, realloc_of_a_block_at_an_odd_address_is_aligned);
   return api_run(suite);
 }

@@ -1,4 +1,4 @@
-/* api.h -- what the tests of the public interface share.
+/* api.h -- helpers for the tests of the public interface.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,8 +14,8 @@
 
 #include "pattern.h"
 
-/* check writes a record to a file for every assertion that holds: too slow for
- * loops, which use these.  Only for the thread that runs the test. */
+/* For loops: check writes a record to a file for every assertion that holds, which is too
+ * slow there.  Only for the thread that runs the test. */
 #define need(x)                               \
   do {                                        \
     if (!(x)) ck_assert_msg(false, "%s", #x); \
@@ -25,22 +25,22 @@
     if (!(x)) ck_assert_msg(false, "%s with %s = %ju", #x, #value, (uintmax_t)(value)); \
   } while (0)
 
-/* What no libc function sets, so a change is seen. */
+/* A value that no libc function stores in errno, so that any change is noticed. */
 #define ERRNO_MARK 12345
 
-/* Long enough for an emulated target; a hang is still found. */
+/* Seconds; enough for an emulated target, but a test that hangs still fails. */
 #define CASE_TIMEOUT 60
 
 static uint64_t api_seed;
 
-/* A generator of its own for each test: its numbers don't depend on which
- * tests ran before. */
+/* Returns a separate random sequence for each test, so that its numbers do not depend on the
+ * tests that ran before. */
 static inline uint64_t api_random(unsigned test) {
   return api_seed + (uint64_t)test * PATTERN_STEP;
 }
 
-/* The least size of another class; where a block ends with what was asked for (in
- * debug builds) every size is one: a sixteenth further on. */
+/* Returns the smallest size of the next size class.  In debug builds every size is its own
+ * class, as the canary follows the requested size; there the result is a sixteenth larger. */
 static inline size_t next_class(size_t size) {
   size_t good = mia_good_size(size);
   return good + 1 + (mia_good_size(good + 1) == good + 1 ? good / 16 : 0);

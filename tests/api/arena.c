@@ -1,4 +1,4 @@
-/* arena.c -- arenas that a program reserves or brings.
+/* arena.c -- arenas that the program reserves, and external arenas.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +17,7 @@ enum { BLOCKS = 2000 };
 static void *blocks[BLOCKS];
 static size_t size_of(size_t i) { return i * 7919 % 2000 + 1; }
 
-/* Fills a heap; all of it lies in the arena. */
+/* Fills the heap and checks that all blocks lie in the arena. */
 static void fill(mia_heap *h, const mia_arena *arena) {
   for (size_t i = 0; i < BLOCKS; i++) {
     blocks[i] = launder(mia_heap_zalloc(h, size_of(i)));
@@ -27,20 +27,20 @@ static void fill(mia_heap *h, const mia_arena *arena) {
   }
 }
 
-static void empty(void) {
+static void free_all(void) {
   for (size_t i = 0; i < BLOCKS; i++) {
     need_at(pattern_holds(blocks[i], mia_usable_size(blocks[i]), i), i);
     mia_free(blocks[i]);
   }
 }
 
-/* What a deleted heap leaves there is nobody's to allocate from, whatever its size and
- * whoever frees it. */
+/* After an exclusive arena's heap was deleted, no other heap allocates from the memory that
+ * it left there, whatever the size of the blocks and whichever thread frees them. */
 static void *free_block(void *p) {
   mia_free(p);
   return NULL;
 }
-START_TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena) {
+START_TEST(main_heap_never_allocates_from_an_exclusive_arena) {
   const size_t size[] = {24, 64, 1000, 5000, 40000, 100000};
   enum { EACH = 40, SIZES = 6 };
   static void *left[SIZES][EACH];
@@ -81,7 +81,7 @@ START_TEST(exclusive_arenas_serve_their_heaps) {
   mia_heap *h = mia_heap_new_in_arena(arena);
   for (int round = 0; round < 3; round++) {
     fill(h, arena);
-    empty();
+    free_all();
   }
   ck_assert_ptr_nonnull(launder(mia_heap_malloc(h, 5 * MIB)));
   errno = 0;
@@ -100,7 +100,7 @@ START_TEST(exclusive_arenas_serve_their_heaps) {
 }
 END_TEST
 
-START_TEST(what_cannot_be_is_refused) {
+START_TEST(invalid_requests_are_refused) {
   mia_arena *arena = (void *)blocks;
   ck_assert_int_eq(mia_reserve_memory(SIZE_MAX - 5, false, false, false, &arena), ENOMEM);
   ck_assert_ptr_null(arena);
@@ -108,7 +108,7 @@ START_TEST(what_cannot_be_is_refused) {
   ck_assert(!mia_manage_memory(NULL, 1 << 20, true, true, true, -1, true, NULL, NULL, &arena));
   static char small[1000];
   ck_assert(!mia_manage_memory(small, sizeof small, true, true, true, -1, true, NULL, NULL, NULL));
-  /* more than there can be behind it */
+  /* the area would wrap around the end of the address space */
   const size_t beyond[] = {SIZE_MAX, SIZE_MAX - 65535, SIZE_MAX - (uintptr_t)small + 2};
   for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++)
     ck_assert(!mia_manage_memory(small, beyond[i], true, true, true, -1, true, NULL, NULL, &arena));
@@ -122,9 +122,9 @@ START_TEST(what_cannot_be_is_refused) {
 }
 END_TEST
 
-/* Memory of all kinds, with what the library is told of it; all of it dirty, but
- * for what is said to be zero. */
-START_TEST(memory_that_a_program_brings) {
+/* External arenas with every combination of the flags.  The memory is dirty unless the flag
+ * says that it is zero. */
+START_TEST(external_arena_with_all_flags) {
   bool committed = (_i & 1) != 0, zero = (_i & 2) != 0;
   size_t size = 6 * MIB, off = (_i & 4) != 0 ? 4096 : 0;
   char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -138,15 +138,15 @@ START_TEST(memory_that_a_program_brings) {
   mia_heap *h = mia_heap_new_in_arena(arena);
   fill(h, arena);
   mia_purge();
-  empty();
+  free_all();
   mia_purge();
   fill(h, arena);
-  empty();
+  free_all();
   mia_heap_delete(h);
 }
 END_TEST
 
-START_TEST(the_smallest_arena_serves) {
+START_TEST(arena_of_minimum_size_works) {
   size_t size = mia_arena_min_size();
   char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ck_assert(p != MAP_FAILED && mia_arena_min_alignment() <= size);
@@ -209,10 +209,10 @@ START_TEST(memory_is_committed_on_demand) {
   for (int round = 0; round < 3; round++) {
     fill(h, arena);
     ck_assert_uint_gt(calls.commits, 10);
-    empty();
+    free_all();
     size_t before = calls.decommits;
     mia_heap_collect(h, true);
-    ck_assert_uint_gt(calls.decommits, before); /* and what is used now was committed anew */
+    ck_assert_uint_gt(calls.decommits, before); /* the next round commits again */
   }
   calls.refuse = true;
   errno = 0;
@@ -232,7 +232,7 @@ static void count_lines(const char *text, void *arg) {
   lines++;
 }
 
-START_TEST(all_are_printed) {
+START_TEST(all_arenas_are_printed) {
   mia_free(launder(mia_malloc(10)));
   ck_assert_int_eq(mia_reserve_memory(MIB, true, true, false, NULL), 0);
   mia_stats s = {.size = sizeof s};
@@ -243,13 +243,13 @@ START_TEST(all_are_printed) {
 }
 END_TEST
 
-/* The line of the only exclusive arena. */
+/* Keeps the line of the only exclusive arena. */
 static void keep_exclusive(const char *text, void *line) {
   if (strstr(text, ", exclusive") != NULL) snprintf(line, LINE_SIZE, "%s", text);
 }
 
-START_TEST(what_is_printed_is_true) {
-  enum { NEARLY = MIB - 8 * KIB }; /* room for what debug builds put around it */
+START_TEST(printed_figures_are_right) {
+  enum { NEARLY = MIB - 8 * KIB }; /* leaves room for redzone and canary */
   char line[LINE_SIZE];
   mia_arena *arena;
   ck_assert_int_eq(mia_reserve_memory(4 * MIB, true, false, true, &arena), 0);
@@ -267,9 +267,9 @@ START_TEST(what_is_printed_is_true) {
 }
 END_TEST
 
-/* ---- taking them back ---- */
+/* ---- unloading ---- */
 
-static mia_stats now(void) {
+static mia_stats current_stats(void) {
   mia_stats s = {.size = sizeof s};
   ck_assert(mia_stats_get(&s));
   return s;
@@ -280,7 +280,7 @@ static bool is_busy(mia_arena *arena) {
   return !mia_arena_unload(arena) && errno == EBUSY;
 }
 
-START_TEST(what_is_in_use_is_not_unloaded) {
+START_TEST(arena_in_use_is_not_unloaded) {
   mia_arena *arena = NULL, *for_all = NULL;
   ck_assert_int_eq(mia_reserve_memory(8 * MIB, false, false, true, &arena), 0);
   ck_assert_int_eq(mia_reserve_memory(MIB, false, false, false, &for_all), 0);
@@ -294,7 +294,7 @@ START_TEST(what_is_in_use_is_not_unloaded) {
   mia_free(p);
   ck_assert(mia_arena_unload(arena));
   ck_assert(!mia_is_in_heap_region(p));
-  ck_assert(is_busy(arena)); /* it is gone */
+  ck_assert(is_busy(arena)); /* it was unloaded before */
 }
 END_TEST
 
@@ -302,14 +302,14 @@ START_TEST(an_unloaded_arena_leaves_nothing) {
   mia_free(launder(mia_malloc(100)));
   mia_heap_destroy(mia_heap_new());
   mia_purge();
-  mia_stats before = now();
-  for (int i = 0; i < 1000; i++) { /* more often than there is room for arenas */
+  mia_stats before = current_stats();
+  for (int i = 0; i < 1000; i++) { /* more than the number of arenas that can exist */
     mia_arena *arena = NULL;
     need_at(mia_reserve_memory(8 * MIB, false, false, true, &arena) == 0, i);
     mia_heap *h = mia_heap_new_in_arena(arena);
     if (i % 100 == 0) {
       fill(h, arena);
-      empty();
+      free_all();
     }
     mia_free(launder(mia_heap_malloc(h, 3 * MIB)));
     void *p = launder(mia_heap_malloc(h, 10));
@@ -317,7 +317,7 @@ START_TEST(an_unloaded_arena_leaves_nothing) {
     need_at(mia_arena_unload(arena), i);
     need_at(!mia_is_in_heap_region(p) && mia_heap_of(p) == NULL, i);
   }
-  mia_stats after = now();
+  mia_stats after = current_stats();
   ck_assert_uint_eq(after.arenas, before.arenas);
   ck_assert_uint_eq(after.reserved, before.reserved);
   ck_assert_uint_eq(after.used, before.used);
@@ -328,7 +328,7 @@ START_TEST(an_unloaded_arena_leaves_nothing) {
 }
 END_TEST
 
-START_TEST(brought_memory_is_the_programs_again) {
+START_TEST(external_memory_is_usable_after_unload) {
   size_t size = 6 * MIB;
   char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ck_assert(p != MAP_FAILED);
@@ -346,16 +346,16 @@ START_TEST(brought_memory_is_the_programs_again) {
 }
 END_TEST
 
-static void drop_text(const char *text, void *arg) { note(text != NULL && arg == NULL); }
+static void check_text(const char *text, void *arg) { note(text != NULL && arg == NULL); }
 
 static int done;
 
-/* Looks at all arenas, whatever becomes of them. */
-static void *look(void *unused) {
+/* Reads all arenas while they come and go. */
+static void *read_all_arenas(void *unused) {
   while (__atomic_load_n(&done, __ATOMIC_RELAXED) == 0) {
     mia_stats s = {.size = sizeof s};
     note(mia_stats_get(&s));
-    mia_arenas_print(drop_text, NULL);
+    mia_arenas_print(check_text, NULL);
     mia_free(launder(mia_malloc(MIB)));
     note(!mia_is_in_heap_region(&s));
     mia_purge();
@@ -363,16 +363,16 @@ static void *look(void *unused) {
   return unused;
 }
 
-/* Frees what lies in an arena that is about to go. */
+/* Frees a block in an arena that is being unloaded. */
 static void *free_it(void *p) {
   mia_free(p);
   return NULL;
 }
 
-START_TEST(others_may_look_meanwhile) {
+START_TEST(arenas_are_unloaded_while_others_read_them) {
   pthread_t looking, freeing;
   done = 0;
-  ck_assert_int_eq(pthread_create(&looking, NULL, look, NULL), 0);
+  ck_assert_int_eq(pthread_create(&looking, NULL, read_all_arenas, NULL), 0);
   for (int i = 0; i < 200; i++) {
     mia_arena *arena = NULL;
     need_at(mia_reserve_memory(4 * MIB, false, false, true, &arena) == 0, i);
@@ -396,11 +396,11 @@ static bool count_block(const mia_heap *heap, const mia_heap_area *area, void *b
   return true;
 }
 
-/* It takes a while to walk over. */
+/* Large, so that a walk over it takes a while. */
 #define LARGE_ARENA ((sizeof(void *) > 4 ? (size_t)2048 : 16) * MIB)
 
-/* Walks a heap of which nothing changes, over arenas that come and go. */
-static void *walk(void *unused) {
+/* Walks a heap that does not change while arenas come and go. */
+static void *walk_repeatedly(void *unused) {
   size_t first = 0;
   while (__atomic_load_n(&done, __ATOMIC_RELAXED) == 0) {
     size_t count = 0;
@@ -411,12 +411,12 @@ static void *walk(void *unused) {
   return unused;
 }
 
-START_TEST(a_walk_survives_an_unload) {
-  if (TSAN) return; /* what is looked for is a walk that meets changes of the heap */
+START_TEST(walk_continues_during_an_unload) {
+  if (TSAN) return; /* this test provokes a walk during changes of the heap */
   pthread_t walking;
   done = 0;
   void *kept = launder(mia_malloc(100));
-  ck_assert_int_eq(pthread_create(&walking, NULL, walk, NULL), 0);
+  ck_assert_int_eq(pthread_create(&walking, NULL, walk_repeatedly, NULL), 0);
   for (int i = 0; i < 200; i++) {
     mia_arena *arena = NULL;
     need_at(mia_reserve_memory(LARGE_ARENA, false, false, true, &arena) == 0, i);
@@ -424,7 +424,7 @@ START_TEST(a_walk_survives_an_unload) {
     need_at(launder(mia_heap_malloc(h, 100)) != NULL, i);
     mia_heap_destroy(h);
     while (!mia_arena_unload(arena)) need(errno == EBUSY);
-    usleep(1000); /* before another lies there */
+    usleep(1000); /* before another arena gets the address */
   }
   __atomic_store_n(&done, 1, __ATOMIC_RELAXED);
   pthread_join(walking, NULL);
@@ -434,7 +434,7 @@ START_TEST(a_walk_survives_an_unload) {
 END_TEST
 
 /* Blocks of heaps that come and go are never the main heap's. */
-START_TEST(a_walk_sees_no_block_of_another_heap) {
+START_TEST(walk_visits_no_block_of_another_heap) {
   if (TSAN) return;
   enum { HEAPS = 3000, EACH = 3 };
   pthread_t walking;
@@ -457,19 +457,19 @@ END_TEST
 
 SUITE("api/arena") {
   CASE(NULL, NULL);
-  TEST(nothing_of_the_main_heap_comes_to_an_exclusive_arena);
+  TEST(main_heap_never_allocates_from_an_exclusive_arena);
   TEST(exclusive_arenas_serve_their_heaps);
-  TEST(what_cannot_be_is_refused);
-  LOOP(memory_that_a_program_brings, 0, 8);
-  TEST(the_smallest_arena_serves);
+  TEST(invalid_requests_are_refused);
+  LOOP(external_arena_with_all_flags, 0, 8);
+  TEST(arena_of_minimum_size_works);
   TEST(memory_is_committed_on_demand);
-  TEST(all_are_printed);
-  TEST(what_is_printed_is_true);
-  TEST(what_is_in_use_is_not_unloaded);
+  TEST(all_arenas_are_printed);
+  TEST(printed_figures_are_right);
+  TEST(arena_in_use_is_not_unloaded);
   TEST(an_unloaded_arena_leaves_nothing);
-  TEST(brought_memory_is_the_programs_again);
-  TEST(others_may_look_meanwhile);
-  TEST(a_walk_survives_an_unload);
-  TEST(a_walk_sees_no_block_of_another_heap);
+  TEST(external_memory_is_usable_after_unload);
+  TEST(arenas_are_unloaded_while_others_read_them);
+  TEST(walk_continues_during_an_unload);
+  TEST(walk_visits_no_block_of_another_heap);
   TIMEOUT(60);
 }

@@ -1,4 +1,5 @@
-/* extended.c -- counted, in place, zeroed, and with the block's real size.
+/* extended.c -- arrays, resizing in place, zeroed resizing, and functions that return the
+ * usable size.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,19 +9,19 @@
 #include <mialloc.h>
 #include <mialloc/stats.h>
 
-/* Half of all sizes overflow when they are doubled. */
-#define TOO_MANY (SIZE_MAX / 2 + 2)
+/* Twice this overflows. */
+#define OVERFLOWING (SIZE_MAX / 2 + 2)
 
 static const size_t sizes[] = {0,     1,     8,     9,      100,     1000,     8192,     20000,
                                32768, 32769, 70000, 300000, 3000000, 20000000, 40 << 20, 70 << 20};
 #define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
 
-/* ---- counted ---- */
+/* ---- arrays ---- */
 
 START_TEST(products_that_overflow_are_refused) {
   void *p = launder(mia_malloc(10));
   void *const was = p;
-  size_t many = opaque(TOO_MANY);
+  size_t many = opaque(OVERFLOWING);
   errno = 0;
   ck_assert_ptr_null(mia_mallocn(many, 2));
   ck_assert_int_eq(errno, ENOMEM);
@@ -37,7 +38,7 @@ START_TEST(products_that_overflow_are_refused) {
 }
 END_TEST
 
-START_TEST(mallocn_has_room_for_all) {
+START_TEST(mallocn_has_room_for_all_elements) {
   for (size_t n = 0; n < 3000; n += 7) {
     char *p = launder(mia_mallocn(n, 24));
     need_at(p != NULL && mia_usable_size(p) >= n * 24, n);
@@ -62,7 +63,7 @@ START_TEST(reallocarr_changes_the_pointer) {
 }
 END_TEST
 
-/* Freed: its place is the next to be had. */
+/* A failing reallocf frees the block: the next allocation gets its address. */
 START_TEST(reallocf_frees_where_it_fails) {
   void *p = launder(mia_malloc(5 << 20));
   errno = 0;
@@ -77,7 +78,7 @@ START_TEST(reallocf_frees_where_it_fails) {
 }
 END_TEST
 
-/* ---- in place ---- */
+/* ---- resizing in place ---- */
 
 START_TEST(expand_never_moves) {
   ck_assert_ptr_null(mia_expand(NULL, 10));
@@ -105,12 +106,12 @@ END_TEST
 
 /* ---- zeroed ---- */
 
-/* The contents up to `kept' and zeros from there to the end of the block. */
+/* Returns true if the first `kept' bytes hold the pattern and the rest of the block is zero. */
 static bool is_kept_and_zero(const char *p, size_t kept, uint64_t key) {
   return pattern_holds(p, kept, key) && all_zero(p + kept, mia_usable_size(p) - kept);
 }
 
-/* Loop test: from which size; to each. */
+/* Loop index: the old size.  Resizes to each size. */
 START_TEST(rezalloc_zeroes_the_tail) {
   size_t from = sizes[_i];
   for (int i = 0; i < SIZES; i++) {
@@ -127,7 +128,7 @@ START_TEST(rezalloc_zeroes_the_tail) {
 }
 END_TEST
 
-/* What a smaller size cut off is not there any more when it grows again. */
+/* Bytes that a smaller size cut off read as zero after the block has grown again. */
 START_TEST(rezalloc_forgets_what_was_cut_off) {
   for (size_t size = 1; size < 2 * MIB; size += 1 + size / 3) {
     char *p = launder(mia_zalloc(size));
@@ -148,8 +149,8 @@ static bool is_filled(const char *p, size_t size) {
   return size == 0 || (p[0] == 0x5a && memcmp(p, p + 1, size - 1) == 0);
 }
 
-/* Up and down at random, every usable byte written in between: none comes again.
- * Loop test: small blocks, large ones, those with a mapping of their own. */
+/* Resizes at random and overwrites every usable byte in between; no old byte may come back.
+ * Loop index: small, large and huge blocks. */
 START_TEST(rezalloc_leaves_no_old_byte) {
   static const size_t tops[] = {40000, 2 * MIB, 24 * MIB};
   static const int turns[] = {4000, 600, 60};
@@ -157,7 +158,7 @@ START_TEST(rezalloc_leaves_no_old_byte) {
   uint64_t random = suite_random(1);
   char *p = NULL;
   for (int i = 0; i < turns[_i]; i++) {
-    /* A step from here, or to anywhere. */
+    /* A small step, or any size. */
     size_t step = random_below(&random, i % 2 == 0 ? top / 16 : top);
     size = random_below(&random, 2) != 0 || step > size ? (size + step) % top : size - step;
     p = launder(i % 3 == 0 ? mia_recalloc(p, 1, size) : mia_rezalloc(p, size));
@@ -171,8 +172,8 @@ START_TEST(rezalloc_leaves_no_old_byte) {
 }
 END_TEST
 
-/* The new end of a large block is zero where it comes from: nobody writes there. */
-START_TEST(rezalloc_does_not_touch_what_is_zero) {
+/* The new end of a large block comes from the OS as zero, so nothing writes to it. */
+START_TEST(rezalloc_does_not_write_memory_that_is_zero) {
   const size_t before = 96 * MIB, after = 160 * MIB;
   mia_stats s = {.size = sizeof s}, t = {.size = sizeof t};
   char *p = launder(mia_zalloc(before));
@@ -199,9 +200,9 @@ START_TEST(rezalloc_of_null_is_zero) {
 }
 END_TEST
 
-/* ---- with the real size ---- */
+/* ---- with the usable size ---- */
 
-START_TEST(the_size_told_is_the_usable_size) {
+START_TEST(returned_size_is_the_usable_size) {
   size_t size = sizes[_i];
   size_t told[5];
   void *p[5] = {launder(mia_umalloc(size, &told[0])), launder(mia_uzalloc(size, &told[1])),
@@ -226,7 +227,7 @@ START_TEST(the_size_told_is_the_usable_size) {
 }
 END_TEST
 
-START_TEST(the_size_of_nothing_is_zero) {
+START_TEST(returned_size_without_a_block_is_zero) {
   size_t a = 1, b = 2;
   ck_assert_ptr_null(mia_umalloc(opaque(SIZE_MAX), &a));
   ck_assert_uint_eq(a, 0);
@@ -246,7 +247,7 @@ END_TEST
 
 /* ---- any pointer ---- */
 
-START_TEST(blocks_are_ours_and_others_are_not) {
+START_TEST(blocks_are_recognised_and_other_pointers_are_not) {
   static int data;
   int local = 0;
   ck_assert(!mia_any_heap_contains(NULL) && !mia_any_heap_contains(&data));
@@ -263,17 +264,17 @@ END_TEST
 SUITE("api/extended") {
   CASE(NULL, NULL);
   TEST(products_that_overflow_are_refused);
-  TEST(mallocn_has_room_for_all);
+  TEST(mallocn_has_room_for_all_elements);
   TEST(reallocarr_changes_the_pointer);
   TEST(reallocf_frees_where_it_fails);
   LOOP(expand_never_moves, 0, 80);
   LOOP(rezalloc_zeroes_the_tail, 0, SIZES);
   TEST(rezalloc_forgets_what_was_cut_off);
   LOOP(rezalloc_leaves_no_old_byte, 0, 3);
-  TEST(rezalloc_does_not_touch_what_is_zero);
+  TEST(rezalloc_does_not_write_memory_that_is_zero);
   TEST(rezalloc_of_null_is_zero);
-  LOOP(the_size_told_is_the_usable_size, 0, SIZES);
-  TEST(the_size_of_nothing_is_zero);
-  TEST(blocks_are_ours_and_others_are_not);
+  LOOP(returned_size_is_the_usable_size, 0, SIZES);
+  TEST(returned_size_without_a_block_is_zero);
+  TEST(blocks_are_recognised_and_other_pointers_are_not);
   TIMEOUT(60);
 }

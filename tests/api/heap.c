@@ -1,5 +1,5 @@
-/* heap.c -- heaps and sub-processes: whose the blocks are, and what becomes of
- * them.
+/* heap.c -- heaps and sub-processes: which heap a block belongs to, and what happens to the
+ * blocks when a heap ends.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,17 +24,17 @@ static void in_thread(void *(*run)(void *), void *arg) {
   ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
 
-/* ---- every form ---- */
+/* ---- every allocating function ---- */
 
-static bool is_good(mia_heap *heap, void *p, size_t size, size_t alignment, size_t offset) {
+static bool fits(mia_heap *heap, void *p, size_t size, size_t alignment, size_t offset) {
   return p != NULL && mia_heap_of(p) == heap && mia_heap_contains(heap, p) &&
          mia_usable_size(p) >= size && is_aligned((char *)p + offset, alignment);
 }
 
 static bool is_zero(const void *p) { return all_zero(p, mia_usable_size(p)); }
 
-/* Loop test: the size. */
-START_TEST(every_form_allocates_from_its_heap) {
+/* Loop index: the size. */
+START_TEST(every_function_allocates_from_its_heap) {
   size_t n = sizes[_i];
   size_t a = opaque(256), at = 40;
   mia_heap *h = mia_heap_new();
@@ -47,12 +47,11 @@ START_TEST(every_form_allocates_from_its_heap) {
     void *offset[] = {mia_heap_malloc_aligned_at(h, n, a, at),
                       mia_heap_zalloc_aligned_at(h, n, a, at),
                       mia_heap_calloc_aligned_at(h, n, 1, a, at)};
-    for (int i = 0; i < 2; i++) need_at(is_good(h, launder(any[i]), n, 1, 0), i);
-    for (int i = 0; i < 4; i++)
-      need_at(is_good(h, launder(zero[i]), n, 1, 0) && is_zero(zero[i]), i);
+    for (int i = 0; i < 2; i++) need_at(fits(h, launder(any[i]), n, 1, 0), i);
+    for (int i = 0; i < 4; i++) need_at(fits(h, launder(zero[i]), n, 1, 0) && is_zero(zero[i]), i);
     for (int i = 0; i < 3; i++) {
-      need_at(is_good(h, launder(aligned[i]), n, a, 0), i);
-      need_at(is_good(h, launder(offset[i]), n, a, at), i);
+      need_at(fits(h, launder(aligned[i]), n, a, 0), i);
+      need_at(fits(h, launder(offset[i]), n, a, at), i);
       need_at(i == 0 || (is_zero(aligned[i]) && is_zero(offset[i])), i);
       memset(aligned[i], 1, mia_usable_size(aligned[i]));
       memset(offset[i], 1, mia_usable_size(offset[i]));
@@ -66,8 +65,8 @@ START_TEST(every_form_allocates_from_its_heap) {
 }
 END_TEST
 
-/* Loop test: from which size. */
-START_TEST(every_form_resizes) {
+/* Loop index: the old size. */
+START_TEST(every_function_resizes) {
   size_t from = sizes[_i], a = opaque(128);
   mia_heap *h = mia_heap_new();
   for (int i = 0; i < SIZES; i++) {
@@ -89,7 +88,7 @@ START_TEST(every_form_resizes) {
       break;
     }
     p = launder(p);
-    need_at(is_good(h, p, to, i % 4 == 3 ? a : 1, 0) && pattern_holds(p, kept, 1), to);
+    need_at(fits(h, p, to, i % 4 == 3 ? a : 1, 0) && pattern_holds(p, kept, 1), to);
     mia_free(p);
     p = launder(mia_heap_zalloc(h, from));
     pattern_fill(p, from, 2);
@@ -108,7 +107,7 @@ START_TEST(every_form_resizes) {
       break;
     }
     p = launder(p);
-    need_at(is_good(h, p, to, i % 4 >= 2 ? a : 1, 0) && pattern_holds(p, kept, 2), to);
+    need_at(fits(h, p, to, i % 4 >= 2 ? a : 1, 0) && pattern_holds(p, kept, 2), to);
     need_at(all_zero(p + kept, mia_usable_size(p) - kept), to);
     mia_free(p);
   }
@@ -116,7 +115,7 @@ START_TEST(every_form_resizes) {
 }
 END_TEST
 
-/* Loop test: from which size. */
+/* Loop index: the old size. */
 START_TEST(offsets_stay_aligned) {
   size_t from = sizes[_i], a = opaque(512), at = 24;
   mia_heap *h = mia_heap_new();
@@ -125,13 +124,13 @@ START_TEST(offsets_stay_aligned) {
     char *p = launder(mia_heap_zalloc_aligned_at(h, from, a, at));
     pattern_fill(p, from, 3);
     p = launder(mia_heap_realloc_aligned_at(h, p, to, a, at));
-    need_at(is_good(h, p, to, a, at) && pattern_holds(p, kept, 3), to);
+    need_at(fits(h, p, to, a, at) && pattern_holds(p, kept, 3), to);
     mia_free(p);
     p = launder(mia_heap_zalloc_aligned_at(h, from, a, at));
     pattern_fill(p, from, 4);
     p = launder(i % 2 == 0 ? mia_heap_rezalloc_aligned_at(h, p, to, a, at)
                            : mia_heap_recalloc_aligned_at(h, p, to, 1, a, at));
-    need_at(is_good(h, p, to, a, at) && pattern_holds(p, kept, 4), to);
+    need_at(fits(h, p, to, a, at) && pattern_holds(p, kept, 4), to);
     need_at(all_zero(p + kept, mia_usable_size(p) - kept), to);
     mia_free(p);
     p = launder(mia_malloc_aligned_at(from, a, at));
@@ -163,13 +162,13 @@ START_TEST(strings_and_new) {
   ck_assert_str_eq(r, "/");
   void *n = launder(mia_heap_alloc_new(h, 50));
   void *m = launder(mia_heap_alloc_new_n(h, 50, 3));
-  ck_assert(is_good(h, p, 5, 1, 0) && is_good(h, q, 3, 1, 0) && is_good(h, r, 2, 1, 0));
-  ck_assert(is_good(h, n, 50, 1, 0) && is_good(h, m, 150, 1, 0));
+  ck_assert(fits(h, p, 5, 1, 0) && fits(h, q, 3, 1, 0) && fits(h, r, 2, 1, 0));
+  ck_assert(fits(h, n, 50, 1, 0) && fits(h, m, 150, 1, 0));
   mia_heap_destroy(h);
 }
 END_TEST
 
-START_TEST(what_cannot_be_is_refused) {
+START_TEST(invalid_requests_are_refused) {
   mia_heap *h = mia_heap_new();
   size_t huge = opaque(SIZE_MAX / 2 + 2);
   errno = 0;
@@ -196,7 +195,7 @@ START_TEST(what_cannot_be_is_refused) {
 }
 END_TEST
 
-/* ---- ends ---- */
+/* ---- deleted and destroyed heaps ---- */
 
 static void *blocks[BLOCKS];
 
@@ -227,7 +226,7 @@ static void *check_thread(void *arg) {
   return arg;
 }
 
-START_TEST(deleted_heaps_leave_their_blocks) {
+START_TEST(blocks_outlive_a_deleted_heap) {
   mia_heap *h = mia_heap_new();
   fill(h);
   need(mia_heap_of(blocks[5]) == h);
@@ -242,7 +241,7 @@ START_TEST(deleted_heaps_leave_their_blocks) {
 }
 END_TEST
 
-START_TEST(destroyed_heaps_leave_nothing) {
+START_TEST(blocks_end_with_a_destroyed_heap) {
   for (int round = 0; round < 20; round++) {
     mia_heap *h = mia_heap_new();
     fill(h);
@@ -255,8 +254,8 @@ START_TEST(destroyed_heaps_leave_nothing) {
 }
 END_TEST
 
-/* More than a table of them has room for at first. */
-START_TEST(there_may_be_many) {
+/* More heaps than the first table of heaps can hold. */
+START_TEST(more_heaps_than_the_first_table) {
   enum { MANY = 3000 };
   static mia_heap *heaps[MANY];
   static unsigned char *filled[MANY];
@@ -275,7 +274,7 @@ START_TEST(there_may_be_many) {
 }
 END_TEST
 
-START_TEST(heaps_are_any_threads) {
+START_TEST(any_thread_can_use_a_heap) {
   mia_heap *h = mia_heap_new();
   in_thread(fill_thread, h);
   check_and_free();
@@ -292,7 +291,7 @@ START_TEST(heaps_are_any_threads) {
 }
 END_TEST
 
-/* ---- the default ---- */
+/* ---- the default heap ---- */
 
 static void *default_in_thread(void *heap) {
   note(mia_heap_get_default() == mia_heap_main());
@@ -303,8 +302,8 @@ static void *default_in_thread(void *heap) {
   return NULL;
 }
 
-/* Loop test: the size. */
-START_TEST(all_forms_take_from_the_default) {
+/* Loop index: the size. */
+START_TEST(all_functions_use_the_default_heap) {
   size_t n = sizes[_i];
   void *before = launder(mia_malloc(n));
   mia_heap *h = mia_heap_new();
@@ -345,14 +344,14 @@ END_TEST
 
 /* ---- walking ---- */
 
-typedef struct census {
+typedef struct block_counts {
   mia_heap *heap;
   size_t areas, blocks, bytes, stop;
-} census;
+} block_counts;
 
 static bool count(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
                   void *arg) {
-  census *c = arg;
+  block_counts *c = arg;
   need(heap == c->heap);
   if (block == NULL) {
     c->areas++;
@@ -370,7 +369,7 @@ static bool count(const mia_heap *heap, const mia_heap_area *area, void *block, 
 
 START_TEST(every_block_is_visited) {
   mia_heap *h = mia_heap_new();
-  census c = {.heap = h};
+  block_counts c = {.heap = h};
   ck_assert(mia_heap_visit_blocks(h, true, count, &c));
   ck_assert_uint_eq(c.areas + c.blocks, 0);
   fill(h);
@@ -386,29 +385,29 @@ START_TEST(every_block_is_visited) {
     mia_free(blocks[i]);
     left--;
   }
-  c = (census){.heap = h};
+  c = (block_counts){.heap = h};
   ck_assert(mia_heap_visit_blocks(h, true, count, &c));
   ck_assert_uint_eq(c.blocks, left);
-  c = (census){.heap = h};
+  c = (block_counts){.heap = h};
   ck_assert(mia_heap_visit_blocks(h, false, count, &c));
   ck_assert_uint_eq(c.blocks, 0);
   ck_assert_uint_ge(c.areas, 40);
-  c = (census){.heap = h, .stop = 7};
+  c = (block_counts){.heap = h, .stop = 7};
   ck_assert(!mia_heap_visit_blocks(h, true, count, &c));
   ck_assert_uint_eq(c.blocks, 7);
   mia_heap_destroy(h);
 }
 END_TEST
 
-/* What a walk is to see, each block once, and nothing else. */
-typedef struct roll {
+/* The blocks that a walk must report, each once, and no other block. */
+typedef struct expected_blocks {
   void *const *blocks;
   size_t count, seen, others;
-} roll;
+} expected_blocks;
 
-static bool call(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
-                 void *arg) {
-  roll *r = arg;
+static bool visit_expected(const mia_heap *heap, const mia_heap_area *area, void *block,
+                           size_t size, void *arg) {
+  expected_blocks *r = arg;
   (void)heap, (void)area, (void)size;
   bool known = false;
   for (size_t i = 0; i < r->count; i++) known |= r->blocks[i] == block;
@@ -427,21 +426,22 @@ START_TEST(blocks_that_are_aligned_at_an_offset_are_visited) {
     ck_assert(b[2 * i] != NULL && b[2 * i + 1] != NULL);
     need(((uintptr_t)b[2 * i] + 40) % 4096 == 0);
   }
-  roll r = {.blocks = b, .count = 2 * N};
-  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  expected_blocks r = {.blocks = b, .count = 2 * N};
+  ck_assert(mia_heap_visit_blocks(h, true, visit_expected, &r));
   ck_assert(r.seen == 2 * N && r.others == 0);
   for (size_t i = 0; i < N; i++) mia_free(b[2 * i]);
-  r = (roll){.blocks = b, .count = 2 * N};
-  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  r = (expected_blocks){.blocks = b, .count = 2 * N};
+  ck_assert(mia_heap_visit_blocks(h, true, visit_expected, &r));
   ck_assert(r.seen == N && r.others == 0);
   mia_heap_destroy(h);
 }
 END_TEST
 
-/* What was given back in between is neither visited nor lost. */
-START_TEST(blocks_between_which_memory_went_are_visited) {
+/* A walk over pages with trimmed OS pages reports every live block and nothing else. */
+START_TEST(blocks_between_trimmed_os_pages_are_visited) {
   mia_heap *h = mia_heap_new();
-  enum { N = 4000, STAY = 50, SIZE = 1000, COARSE = 32768 }; /* one stays in each page */
+  /* One block in STAY stays, about one in each page. */
+  enum { N = 4000, STAY = 50, SIZE = 1000, COARSE_OS_PAGE = 32768 };
   static void *b[N], *left[N / STAY];
   for (size_t i = 0; i < N; i++) ck_assert_ptr_nonnull(b[i] = mia_heap_malloc(h, SIZE));
   for (size_t i = 0; i < N; i++) {
@@ -454,17 +454,18 @@ START_TEST(blocks_between_which_memory_went_are_visited) {
   ck_assert(mia_stats_get(&before));
   mia_heap_collect(h, true);
   ck_assert(mia_stats_get(&after));
-  if (sysconf(_SC_PAGESIZE) < COARSE) ck_assert_uint_gt(after.purged - before.purged, N / 4 * SIZE);
-  roll r = {.blocks = left, .count = N / STAY};
-  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  if (sysconf(_SC_PAGESIZE) < COARSE_OS_PAGE)
+    ck_assert_uint_gt(after.purged - before.purged, N / 4 * SIZE);
+  expected_blocks r = {.blocks = left, .count = N / STAY};
+  ck_assert(mia_heap_visit_blocks(h, true, visit_expected, &r));
   ck_assert(r.seen == N / STAY && r.others == 0);
   for (size_t i = 0; i < N; i++)
     if (i % STAY != 0) ck_assert_ptr_nonnull(b[i] = memset(mia_heap_malloc(h, SIZE), 0, SIZE));
   for (size_t i = 0; i < N; i += STAY)
     for (size_t j = 0; j < SIZE; j++)
       need_at(((char *)b[i])[j] == ((1 + (int)(i / STAY)) & CHAR_MAX), i);
-  r = (roll){.blocks = b, .count = N};
-  ck_assert(mia_heap_visit_blocks(h, true, call, &r));
+  r = (expected_blocks){.blocks = b, .count = N};
+  ck_assert(mia_heap_visit_blocks(h, true, visit_expected, &r));
   ck_assert(r.seen == N && r.others == 0);
   mia_heap_destroy(h);
 }
@@ -476,14 +477,15 @@ static void *allocate_some(void *arg) {
   return NULL;
 }
 
-/* Blocks of others wait a little before they go back: not for who walks. */
+/* Remote frees wait in a batch; a walk by the thread that freed them must not report these
+ * blocks. */
 START_TEST(blocks_that_the_caller_freed_are_not_visited) {
   void *b[20];
   in_thread(allocate_some, b);
   for (size_t i = 0; i < 10; i++) mia_free(b[i]);
-  roll freed = {.blocks = b, .count = 10}, left = {.blocks = b + 10, .count = 10};
-  ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, call, &freed));
-  ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, call, &left));
+  expected_blocks freed = {.blocks = b, .count = 10}, left = {.blocks = b + 10, .count = 10};
+  ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, visit_expected, &freed));
+  ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, visit_expected, &left));
   ck_assert(freed.seen == 0 && left.seen == 10);
   for (size_t i = 10; i < 20; i++) mia_free(b[i]);
 }
@@ -492,15 +494,15 @@ END_TEST
 START_TEST(blocks_of_ended_threads_are_visited) {
   mia_heap *h = mia_heap_new();
   in_thread(fill_thread, h);
-  census c = {.heap = h};
+  block_counts c = {.heap = h};
   ck_assert(mia_heap_visit_blocks(h, true, count, &c));
   ck_assert_uint_eq(c.blocks, BLOCKS);
-  c = (census){.heap = h};
+  c = (block_counts){.heap = h};
   ck_assert(mia_heap_visit_abandoned_blocks(h, true, count, &c));
   ck_assert_uint_eq(c.blocks, BLOCKS);
-  void *mine = launder(mia_heap_malloc(h, 77000)); /* nobody allocates from that page */
-  void *small = launder(mia_heap_malloc(h, 9));    /* from this one somebody may */
-  c = (census){.heap = h};
+  void *mine = launder(mia_heap_malloc(h, 77000)); /* no thread allocates from this page */
+  void *small = launder(mia_heap_malloc(h, 9));    /* another thread may allocate from this page */
+  c = (block_counts){.heap = h};
   ck_assert(mia_heap_visit_abandoned_blocks(h, true, count, &c));
   ck_assert_uint_ge(c.blocks, 1);
   ck_assert_uint_le(c.blocks, BLOCKS + 1);
@@ -510,10 +512,10 @@ START_TEST(blocks_of_ended_threads_are_visited) {
 }
 END_TEST
 
-/* Loop test: the size. */
-START_TEST(all_of_a_block_is_contained) {
+/* Loop index: the size. */
+START_TEST(every_byte_of_a_block_is_contained) {
   enum { FORMS = 3 };
-  size_t n = sizes[_i], a = opaque(1 << 18), at = 100000; /* that one has bytes before it */
+  size_t n = sizes[_i], a = opaque(1 << 18), at = 100000; /* bytes precede the block at `at' */
   for (int round = 0; round < 2; round++) {
     mia_heap *h = round == 0 ? mia_heap_main() : mia_heap_new();
     mia_heap *other = mia_heap_new();
@@ -537,7 +539,7 @@ START_TEST(all_of_a_block_is_contained) {
       need(mia_heap_of(p[i]) == NULL && mia_heap_of(p[i] + usable / 2) == NULL);
       need(!mia_any_heap_contains(p[i] + usable - 1));
     }
-    mia_heap_delete(h); /* unless it is the main one */
+    mia_heap_delete(h); /* ignored for the main heap */
     mia_heap_delete(other);
   }
 }
@@ -546,7 +548,7 @@ END_TEST
 START_TEST(nothing_else_is_contained) {
   static char object[10];
   mia_heap *h = mia_heap_new();
-  void *huge = launder(mia_heap_malloc(h, 40 << 20)); /* so that such ones are looked for */
+  void *huge = launder(mia_heap_malloc(h, 40 << 20)); /* so that the search includes huge blocks */
   const void *const others[] = {NULL,       &h,        object,
                                 object + 5, (void *)1, (void *)UINTPTR_MAX,
                                 "text",     (char *)h, (char *)(uintptr_t)(UINTPTR_MAX / 2)};
@@ -559,7 +561,7 @@ START_TEST(nothing_else_is_contained) {
 }
 END_TEST
 
-START_TEST(use_of_a_page_is_known) {
+START_TEST(page_utilization_is_reported) {
   enum { COUNT = 2000 };
   static void *p[COUNT];
   mia_heap *h = mia_heap_new();
@@ -573,13 +575,13 @@ END_TEST
 
 /* ---- sub-processes ---- */
 
-typedef struct visited {
+typedef struct heap_list {
   mia_heap *heaps[10];
   size_t count, stop;
-} visited;
+} heap_list;
 
-static bool see(mia_heap *heap, void *arg) {
-  visited *v = arg;
+static bool visit_heap(mia_heap *heap, void *arg) {
+  heap_list *v = arg;
   need(v->count < 10);
   v->heaps[v->count++] = heap;
   return v->count != v->stop;
@@ -593,22 +595,22 @@ static void *in_subproc(void *arg) {
   note(mia_subproc_current() == s);
   void *q = launder(mia_malloc(10));
   note(mia_heap_of(q) == mia_heap_main() && mia_heap_of(p) != mia_heap_main());
-  roll own = {.blocks = &q, .count = 1};
-  note(mia_heap_visit_blocks(mia_heap_main(), true, call, &own) && own.seen == 1 &&
+  expected_blocks own = {.blocks = &q, .count = 1};
+  note(mia_heap_visit_blocks(mia_heap_main(), true, visit_expected, &own) && own.seen == 1 &&
        own.others == 0);
   mia_heap *h = mia_heap_new();
-  visited v = {.count = 0};
-  note(mia_subproc_visit_heaps(s, see, &v));
+  heap_list v = {.count = 0};
+  note(mia_subproc_visit_heaps(s, visit_heap, &v));
   note(v.count == 2 && v.heaps[0] == mia_heap_main() && v.heaps[1] == h);
-  v = (visited){.stop = 1};
-  note(!mia_subproc_visit_heaps(s, see, &v) && v.count == 1);
+  v = (heap_list){.stop = 1};
+  note(!mia_subproc_visit_heaps(s, visit_heap, &v) && v.count == 1);
   mia_heap *other = mia_heap_new();
   void *left[] = {mia_heap_malloc(other, 30), mia_heap_malloc(other, 90000),
                   mia_heap_malloc(other, 50 << 20)};
   mia_heap_delete(other);
   for (int i = 0; i < 3; i++) note(left[i] != NULL && mia_heap_of(left[i]) == mia_heap_main());
   mia_free(left[1]);
-  mia_heap_delete(mia_heap_main()); /* stays */
+  mia_heap_delete(mia_heap_main()); /* ignored */
   note(mia_heap_of(q) == mia_heap_main());
   void *r = mia_heap_malloc(h, 5000);
   note(r != NULL);
@@ -630,9 +632,9 @@ START_TEST(sub_processes_have_heaps_of_their_own) {
     mia_subproc_destroy(s);
     need(!mia_any_heap_contains(block));
   }
-  visited v = {.count = 0};
+  heap_list v = {.count = 0};
   mia_heap *h = mia_heap_new();
-  need(mia_subproc_visit_heaps(mia_subproc_main(), see, &v));
+  need(mia_subproc_visit_heaps(mia_subproc_main(), visit_heap, &v));
   need(v.count == 2 && v.heaps[0] == mia_heap_main() && v.heaps[1] == h);
   mia_heap_delete(h);
   mia_subproc_destroy(NULL);
@@ -640,7 +642,7 @@ START_TEST(sub_processes_have_heaps_of_their_own) {
 }
 END_TEST
 
-START_TEST(the_caller_leaves_what_it_destroys) {
+START_TEST(destroying_the_callers_subprocess_returns_it_to_main) {
   mia_heap *main_heap = mia_heap_main();
   mia_subproc *s = mia_subproc_new();
   mia_subproc_add_current_thread(s);
@@ -655,8 +657,8 @@ START_TEST(the_caller_leaves_what_it_destroys) {
 }
 END_TEST
 
-/* Any number of heaps, until memory ends: no block is another's. */
-START_TEST(there_may_be_thousands_of_heaps) {
+/* The number of heaps is limited by memory only; their blocks do not overlap. */
+START_TEST(thousands_of_heaps_with_separate_blocks) {
   enum { HEAPS = 3000, SIZE = 100 };
   static mia_heap *heap[HEAPS];
   static char *block[HEAPS], *of_main[HEAPS];
@@ -684,26 +686,26 @@ END_TEST
 
 SUITE("api/heap") {
   CASE(NULL, NULL);
-  TEST(there_may_be_thousands_of_heaps);
-  LOOP(every_form_allocates_from_its_heap, 0, SIZES);
-  LOOP(every_form_resizes, 0, SIZES);
+  TEST(thousands_of_heaps_with_separate_blocks);
+  LOOP(every_function_allocates_from_its_heap, 0, SIZES);
+  LOOP(every_function_resizes, 0, SIZES);
   LOOP(offsets_stay_aligned, 0, SIZES);
   TEST(strings_and_new);
-  TEST(what_cannot_be_is_refused);
-  TEST(deleted_heaps_leave_their_blocks);
-  TEST(destroyed_heaps_leave_nothing);
-  TEST(there_may_be_many);
-  TEST(heaps_are_any_threads);
-  LOOP(all_forms_take_from_the_default, 0, SIZES);
+  TEST(invalid_requests_are_refused);
+  TEST(blocks_outlive_a_deleted_heap);
+  TEST(blocks_end_with_a_destroyed_heap);
+  TEST(more_heaps_than_the_first_table);
+  TEST(any_thread_can_use_a_heap);
+  LOOP(all_functions_use_the_default_heap, 0, SIZES);
   TEST(every_block_is_visited);
   TEST(blocks_that_are_aligned_at_an_offset_are_visited);
-  TEST(blocks_between_which_memory_went_are_visited);
+  TEST(blocks_between_trimmed_os_pages_are_visited);
   TEST(blocks_that_the_caller_freed_are_not_visited);
   TEST(blocks_of_ended_threads_are_visited);
-  LOOP(all_of_a_block_is_contained, 0, SIZES);
+  LOOP(every_byte_of_a_block_is_contained, 0, SIZES);
   TEST(nothing_else_is_contained);
-  TEST(use_of_a_page_is_known);
+  TEST(page_utilization_is_reported);
   TEST(sub_processes_have_heaps_of_their_own);
-  TEST(the_caller_leaves_what_it_destroys);
+  TEST(destroying_the_callers_subprocess_returns_it_to_main);
   TIMEOUT(60);
 }

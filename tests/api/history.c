@@ -1,8 +1,8 @@
-/* history.c -- whatever became of memory before, what is promised to be zero is.
+/* history.c -- memory that is promised to be zero is zero, whatever it was used for before.
  *
- * A history is a long sequence of calls that take, resize and free blocks of all
- * kinds of sizes.  Whatever a block is allowed to hold is filled, so that memory of
- * which anybody forgot that it was written shows in a later block that is to be zero.
+ * A history is a long random sequence of calls that allocate, resize and free blocks of all
+ * sizes.  Every usable byte of every block is overwritten.  If the library ever forgets that
+ * memory is dirty, a later block that must be zero shows it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,10 +15,10 @@
 enum { SLOTS = 48, SEEDS = 16 };
 
 #define SLICE (64 * KIB)
-#define LIVE_MAX (48 * MIB) /* of one history */
+#define LIVE_MAX (48 * MIB) /* live bytes of one history */
 #define ARENA (24 * MIB)
 
-/* At an odd address only where it is asked for. */
+/* A block; its address is odd only if its offset is. */
 typedef struct block {
   unsigned char *p;
   size_t usable;
@@ -27,29 +27,29 @@ typedef struct block {
   unsigned char fill;
 } block;
 
-/* Of one thread. */
+/* The state of one thread. */
 typedef struct history {
   uint64_t random;
-  mia_heap *heap; /* NULL: the functions that name none */
-  bool may_fail;  /* its memory is not all there is */
+  mia_heap *heap; /* NULL: calls without a heap argument */
+  bool may_fail;  /* the arena is small, so requests may fail */
   size_t live;
   block blocks[SLOTS];
 } history;
 
 static size_t below(history *h, size_t limit) { return random_below(&h->random, limit); }
 
-/* Each kind of page, and what is near the borders between them. */
+/* Every kind of page, and sizes near the borders between the kinds. */
 static size_t any_size(history *h) {
   size_t what = below(h, 64);
-  if (what == 0) return 8 * MIB + below(h, 25 * MIB); /* some are mappings of their own */
+  if (what == 0) return 8 * MIB + below(h, 25 * MIB); /* some are huge */
   if (what < 4) return 1 + below(h, 4 * MIB);
   if (what < 20) return 32 * KIB + below(h, MIB);
   if (what < 36) return 16 * KIB + below(h, 112 * KIB);
   return random_size(&h->random, 15);
 }
 
-/* A little more or less, so that what is left is part of a slice; enough more to go
- * elsewhere; anything. */
+/* A little less or more, so that the rest of a slice is left over; much more, so that the
+ * block moves; or any size. */
 static size_t other_size(history *h, const block *b) {
   size_t less = below(h, SLICE);
   switch (below(h, 8)) {
@@ -139,7 +139,7 @@ static bool is_filled(const block *b, size_t size) {
   return size == 0 || (b->p[0] == b->fill && memcmp(b->p, b->p + 1, size - 1) == 0);
 }
 
-/* From here on the block may hold anything wherever a program may write. */
+/* Overwrites every usable byte. */
 static void fill(history *h, block *b) {
   h->live -= b->usable;
   b->usable = mia_usable_size(b->p);
@@ -211,10 +211,10 @@ static void run(history *h, int steps) {
     if (h->blocks[i].p != NULL) drop(h, &h->blocks[i]);
 }
 
-/* A block is written, gets a little shorter, and grows so much that it goes elsewhere
- * and takes its OS pages along: what it left behind in its last slice is of no page
- * any more.  Loop test: how much shorter, in OS pages of 4 KiB. */
-START_TEST(of_a_block_that_left_its_arena) {
+/* A block is written, shrinks a little, and grows so much that it moves and takes its OS
+ * pages along.  The rest of its last slice, which it left behind, is then dirty but belongs to
+ * no page.  Loop index: how much it shrinks, in units of 4 KiB. */
+START_TEST(zero_after_a_block_moved_out_of_its_arena) {
   enum { COUNT = 160, SMALL = 2000 };
   static void *blocks[COUNT + SMALL];
   const size_t size = 7 * MIB;
@@ -237,25 +237,25 @@ END_TEST
 
 /* ---- where the memory comes from ---- */
 
-static history begun(unsigned seed) { return (history){.random = seed * PATTERN_STEP}; }
+static history new_history(unsigned seed) { return (history){.random = seed * PATTERN_STEP}; }
 
-enum { STEPS = 400, STEPS_BESIDE = 200, STEPS_IN_ARENA = 400, EMULATED_PART = 4 };
+enum { STEPS = 400, STEPS_OF_EACH_THREAD = 200, STEPS_IN_ARENA = 400, EMULATED_PART = 4 };
 
-/* An emulator takes some ten times as long for each of them. */
+/* Under an emulator a step takes some ten times as long. */
 static void run_steps(history *h, int steps) {
   run(h, getenv("TEST_EMULATOR") != NULL ? steps / EMULATED_PART : steps);
 }
 
-/* Loop test: the seed. */
-START_TEST(of_a_thread) {
+/* Loop index: the seed. */
+START_TEST(zero_in_one_thread) {
   static history h;
-  h = begun((unsigned)_i);
+  h = new_history((unsigned)_i);
   run_steps(&h, STEPS);
   need_nothing_noted();
 }
 END_TEST
 
-START_TEST(of_a_thread_that_was_never_before) {
+START_TEST(zero_in_one_thread_with_a_new_seed) {
   static history h;
   h = (history){.random = suite_random(1)};
   run_steps(&h, STEPS);
@@ -263,9 +263,9 @@ START_TEST(of_a_thread_that_was_never_before) {
 }
 END_TEST
 
-START_TEST(of_a_heap) {
+START_TEST(zero_in_a_heap) {
   static history h;
-  h = begun((unsigned)_i);
+  h = new_history((unsigned)_i);
   for (int round = 0; round < 3; round++) {
     h.heap = mia_heap_new();
     run_steps(&h, STEPS / 3);
@@ -278,57 +278,58 @@ START_TEST(of_a_heap) {
 }
 END_TEST
 
-static void *run_beside(void *arg) {
-  run_steps(arg, STEPS_BESIDE);
+static void *run_in_thread(void *arg) {
+  run_steps(arg, STEPS_OF_EACH_THREAD);
   return NULL;
 }
 
-START_TEST(of_two_threads) {
+START_TEST(zero_in_two_threads) {
   static history h[2];
   pthread_t thread;
-  for (unsigned i = 0; i < 2; i++) h[i] = begun(2 * (unsigned)_i + i);
-  ck_assert_int_eq(pthread_create(&thread, NULL, run_beside, &h[1]), 0);
-  run_steps(&h[0], STEPS_BESIDE);
+  for (unsigned i = 0; i < 2; i++) h[i] = new_history(2 * (unsigned)_i + i);
+  ck_assert_int_eq(pthread_create(&thread, NULL, run_in_thread, &h[1]), 0);
+  run_steps(&h[0], STEPS_OF_EACH_THREAD);
   ck_assert_int_eq(pthread_join(thread, NULL), 0);
   need_nothing_noted();
 }
 END_TEST
 
-/* What a program does to memory that is not needed, and what it says of it later. */
-typedef struct keeper {
+/* Whether the program's commit function returns zeroed memory, and how often it was called. */
+typedef struct commit_state {
   bool zeroes;
   size_t calls;
-} keeper;
+} commit_state;
 
 static bool commit(bool wanted, void *start, size_t size, bool *zero, void *arg) {
-  keeper *k = arg;
+  commit_state *k = arg;
   k->calls++;
   if (!wanted || k->zeroes) memset(start, wanted ? 0 : 0xee, size);
   if (wanted) *zero = k->zeroes;
   return true;
 }
 
-/* Loop test: what is brought. */
-enum { ZERO = 1, COMMITTED = 2, KEPT = 4, ZEROES = 8, BROUGHT = 16 };
+/* Bits of the loop index: properties of the external memory. */
+enum { IS_ZERO = 1, IS_COMMITTED = 2, HAS_COMMIT = 4, ZEROES_ON_COMMIT = 8, COMBINATIONS = 16 };
 
-START_TEST(of_memory_that_was_brought) {
+START_TEST(zero_in_an_external_arena) {
   static history h;
-  static keeper k;
+  static commit_state k;
   mia_arena *arena = NULL;
-  bool zero = (_i & ZERO) != 0;
-  if ((_i & ZEROES) != 0 && (_i & KEPT) == 0) return; /* nobody would ask */
+  bool zero = (_i & IS_ZERO) != 0;
+  /* Without a commit function nothing is zeroed. */
+  if ((_i & ZEROES_ON_COMMIT) != 0 && (_i & HAS_COMMIT) == 0) return;
   char *start = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ck_assert(start != MAP_FAILED);
   if (!zero) memset(start, 0x77, ARENA);
-  k = (keeper){.zeroes = (_i & ZEROES) != 0};
-  ck_assert(mia_manage_memory(start, ARENA, (_i & COMMITTED) != 0, false, zero, -1, true,
-                              (_i & KEPT) != 0 ? commit : NULL, &k, &arena));
-  h = begun((unsigned)_i);
+  k = (commit_state){.zeroes = (_i & ZEROES_ON_COMMIT) != 0};
+  ck_assert(mia_manage_memory(start, ARENA, (_i & IS_COMMITTED) != 0, false, zero, -1, true,
+                              (_i & HAS_COMMIT) != 0 ? commit : NULL, &k, &arena));
+  h = new_history((unsigned)_i);
   h.heap = mia_heap_new_in_arena(arena);
   h.may_fail = true;
   ck_assert_ptr_nonnull(h.heap);
   run_steps(&h, STEPS_IN_ARENA);
-  ck_assert((_i & KEPT) == 0 || k.calls > 0);
+  ck_assert((_i & HAS_COMMIT) == 0 || k.calls > 0);
   mia_heap_destroy(h.heap);
   need_nothing_noted();
 }
@@ -336,11 +337,11 @@ END_TEST
 
 SUITE("api/history") {
   CASE(NULL, NULL);
-  LOOP(of_a_block_that_left_its_arena, 0, 16);
-  LOOP(of_a_thread, 0, SEEDS);
-  TEST(of_a_thread_that_was_never_before);
-  LOOP(of_a_heap, 0, 2);
-  LOOP(of_two_threads, 0, 2);
-  LOOP(of_memory_that_was_brought, 0, BROUGHT);
+  LOOP(zero_after_a_block_moved_out_of_its_arena, 0, 16);
+  LOOP(zero_in_one_thread, 0, SEEDS);
+  TEST(zero_in_one_thread_with_a_new_seed);
+  LOOP(zero_in_a_heap, 0, 2);
+  LOOP(zero_in_two_threads, 0, 2);
+  LOOP(zero_in_an_external_arena, 0, COMBINATIONS);
   TIMEOUT(60);
 }

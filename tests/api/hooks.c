@@ -10,8 +10,8 @@
 static unsigned calls;
 static int last_error;
 static bool last_force;
-static unsigned long long last_beat;
-static char said[512];
+static unsigned long long last_heartbeat;
+static char output[512];
 static char tag;
 
 static void forget(void) {
@@ -21,17 +21,17 @@ static void forget(void) {
   mia_option_set(MIA_OPTION_SHOW_ERRORS, 0);
   mia_option_set(MIA_OPTION_MAX_WARNINGS, 16);
   calls = 0;
-  said[0] = 0;
+  output[0] = 0;
 }
 
-static void hear(const char *text, void *arg) {
+static void keep_output(const char *text, void *arg) {
   need(arg == &tag);
-  strncat(said, text, sizeof said - strlen(said) - 1);
-  mia_free(launder(mia_malloc(3000))); /* allowed */
+  strncat(output, text, sizeof output - strlen(output) - 1);
+  mia_free(launder(mia_malloc(3000))); /* an output function may allocate */
   errno = 99;
 }
 
-static void be_told(int error, void *arg) {
+static void count_errors(int error, void *arg) {
   need(arg == &tag);
   calls++;
   last_error = error;
@@ -39,8 +39,8 @@ static void be_told(int error, void *arg) {
   errno = 98;
 }
 
-START_TEST(an_error_is_told) {
-  mia_register_error(be_told, &tag);
+START_TEST(lack_of_memory_calls_the_error_function) {
+  mia_register_error(count_errors, &tag);
   size_t huge = opaque(SIZE_MAX / 2);
   void *p = launder(mia_malloc(10));
   errno = 0;
@@ -53,7 +53,7 @@ START_TEST(an_error_is_told) {
   ck_assert_ptr_null(mia_realloc(p, huge));
   ck_assert_ptr_null(mia_malloc_aligned(huge, 64));
   ck_assert_uint_eq(calls, 5);
-  ck_assert_ptr_null(mia_malloc_aligned(10, opaque(3))); /* no lack of memory */
+  ck_assert_ptr_null(mia_malloc_aligned(10, opaque(3))); /* not for lack of memory */
   ck_assert_int_eq(errno, EINVAL);
   ck_assert_uint_eq(calls, 5);
   mia_register_error(NULL, NULL);
@@ -64,36 +64,36 @@ START_TEST(an_error_is_told) {
 END_TEST
 
 START_TEST(errors_are_written_on_demand) {
-  mia_register_output(hear, &tag);
+  mia_register_output(keep_output, &tag);
   size_t huge = opaque(SIZE_MAX / 2);
   errno = 0;
   ck_assert_ptr_null(mia_malloc(huge));
-  ck_assert_msg(strcmp(said, "") == 0, "%.150s", said);
+  ck_assert_msg(strcmp(output, "") == 0, "%.150s", output);
   ck_assert(mia_option_set(MIA_OPTION_SHOW_ERRORS, 1));
   ck_assert_ptr_null(mia_malloc(huge));
   ck_assert_int_eq(errno, ENOMEM);
   char expected[100];
   snprintf(expected, sizeof expected, "mialloc: no memory for %zu bytes\n", huge);
-  ck_assert_msg(strcmp(said, expected) == 0, "%.150s", said);
+  ck_assert_msg(strcmp(output, expected) == 0, "%.150s", output);
 }
 END_TEST
 
-START_TEST(warnings_come_to_an_end) {
-  mia_register_output(hear, &tag);
+START_TEST(max_warnings_silences_warnings) {
+  mia_register_output(keep_output, &tag);
   ck_assert(mia_option_set(MIA_OPTION_SHOW_ERRORS, 1));
   ck_assert(mia_option_set(MIA_OPTION_MAX_WARNINGS, 0));
   ck_assert_ptr_null(mia_malloc(opaque(SIZE_MAX)));
-  ck_assert_msg(strcmp(said, "") == 0, "%.150s", said);
+  ck_assert_msg(strcmp(output, "") == 0, "%.150s", output);
 }
 END_TEST
 
-/* Whoever is told of misuse may leave, but not return. */
+/* An error function that is called for misuse may leave by a signal, but must not return. */
 static void leave(int error, void *arg) {
   need(arg == &tag && error == EINVAL);
   raise(SIGTERM);
 }
 
-START_TEST(misuse_is_told) {
+START_TEST(misuse_calls_the_error_function) {
   mia_register_error(leave, &tag);
   static int data;
   mia_free(launder(&data));
@@ -105,7 +105,7 @@ static void write_and_leave(const char *text, void *arg) {
   if (strncmp(text, "mialloc: ", 9) == 0 && strchr(text, '\n') != NULL) raise(SIGTERM);
 }
 
-START_TEST(misuse_is_written_where_messages_go) {
+START_TEST(misuse_is_written_to_the_output_function) {
   mia_register_output(write_and_leave, NULL);
   static int data;
   mia_free(launder(&data));
@@ -124,30 +124,31 @@ START_TEST(misuse_ends_the_process) {
 }
 END_TEST
 
-START_TEST(no_memory_may_be_the_end) {
+START_TEST(abort_on_oom_ends_the_process) {
   ck_assert(mia_option_set(MIA_OPTION_ABORT_ON_OOM, 1));
   (void)launder(mia_malloc(opaque(SIZE_MAX)));
 }
 END_TEST
 
-/* ---- freeing that was put off ---- */
+/* ---- deferred frees ---- */
 
-static void *put_off;
+static void *deferred;
 
-static void free_now(bool force, unsigned long long heartbeat, void *arg) {
+static void deferred_free(bool force, unsigned long long heartbeat, void *arg) {
   need(arg == &tag);
-  need(calls == 0 || heartbeat == last_beat + 1);
+  need(calls == 0 || heartbeat == last_heartbeat + 1);
   calls++;
   last_force = force;
-  last_beat = heartbeat;
-  mia_free(put_off);
-  put_off = NULL;
-  for (int i = 0; i < 2000; i++) { /* more than any list holds: not called again */
+  last_heartbeat = heartbeat;
+  mia_free(deferred);
+  deferred = NULL;
+  /* More blocks than a free list holds: a refill here must not call this function again. */
+  for (int i = 0; i < 2000; i++) {
     void *p = launder(mia_malloc(64));
     need(p != NULL);
     if (i % 2 == 0) {
-      mia_free(put_off);
-      put_off = p;
+      mia_free(deferred);
+      deferred = p;
     } else {
       mia_free(p);
     }
@@ -155,10 +156,10 @@ static void free_now(bool force, unsigned long long heartbeat, void *arg) {
   errno = 97;
 }
 
-START_TEST(deferred_freeing_gets_its_turn) {
+START_TEST(deferred_frees_run_regularly) {
   enum { COUNT = 20000 };
   static void *blocks[COUNT];
-  mia_register_deferred_free(free_now, &tag);
+  mia_register_deferred_free(deferred_free, &tag);
   errno = 5;
   for (int i = 0; i < COUNT; i++) blocks[i] = launder(mia_malloc(100));
   ck_assert_int_eq(errno, 5);
@@ -177,32 +178,32 @@ START_TEST(deferred_freeing_gets_its_turn) {
   for (int i = 0; i < COUNT; i++) blocks[i] = launder(mia_malloc(100));
   ck_assert_uint_eq(calls, before);
   for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
-  mia_free(put_off);
-  put_off = NULL;
+  mia_free(deferred);
+  deferred = NULL;
 }
 END_TEST
 
-START_TEST(deferred_freeing_comes_before_failure) {
-  mia_free(launder(mia_malloc(1))); /* the thread has a heap */
-  mia_register_deferred_free(free_now, &tag);
+START_TEST(deferred_frees_run_before_a_request_fails) {
+  mia_free(launder(mia_malloc(1))); /* creates the thread's theap */
+  mia_register_deferred_free(deferred_free, &tag);
   ck_assert_ptr_null(mia_malloc_aligned(opaque(SIZE_MAX / 2), 64));
   ck_assert_uint_eq(calls, 1);
   ck_assert(last_force);
-  mia_free(put_off);
-  put_off = NULL;
+  mia_free(deferred);
+  deferred = NULL;
 }
 END_TEST
 
 SUITE("api/hooks") {
   CASE(forget, forget);
-  TEST(an_error_is_told);
+  TEST(lack_of_memory_calls_the_error_function);
   TEST(errors_are_written_on_demand);
-  TEST(warnings_come_to_an_end);
-  DIES(misuse_is_told, SIGTERM);
-  DIES(misuse_is_written_where_messages_go, SIGTERM);
+  TEST(max_warnings_silences_warnings);
+  DIES(misuse_calls_the_error_function, SIGTERM);
+  DIES(misuse_is_written_to_the_output_function, SIGTERM);
   DIES(misuse_ends_the_process, SIGABRT);
-  DIES(no_memory_may_be_the_end, SIGABRT);
-  TEST(deferred_freeing_gets_its_turn);
-  TEST(deferred_freeing_comes_before_failure);
+  DIES(abort_on_oom_ends_the_process, SIGABRT);
+  TEST(deferred_frees_run_regularly);
+  TEST(deferred_frees_run_before_a_request_fails);
   TIMEOUT(60);
 }

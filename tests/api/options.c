@@ -1,4 +1,4 @@
-/* options.c -- what can be set, from a program and from the environment.
+/* options.c -- options set by the program and by the environment.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,23 +10,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the library wrote. */
-static char said[8192];
+/* What the library printed. */
+static char output[8192];
 static unsigned lines;
 
-static void hear(const char *text, void *arg) {
+static void keep_output(const char *text, void *arg) {
   ck_assert_ptr_eq(arg, &lines);
-  strncat(said, text, sizeof said - strlen(said) - 1);
+  strncat(output, text, sizeof output - strlen(output) - 1);
   for (; *text != 0; text++) lines += *text == '\n';
 }
 
-static void listen(void) {
-  said[0] = 0;
+static void begin_output(void) {
+  output[0] = 0;
   lines = 0;
-  mia_register_output(hear, &lines);
+  mia_register_output(keep_output, &lines);
 }
 
-/* Every test puts back what it changed, where tests share a process. */
+/* Restores what a test changed, as tests may share a process. */
 static void restore(void) {
   mia_register_output(NULL, NULL);
   for (int i = 0; i < MIA_OPTION_COUNT; i++)
@@ -77,7 +77,7 @@ START_TEST(a_name_finds_its_option) {
 }
 END_TEST
 
-START_TEST(what_does_not_exist_is_refused) {
+START_TEST(unknown_options_are_refused) {
   const mia_option none[] = {MIA_OPTION_COUNT, (mia_option)(MIA_OPTION_COUNT + 1), MIA_OPTION_NONE};
   for (int i = 0; i < 3; i++) {
     ck_assert_ptr_null(mia_option_about(none[i]));
@@ -93,7 +93,7 @@ START_TEST(what_does_not_exist_is_refused) {
 }
 END_TEST
 
-START_TEST(a_default_does_not_overrule) {
+START_TEST(default_does_not_change_a_set_option) {
   ck_assert(mia_option_set_default(MIA_OPTION_PURGE_DELAY, 77));
   ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 77);
   ck_assert(!mia_option_is_given(MIA_OPTION_PURGE_DELAY));
@@ -106,7 +106,7 @@ END_TEST
 
 /* ---- the manual ---- */
 
-/* The line of an option in the manual, as its entry in the table demands. */
+/* Formats the line that an option must have in the manual. */
 static void put_manual(const mia_option_info *o, char *line, size_t size) {
   static const char *const types[] = {"switch", "number", "size"};
   int n = snprintf(line, size, ".BR MIALLOC_%s \" (%s", o->name, types[o->type]);
@@ -122,7 +122,7 @@ static void put_manual(const mia_option_info *o, char *line, size_t size) {
     snprintf(line + n, size - (size_t)n, "; default %ld)\"\n", o->standard);
 }
 
-START_TEST(the_manual_is_the_table) {
+START_TEST(manual_agrees_with_the_table) {
   const char *folder = getenv("top_srcdir");
   char name[1000], line[1000], expected[200];
   snprintf(name, sizeof name, "%s/man/mialloc.7", folder != NULL ? folder : ".");
@@ -143,41 +143,41 @@ END_TEST
 
 /* ---- text ---- */
 
-static bool takes(const char *name, const char *text, long value) {
+static bool is_set_to(const char *name, const char *text, long value) {
   long before = mia_option_get(mia_option_find(name));
   bool taken = mia_option_set_text(name, text);
   return taken && mia_option_get(mia_option_find(name)) == value && before != LONG_MIN;
 }
 
-START_TEST(switches_have_words) {
+START_TEST(switches_accept_words) {
   static const char *const on[] = {"1", "on", "ON", "yes", "Yes", "true", "TRUE"};
   static const char *const off[] = {"0", "off", "Off", "no", "NO", "false", "False"};
   static const char *const bad[] = {"", "2", "-1", "o", "onn", "yess", "1 ", "enable", "10"};
   for (size_t i = 0; i < sizeof on / sizeof *on; i++) {
-    ck_assert(takes("verbose", on[i], 1));
-    ck_assert(takes("verbose", off[i], 0));
+    ck_assert(is_set_to("verbose", on[i], 1));
+    ck_assert(is_set_to("verbose", off[i], 0));
   }
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     ck_assert_msg(!mia_option_set_text("verbose", bad[i]), "taken: %s", bad[i]);
 }
 END_TEST
 
-START_TEST(numbers_are_whole_and_decimal) {
+START_TEST(numbers_must_be_decimal_integers) {
   static const char *const bad[] = {"",   "-",    "--1", "+1",
                                     "1x", "0x10", "1.5", " 1",
                                     "1 ", "1k",   "off", "99999999999999999999999",
                                     "-2", "on",   "1-",  "-9999999999999999999999"};
-  ck_assert(takes("purge_delay", "0", 0));
-  ck_assert(takes("purge_delay", "-1", -1));
-  ck_assert(takes("MIALLOC_PURGE_DELAY", "007", 7));
-  ck_assert(takes("Purge_Delay", "86400000", 86400000));
+  ck_assert(is_set_to("purge_delay", "0", 0));
+  ck_assert(is_set_to("purge_delay", "-1", -1));
+  ck_assert(is_set_to("MIALLOC_PURGE_DELAY", "007", 7));
+  ck_assert(is_set_to("Purge_Delay", "86400000", 86400000));
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     ck_assert_msg(!mia_option_set_text("purge_delay", bad[i]), "taken: %s", bad[i]);
   ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 86400000);
 }
 END_TEST
 
-START_TEST(sizes_have_units) {
+START_TEST(sizes_accept_units) {
   static const struct {
     const char *text;
     long value;
@@ -196,7 +196,7 @@ START_TEST(sizes_have_units) {
                                     "99999999999999999999999T",
                                     "18446744073709551615T"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-    ck_assert_msg(takes("reserve_memory", good[i].text, good[i].value), "%s", good[i].text);
+    ck_assert_msg(is_set_to("reserve_memory", good[i].text, good[i].value), "%s", good[i].text);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     ck_assert_msg(!mia_option_set_text("reserve_memory", bad[i]), "taken: %s", bad[i]);
 }
@@ -204,27 +204,27 @@ END_TEST
 
 /* ---- messages ---- */
 
-START_TEST(all_are_printed) {
-  listen();
+START_TEST(all_options_are_printed) {
+  begin_output();
   ck_assert(mia_option_set(MIA_OPTION_PURGE_DELAY, 1234));
   mia_options_print();
   ck_assert_uint_eq(lines, 1 + MIA_OPTION_COUNT);
   for (int i = 0; i < MIA_OPTION_COUNT; i++)
-    ck_assert_ptr_nonnull(strstr(said, mia_option_about((mia_option)i)->name));
-  ck_assert_ptr_nonnull(strstr(said, "1234 ms"));
-  char once[sizeof said];
-  strcpy(once, said);
-  said[0] = 0;
-  mia_options_print_out(hear, &lines);
-  ck_assert_msg(strcmp(said, once) == 0, "%.150s", said);
+    ck_assert_ptr_nonnull(strstr(output, mia_option_about((mia_option)i)->name));
+  ck_assert_ptr_nonnull(strstr(output, "1234 ms"));
+  char once[sizeof output];
+  strcpy(once, output);
+  output[0] = 0;
+  mia_options_print_out(keep_output, &lines);
+  ck_assert_msg(strcmp(output, once) == 0, "%.150s", output);
 }
 END_TEST
 
-/* The environment is read when the library begins: this program runs itself. */
+/* The library reads the environment when it starts, so this program runs itself. */
 static const char *program;
 
-/* False where the shell cannot run it: under an emulator (unit/api/options.c reads
- * environments everywhere). */
+/* Returns false if the shell cannot run the program, as under an emulator (unit/api/options.c
+ * reads environments everywhere). */
 static bool run_with(const char *assignment, char *text, size_t size) {
   char command[4096];
   snprintf(command, sizeof command, "%s '%s' show 2>&1", assignment, program);
@@ -238,7 +238,7 @@ static bool run_with(const char *assignment, char *text, size_t size) {
   return true;
 }
 
-START_TEST(the_environment_sets) {
+START_TEST(environment_sets_options) {
   char text[8192];
   if (!run_with("MIALLOC_PURGE_DELAY=321 MIALLOC_MAX_WARNINGS=3", text, sizeof text)) return;
   ck_assert_msg(strcmp(text, "purge_delay=321 max_warnings=3\n") == 0, "%.200s", text);
@@ -261,8 +261,8 @@ START_TEST(a_bad_value_is_reported_once) {
 }
 END_TEST
 
-/* What is too long to report is cut, and still a line. */
-START_TEST(a_long_value_is_cut) {
+/* A value that is too long for the report is cut; the line still ends properly. */
+START_TEST(long_value_is_cut_in_the_report) {
   char assignment[2048] = "MIALLOC_VERBOSE=";
   memset(assignment + strlen(assignment), 'x', 1500);
   char text[8192];
@@ -282,7 +282,7 @@ START_TEST(verbose_prints_the_options_at_start) {
 }
 END_TEST
 
-START_TEST(memory_is_reserved_at_start) {
+START_TEST(options_reserve_memory_at_start) {
   char text[8192];
   if (!run_with("MIALLOC_RESERVE_MEMORY=100M MIALLOC_SHOW_STATS=on", text, sizeof text)) return;
   ck_assert_msg(strstr(text, ", reserved 10") != NULL, "%.200s", text);
@@ -290,7 +290,7 @@ START_TEST(memory_is_reserved_at_start) {
                 sizeof text))
     return;
   ck_assert_msg(strstr(text, ", reserved 20") != NULL, "%.200s", text);
-  /* 1 TiB of such pages; the few systems that have some reserve those. */
+  /* 1 TiB of huge pages; the few systems that have any reserve what they have. */
   if (!run_with("MIALLOC_RESERVE_HUGE_PAGES=1024", text, sizeof text)) return;
   ck_assert_msg(strncmp(text, "mialloc: MIALLOC_RESERVE_HUGE", 29) == 0 ||
                     strncmp(text, "purge_delay", 11) == 0,
@@ -301,7 +301,7 @@ START_TEST(memory_is_reserved_at_start) {
 END_TEST
 
 static int show(void) {
-  mia_free(launder(mia_malloc(1))); /* or a static library would not begin at all */
+  mia_free(launder(mia_malloc(1))); /* a static library starts with the first call */
   printf("purge_delay=%ld max_warnings=%ld\n", mia_option_get(MIA_OPTION_PURGE_DELAY),
          mia_option_get(MIA_OPTION_MAX_WARNINGS));
   return 0;
@@ -311,20 +311,21 @@ static int show(void) {
 int suite_main(void);
 SUITE("api/options") {
   CASE(NULL, restore);
-  TEST(a_default_does_not_overrule); /* first: where tests share a process all is set later */
+  /* First, because the other tests set options, and tests may share a process. */
+  TEST(default_does_not_change_a_set_option);
   LOOP(every_option_is_described, 0, MIA_OPTION_COUNT);
   LOOP(every_value_in_range_is_taken, 0, MIA_OPTION_COUNT);
   LOOP(a_name_finds_its_option, 0, MIA_OPTION_COUNT);
-  TEST(what_does_not_exist_is_refused);
-  TEST(the_manual_is_the_table);
-  TEST(switches_have_words);
-  TEST(numbers_are_whole_and_decimal);
-  TEST(sizes_have_units);
-  TEST(memory_is_reserved_at_start);
-  TEST(all_are_printed);
-  TEST(the_environment_sets);
+  TEST(unknown_options_are_refused);
+  TEST(manual_agrees_with_the_table);
+  TEST(switches_accept_words);
+  TEST(numbers_must_be_decimal_integers);
+  TEST(sizes_accept_units);
+  TEST(options_reserve_memory_at_start);
+  TEST(all_options_are_printed);
+  TEST(environment_sets_options);
   TEST(a_bad_value_is_reported_once);
-  TEST(a_long_value_is_cut);
+  TEST(long_value_is_cut_in_the_report);
   TEST(verbose_prints_the_options_at_start);
   TIMEOUT(60);
 }

@@ -1,4 +1,4 @@
-/* overflow.c -- requests that exceed what can be asked for.
+/* overflow.c -- requests that exceed what can be allocated.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -7,8 +7,8 @@
 #define HALF_BITS (sizeof(size_t) * 4)
 #define HALF ((size_t)1 << HALF_BITS)
 
-/* Products that overflow, in every shape: by far, by one, through PTRDIFF_MAX
- * without overflow of size_t, with either factor the large one. */
+/* Products that overflow: by far, by one, above PTRDIFF_MAX without overflow of size_t, and
+ * with either factor as the large one. */
 static const struct {
   size_t count, size;
 } products[] = {
@@ -49,7 +49,7 @@ static const size_t totals[] = {SIZE_MAX,
 
 #define KEPT 300
 
-/* `call' must fail with ENOMEM. */
+/* Checks that `call' fails with ENOMEM. */
 #define refused(call, value)               \
   do {                                     \
     errno = ERRNO_MARK;                    \
@@ -92,10 +92,10 @@ START_TEST(totals_of_every_form) {
 }
 END_TEST
 
-/* Loop test: blocks from small to one with its own mapping. */
+/* Loop index: blocks from a small to a huge one. */
 static const size_t kept_sizes[] = {KEPT, 5000, 70000, 3 << 20, 40 << 20};
 
-START_TEST(the_block_stays_valid) {
+START_TEST(block_stays_valid_after_a_failed_realloc) {
   size_t kept = kept_sizes[_i];
   unsigned char *p = launder(mia_malloc(kept));
   need(p != NULL);
@@ -136,7 +136,7 @@ START_TEST(products_that_fit) {
     need_at(p != NULL && mia_usable_size(p) >= count * size && all_zero(p, count * size), i);
     mia_free(p);
   }
-  /* A zero factor is not an overflow whatever the other one is. */
+  /* With a zero factor there is no overflow, whatever the other factor is. */
   void *p = launder(mia_calloc(opaque(0), opaque(SIZE_MAX)));
   void *q = launder(mia_calloc(opaque(SIZE_MAX), opaque(0)));
   void *r = launder(mia_reallocarray(NULL, opaque(SIZE_MAX), opaque(0)));
@@ -149,7 +149,7 @@ START_TEST(products_that_fit) {
 }
 END_TEST
 
-START_TEST(good_size_of_the_impossible_is_itself) {
+START_TEST(good_size_of_an_impossible_size_is_that_size) {
   for (size_t i = 0; i < TOTALS; i++) {
     if (totals[i] > PTRDIFF_MAX) need_at(mia_good_size(opaque(totals[i])) == totals[i], i);
     need_at(mia_good_size(opaque(totals[i])) >= totals[i], i);
@@ -163,9 +163,9 @@ int main(void) {
   TCase *tcase = api_case(suite, "overflow");
   tcase_add_test(tcase, products_overflow);
   tcase_add_test(tcase, totals_of_every_form);
-  tcase_add_loop_test(tcase, the_block_stays_valid, 0,
+  tcase_add_loop_test(tcase, block_stays_valid_after_a_failed_realloc, 0,
                       (int)(sizeof kept_sizes / sizeof kept_sizes[0]));
   tcase_add_test(tcase, products_that_fit);
-  tcase_add_test(tcase, good_size_of_the_impossible_is_itself);
+  tcase_add_test(tcase, good_size_of_an_impossible_size_is_that_size);
   return api_run(suite);
 }

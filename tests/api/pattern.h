@@ -1,7 +1,7 @@
 /* pattern.h -- random numbers and recognisable block contents, for tests.
  *
- * Needs no framework; every number follows from a seed that the program prints
- * and that MIA_TEST_SEED sets.
+ * The header needs no test framework.  All numbers derive from a seed, which the program
+ * prints and MIA_TEST_SEED sets.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "../hide.h"
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -28,18 +30,18 @@ static inline uint64_t random_next(uint64_t *state) {
   return z ^ (z >> 31);
 }
 
-/* From 0 to limit - 1; the bias of the remainder does not matter here. */
+/* Returns 0 to limit - 1; the bias of the remainder does not matter here. */
 static inline size_t random_below(uint64_t *state, size_t limit) {
   return (size_t)(random_next(state) % limit);
 }
 
-/* Each power of two below 2^bits as likely as any other. */
+/* Returns a size below 2^bits; each power of two is equally likely. */
 static inline size_t random_size(uint64_t *state, unsigned bits) {
   size_t top = (size_t)1 << random_below(state, bits);
   return top + random_below(state, top);
 }
 
-/* MIA_TEST_SEED, or another one in each run. */
+/* Returns MIA_TEST_SEED, or a different seed in each run. */
 static inline uint64_t random_seed(void) {
   const char *text = getenv("MIA_TEST_SEED");
   if (text != NULL && *text != '\0') return strtoull(text, NULL, 0);
@@ -49,8 +51,8 @@ static inline uint64_t random_seed(void) {
   return random_next(&state) >> 32; /* short enough to be typed */
 }
 
-/* Fills bytes from..to of the block `p' with the pattern of `key'.  A byte
- * depends on key and position alone, so a block that grew is filled on. */
+/* Fills bytes from..to of the block `p' with the pattern of `key'.  A byte depends on the key
+ * and its position only, so the pattern can be continued when a block has grown. */
 static inline void pattern_fill_from(void *p, size_t from, size_t to, uint64_t key) {
   unsigned char *bytes = p;
   size_t i = from;
@@ -72,8 +74,8 @@ static inline void pattern_fill(void *p, size_t size, uint64_t key) {
   pattern_fill_from(p, 0, size, key);
 }
 
-/* Whether the first `size' bytes at `p' still are the pattern of `key'; `p' may be
- * NULL if there are none. */
+/* Returns nonzero if the first `size' bytes at `p' hold the pattern of `key'.  `p' may be NULL
+ * if `size' is 0. */
 static inline int pattern_holds(const void *p, size_t size, uint64_t key) {
   const unsigned char *bytes = p;
   size_t i = 0;
@@ -87,7 +89,8 @@ static inline int pattern_holds(const void *p, size_t size, uint64_t key) {
   return difference == 0 && (i == size || memcmp(bytes + i, &word, size - i) == 0);
 }
 
-/* By words where they are aligned: some libcs compare bytes. */
+/* Reads whole words where they are aligned, because memcmp of some libcs compares single
+ * bytes. */
 static inline int all_zero(const void *p, size_t size) {
   const unsigned char *bytes = p;
   uint64_t found = 0;
@@ -102,21 +105,15 @@ static inline int all_zero(const void *p, size_t size) {
   return found == 0;
 }
 
-/* Hides where a value came from: a compiler may fold what the attributes of
- * the allocation functions promise (alignment, no alias, size) into the very
- * comparison that is to test it. */
-static inline void *launder(void *p) {
-  void *volatile hidden = p;
-  return hidden;
-}
-
-static inline size_t opaque(size_t n) {
-  volatile size_t hidden = n;
-  return hidden;
-}
-
 static inline int is_aligned(const void *p, size_t alignment) {
   return ((uintptr_t)p & (alignment - 1)) == 0;
+}
+
+/* Compares pointers by address, for qsort. */
+static inline int by_address(const void *a, const void *b) {
+  uintptr_t x = (uintptr_t) * (void *const *)a;
+  uintptr_t y = (uintptr_t) * (void *const *)b;
+  return (x > y) - (x < y);
 }
 
 #endif

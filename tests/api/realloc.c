@@ -1,11 +1,10 @@
-/* realloc.c -- reallocation keeps contents, on every way up and down.
+/* realloc.c -- reallocation keeps contents when blocks grow and shrink in every way.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "api.h"
 
-/* Ladders start and end here; the upper end bounds the memory of a case to
- * about twice as much. */
+/* The size at which ladders turn; a case uses about twice as much memory. */
 #define LADDER_TOP (2 * MIB)
 #define LARGE_TOP (64 * MIB)
 
@@ -36,9 +35,9 @@ static void *checked_realloc(void *p, size_t old, size_t size) {
   return p;
 }
 
-/* Loop test: the ladder, up and down again; another block stands in the way of
- * growth in place now and then. */
-START_TEST(ladder) {
+/* Loop index: the ladder.  The block grows and shrinks again; now and then another block
+ * prevents growth in place. */
+START_TEST(grow_and_shrink_in_steps) {
   size_t size = ladders[_i].start;
   void *p = launder(mia_malloc(size));
   need(p != NULL);
@@ -80,7 +79,7 @@ START_TEST(null_allocates) {
 }
 END_TEST
 
-START_TEST(zero_returns_a_smallest_block) {
+START_TEST(size_zero_returns_a_smallest_block) {
   for (size_t size = 0; size < 10 * MIB; size = size * 3 + 1) {
     errno = ERRNO_MARK;
     void *p = launder(mia_realloc(mia_malloc(size), opaque(0)));
@@ -89,7 +88,7 @@ START_TEST(zero_returns_a_smallest_block) {
     need_at(p != NULL && q != NULL && r != NULL, size);
     need_at(p != q && q != r && r != p, size);
     need_at(errno == ERRNO_MARK, size);
-    /* Not the large block kept: nobody asks for 0 bytes to keep megabytes. */
+    /* A large block must not be kept: 0 bytes must not hold on to megabytes. */
     need_at(mia_usable_size(p) <= mia_good_size(0) || mia_usable_size(p) <= size, size);
     need_at(size < MIB || mia_usable_size(p) < 64 * KIB, size);
     pattern_fill(p, mia_good_size(0), api_seed);
@@ -100,8 +99,8 @@ START_TEST(zero_returns_a_smallest_block) {
 }
 END_TEST
 
-/* Growth within the usable size needs no move; nor does a small shrink. */
-START_TEST(stays_within_the_usable_size) {
+/* A block does not move when it grows within its usable size or shrinks a little. */
+START_TEST(does_not_move_within_the_usable_size) {
   for (size_t size = 1; size < 8 * MIB; size = size * 5 / 4 + 1) {
     void *p = launder(mia_malloc(size));
     need_at(p != NULL, size);
@@ -115,8 +114,8 @@ START_TEST(stays_within_the_usable_size) {
 }
 END_TEST
 
-/* A shrink to almost nothing gives memory back, sooner or later: not all of
- * these blocks can keep their megabyte. */
+/* Blocks that shrink to almost nothing give their memory back sooner or later: these blocks
+ * must not all keep their megabyte. */
 START_TEST(shrunk_blocks_are_small) {
   enum { COUNT = 8 };
   for (int i = 0; i < COUNT; i++) {
@@ -130,8 +129,8 @@ START_TEST(shrunk_blocks_are_small) {
 }
 END_TEST
 
-/* Loop test: the range of sizes, in bits. */
-START_TEST(random_walk) {
+/* Loop index: the range of sizes, in bits. */
+START_TEST(resize_at_random) {
   enum { COUNT = 24, STEPS = 6000, LARGE_BITS = 16, LARGE_STEPS = 600 };
   static struct {
     void *p;
@@ -152,7 +151,7 @@ START_TEST(random_walk) {
       continue;
     }
     if (blocks[i].p != NULL && random_below(&random, 2) == 0) {
-      /* A small step from where it is. */
+      /* A small step up or down. */
       size = old + random_below(&random, old / 8 + 2);
       size -= size < old / 16 ? 0 : random_below(&random, old / 16 + 1);
     }
@@ -168,7 +167,7 @@ START_TEST(random_walk) {
     if (blocks[i].p == NULL) continue;
     need_at(pattern_holds(blocks[i].p, blocks[i].size, api_seed + i), i);
     mia_free(blocks[i].p);
-    blocks[i].p = NULL; /* without fork the next walk finds this table */
+    blocks[i].p = NULL; /* without fork the next loop would find the old entries */
     blocks[i].size = 0;
   }
 }
@@ -178,13 +177,13 @@ int main(void) {
   api_seed_init();
   Suite *suite = suite_create("api/realloc");
   TCase *tcase = api_case(suite, "ladders");
-  tcase_add_loop_test(tcase, ladder, 0, LADDERS);
+  tcase_add_loop_test(tcase, grow_and_shrink_in_steps, 0, LADDERS);
   tcase = api_case(suite, "rules");
   tcase_add_test(tcase, null_allocates);
-  tcase_add_test(tcase, zero_returns_a_smallest_block);
-  tcase_add_test(tcase, stays_within_the_usable_size);
+  tcase_add_test(tcase, size_zero_returns_a_smallest_block);
+  tcase_add_test(tcase, does_not_move_within_the_usable_size);
   tcase_add_test(tcase, shrunk_blocks_are_small);
   tcase = api_case(suite, "walks");
-  tcase_add_loop_test(tcase, random_walk, 4, 22);
+  tcase_add_loop_test(tcase, resize_at_random, 4, 22);
   return api_run(suite);
 }

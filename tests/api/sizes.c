@@ -6,18 +6,18 @@
 
 #include "api.h"
 
-/* Class boundaries are looked for up to here; a class spans at most an eighth
- * of its size, so there are fewer than CLASSES_MAX of them even where blocks
- * beyond 32 KiB come in whole OS pages of 4 KiB. */
+/* The tests look for class boundaries up to this size.  A class spans at most an eighth of its
+ * size, so there are fewer than CLASSES_MAX classes even if blocks above 32 KiB come in whole
+ * OS pages of 4 KiB. */
 #define CLASSES_TOP (256 * KIB)
 #define CLASSES_MAX 256
 
-/* Live at the same time of each size. */
+/* Live blocks of each size. */
 #define BLOCKS 6
 
-/* What a block may waste: the classes' eighth, doubled, and a constant for the
- * smallest sizes and for canaries.  Beyond WASTE_SMALL the unit may be a whole
- * OS page, beyond WASTE_MEDIUM a whole slice of 64 KiB. */
+/* What a block may waste: twice the eighth of the size classes, and a constant for the
+ * smallest sizes and for canaries.  Above WASTE_SMALL the unit may be a whole OS page, above
+ * WASTE_MEDIUM a whole slice of 64 KiB. */
 #define WASTE_SMALL (32 * KIB)
 #define WASTE_MEDIUM (64 * KIB)
 #define WASTE_CONST 64
@@ -31,9 +31,9 @@ static size_t waste_allowed(size_t size) {
   return size / 4 + (size <= WASTE_MEDIUM ? (size_t)sysconf(_SC_PAGESIZE) : WASTE_SLICE);
 }
 
-static size_t alignment_due(size_t size) { return size <= 8 ? 8 : 16; }
+static size_t required_alignment(size_t size) { return size <= 8 ? 8 : 16; }
 
-/* The usable size of each class up to CLASSES_TOP, ascending. */
+/* Stores the usable size of each class up to CLASSES_TOP in ascending order. */
 static size_t find_classes(size_t classes[CLASSES_MAX]) {
   size_t n = 0;
   for (size_t size = 1; size <= CLASSES_TOP; size = next_class(size)) {
@@ -47,7 +47,7 @@ static size_t find_classes(size_t classes[CLASSES_MAX]) {
 static void *checked_malloc(size_t size) {
   void *p = launder(mia_malloc(size));
   need_at(p != NULL, size);
-  need_at(is_aligned(p, alignment_due(size)), size);
+  need_at(is_aligned(p, required_alignment(size)), size);
   need_at(mia_usable_size(p) >= size, size);
   need_at(mia_usable_size(p) == mia_good_size(size), size);
   return p;
@@ -81,9 +81,9 @@ START_TEST(every_small_size_at_once) {
 }
 END_TEST
 
-/* One below, at and one above the largest size of each class: the whole usable
- * size of every block holds its own contents while all others are written. */
-START_TEST(around_every_boundary) {
+/* Sizes one below, at and one above the largest size of each class.  The whole usable size of
+ * every block keeps its contents while all others are written. */
+START_TEST(sizes_around_class_boundaries) {
   size_t classes[CLASSES_MAX];
   static void *blocks[CLASSES_MAX * 3][BLOCKS];
   size_t n = find_classes(classes) * 3;
@@ -103,12 +103,6 @@ START_TEST(around_every_boundary) {
   }
 }
 END_TEST
-
-static int by_address(const void *a, const void *b) {
-  uintptr_t x = (uintptr_t) * (void *const *)a;
-  uintptr_t y = (uintptr_t) * (void *const *)b;
-  return (x > y) - (x < y);
-}
 
 START_TEST(live_blocks_never_overlap) {
   enum { COUNT = 4000, SIZE_BITS = 13 };
@@ -137,7 +131,7 @@ START_TEST(zero_bytes_are_distinct_blocks) {
   static void *blocks[COUNT];
   for (int i = 0; i < COUNT; i++) {
     blocks[i] = checked_malloc(0);
-    /* The smallest size is a size: writing there hurts nobody. */
+    /* All usable bytes of an empty block may be written. */
     pattern_fill(blocks[i], mia_usable_size(blocks[i]), (uint64_t)i);
   }
   qsort(blocks, COUNT, sizeof blocks[0], by_address);
@@ -167,7 +161,7 @@ static void check_touched(const unsigned char *p, size_t size, unsigned char key
   }
 }
 
-/* Around each power of two and half-way to the next, three live at a time. */
+/* Around each power of two and half-way to the next; three blocks are live at a time. */
 START_TEST(large_sizes) {
   enum { LIVE = 3 };
   unsigned char *blocks[LIVE] = {NULL};
@@ -194,9 +188,8 @@ START_TEST(large_sizes) {
 }
 END_TEST
 
-/* Whether or not the system grants so much: NULL and ENOMEM, or a block that
- * can be used at both ends. */
-START_TEST(more_than_there_may_be) {
+/* Either the system refuses, with NULL and ENOMEM, or both ends of the block can be used. */
+START_TEST(sizes_that_the_system_may_refuse) {
   for (unsigned bits = 28; bits < sizeof(size_t) * 8 - 1; bits++) {
     size_t size = opaque((size_t)1 << bits);
     errno = ERRNO_MARK;
@@ -220,12 +213,12 @@ int main(void) {
   TCase *tcase = api_case(suite, "classes");
   tcase_add_test(tcase, classes_grow_gently);
   tcase_add_test(tcase, every_small_size_at_once);
-  tcase_add_test(tcase, around_every_boundary);
+  tcase_add_test(tcase, sizes_around_class_boundaries);
   tcase_add_test(tcase, live_blocks_never_overlap);
   tcase_add_test(tcase, zero_bytes_are_distinct_blocks);
   tcase_add_test(tcase, waste_is_bounded);
   tcase = api_case(suite, "large");
   tcase_add_test(tcase, large_sizes);
-  tcase_add_test(tcase, more_than_there_may_be);
+  tcase_add_test(tcase, sizes_that_the_system_may_refuse);
   return api_run(suite);
 }

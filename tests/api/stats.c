@@ -1,4 +1,4 @@
-/* stats.c -- statistics are exact once nobody else is at work.
+/* stats.c -- statistics are exact once no other thread is running.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,8 +19,8 @@ static mia_stats get(void) {
   return s;
 }
 
-/* Whether blocks of which `usable' bytes can be used count for `bytes'.  What debug
- * builds lay around a block counts as well, and is an OS page at most. */
+/* Returns true if `bytes' is what blocks with `usable' bytes count for.  In debug builds
+ * redzones and canaries count too, at most an OS page for each block. */
 static bool is_size(size_t bytes, size_t usable, size_t blocks) {
   const size_t most = 65536 + 64;
   return MIA_DEBUG ? bytes >= usable && bytes - usable <= usable / 4 + blocks * most
@@ -45,7 +45,7 @@ static void need_sums(const mia_stats *s) {
   need(allocated == s->allocated && freed == s->freed);
 }
 
-START_TEST(the_header_is_checked) {
+START_TEST(size_and_version_are_checked) {
   mia_stats s = {.size = offsetof(mia_stats, pages) - 1, .version = 77};
   errno = 0;
   ck_assert(!mia_stats_get(&s) && errno == EINVAL && s.version == 77);
@@ -58,7 +58,7 @@ START_TEST(the_header_is_checked) {
 }
 END_TEST
 
-/* ---- programs of another version ---- */
+/* ---- programs compiled for another version ---- */
 
 enum { BEYOND = 64, FILLED = 0xa5 };
 
@@ -84,13 +84,13 @@ static void get_sized(sized *s, size_t size, bool (*getter)(mia_stats *)) {
   for (size_t i = filled; i < sizeof *s; i++) need_at(s->bytes[i] == FILLED, i);
 }
 
-/* As many classes as the structure has room for, each whole. */
+/* Returns the number of whole classes for which the structure has room. */
 static unsigned classes_in(size_t size) {
   size_t before = offsetof(mia_stats, classes);
   return size > before ? (unsigned)((size - before) / sizeof(mia_stats_class)) : 0;
 }
 
-START_TEST(a_structure_of_another_size_is_served) {
+START_TEST(structures_of_other_sizes_are_filled) {
   static sized s, whole;
   void *p = launder(mia_malloc(100));
   for (size_t g = 0; g < sizeof getters / sizeof *getters; g++) {
@@ -107,7 +107,7 @@ START_TEST(a_structure_of_another_size_is_served) {
 }
 END_TEST
 
-/* Every malloc and every free, of every kind, is in the sums. */
+/* The sums include every malloc and every free of every kind of block. */
 START_TEST(each_block_counts_once) {
   static const size_t sizes[] = {1, 8, 50, 700, 8000, 32768, 40000, 500000, 3 << 20, 70 << 20};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -135,7 +135,7 @@ static void *shared[THREADS][BLOCKS];
 
 static size_t size_of(size_t i) { return i * 7919 % 3000 + 1; }
 
-/* Allocates blocks, frees what another thread had, and some of its own. */
+/* Allocates blocks, frees the blocks of another thread and some of its own. */
 static void *work(void *arg) {
   size_t me = (size_t)(uintptr_t)arg;
   for (int round = 0; round < ROUNDS; round++) {
@@ -153,7 +153,7 @@ static void *work(void *arg) {
   return NULL;
 }
 
-/* While threads run figures are possible ones; when they have ended, exact. */
+/* While threads run the figures are plausible; after they have ended they are exact. */
 START_TEST(sums_are_exact_when_threads_have_ended) {
   mia_thread_init();
   mia_stats before = get();
@@ -211,7 +211,7 @@ static void *count_mine(void *arg) {
   return NULL;
 }
 
-START_TEST(a_thread_counts_its_own) {
+START_TEST(thread_statistics_count_the_threads_blocks) {
   pthread_t thread;
   need(pthread_create(&thread, NULL, count_mine, NULL) == 0);
   need(pthread_join(thread, NULL) == 0);
@@ -219,7 +219,7 @@ START_TEST(a_thread_counts_its_own) {
 }
 END_TEST
 
-START_TEST(a_heap_counts_its_own) {
+START_TEST(heap_statistics_count_the_heaps_blocks) {
   mia_stats s = {.size = sizeof s};
   mia_subproc *subproc = mia_subproc_new();
   mia_heap *h = mia_heap_new();
@@ -253,10 +253,10 @@ END_TEST
 
 enum { HEAP_THREADS = 3, HEAP_BLOCKS = 2000 };
 
-/* A heap for two threads, and one for each. */
+/* A heap that all threads share, and one of each thread. */
 typedef struct heap_part {
   mia_heap *common, *own;
-  void **blocks; /* what stays: HEAP_BLOCKS of the common heap */
+  void **blocks; /* HEAP_BLOCKS of the common heap that are not freed */
 } heap_part;
 
 static void *fill_heaps(void *arg) {
@@ -286,8 +286,8 @@ static mia_stats get_heap(mia_heap *heap) {
     need_at((after).blocks == (before).blocks + (plus) - (minus), (after).blocks); \
   } while (0)
 
-/* Who ended is counted, and heaps that are used again begin at nothing.
- * Loop test: deleted or destroyed; in the main sub-process or in another. */
+/* Heaps count what ended threads did; a heap that is reused starts at zero.  Loop index: heaps
+ * are deleted or destroyed, in the main sub-process or in another. */
 START_TEST(heaps_count_what_threads_did) {
   static void *blocks[HEAP_THREADS][HEAP_BLOCKS];
   heap_part parts[HEAP_THREADS];
@@ -311,12 +311,12 @@ START_TEST(heaps_count_what_threads_did) {
   need_counted(nothing, get_heap(common), 2 * all, all);
   for (size_t i = 0; i < HEAP_THREADS; i++)
     need_counted(nothing, get_heap(parts[i].own), HEAP_BLOCKS, HEAP_BLOCKS / 2);
-  size_t in_main = _i < 2 ? all : 0; /* what the threads had of no heap */
+  size_t in_main = _i < 2 ? all : 0; /* what the threads allocated without a heap argument */
   need_counted(main_before, get_heap(mia_heap_main()), in_main, in_main);
   need_counted(process_before, get(), 4 * all, 2 * all + all / 2);
   mia_free(blocks[0][0]);
   need_counted(nothing, get_heap(common), 2 * all, all + 1);
-  void *mine = launder(mia_heap_malloc(common, 100)); /* this thread has a list now */
+  void *mine = launder(mia_heap_malloc(common, 100)); /* gives this thread a free list */
   need_counted(nothing, get_heap(common), 2 * all + 1, all + 1);
   mia_free(mine);
   deletes ? mia_heap_delete(common) : mia_heap_destroy(common);
@@ -336,8 +336,8 @@ START_TEST(heaps_count_what_threads_did) {
 }
 END_TEST
 
-START_TEST(the_process_is_described) {
-  enum { SPANS = 4, SIZE = 5 << 20 }; /* that arenas have, on 32 bits too: not mappings */
+START_TEST(process_statistics_are_plausible) {
+  enum { SPANS = 4, SIZE = 5 << 20 }; /* large, not huge, also on 32-bit hosts */
   void *p[SPANS];
   for (int i = 0; i < SPANS; i++) p[i] = memset(launder(mia_malloc(SIZE)), 1, SIZE);
   mia_stats s = get();
@@ -354,11 +354,11 @@ END_TEST
 
 /* ---- text ---- */
 
-static char said[40000];
+static char output[40000];
 
-static void hear(const char *text, void *arg) {
-  need(arg == said);
-  strncat(said, text, sizeof said - strlen(said) - 1);
+static void keep_output(const char *text, void *arg) {
+  need(arg == output);
+  strncat(output, text, sizeof output - strlen(output) - 1);
 }
 
 /* What the library maps for itself may lie next to a huge block. */
@@ -368,41 +368,41 @@ START_TEST(text_beside_huge_blocks) {
   for (size_t i = 0; i < HUGE; i++) {
     blocks[i] = launder(mia_malloc(((size_t)33 << 20) + i * 4096));
     ck_assert_ptr_nonnull(blocks[i]);
-    said[0] = 0;
-    mia_stats_print_out(hear, said);
-    need_at(strncmp(said, "mialloc ", 8) == 0, i);
+    output[0] = 0;
+    mia_stats_print_out(keep_output, output);
+    need_at(strncmp(output, "mialloc ", 8) == 0, i);
   }
   for (size_t i = 0; i < HUGE; i++) mia_free(blocks[i]);
 }
 END_TEST
 
-START_TEST(text_goes_where_it_should) {
+START_TEST(statistics_are_written_to_the_output_function) {
   mia_free(launder(mia_malloc(100)));
-  said[0] = 0;
-  mia_stats_print_out(hear, said);
-  need(strncmp(said, "mialloc ", 8) == 0 && strstr(said, "class") != NULL);
-  said[0] = 0;
-  mia_register_output(hear, said);
+  output[0] = 0;
+  mia_stats_print_out(keep_output, output);
+  need(strncmp(output, "mialloc ", 8) == 0 && strstr(output, "class") != NULL);
+  output[0] = 0;
+  mia_register_output(keep_output, output);
   mia_stats_print();
-  need(strncmp(said, "mialloc ", 8) == 0);
-  said[0] = 0;
+  need(strncmp(output, "mialloc ", 8) == 0);
+  output[0] = 0;
   ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 1));
   mia_stats_print();
-  need(said[0] == '{');
+  need(output[0] == '{');
   ck_assert(mia_option_set(MIA_OPTION_STATS_JSON, 0));
   mia_register_output(NULL, NULL);
 }
 END_TEST
 
-/* Another program says whether it is JSON, and finds in it what we have. */
-static bool agrees(const char *command, const char *json) {
+/* Runs another program that checks that the text is JSON with the expected contents. */
+static bool json_is_accepted_by(const char *command, const char *json) {
   FILE *f = popen(command, "w");
   need(f != NULL);
   fputs(json, f);
   return pclose(f) == 0;
 }
 
-static bool is_there(const char *command) { return system(command) == 0; }
+static bool command_exists(const char *command) { return system(command) == 0; }
 
 START_TEST(json_is_json) {
   void *p = launder(mia_malloc(24));
@@ -416,16 +416,16 @@ START_TEST(json_is_json) {
            "sys.exit(not (s[\"blocks\"]==%zu and len(s[\"classes\"])==%u and "
            "s[\"classes\"][3][\"pages_peak\"]==%zu and len(s)==25))'",
            s.blocks, s.class_count, s.classes[3].pages_peak);
-  if (is_there("python3 -c 1 2>/dev/null")) ck_assert(agrees(command, json));
+  if (command_exists("python3 -c 1 2>/dev/null")) ck_assert(json_is_accepted_by(command, json));
   snprintf(command, sizeof command,
            "jq -e '.blocks==%zu and (.classes|length)==%u and .classes[3].pages_peak==%zu' "
            ">/dev/null",
            s.blocks, s.class_count, s.classes[3].pages_peak);
-  if (is_there("jq --version >/dev/null 2>&1")) ck_assert(agrees(command, json));
+  if (command_exists("jq --version >/dev/null 2>&1")) ck_assert(json_is_accepted_by(command, json));
   char small[100];
   ck_assert_ptr_eq(mia_stats_as_json(&s, sizeof small, small), small);
   ck_assert(strlen(small) == sizeof small - 1 && strncmp(small, json, sizeof small - 1) == 0);
-  memset(&s, 0xff, sizeof s); /* the largest numbers there are */
+  memset(&s, 0xff, sizeof s); /* the largest possible numbers */
   s.class_count = MIA_STATS_CLASSES;
   char *largest = mia_stats_as_json(&s, 0, NULL);
   ck_assert_str_eq(largest + strlen(largest) - 3, "]}\n");
@@ -435,16 +435,16 @@ START_TEST(json_is_json) {
 }
 END_TEST
 
-/* Of a structure that is short nothing is read that it does not have. */
-START_TEST(a_short_structure_is_told_of) {
+/* Fields beyond the end of a shorter structure are not read. */
+START_TEST(shorter_structures_are_printed) {
   size_t size = offsetof(mia_stats, classes) + 3 * sizeof(mia_stats_class);
   mia_stats *s = launder(mia_malloc(size));
   s->size = size;
   need(mia_stats_get(s) && s->class_count == 3);
   s->classes[2].pages_peak = 4711;
-  said[0] = 0;
-  mia_stats_print_as(s, hear, said);
-  need(strstr(said, "peak 4711 ") != NULL && strstr(said, "large") == NULL);
+  output[0] = 0;
+  mia_stats_print_as(s, keep_output, output);
+  need(strstr(output, "peak 4711 ") != NULL && strstr(output, "large") == NULL);
   char *json = mia_stats_as_json(s, 0, NULL);
   need(json != NULL && strstr(json, "\"pages_peak\":4711") != NULL);
   need(strstr(json, "\"class_count\":3,") != NULL);
@@ -459,7 +459,7 @@ START_TEST(a_short_structure_is_told_of) {
 }
 END_TEST
 
-/* What is written comes in lines that are whole. */
+/* Checks that output arrives in whole lines. */
 static void need_whole_lines(const char *text, void *arg) {
   size_t *lines = arg;
   need(*text != 0 && text[strlen(text) - 1] == '\n');
@@ -484,18 +484,18 @@ END_TEST
 
 SUITE("api/stats") {
   CASE(NULL, NULL);
-  TEST(the_header_is_checked);
-  TEST(a_structure_of_another_size_is_served);
+  TEST(size_and_version_are_checked);
+  TEST(structures_of_other_sizes_are_filled);
   TEST(each_block_counts_once);
   LOOP(sums_are_exact_when_threads_have_ended, 0, 3);
-  TEST(a_thread_counts_its_own);
-  TEST(a_heap_counts_its_own);
+  TEST(thread_statistics_count_the_threads_blocks);
+  TEST(heap_statistics_count_the_heaps_blocks);
   LOOP(heaps_count_what_threads_did, 0, 4);
-  TEST(the_process_is_described);
-  TEST(a_short_structure_is_told_of);
+  TEST(process_statistics_are_plausible);
+  TEST(shorter_structures_are_printed);
   TEST(lines_are_written_whole);
   TEST(text_beside_huge_blocks);
-  TEST(text_goes_where_it_should);
+  TEST(statistics_are_written_to_the_output_function);
   TEST(json_is_json);
   TIMEOUT(120);
 }

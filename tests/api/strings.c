@@ -1,4 +1,5 @@
-/* strings.c -- copies of strings, file names and variables; and as operator new.
+/* strings.c -- copies of strings, file names and environment variables; mia_new and its
+ * variants.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -122,7 +123,7 @@ START_TEST(new_makes_blocks) {
 }
 END_TEST
 
-/* No C++ here, so nobody to throw. */
+/* There is no C++ runtime here that could throw, so a failure ends the process. */
 START_TEST(new_never_returns_null) { (void)launder(mia_new(opaque(SIZE_MAX))); }
 END_TEST
 START_TEST(new_n_never_overflows) { (void)launder(mia_new_n(opaque(SIZE_MAX), 2)); }

@@ -1,8 +1,7 @@
-/* threads.c -- threads that allocate, hand over, end, and leave blocks behind.
+/* threads.c -- threads that allocate, pass blocks on, end, and leave blocks behind.
  *
- * check's assertions belong to the thread that runs the test: the others count
- * what they find wrong in `faults', which the test looks at once it has joined
- * them.
+ * Assertions of check may be used only in the thread that runs the test.  The other threads
+ * count errors in `thread_errors', which the test reads after it has joined them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,16 +10,17 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "../resident.h"
 #include "../tsan.h"
 #include "api.h"
 #include "tidy.h"
 
 enum { THREADS = 4 };
 
-static atomic_uint faults;
+static atomic_uint thread_errors;
 
 static void expect(int holds) {
-  if (!holds) atomic_fetch_add(&faults, 1);
+  if (!holds) atomic_fetch_add(&thread_errors, 1);
 }
 
 static pthread_t start(void *(*run)(void *), void *arg) {
@@ -32,7 +32,7 @@ static pthread_t start(void *(*run)(void *), void *arg) {
 
 static void join(pthread_t thread) { need(pthread_join(thread, NULL) == 0); }
 
-/* Starts and joins THREADS of them, each with its number as argument. */
+/* Starts and joins THREADS threads; the argument is the thread's number. */
 static void run_all(void *(*run)(void *)) {
   static unsigned numbers[THREADS];
   pthread_t threads[THREADS];
@@ -41,25 +41,20 @@ static void run_all(void *(*run)(void *)) {
     threads[i] = start(run, &numbers[i]);
   }
   for (unsigned i = 0; i < THREADS; i++) join(threads[i]);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 
-/* Resident memory in bytes; 0 where the system does not tell, which is said.  An
- * emulator, which the matrix names, keeps a lot for each thread that there was. */
+/* Returns the resident memory in bytes; 0, with a note in the output, if the system does not
+ * report it, or under an emulator (named by tests/matrix), which keeps much memory for each
+ * thread that there was. */
 static size_t resident(void) {
-  unsigned long long size = 0;
-  unsigned long long pages = 0;
-  FILE *file = getenv("TEST_EMULATOR") == NULL ? fopen("/proc/self/statm", "r") : NULL;
-  if (file == NULL || fscanf(file, "%llu %llu", &size, &pages) != 2) {
-    printf("# no /proc/self/statm: growth of memory is not measured\n");
-    pages = 0;
-  }
-  if (file != NULL) fclose(file);
-  return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+  size_t bytes = getenv("TEST_EMULATOR") == NULL ? resident_bytes() : 0;
+  if (bytes == 0) printf("# no /proc/self/statm: growth of memory is not measured\n");
+  return bytes;
 }
 
-/* A block that can be checked wherever it turns up: its head says its size and
- * the key of the rest. */
+/* The head of a block holds its size and the key of its contents, so that any thread can
+ * check it. */
 typedef struct {
   size_t size;
   uint64_t key;
@@ -100,7 +95,7 @@ static void destroy(void *p) {
   mia_free(p);
 }
 
-/* ---- each on its own ------------------------------------------------------ */
+/* ---- separate threads ------------------------------------------------------ */
 
 static void churn(uint64_t random, unsigned steps) {
   enum { COUNT = 200, SIZE_BITS = 12 };
@@ -118,12 +113,12 @@ static void *churn_thread(void *arg) {
   return NULL;
 }
 
-START_TEST(each_on_its_own) { run_all(churn_thread); }
+START_TEST(threads_with_separate_blocks) { run_all(churn_thread); }
 END_TEST
 
-/* ---- hand-over -------------------------------------------------------------- */
+/* ---- passing blocks on ------------------------------------------------------ */
 
-enum { RING = 64, HANDED = 15000 };
+enum { RING = 64, PASSED_ON = 15000 };
 
 typedef struct {
   _Atomic(void *) slots[RING];
@@ -144,16 +139,16 @@ static void *take(ring *r, unsigned n) {
 }
 
 typedef struct {
-  ring *in, *out; /* NULL: does not take, does not put */
+  ring *in, *out; /* NULL: does not receive, does not send */
   uint64_t random;
 } hand;
 
-/* A failed allocation hands over this one instead. */
+/* Sent in place of a block if an allocation failed. */
 static char substitute;
 
-static void *hand_thread(void *arg) {
+static void *pass_on(void *arg) {
   hand *h = arg;
-  for (unsigned n = 0; n < HANDED; n++) {
+  for (unsigned n = 0; n < PASSED_ON; n++) {
     if (h->out != NULL) {
       void *p = make(&h->random, 10);
       put(h->out, n, p != NULL ? p : &substitute);
@@ -166,70 +161,70 @@ static void *hand_thread(void *arg) {
   return NULL;
 }
 
-START_TEST(freed_by_another_one_way) {
+START_TEST(blocks_freed_by_another_thread) {
   static ring way;
   hand from = {NULL, &way, api_random(1)};
   hand to = {&way, NULL, api_random(2)};
-  pthread_t a = start(hand_thread, &from);
-  pthread_t b = start(hand_thread, &to);
+  pthread_t a = start(pass_on, &from);
+  pthread_t b = start(pass_on, &to);
   join(a);
   join(b);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
-START_TEST(freed_by_another_both_ways) {
+START_TEST(blocks_exchanged_by_two_threads) {
   static ring there, back;
   hand one = {&back, &there, api_random(1)};
   hand two = {&there, &back, api_random(2)};
-  pthread_t a = start(hand_thread, &one);
-  pthread_t b = start(hand_thread, &two);
+  pthread_t a = start(pass_on, &one);
+  pthread_t b = start(pass_on, &two);
   join(a);
   join(b);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
-START_TEST(freed_around_a_circle) {
+START_TEST(blocks_passed_around_a_circle_of_threads) {
   static ring rings[THREADS];
   static hand hands[THREADS];
   pthread_t threads[THREADS];
   for (unsigned i = 0; i < THREADS; i++) {
     hands[i] = (hand){&rings[i], &rings[(i + 1) % THREADS], api_random(i)};
-    threads[i] = start(hand_thread, &hands[i]);
+    threads[i] = start(pass_on, &hands[i]);
   }
   for (unsigned i = 0; i < THREADS; i++) join(threads[i]);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
 /* ---- threads that end -------------------------------------------------------- */
 
-enum { LEFT = 2000 };
-static void *left[LEFT];
+enum { LEFT_BLOCKS = 2000 };
+static void *left_blocks[LEFT_BLOCKS];
 
 static void *leave_blocks(void *arg) {
   uint64_t random = api_random(*(unsigned *)arg);
-  for (int i = 0; i < LEFT; i++) left[i] = make(&random, 11);
+  for (int i = 0; i < LEFT_BLOCKS; i++) left_blocks[i] = make(&random, 11);
   return NULL;
 }
 
-static void *free_the_left(void *arg) {
+static void *free_left_blocks(void *arg) {
   unsigned parity = *(unsigned *)arg % 2;
-  for (unsigned i = parity; i < LEFT; i += 2) destroy(left[i]);
+  for (unsigned i = parity; i < LEFT_BLOCKS; i += 2) destroy(left_blocks[i]);
   return NULL;
 }
 
-static void *grow_the_left(void *arg) {
+static void *grow_left_blocks(void *arg) {
   unsigned parity = *(unsigned *)arg % 2;
-  for (unsigned i = parity; i < LEFT; i += 2) {
+  for (unsigned i = parity; i < LEFT_BLOCKS; i += 2) {
     head h;
-    if (left[i] == NULL) continue;
-    memcpy(&h, left[i], sizeof h);
-    void *p = launder(mia_realloc(left[i], h.size + i));
+    if (left_blocks[i] == NULL) continue;
+    memcpy(&h, left_blocks[i], sizeof h);
+    void *p = launder(mia_realloc(left_blocks[i], h.size + i));
     expect(p != NULL);
-    if (p != NULL) left[i] = p;
-    expect(intact(left[i]));
+    if (p != NULL) left_blocks[i] = p;
+    expect(intact(left_blocks[i]));
   }
   return NULL;
 }
@@ -245,7 +240,7 @@ static void *leave_and_begin_again(void *arg) {
   mia_thread_done();
   churn(api_random(7), 1000);
   mia_thread_done();
-  mia_thread_done(); /* once more than there is to do */
+  mia_thread_done(); /* a second call has nothing to do */
   churn(api_random(8), 1000);
   return NULL;
 }
@@ -256,33 +251,34 @@ static void *begin_early(void *arg) {
   return leave_blocks(arg);
 }
 
-/* Loop test: in which way the thread ends. */
-START_TEST(left_by_the_ended) {
+/* Loop index: the way in which the thread ends. */
+START_TEST(blocks_left_by_ended_threads) {
   static void *(*const ways[])(void *) = {leave_blocks, leave_and_finish, leave_and_begin_again,
                                           begin_early};
   static unsigned even = 0, odd = 1;
   for (int round = 0; round < 4; round++) {
     join(start(ways[_i], &even));
     if (round % 2 == 1) {
-      pthread_t a = start(grow_the_left, &even);
-      pthread_t b = start(grow_the_left, &odd);
+      pthread_t a = start(grow_left_blocks, &even);
+      pthread_t b = start(grow_left_blocks, &odd);
       join(a);
       join(b);
     }
     if (round < 2) {
-      pthread_t a = start(free_the_left, &even);
-      pthread_t b = start(free_the_left, &odd);
+      pthread_t a = start(free_left_blocks, &even);
+      pthread_t b = start(free_left_blocks, &odd);
       join(a);
       join(b);
-    } else { /* the main thread, forwards and backwards */
-      for (int i = 0; i < LEFT; i++) destroy(left[round == 2 ? i : LEFT - 1 - i]);
+    } else { /* by the main thread, forwards and backwards */
+      for (int i = 0; i < LEFT_BLOCKS; i++)
+        destroy(left_blocks[round == 2 ? i : LEFT_BLOCKS - 1 - i]);
     }
   }
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
-START_TEST(the_main_thread_may_finish_too) {
+START_TEST(main_thread_can_call_thread_done) {
   uint64_t random = api_random(1);
   void *kept = make(&random, 10);
   mia_thread_done();
@@ -291,12 +287,12 @@ START_TEST(the_main_thread_may_finish_too) {
   kept = make(&random, 20);
   mia_thread_done();
   destroy(kept);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
-/* A destructor of thread-specific data may run after the library's own: it
- * allocates and frees, and does so again in the next turn. */
+/* A destructor of thread-specific data may run after the library's own.  It allocates and
+ * frees, also when it is called again because it has set its key again. */
 enum { TURNS = TSAN ? 2 : 8 };
 
 typedef struct {
@@ -328,7 +324,7 @@ static void *uses_a_destructor(void *arg) {
   return NULL;
 }
 
-START_TEST(allocates_while_the_thread_ends) {
+START_TEST(destructors_allocate_while_the_thread_ends) {
   enum { ROUNDS = 50 };
   need(pthread_key_create(&exit_key, at_thread_exit) == 0);
   for (int round = 0; round < ROUNDS; round++) run_all(uses_a_destructor);
@@ -336,7 +332,7 @@ START_TEST(allocates_while_the_thread_ends) {
 }
 END_TEST
 
-/* ---- upkeep --------------------------------------------------------------------- */
+/* ---- collecting and purging ------------------------------------------------------ */
 
 static void *churn_and_tidy(void *arg) {
   enum { ROUNDS = 40 };
@@ -350,14 +346,14 @@ static void *churn_and_tidy(void *arg) {
   return NULL;
 }
 
-START_TEST(all_tidy_at_once) { run_all(churn_and_tidy); }
+START_TEST(threads_collect_and_purge_at_the_same_time) { run_all(churn_and_tidy); }
 END_TEST
 
 enum { STOCK_COUNT = 16384, STOCK_SIZE = 1000 };
 #define STOCK_BYTES ((size_t)STOCK_COUNT * STOCK_SIZE)
 static void *stock[STOCK_COUNT];
 
-static void stock_up(void) {
+static void fill_stock(void) {
   for (int i = 0; i < STOCK_COUNT; i++) {
     stock[i] = launder(mia_malloc(STOCK_SIZE));
     expect(stock[i] != NULL);
@@ -365,11 +361,11 @@ static void stock_up(void) {
   }
 }
 
-static void sell_out(void) {
+static void free_stock(void) {
   for (int i = 0; i < STOCK_COUNT; i++) mia_free(stock[i]);
 }
 
-/* What is left over half of what was freed counts as not returned. */
+/* Fails unless at least half of the freed bytes were returned to the OS. */
 static void check_returned(size_t full, size_t after) {
   if (full == 0) return;
   ck_assert_msg(after + STOCK_BYTES / 2 <= full, "%zu bytes resident before, %zu after the purge",
@@ -377,15 +373,15 @@ static void check_returned(size_t full, size_t after) {
 }
 
 START_TEST(purge_returns_free_memory) {
-  stock_up();
+  fill_stock();
   size_t full = resident();
-  sell_out();
-  /* What a deadline had returned before needs no purge: only the sum counts. */
+  free_stock();
+  /* A part may have been purged before, at its deadline; only the sum counts. */
   mia_purge();
   check_returned(full, resident());
-  stock_up(); /* and it can be had again */
-  sell_out();
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  fill_stock(); /* the memory can be allocated again */
+  free_stock();
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
@@ -397,12 +393,12 @@ static void wait_for(int wanted) {
 
 static void *stock_up_and_sleep(void *arg) {
   (void)arg;
-  stock_up();
+  fill_stock();
   atomic_store(&stage, 1);
   wait_for(2);
-  sell_out();
+  free_stock();
   atomic_store(&stage, 3);
-  wait_for(4); /* asleep as far as the library can tell */
+  wait_for(4); /* makes no calls, so the library cannot tell that it is awake */
   churn(api_random(1), 500);
   return NULL;
 }
@@ -419,28 +415,28 @@ START_TEST(purge_reaches_sleeping_threads) {
   atomic_store(&stage, 4);
   join(sleeper);
   check_returned(full, after);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
 /* ---- bounded growth --------------------------------------------------------------- */
 
-/* Each ended thread leaves about a megabyte, which the main thread frees:
- * ROUNDS megabytes in all if none of it were used again. */
-enum { DUE_COUNT = 4096, DUE_SIZE = 256 };
-static void *due[DUE_COUNT];
+/* Each thread leaves about a megabyte when it ends, which the main thread frees.  If nothing
+ * were reused, memory would grow by one megabyte in each of ROUNDS rounds. */
+enum { MEGABYTE_COUNT = 4096, MEGABYTE_BLOCK = 256 };
+static void *megabyte[MEGABYTE_COUNT];
 
 static void *leave_a_megabyte(void *arg) {
   (void)arg;
-  for (int i = 0; i < DUE_COUNT; i++) {
-    due[i] = launder(mia_malloc(DUE_SIZE));
-    expect(due[i] != NULL);
-    if (due[i] != NULL) memset(due[i], i, DUE_SIZE);
+  for (int i = 0; i < MEGABYTE_COUNT; i++) {
+    megabyte[i] = launder(mia_malloc(MEGABYTE_BLOCK));
+    expect(megabyte[i] != NULL);
+    if (megabyte[i] != NULL) memset(megabyte[i], i, MEGABYTE_BLOCK);
   }
   return NULL;
 }
 
-/* What many rounds leave behind is little more than what some have left. */
+/* Memory after many rounds must be little more than after the first few. */
 static void need_no_growth(void (*round)(void)) {
   enum { WARM_UP = 20, ROUNDS = 220 };
   const size_t growth_allowed = 40 * MIB;
@@ -451,49 +447,49 @@ static void need_no_growth(void (*round)(void)) {
   }
   size_t end = resident();
   ck_assert_msg(end <= warm + growth_allowed, "resident grew from %zu to %zu", warm, end);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 
-static void *free_the_due(void *arg) {
+static void *free_the_megabyte(void *arg) {
   (void)arg;
-  for (int i = 0; i < DUE_COUNT; i++) mia_free(due[i]);
+  for (int i = 0; i < MEGABYTE_COUNT; i++) mia_free(megabyte[i]);
   return NULL;
 }
 
-static void free_what_one_left(void) {
+static void leave_and_free_in_main(void) {
   join(start(leave_a_megabyte, NULL));
-  (void)free_the_due(NULL);
+  (void)free_the_megabyte(NULL);
 }
 
-START_TEST(memory_of_the_ended_is_used_again) { need_no_growth(free_what_one_left); }
+START_TEST(memory_of_ended_threads_is_reused) { need_no_growth(leave_and_free_in_main); }
 END_TEST
 
-/* The same, freed by a thread that ends too, so that nobody stays who owns it. */
-static void leave_and_free(void) {
+/* As above, but freed by another thread that ends, so that the blocks have no owner. */
+static void leave_and_free_in_thread(void) {
   join(start(leave_a_megabyte, NULL));
-  join(start(free_the_due, NULL));
+  join(start(free_the_megabyte, NULL));
 }
 
-START_TEST(memory_freed_by_the_ended_is_used_again) { need_no_growth(leave_and_free); }
+START_TEST(memory_freed_by_ended_threads_is_reused) { need_no_growth(leave_and_free_in_thread); }
 END_TEST
 
-/* One thread only allocates, another only frees, for many times the memory that
- * is live at a time. */
-START_TEST(memory_sent_away_comes_back) {
+/* One thread only allocates and another only frees, many times the memory that is live at a
+ * time. */
+START_TEST(memory_freed_by_another_thread_is_reused) {
   static ring way;
   const size_t growth_allowed = 40 * MIB;
   size_t before = resident();
   for (int round = 0; round < 4; round++) {
     hand from = {NULL, &way, api_random(1)};
     hand to = {&way, NULL, api_random(2)};
-    pthread_t a = start(hand_thread, &from);
-    pthread_t b = start(hand_thread, &to);
+    pthread_t a = start(pass_on, &from);
+    pthread_t b = start(pass_on, &to);
     join(a);
     join(b);
   }
   size_t end = resident();
   ck_assert_msg(end <= before + growth_allowed, "resident grew from %zu to %zu", before, end);
-  ck_assert_uint_eq(atomic_load(&faults), 0);
+  ck_assert_uint_eq(atomic_load(&thread_errors), 0);
 }
 END_TEST
 
@@ -519,22 +515,22 @@ int main(void) {
   api_seed_init();
   Suite *suite = suite_create("api/threads");
   TCase *tcase = api_case(suite, "hand-over");
-  tcase_add_test(tcase, each_on_its_own);
-  tcase_add_test(tcase, freed_by_another_one_way);
-  tcase_add_test(tcase, freed_by_another_both_ways);
-  tcase_add_test(tcase, freed_around_a_circle);
+  tcase_add_test(tcase, threads_with_separate_blocks);
+  tcase_add_test(tcase, blocks_freed_by_another_thread);
+  tcase_add_test(tcase, blocks_exchanged_by_two_threads);
+  tcase_add_test(tcase, blocks_passed_around_a_circle_of_threads);
   tcase = api_case(suite, "ends");
-  tcase_add_loop_test(tcase, left_by_the_ended, 0, 4);
-  tcase_add_test(tcase, the_main_thread_may_finish_too);
-  tcase_add_test(tcase, allocates_while_the_thread_ends);
+  tcase_add_loop_test(tcase, blocks_left_by_ended_threads, 0, 4);
+  tcase_add_test(tcase, main_thread_can_call_thread_done);
+  tcase_add_test(tcase, destructors_allocate_while_the_thread_ends);
   tcase = api_case(suite, "upkeep");
-  tcase_add_test(tcase, all_tidy_at_once);
+  tcase_add_test(tcase, threads_collect_and_purge_at_the_same_time);
   tcase_add_test(tcase, purge_returns_free_memory);
   tcase_add_test(tcase, purge_reaches_sleeping_threads);
   tcase = api_case(suite, "growth");
-  tcase_add_test(tcase, memory_of_the_ended_is_used_again);
-  tcase_add_test(tcase, memory_freed_by_the_ended_is_used_again);
-  tcase_add_test(tcase, memory_sent_away_comes_back);
+  tcase_add_test(tcase, memory_of_ended_threads_is_reused);
+  tcase_add_test(tcase, memory_freed_by_ended_threads_is_reused);
+  tcase_add_test(tcase, memory_freed_by_another_thread_is_reused);
   tcase_add_test(tcase, two_thousand_short_threads);
   return api_run(suite);
 }

@@ -1,4 +1,4 @@
-/* tidy.h -- one of the calls by which a thread sees to its own memory.
+/* tidy.h -- one random call of those by which a thread collects or gives back memory.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,4 +1,4 @@
-/* usable.c -- what the library tells about blocks and about itself.
+/* usable.c -- what the library reports about blocks and about itself.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,35 +19,34 @@ START_TEST(good_size_is_the_usable_size) {
 }
 END_TEST
 
-static void need_good(void *p, size_t size, size_t alignment) {
+static void need_good_size(void *p, size_t size, size_t alignment) {
   need_at(p != NULL && mia_usable_size(p) == mia_good_size_aligned(size, alignment), size);
   need_at(((uintptr_t)p & (alignment - 1)) == 0, alignment);
   mia_free_aligned_sized(p, alignment, size);
 }
 
-/* Of every form that makes a block, and of the one that says so of a block it resizes,
- * whatever that was before. */
+/* For every allocating function, and for mia_realloc_exact, whatever block it resizes. */
 START_TEST(good_size_aligned_is_the_usable_size) {
   for (unsigned bits = 0; bits <= 25; bits += bits < 16 ? 2 : 3) {
     size_t alignment = opaque((size_t)1 << bits);
     for (size_t size = 0; size < 3 * MIB; size += 1 + size / 4) {
-      need_good(launder(mia_malloc_aligned(size, alignment)), size, alignment);
-      need_good(launder(mia_zalloc_aligned(size, alignment)), size, alignment);
-      need_good(launder(mia_calloc_aligned(1, size, alignment)), size, alignment);
-      need_good(launder(mia_aligned_alloc(alignment, size)), size, alignment);
-      need_good(launder(mia_realloc_aligned(NULL, size, alignment)), size, alignment);
-      need_good(launder(mia_realloc_exact(NULL, size, alignment)), size, alignment);
+      need_good_size(launder(mia_malloc_aligned(size, alignment)), size, alignment);
+      need_good_size(launder(mia_zalloc_aligned(size, alignment)), size, alignment);
+      need_good_size(launder(mia_calloc_aligned(1, size, alignment)), size, alignment);
+      need_good_size(launder(mia_aligned_alloc(alignment, size)), size, alignment);
+      need_good_size(launder(mia_realloc_aligned(NULL, size, alignment)), size, alignment);
+      need_good_size(launder(mia_realloc_exact(NULL, size, alignment)), size, alignment);
       for (size_t before = 1; before < 4 * MIB; before *= 13) {
         void *p = launder(mia_malloc(before)), *q = launder(mia_malloc_aligned_at(before, 32, 16));
-        need_good(launder(mia_realloc_exact(p, size, alignment)), size, alignment);
-        need_good(launder(mia_realloc_exact(q, size, alignment)), size, alignment);
+        need_good_size(launder(mia_realloc_exact(p, size, alignment)), size, alignment);
+        need_good_size(launder(mia_realloc_exact(q, size, alignment)), size, alignment);
       }
     }
   }
 }
 END_TEST
 
-START_TEST(an_exact_size_keeps_the_content) {
+START_TEST(realloc_exact_keeps_contents) {
   uint64_t random = api_random(2);
   size_t size = 1;
   void *p = launder(mia_malloc(size));
@@ -64,8 +63,9 @@ START_TEST(an_exact_size_keeps_the_content) {
 }
 END_TEST
 
-/* A block that was given room to grow is one of the size that was asked for. */
-START_TEST(free_sized_of_what_grew) {
+/* mia_free_sized accepts the requested size of a block that realloc has grown with spare
+ * room. */
+START_TEST(free_sized_of_a_block_that_grew) {
   for (size_t first = 1; first < MIB; first += 1 + first / 3) {
     size_t size = first;
     void *p = launder(mia_malloc(size));
@@ -79,7 +79,7 @@ START_TEST(free_sized_of_what_grew) {
 }
 END_TEST
 
-START_TEST(good_size_never_falls) {
+START_TEST(good_size_is_monotonic) {
   size_t last = 0;
   for (size_t size = 0; size < 200000; size++) {
     size_t good = mia_good_size(size);
@@ -92,8 +92,8 @@ END_TEST
 START_TEST(usable_size_of_null_is_zero) { ck_assert_uint_eq(mia_usable_size(NULL), 0); }
 END_TEST
 
-/* All of the usable size belongs to the block: neighbours are not touched. */
-START_TEST(usable_size_may_be_used) {
+/* All usable bytes belong to the block: its neighbours do not change. */
+START_TEST(all_usable_bytes_can_be_written) {
   enum { COUNT = 600 };
   static void *blocks[COUNT];
   static size_t usable[COUNT];
@@ -131,7 +131,7 @@ START_TEST(memalignment_of_any_address) {
 }
 END_TEST
 
-/* C23: the size as it was asked for frees, from every form that has one. */
+/* C23: blocks of every allocating function can be freed with the requested size. */
 START_TEST(free_sized_with_the_size_asked_for) {
   for (size_t size = 0; size < 3 * MIB; size += 1 + size / 20) {
     mia_free_sized(launder(mia_malloc(size)), size);
@@ -150,7 +150,7 @@ START_TEST(free_sized_with_the_size_asked_for) {
 }
 END_TEST
 
-/* The contract's other half: any size that the block can have had. */
+/* A block can also be freed with its good size. */
 START_TEST(free_sized_with_the_good_size) {
   for (size_t size = 0; size < 3 * MIB; size += 1 + size / 20) {
     void *p = launder(mia_malloc(size));
@@ -160,7 +160,7 @@ START_TEST(free_sized_with_the_good_size) {
 }
 END_TEST
 
-START_TEST(version_is_the_headers) {
+START_TEST(version_agrees_with_the_header) {
   char expected[32];
   ck_assert_int_eq(mia_version(), MIA_VERSION);
   snprintf(expected, sizeof expected, "%d.%d.%d", MIA_VERSION / 10000, MIA_VERSION / 100 % 100,
@@ -176,15 +176,15 @@ int main(void) {
   TCase *tcase = api_case(suite, "sizes");
   tcase_add_test(tcase, good_size_is_the_usable_size);
   tcase_add_test(tcase, good_size_aligned_is_the_usable_size);
-  tcase_add_test(tcase, an_exact_size_keeps_the_content);
-  tcase_add_test(tcase, free_sized_of_what_grew);
-  tcase_add_test(tcase, good_size_never_falls);
+  tcase_add_test(tcase, realloc_exact_keeps_contents);
+  tcase_add_test(tcase, free_sized_of_a_block_that_grew);
+  tcase_add_test(tcase, good_size_is_monotonic);
   tcase_add_test(tcase, usable_size_of_null_is_zero);
-  tcase_add_test(tcase, usable_size_may_be_used);
+  tcase_add_test(tcase, all_usable_bytes_can_be_written);
   tcase_add_test(tcase, free_sized_with_the_size_asked_for);
   tcase_add_test(tcase, free_sized_with_the_good_size);
   tcase = api_case(suite, "others");
   tcase_add_test(tcase, memalignment_of_any_address);
-  tcase_add_test(tcase, version_is_the_headers);
+  tcase_add_test(tcase, version_agrees_with_the_header);
   return api_run(suite);
 }

@@ -1,14 +1,14 @@
-/* zero.c -- blocks that are promised to be zero, on memory that was dirty.
+/* zero.c -- blocks that are promised to be zero, in memory that was dirty.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "api.h"
 
-#define DIRT 0xa5
+#define DIRTY_BYTE 0xa5
 #define CLASS_TOP (128 * KIB)
 #define BLOCKS 12
 
-/* Sizes at which a block is a span or a mapping of its own. */
+/* Sizes of large and huge blocks. */
 static const size_t large[] = {100000, 200001, 600000, 1 << 20, 3000000, 5 << 20, 33 << 20};
 #define LARGE ((int)(sizeof large / sizeof large[0]))
 
@@ -38,11 +38,11 @@ static unsigned char *zeroed(form which, size_t size, size_t alignment) {
   return p;
 }
 
-static void dirty(void *p) { memset(p, DIRT, mia_usable_size(p)); }
+static void dirty(void *p) { memset(p, DIRTY_BYTE, mia_usable_size(p)); }
 
-/* Loop test: the form.  The second round gets the memory that the first left
- * dirty, the third what was dirty through mia_malloc. */
-START_TEST(every_class_fresh_and_reused) {
+/* Loop index: the function.  The second round gets memory that the first left dirty, the third
+ * memory that mia_malloc's blocks left dirty. */
+START_TEST(every_class_new_and_reused) {
   form which = (form)_i;
   void *blocks[BLOCKS];
   for (size_t size = 1; size <= CLASS_TOP; size = next_class(size)) {
@@ -64,7 +64,7 @@ START_TEST(every_class_fresh_and_reused) {
 }
 END_TEST
 
-/* Loop test: the form. */
+/* Loop index: the function. */
 START_TEST(every_small_size) {
   enum { TOP = 600 };
   for (int round = 0; round < 2; round++) {
@@ -77,8 +77,8 @@ START_TEST(every_small_size) {
 }
 END_TEST
 
-/* Whole pages of one class, freed and taken for another class: what a page
- * knows about being zero must not outlive its use. */
+/* Pages of one class are freed and reused for another class.  What a page knew about zeroed
+ * memory must not outlive that use. */
 START_TEST(pages_that_change_class) {
   enum { COUNT = 2000 };
   static void *blocks[COUNT];
@@ -94,8 +94,8 @@ START_TEST(pages_that_change_class) {
 }
 END_TEST
 
-/* Loop test: the size. */
-START_TEST(large_fresh_and_reused) {
+/* Loop index: the size. */
+START_TEST(large_blocks_new_and_reused) {
   size_t size = large[_i];
   for (form which = CALLOC; which < FORMS; which++) {
     for (int round = 0; round < 2; round++) {
@@ -111,8 +111,9 @@ START_TEST(large_fresh_and_reused) {
 }
 END_TEST
 
-/* Purged memory reads as zero or as it was; either way calloc's must be zero. */
-START_TEST(after_a_purge) {
+/* Purged memory reads as zero or keeps its contents; calloc's result must be zero in both
+ * cases. */
+START_TEST(zero_after_a_purge) {
   enum { COUNT = 300, SIZE = 20000 };
   static void *blocks[COUNT];
   for (int round = 0; round < 4; round++) {
@@ -134,9 +135,8 @@ START_TEST(after_a_purge) {
 }
 END_TEST
 
-/* Blocks that realloc grew, shrank or moved leave dirt in more places than
- * they had when they were allocated. */
-START_TEST(after_realloc) {
+/* Blocks that realloc has resized or moved leave dirty memory in more places. */
+START_TEST(zero_after_realloc) {
   enum { COUNT = 64, SIZE_BITS = 18 };
   void *blocks[COUNT];
   uint64_t random = api_random(1);
@@ -153,7 +153,7 @@ START_TEST(after_realloc) {
 }
 END_TEST
 
-/* What was zero stays zero in the part that a reallocation keeps. */
+/* The bytes that a reallocation keeps stay zero. */
 START_TEST(realloc_keeps_zeros) {
   for (size_t size = 10; size < 4 * MIB; size *= 3) {
     void *p = zeroed(CALLOC, size, 1);
@@ -168,13 +168,13 @@ int main(void) {
   api_seed_init();
   Suite *suite = suite_create("api/zero");
   TCase *tcase = api_case(suite, "small");
-  tcase_add_loop_test(tcase, every_class_fresh_and_reused, 0, FORMS);
+  tcase_add_loop_test(tcase, every_class_new_and_reused, 0, FORMS);
   tcase_add_loop_test(tcase, every_small_size, 0, FORMS);
   tcase_add_test(tcase, pages_that_change_class);
   tcase = api_case(suite, "large");
-  tcase_add_loop_test(tcase, large_fresh_and_reused, 0, LARGE);
-  tcase_add_test(tcase, after_a_purge);
-  tcase_add_test(tcase, after_realloc);
+  tcase_add_loop_test(tcase, large_blocks_new_and_reused, 0, LARGE);
+  tcase_add_test(tcase, zero_after_a_purge);
+  tcase_add_test(tcase, zero_after_realloc);
   tcase_add_test(tcase, realloc_keeps_zeros);
   return api_run(suite);
 }

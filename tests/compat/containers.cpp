@@ -1,5 +1,5 @@
-// containers.cpp -- the allocators in the containers of the standard library.
-// C++11 to C++20; prints TAP.
+// containers.cpp -- mialloc's allocators in containers of the standard library.  C++11 to
+// C++20; prints TAP.
 //
 // SPDX-License-Identifier: MIT
 #include <mialloc/allocator.h>
@@ -16,18 +16,13 @@
 #include <unordered_map>
 #include <vector>
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  std::printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
+#include "../tap.h"
 
 struct alignas(128) wide {
   int n;
 };
 
-// Containers of all kinds, from copies of one allocator.
+// Uses all kinds of containers with copies of one allocator.
 template <template <class> class A> static bool fills(const A<int> &a) {
   typedef std::pair<const int, int> pair;
   std::vector<int, A<int>> v(a);
@@ -74,7 +69,8 @@ static bool fills_heap() {
   return good && fills<mialloc::heap_allocator>(mialloc::heap_allocator<int>());
 }
 
-// The blocks of a heap that ends by itself: still there, or gone.
+// When an allocator's own heap ends, its blocks stay valid, or end too, depending on the
+// allocator.
 template <template <class> class A> static bool outlives() {
   int *p;
   {
@@ -159,23 +155,23 @@ static bool is_resource() {
 #endif
 
 int main() {
-  check("containers of the default allocator",
-        fills<mialloc::allocator>(mialloc::allocator<int>()));
-  check("containers of a heap", fills_heap());
-  check("containers of a heap that is destroyed",
-        fills<mialloc::heap_destroy_allocator>(mialloc::heap_destroy_allocator<int>()));
-  check("blocks outlive a heap that is deleted", outlives<mialloc::heap_allocator>());
-  check("blocks do not outlive one that is destroyed",
-        !outlives<mialloc::heap_destroy_allocator>());
-  check("what cannot be is thrown", refuses());
-  check("the new-handler is called", calls_handler());
-  check("containers that threads share", crosses_threads());
-  check("mimalloc's names", fills<mi_stl_allocator>(mi_stl_allocator<int>()) &&
-                                fills<mi_heap_stl_allocator>(mi_heap_stl_allocator<int>()) &&
-                                MI_HAS_HEAP_STL_ALLOCATOR == 1);
+  tap_ok(fills<mialloc::allocator>(mialloc::allocator<int>()),
+         "containers of the default allocator");
+  tap_ok(fills_heap(), "containers of a heap");
+  tap_ok(fills<mialloc::heap_destroy_allocator>(mialloc::heap_destroy_allocator<int>()),
+         "containers of a heap that is destroyed");
+  tap_ok(outlives<mialloc::heap_allocator>(), "blocks outlive a heap that is deleted");
+  tap_ok(!outlives<mialloc::heap_destroy_allocator>(),
+         "blocks do not outlive a heap that is destroyed");
+  tap_ok(refuses(), "impossible requests throw");
+  tap_ok(calls_handler(), "the new-handler is called");
+  tap_ok(crosses_threads(), "containers that threads share");
+  tap_ok(fills<mi_stl_allocator>(mi_stl_allocator<int>()) &&
+             fills<mi_heap_stl_allocator>(mi_heap_stl_allocator<int>()) &&
+             MI_HAS_HEAP_STL_ALLOCATOR == 1,
+         "mimalloc's names");
 #if __cplusplus >= 201703L
-  check("std::pmr", is_resource());
+  tap_ok(is_resource(), "std::pmr");
 #endif
-  std::printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

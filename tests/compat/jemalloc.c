@@ -1,4 +1,4 @@
-/* jemalloc.c -- the functions with flags.  Prints TAP; also C++.
+/* jemalloc.c -- jemalloc's functions with flags.  Prints TAP; also C++.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -6,12 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
+#include "../tap.h"
 
 static bool is_zero(const void *p, size_t from, size_t to) {
   const char *bytes = (const char *)p;
@@ -23,8 +18,8 @@ static bool is_zero(const void *p, size_t from, size_t to) {
 static const size_t sizes[] = {1, 100, 1000, 40000, 300000, 3000000};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
-/* Flags are constants. */
-enum { WIDE = MALLOCX_ALIGN(64) | MALLOCX_ZERO };
+/* The flags are constant expressions. */
+enum { FLAGS = MALLOCX_ALIGN(64) | MALLOCX_ZERO };
 
 static void test_flags(void) {
   bool same = true;
@@ -33,16 +28,16 @@ static void test_flags(void) {
     same = same && mia_jemalloc_align(MALLOCX_LG_ALIGN(lg) | MALLOCX_ZERO | MALLOCX_TCACHE_NONE |
                                       MALLOCX_ARENA(3)) == (size_t)1 << lg;
   }
-  check("flags are constants", WIDE == (6 | 0x40));
-  check("an alignment without room is refused",
-        mallocx(100, MALLOCX_LG_ALIGN(63)) == NULL && mallocx(100, MALLOCX_LG_ALIGN(40)) == NULL);
-  check("both ways to name an alignment are one", same);
+  tap_ok(FLAGS == (6 | 0x40), "flags are constants");
+  tap_ok(mallocx(100, MALLOCX_LG_ALIGN(63)) == NULL && mallocx(100, MALLOCX_LG_ALIGN(40)) == NULL,
+         "an alignment without room is refused");
+  tap_ok(same, "both ways to specify an alignment are equal");
   same = MALLOCX_ZERO == 0x40 && (MALLOCX_TCACHE(5) & (0x3f | MALLOCX_ZERO)) == 0;
-  check("flags do not overlap", same && (MALLOCX_ARENA(5) & 0xfffff) == 0);
+  tap_ok(same && (MALLOCX_ARENA(5) & 0xfffff) == 0, "flags do not overlap");
 }
 
-/* From every size to the next and back, so that blocks grow little by little, by much,
- * and shrink; each is freed with the size that it was asked for. */
+/* Resizes blocks from every size to the next and back, so that they grow by little and by
+ * much, and shrink.  Each is freed with its requested size. */
 static void test_exact_sizes(void) {
   static const size_t marks[] = {8,       100,     260,     300,      4000,     16000,
                                  20000,   32768,   32769,   36864,    40000,    70000,
@@ -67,7 +62,7 @@ static void test_exact_sizes(void) {
       sdallocx(p, size + size / 20 + 1, flags);
     }
   }
-  check("nallocx tells the size that rallocx gives", equal);
+  tap_ok(equal, "nallocx returns the size that rallocx gives");
 }
 
 static void test_blocks(void) {
@@ -90,12 +85,12 @@ static void test_blocks(void) {
       }
     }
   }
-  check("mallocx aligns", right);
-  check("mallocx zeroes", zero);
-  check("nallocx tells the size that mallocx gives", sized);
-  check("nallocx of what cannot be is 0", nallocx((size_t)-1, 0) == 0 &&
-                                              nallocx(100, MALLOCX_LG_ALIGN(31)) == 0 &&
-                                              nallocx((size_t)-100, MALLOCX_ALIGN(4096)) == 0);
+  tap_ok(right, "mallocx aligns");
+  tap_ok(zero, "mallocx zeroes");
+  tap_ok(sized, "nallocx returns the size that mallocx gives");
+  tap_ok(nallocx((size_t)-1, 0) == 0 && nallocx(100, MALLOCX_LG_ALIGN(31)) == 0 &&
+             nallocx((size_t)-100, MALLOCX_ALIGN(4096)) == 0,
+         "nallocx of what cannot be is 0");
 }
 
 static void test_sizes(void) {
@@ -116,12 +111,12 @@ static void test_sizes(void) {
       dallocx(p, 0);
     }
   }
-  check("rallocx keeps the contents", kept);
-  check("what is new is zero on demand", zero);
-  check("xallocx never moves", in_place);
+  tap_ok(kept, "rallocx keeps the contents");
+  tap_ok(zero, "new bytes are zero on demand");
+  tap_ok(in_place, "xallocx never moves");
 }
 
-/* Every size that a block has had, up to the one it has. */
+/* Frees with every size that a block has had, up to the current one. */
 static void test_known_sizes(void) {
   for (int i = 0; i < SIZES; i++) {
     for (unsigned lg = 0; lg <= 16; lg += 4) {
@@ -134,27 +129,27 @@ static void test_known_sizes(void) {
       sdallocx(p, sizes[i], flags);
     }
   }
-  check("sdallocx takes any size from the one asked for to the usable one", true);
+  tap_ok(true, "sdallocx accepts any size from the requested to the usable size");
 }
 
-/* In place or not at all, and nothing else changes. */
+/* Resizes in place, or fails without any other change. */
 static void test_expansion(void) {
-  char *volatile hidden = (char *)mallocx(100, 0); /* its usable size is not what was asked for */
+  char *volatile hidden = (char *)mallocx(100, 0); /* its usable size differs from the request */
   char *p = hidden;
   size_t before = sallocx(p, 0);
   memset(p, 1, before);
   errno = 12345;
   bool same = xallocx(p, 50, 0, 0) == before && xallocx(p, before, 0, 0) == before;
   same = same && xallocx(p, 100000, 100000, MALLOCX_ZERO) == before && p[before - 1] == 1;
-  check("a block that cannot grow is as it was", same && errno == 12345);
+  tap_ok(same && errno == 12345, "a block that cannot grow is unchanged");
   dallocx(p, 0);
-  hidden = (char *)mallocx(9 << 20, 0); /* has pages of its own */
+  hidden = (char *)mallocx(9 << 20, 0); /* a large block */
   p = hidden;
   before = sallocx(p, 0);
   memset(p, 1, before);
   size_t after = xallocx(p, before + 1, (size_t)-1 - before - 1, MALLOCX_ZERO);
-  check("without the extra bytes rather than not",
-        after >= before && p[0] == 1 && is_zero(p, before, after));
+  tap_ok(after >= before && p[0] == 1 && is_zero(p, before, after),
+         "without the extra bytes rather than not");
   dallocx(p, 0);
 }
 
@@ -165,6 +160,5 @@ int main(void) {
   test_exact_sizes();
   test_blocks();
   test_sizes();
-  printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

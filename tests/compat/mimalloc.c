@@ -1,12 +1,13 @@
-/* mimalloc.c -- a program written for mimalloc: all that its headers offer is
- * there, can be called, and does what it should.
+/* mimalloc.c -- a program written for mimalloc: everything that its headers declare exists,
+ * can be called, and works.
  *
- * Compiled as C and as C++.  Needs no framework; prints TAP.  names.inc lists the
- * functions: each must have an address, and have been called at the end.
+ * Compiled as C and as C++. Needs no framework; prints TAP. names.inc lists the functions:
+ * each must have an address, and must have been called at the end.
  *
  * SPDX-License-Identifier: MIT
  */
-/* As in headers of programs that don't want mimalloc's in theirs. */
+/* Forward declarations, as in headers of programs that don't want to include mimalloc's
+ * headers. */
 struct mi_heap_s;
 typedef struct mi_heap_s mi_heap_t;
 typedef struct mi_theap_s mi_theap_t;
@@ -22,7 +23,10 @@ static mi_heap_t *own_heap;
 #include <string.h>
 #include <sys/mman.h>
 
-/* As programs declare theirs. */
+#include "../hide.h"
+#include "../tap.h"
+
+/* A program's own function with mimalloc's attributes. */
 mi_decl_nodiscard mi_decl_export mi_decl_restrict static void *mi_cdecl own_malloc(size_t size)
     mi_attr_noexcept mi_attr_malloc mi_attr_alloc_size(1);
 static void *own_malloc(size_t size) mi_attr_noexcept { return mi_malloc(size); }
@@ -35,7 +39,7 @@ typedef struct entry {
   bool called;
 } entry;
 
-/* Of the very types that mimalloc's headers give them. */
+/* Pointers with exactly the types in mimalloc's headers. */
 #define V3(name, result, parameters) static result(*const typed_##name) parameters = name;
 #define V2 V3
 #include "names.inc"
@@ -48,7 +52,7 @@ static entry functions[] = {
 #undef V2
 };
 
-/* How many the list has of each version. */
+/* The number of listed functions of each version. */
 #define V3(name, result, parameters) +1
 #define V2(name, result, parameters)
 enum {
@@ -59,15 +63,7 @@ enum {
 #undef V2
 enum { FUNCTIONS = sizeof functions / sizeof functions[0], IN_V3 = 190, ONLY_V2 = 10 };
 
-static int tests, failures;
-
-static void report(bool good, const char *what) {
-  printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  fflush(stdout);
-  if (!good) failures++;
-}
-
-/* Within a test: what is wrong first is told. */
+/* Records the first failed condition of a test. */
 static const char *wrong;
 #define must(x)                            \
   do {                                     \
@@ -75,26 +71,21 @@ static const char *wrong;
   } while (0)
 
 static void finish(const char *what) {
-  report(wrong == NULL, what);
+  tap_ok(wrong == NULL, "%s", what);
   if (wrong != NULL) printf("# %s\n", wrong);
   wrong = NULL;
 }
 
-static void mark(const char *name) {
+static void mark_called(const char *name) {
   for (int i = 0; i < FUNCTIONS; i++)
     if (strcmp(functions[i].name, name) == 0) {
       functions[i].called = true;
       return;
     }
   printf("# not in the list: %s\n", name);
-  failures++;
+  tap_failures++;
 }
-#define CALL(name) (mark(#name), name)
-
-static size_t opaque(size_t n) {
-  volatile size_t hidden = n;
-  return hidden;
-}
+#define CALL(name) (mark_called(#name), name)
 
 static bool is_zero(const void *p) {
   const char *bytes = (const char *)p;
@@ -107,8 +98,8 @@ static bool is_aligned(const void *p, size_t alignment, size_t offset) {
   return ((uintptr_t)p + offset) % alignment == 0;
 }
 
-/* Frees a block that is as large, as aligned and as zero as it should be. */
-static bool good(void *p, size_t size, size_t alignment, size_t offset, bool zero) {
+/* Checks size, alignment and zero contents of a block, and frees it. */
+static bool check_and_free(void *p, size_t size, size_t alignment, size_t offset, bool zero) {
   bool is = p != NULL && mi_usable_size(p) >= size && is_aligned(p, alignment, offset) &&
             (!zero || is_zero(p));
   if (p != NULL) memset(p, 0xa5, mi_usable_size(p));
@@ -116,14 +107,14 @@ static bool good(void *p, size_t size, size_t alignment, size_t offset, bool zer
   return is;
 }
 
-/* The same of a block that has been resized and keeps "12345" at its start. */
-static bool kept(void *p, size_t size, size_t alignment, size_t offset, bool zero) {
+/* The same for a block that was resized and begins with "12345". */
+static bool check_kept_and_free(void *p, size_t size, size_t alignment, size_t offset, bool zero) {
   bool is = p != NULL && memcmp(p, "12345", 6) == 0;
   if (is && zero) {
     const char *bytes = (const char *)p;
     for (size_t i = 6; i < mi_usable_size(p); i++) is = is && bytes[i] == 0;
   }
-  return good(p, size, alignment, offset, false) && is;
+  return check_and_free(p, size, alignment, offset, false) && is;
 }
 
 static void *text(void) { return strcpy((char *)mi_zalloc(10), "12345"); }
@@ -134,11 +125,11 @@ static void *text_at(size_t alignment, size_t offset) {
 /* ---- blocks ---- */
 
 static void test_standard(void) {
-  must(good(CALL(mi_malloc)(100), 100, 16, 0, false));
-  must(good(CALL(mi_calloc)(10, 10), 100, 16, 0, true));
-  must(kept(CALL(mi_realloc)(text(), 1000), 1000, 16, 0, false));
+  must(check_and_free(CALL(mi_malloc)(100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_calloc)(10, 10), 100, 16, 0, true));
+  must(check_kept_and_free(CALL(mi_realloc)(text(), 1000), 1000, 16, 0, false));
   void *p = mi_realloc(text(), 0);
-  must(good(p, 0, 8, 0, false)); /* not NULL */
+  must(check_and_free(p, 0, 8, 0, false)); /* must not be NULL */
   p = mi_malloc(10);
   must(CALL(mi_expand)(p, 10) == p);
   must(CALL(mi__expand)(p, 100000) == NULL && errno == ENOMEM);
@@ -156,13 +147,13 @@ static void test_standard(void) {
 }
 
 static void test_extended(void) {
-  must(good(CALL(mi_malloc_small)(100), 100, 16, 0, false));
-  must(good(CALL(mi_zalloc_small)(MI_SMALL_SIZE_MAX), MI_SMALL_SIZE_MAX, 16, 0, true));
-  must(good(CALL(mi_zalloc)(100), 100, 16, 0, true));
-  must(good(CALL(mi_mallocn)(10, 20), 200, 16, 0, false));
+  must(check_and_free(CALL(mi_malloc_small)(100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_zalloc_small)(MI_SMALL_SIZE_MAX), MI_SMALL_SIZE_MAX, 16, 0, true));
+  must(check_and_free(CALL(mi_zalloc)(100), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_mallocn)(10, 20), 200, 16, 0, false));
   must(mi_mallocn(opaque(SIZE_MAX), 2) == NULL);
-  must(kept(CALL(mi_reallocn)(text(), 10, 20), 200, 16, 0, false));
-  must(kept(CALL(mi_reallocf)(text(), 3000), 3000, 16, 0, false));
+  must(check_kept_and_free(CALL(mi_reallocn)(text(), 10, 20), 200, 16, 0, false));
+  must(check_kept_and_free(CALL(mi_reallocf)(text(), 3000), 3000, 16, 0, false));
   must(mi_reallocf(mi_malloc(10), opaque(SIZE_MAX / 2)) == NULL);
   void *p = mi_malloc(50);
   must(CALL(mi_usable_size)(p) >= 50 && mi_usable_size(NULL) == 0);
@@ -176,35 +167,39 @@ static void test_extended(void) {
 
 static void test_aligned(void) {
   size_t a = opaque(256);
-  must(good(CALL(mi_malloc_aligned)(100, a), 100, a, 0, false));
-  must(good(CALL(mi_malloc_aligned_at)(100, a, 8), 100, a, 8, false));
-  must(good(CALL(mi_zalloc_aligned)(100, a), 100, a, 0, true));
-  must(good(CALL(mi_zalloc_aligned_at)(100, a, 8), 100, a, 8, true));
-  must(good(CALL(mi_calloc_aligned)(10, 10, a), 100, a, 0, true));
-  must(good(CALL(mi_calloc_aligned_at)(10, 10, a, 24), 100, a, 24, true));
-  must(kept(CALL(mi_realloc_aligned)(text(), 500, a), 500, a, 0, false));
-  must(kept(CALL(mi_realloc_aligned_at)(text_at(a, 24), 500, a, 24), 500, a, 24, false));
+  must(check_and_free(CALL(mi_malloc_aligned)(100, a), 100, a, 0, false));
+  must(check_and_free(CALL(mi_malloc_aligned_at)(100, a, 8), 100, a, 8, false));
+  must(check_and_free(CALL(mi_zalloc_aligned)(100, a), 100, a, 0, true));
+  must(check_and_free(CALL(mi_zalloc_aligned_at)(100, a, 8), 100, a, 8, true));
+  must(check_and_free(CALL(mi_calloc_aligned)(10, 10, a), 100, a, 0, true));
+  must(check_and_free(CALL(mi_calloc_aligned_at)(10, 10, a, 24), 100, a, 24, true));
+  must(check_kept_and_free(CALL(mi_realloc_aligned)(text(), 500, a), 500, a, 0, false));
+  must(check_kept_and_free(CALL(mi_realloc_aligned_at)(text_at(a, 24), 500, a, 24), 500, a, 24,
+                           false));
   must(mi_malloc_aligned(10, opaque(3)) == NULL);
   finish("aligned forms");
 }
 
 static void test_zeroed(void) {
   size_t a = opaque(512);
-  must(kept(CALL(mi_rezalloc)(text(), 9000), 9000, 16, 0, true));
-  must(kept(CALL(mi_recalloc)(text(), 90, 100), 9000, 16, 0, true));
-  must(kept(CALL(mi_rezalloc_aligned)(text(), 900, a), 900, a, 0, true));
-  must(kept(CALL(mi_rezalloc_aligned_at)(text_at(a, 8), 900, a, 8), 900, a, 8, true));
-  must(kept(CALL(mi_recalloc_aligned)(text(), 9, 100, a), 900, a, 0, true));
-  must(kept(CALL(mi_recalloc_aligned_at)(text_at(a, 8), 9, 100, a, 8), 900, a, 8, true));
-  must(kept(CALL(mi_aligned_recalloc)(text(), 9, 100, a), 900, a, 0, true));
-  must(kept(CALL(mi_aligned_offset_recalloc)(text_at(a, 8), 9, 100, a, 8), 900, a, 8, true));
+  must(check_kept_and_free(CALL(mi_rezalloc)(text(), 9000), 9000, 16, 0, true));
+  must(check_kept_and_free(CALL(mi_recalloc)(text(), 90, 100), 9000, 16, 0, true));
+  must(check_kept_and_free(CALL(mi_rezalloc_aligned)(text(), 900, a), 900, a, 0, true));
+  must(
+      check_kept_and_free(CALL(mi_rezalloc_aligned_at)(text_at(a, 8), 900, a, 8), 900, a, 8, true));
+  must(check_kept_and_free(CALL(mi_recalloc_aligned)(text(), 9, 100, a), 900, a, 0, true));
+  must(check_kept_and_free(CALL(mi_recalloc_aligned_at)(text_at(a, 8), 9, 100, a, 8), 900, a, 8,
+                           true));
+  must(check_kept_and_free(CALL(mi_aligned_recalloc)(text(), 9, 100, a), 900, a, 0, true));
+  must(check_kept_and_free(CALL(mi_aligned_offset_recalloc)(text_at(a, 8), 9, 100, a, 8), 900, a, 8,
+                           true));
   finish("zeroed forms");
 }
 
 static void test_sized(void) {
   size_t n = 0, m = 0;
   void *p = CALL(mi_umalloc)(100, &n);
-  must(n == mi_usable_size(p) && good(p, 100, 16, 0, false));
+  must(n == mi_usable_size(p) && check_and_free(p, 100, 16, 0, false));
   p = CALL(mi_ucalloc)(10, 10, &n);
   must(n == mi_usable_size(p) && is_zero(p));
   p = CALL(mi_urealloc)(p, 5000, &m, &n);
@@ -212,28 +207,28 @@ static void test_sized(void) {
   CALL(mi_ufree)(p, &m);
   must(m == n);
   p = CALL(mi_umalloc_aligned)(100, 64, &n);
-  must(n == mi_usable_size(p) && good(p, 100, 64, 0, false));
+  must(n == mi_usable_size(p) && check_and_free(p, 100, 64, 0, false));
   p = CALL(mi_uzalloc_aligned)(100, 64, &n);
-  must(n == mi_usable_size(p) && good(p, 100, 64, 0, true));
+  must(n == mi_usable_size(p) && check_and_free(p, 100, 64, 0, true));
   p = CALL(mi_umalloc_small)(100, &n);
-  must(n == mi_usable_size(p) && good(p, 100, 16, 0, false));
+  must(n == mi_usable_size(p) && check_and_free(p, 100, 16, 0, false));
   p = CALL(mi_uzalloc_small)(100, &n);
-  must(n == mi_usable_size(p) && good(p, 100, 16, 0, true));
+  must(n == mi_usable_size(p) && check_and_free(p, 100, 16, 0, true));
   finish("the block's real size");
 }
 
 static void test_posix(void) {
   void *p = NULL;
   CALL(mi_cfree)(mi_malloc(10));
-  must(CALL(mi_posix_memalign)(&p, 64, 100) == 0 && good(p, 100, 64, 0, false));
+  must(CALL(mi_posix_memalign)(&p, 64, 100) == 0 && check_and_free(p, 100, 64, 0, false));
   must(mi_posix_memalign(&p, 3, 100) == EINVAL);
-  must(good(CALL(mi_memalign)(64, 100), 100, 64, 0, false));
-  must(good(CALL(mi_valloc)(100), 100, 4096, 0, false));
-  must(good(CALL(mi_pvalloc)(100), 4096, 4096, 0, false));
-  must(good(CALL(mi_aligned_alloc)(64, 100), 100, 64, 0, false));
-  must(kept(CALL(mi_reallocarray)(text(), 10, 50), 500, 16, 0, false));
+  must(check_and_free(CALL(mi_memalign)(64, 100), 100, 64, 0, false));
+  must(check_and_free(CALL(mi_valloc)(100), 100, 4096, 0, false));
+  must(check_and_free(CALL(mi_pvalloc)(100), 4096, 4096, 0, false));
+  must(check_and_free(CALL(mi_aligned_alloc)(64, 100), 100, 64, 0, false));
+  must(check_kept_and_free(CALL(mi_reallocarray)(text(), 10, 50), 500, 16, 0, false));
   p = text();
-  must(CALL(mi_reallocarr)(&p, 10, 60) == 0 && kept(p, 600, 16, 0, false));
+  must(CALL(mi_reallocarr)(&p, 10, 60) == 0 && check_kept_and_free(p, 600, 16, 0, false));
   CALL(mi_free_size)(mi_malloc(100), 100);
   CALL(mi_free_size_aligned)(mi_malloc_aligned(100, 64), 100, 64);
   CALL(mi_free_aligned)(mi_malloc_aligned(100, 64), 64);
@@ -256,14 +251,14 @@ static void test_posix(void) {
 }
 
 static void test_new(void) {
-  must(good(CALL(mi_new)(100), 100, 16, 0, false));
-  must(good(CALL(mi_new_aligned)(100, 128), 100, 128, 0, false));
-  must(good(CALL(mi_new_nothrow)(100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_new)(100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_new_aligned)(100, 128), 100, 128, 0, false));
+  must(check_and_free(CALL(mi_new_nothrow)(100), 100, 16, 0, false));
   must(mi_new_nothrow(opaque(SIZE_MAX)) == NULL);
-  must(good(CALL(mi_new_aligned_nothrow)(100, 128), 100, 128, 0, false));
-  must(good(CALL(mi_new_n)(10, 10), 100, 16, 0, false));
-  must(kept(CALL(mi_new_realloc)(text(), 1000), 1000, 16, 0, false));
-  must(kept(CALL(mi_new_reallocn)(text(), 100, 10), 1000, 16, 0, false));
+  must(check_and_free(CALL(mi_new_aligned_nothrow)(100, 128), 100, 128, 0, false));
+  must(check_and_free(CALL(mi_new_n)(10, 10), 100, 16, 0, false));
+  must(check_kept_and_free(CALL(mi_new_realloc)(text(), 1000), 1000, 16, 0, false));
+  must(check_kept_and_free(CALL(mi_new_reallocn)(text(), 100, 10), 1000, 16, 0, false));
   finish("as operator new");
 }
 
@@ -278,34 +273,37 @@ static void test_heap_blocks(void) {
   must(CALL(mi_heap_contains_block)(h, p) && CALL(mi_heap_check_owned)(h, p));
   must(CALL(mi_check_owned)(p) && CALL(mi_is_in_heap_region)(p));
   must(!CALL(mi_unsafe_heap_page_is_under_utilized)(h, &p, 100));
-  must(good(p, 100, 16, 0, false));
-  must(good(CALL(mi_heap_zalloc)(h, 100), 100, 16, 0, true));
-  must(good(CALL(mi_heap_calloc)(h, 10, 10), 100, 16, 0, true));
-  must(good(CALL(mi_heap_mallocn)(h, 10, 10), 100, 16, 0, false));
-  must(good(CALL(mi_heap_malloc_small)(h, 100), 100, 16, 0, false));
-  must(good(CALL(mi_heap_zalloc_small)(h, 100), 100, 16, 0, true));
-  must(kept(CALL(mi_heap_realloc)(h, text(), 1000), 1000, 16, 0, false));
-  must(kept(CALL(mi_heap_reallocn)(h, text(), 100, 10), 1000, 16, 0, false));
-  must(kept(CALL(mi_heap_reallocf)(h, text(), 1000), 1000, 16, 0, false));
-  must(good(CALL(mi_heap_strdup)(h, "text"), 5, 8, 0, false));
-  must(good(CALL(mi_heap_strndup)(h, "text", 3), 4, 8, 0, false));
-  must(good(CALL(mi_heap_realpath)(h, "/", NULL), 2, 8, 0, false));
-  must(good(CALL(mi_heap_malloc_aligned)(h, 100, a), 100, a, 0, false));
-  must(good(CALL(mi_heap_malloc_aligned_at)(h, 100, a, 8), 100, a, 8, false));
-  must(good(CALL(mi_heap_zalloc_aligned)(h, 100, a), 100, a, 0, true));
-  must(good(CALL(mi_heap_zalloc_aligned_at)(h, 100, a, 8), 100, a, 8, true));
-  must(good(CALL(mi_heap_calloc_aligned)(h, 10, 10, a), 100, a, 0, true));
-  must(good(CALL(mi_heap_calloc_aligned_at)(h, 10, 10, a, 8), 100, a, 8, true));
-  must(kept(CALL(mi_heap_realloc_aligned)(h, text(), 500, a), 500, a, 0, false));
-  must(kept(CALL(mi_heap_realloc_aligned_at)(h, text_at(a, 8), 500, a, 8), 500, a, 8, false));
-  must(kept(CALL(mi_heap_rezalloc)(h, text(), 900), 900, 16, 0, true));
-  must(kept(CALL(mi_heap_recalloc)(h, text(), 9, 100), 900, 16, 0, true));
-  must(kept(CALL(mi_heap_rezalloc_aligned)(h, text(), 900, a), 900, a, 0, true));
-  must(kept(CALL(mi_heap_rezalloc_aligned_at)(h, text_at(a, 8), 900, a, 8), 900, a, 8, true));
-  must(kept(CALL(mi_heap_recalloc_aligned)(h, text(), 9, 100, a), 900, a, 0, true));
-  must(kept(CALL(mi_heap_recalloc_aligned_at)(h, text_at(a, 8), 9, 100, a, 8), 900, a, 8, true));
-  must(good(CALL(mi_heap_alloc_new)(h, 100), 100, 16, 0, false));
-  must(good(CALL(mi_heap_alloc_new_n)(h, 10, 10), 100, 16, 0, false));
+  must(check_and_free(p, 100, 16, 0, false));
+  must(check_and_free(CALL(mi_heap_zalloc)(h, 100), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_heap_calloc)(h, 10, 10), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_heap_mallocn)(h, 10, 10), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_heap_malloc_small)(h, 100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_heap_zalloc_small)(h, 100), 100, 16, 0, true));
+  must(check_kept_and_free(CALL(mi_heap_realloc)(h, text(), 1000), 1000, 16, 0, false));
+  must(check_kept_and_free(CALL(mi_heap_reallocn)(h, text(), 100, 10), 1000, 16, 0, false));
+  must(check_kept_and_free(CALL(mi_heap_reallocf)(h, text(), 1000), 1000, 16, 0, false));
+  must(check_and_free(CALL(mi_heap_strdup)(h, "text"), 5, 8, 0, false));
+  must(check_and_free(CALL(mi_heap_strndup)(h, "text", 3), 4, 8, 0, false));
+  must(check_and_free(CALL(mi_heap_realpath)(h, "/", NULL), 2, 8, 0, false));
+  must(check_and_free(CALL(mi_heap_malloc_aligned)(h, 100, a), 100, a, 0, false));
+  must(check_and_free(CALL(mi_heap_malloc_aligned_at)(h, 100, a, 8), 100, a, 8, false));
+  must(check_and_free(CALL(mi_heap_zalloc_aligned)(h, 100, a), 100, a, 0, true));
+  must(check_and_free(CALL(mi_heap_zalloc_aligned_at)(h, 100, a, 8), 100, a, 8, true));
+  must(check_and_free(CALL(mi_heap_calloc_aligned)(h, 10, 10, a), 100, a, 0, true));
+  must(check_and_free(CALL(mi_heap_calloc_aligned_at)(h, 10, 10, a, 8), 100, a, 8, true));
+  must(check_kept_and_free(CALL(mi_heap_realloc_aligned)(h, text(), 500, a), 500, a, 0, false));
+  must(check_kept_and_free(CALL(mi_heap_realloc_aligned_at)(h, text_at(a, 8), 500, a, 8), 500, a, 8,
+                           false));
+  must(check_kept_and_free(CALL(mi_heap_rezalloc)(h, text(), 900), 900, 16, 0, true));
+  must(check_kept_and_free(CALL(mi_heap_recalloc)(h, text(), 9, 100), 900, 16, 0, true));
+  must(check_kept_and_free(CALL(mi_heap_rezalloc_aligned)(h, text(), 900, a), 900, a, 0, true));
+  must(check_kept_and_free(CALL(mi_heap_rezalloc_aligned_at)(h, text_at(a, 8), 900, a, 8), 900, a,
+                           8, true));
+  must(check_kept_and_free(CALL(mi_heap_recalloc_aligned)(h, text(), 9, 100, a), 900, a, 0, true));
+  must(check_kept_and_free(CALL(mi_heap_recalloc_aligned_at)(h, text_at(a, 8), 9, 100, a, 8), 900,
+                           a, 8, true));
+  must(check_and_free(CALL(mi_heap_alloc_new)(h, 100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_heap_alloc_new_n)(h, 10, 10), 100, 16, 0, false));
   CALL(mi_heap_set_numa_affinity)(h, 0);
   CALL(mi_heap_collect)(h, false);
   CALL(mi_heap_guarded_set_sample_rate)(h, 0, 0);
@@ -355,16 +353,16 @@ static void test_theaps(void) {
   mi_theap_t *before = CALL(mi_theap_set_default)(t);
   must(CALL(mi_theap_get_default)() == t && before != t);
   must(mi_theap_set_default(before) == t);
-  must(good(CALL(mi_theap_malloc)(t, 100), 100, 16, 0, false));
-  must(good(CALL(mi_theap_zalloc)(t, 100), 100, 16, 0, true));
-  must(good(CALL(mi_theap_calloc)(t, 10, 10), 100, 16, 0, true));
-  must(good(CALL(mi_theap_malloc_small)(t, 100), 100, 16, 0, false));
-  must(good(CALL(mi_theap_zalloc_small)(t, 100), 100, 16, 0, true));
-  must(good(CALL(mi_theap_malloc_aligned)(t, 100, 256), 100, 256, 0, false));
+  must(check_and_free(CALL(mi_theap_malloc)(t, 100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_theap_zalloc)(t, 100), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_theap_calloc)(t, 10, 10), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_theap_malloc_small)(t, 100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_theap_zalloc_small)(t, 100), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_theap_malloc_aligned)(t, 100, 256), 100, 256, 0, false));
   void *p = CALL(mi_theap_realloc)(t, text(), 1000);
   must(mi_heap_of(p) == h);
   must(CALL(mi_theap_visit_blocks)(t, true, count_block, &count) && count == 1);
-  must(kept(p, 1000, 16, 0, false));
+  must(check_kept_and_free(p, 1000, 16, 0, false));
   CALL(mi_theap_collect)(t, true);
   CALL(mi_theap_guarded_set_sample_rate)(t, 0, 0);
   CALL(mi_theap_guarded_set_size_bound)(t, 0, 0);
@@ -394,18 +392,18 @@ static void test_subprocs(void) {
 /* ---- arenas ---- */
 
 static int messages;
-static size_t said;
+static size_t output_length;
 
-static void hear(const char *message, void *arg) {
+static void count_output(const char *message, void *arg) {
   must(arg == &messages);
   messages++;
-  said += strlen(message);
+  output_length += strlen(message);
 }
 
-/* Whether something was said since the last time. */
-static bool heard(void) {
-  bool was = said > 0;
-  said = 0;
+/* Returns whether there was output since the last call. */
+static bool take_output(void) {
+  bool was = output_length > 0;
+  output_length = 0;
   return was;
 }
 
@@ -415,10 +413,11 @@ static bool commit(bool commits, void *start, size_t size, bool *zero, void *arg
   return true;
 }
 
-/* No pages of 1 GiB, or the machine was too busy to say so in time. */
-static bool none(int error) { return error == ENOMEM || error == ETIMEDOUT; }
+/* Returns true for the errors of a system without pages of 1 GiB, or of a machine too busy to
+ * reserve them in time. */
+static bool is_unavailable(int error) { return error == ENOMEM || error == ETIMEDOUT; }
 
-/* What is not granted is refused as it should be. */
+/* Requests that cannot be granted must be refused properly. */
 static void test_arenas(void) {
   static const size_t size = (size_t)4 << 20;
   mi_arena_id_t id = NULL;
@@ -442,24 +441,24 @@ static void test_arenas(void) {
   error = CALL(mi_reserve_os_memory)(size, false, true);
   must(error == 0 || error == ENOMEM);
   error = CALL(mi_reserve_huge_os_pages_at)(1, 0, 10);
-  must(error == 0 || none(error));
+  must(error == 0 || is_unavailable(error));
   error = CALL(mi_reserve_huge_os_pages_at_ex)(1, -1, 10, true, &id);
-  must(error == 0 || none(error));
+  must(error == 0 || is_unavailable(error));
   error = CALL(mi_reserve_huge_os_pages_interleave)(1, 0, 10);
-  must(error == 0 || none(error));
+  must(error == 0 || is_unavailable(error));
   error = CALL(mi_reserve_huge_os_pages)(1, 0.01, &n);
-  must((error == 0 && n == 1) || (none(error) && n == 0));
+  must((error == 0 && n == 1) || (is_unavailable(error) && n == 0));
   void *p = mmap(NULL, 4 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   must(p != MAP_FAILED);
   (void)CALL(mi_manage_os_memory)(p, size, true, true, false, -1);
   (void)CALL(mi_manage_os_memory_ex)((char *)p + size, size, true, true, false, -1, true, &id);
   (void)CALL(mi_manage_memory)((char *)p + 2 * size, size, true, true, false, -1, true, commit,
                                &messages, &id);
-  mi_register_output(hear, &messages);
+  mi_register_output(count_output, &messages);
   CALL(mi_arenas_print)();
-  must(heard());
+  must(take_output());
   CALL(mi_debug_show_arenas)();
-  must(heard());
+  must(take_output());
   mi_register_output(NULL, NULL);
   (void)CALL(mi_is_redirected)();
   finish("arenas");
@@ -477,7 +476,7 @@ static void test_options(void) {
   must(mi_option_is_enabled(mi_option_show_errors));
   CALL(mi_option_set)(mi_option_show_errors, 0);
   CALL(mi_option_set_enabled_default)(mi_option_show_errors, true);
-  must(!mi_option_is_enabled(mi_option_show_errors)); /* it was set */
+  must(!mi_option_is_enabled(mi_option_show_errors)); /* a default changes no set option */
   mi_option_set(mi_option_purge_delay, 123);
   must(CALL(mi_option_get)(mi_option_purge_delay) == 123);
   must(CALL(mi_option_get_clamp)(mi_option_purge_delay, 200, 300) == 200);
@@ -496,16 +495,16 @@ static void test_options(void) {
   finish("options");
 }
 
-static int told;
+static int errors;
 
-static void be_told(int error, void *arg) {
-  must(error == ENOMEM && arg == &told);
-  told++;
+static void count_errors(int error, void *arg) {
+  must(error == ENOMEM && arg == &errors);
+  errors++;
 }
 
 static void free_deferred(bool force, unsigned long long heartbeat, void *arg) {
-  must(arg == &told && heartbeat < 1000000);
-  told += force;
+  must(arg == &errors && heartbeat < 1000000);
+  errors += force;
 }
 
 static void test_process(void) {
@@ -514,30 +513,30 @@ static void test_process(void) {
   CALL(mi_process_init)();
   CALL(mi_thread_init)();
   CALL(mi_thread_set_in_threadpool)();
-  CALL(mi_register_output)(hear, &messages);
+  CALL(mi_register_output)(count_output, &messages);
   CALL(mi_options_print)();
-  must(heard());
-  CALL(mi_options_print_out)(hear, &messages);
-  must(heard());
+  must(take_output());
+  CALL(mi_options_print_out)(count_output, &messages);
+  must(take_output());
   CALL(mi_process_info_print)();
-  must(heard());
-  CALL(mi_process_info_print_out)(hear, &messages);
-  must(heard());
+  must(take_output());
+  CALL(mi_process_info_print_out)(count_output, &messages);
+  must(take_output());
   mi_register_output(NULL, NULL);
   CALL(mi_process_info)(&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
   must(v[4] > 0 && v[5] > 0 && v[6] >= v[5]);
   mi_process_info(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-  CALL(mi_register_error)(be_told, &told);
-  must(mi_malloc(opaque(SIZE_MAX)) == NULL && told == 1);
+  CALL(mi_register_error)(count_errors, &errors);
+  must(mi_malloc(opaque(SIZE_MAX)) == NULL && errors == 1);
   mi_register_error(NULL, NULL);
-  CALL(mi_register_deferred_free)(free_deferred, &told);
+  CALL(mi_register_deferred_free)(free_deferred, &errors);
   CALL(mi_collect)(true);
-  must(told == 2);
+  must(errors == 2);
   mi_register_deferred_free(NULL, NULL);
   CALL(mi_collect_reduce)(0);
   CALL(mi_thread_done)();
   CALL(mi_process_done)();
-  must(good(mi_malloc(100), 100, 16, 0, false));
+  must(check_and_free(mi_malloc(100), 100, 16, 0, false));
   finish("the process");
 }
 
@@ -549,7 +548,7 @@ static bool is_json(char *s) {
   return is;
 }
 
-/* Every field of the structure, by the macro that lists them. */
+/* Visits every field of the structure through the macro that lists them. */
 static void test_stats_fields(void) {
   mi_stats_t_decl(stats) int fields = 0;
   int64_t all = 0;
@@ -564,7 +563,7 @@ static void test_stats_fields(void) {
   MI_STAT_FIELDS()
 #undef MI_STAT_COUNT
 #undef MI_STAT_COUNTER
-  must(all > 0 && fields == 36); /* none is negative */
+  must(all > 0 && fields == 36); /* no figure is negative */
   must(sizeof stats.malloc_bins == sizeof stats.page_bins && MI_BIN_HUGE == 73U);
   must(sizeof stats.chunk_bins / sizeof stats.chunk_bins[0] == MI_CBIN_COUNT);
   finish("fields of mi_stats_t");
@@ -589,25 +588,25 @@ static void test_stats(void) {
   must(is_json(CALL(mi_stats_get_json)(0, NULL)));
   must(is_json(CALL(mi_heap_stats_get_json)(h, 0, NULL)));
   must(is_json(CALL(mi_subproc_stats_get_json)(mi_subproc_main(), 0, NULL)));
-  CALL(mi_stats_print_out)(hear, &messages);
-  must(heard());
-  CALL(mi_heap_stats_print_out)(h, hear, &messages);
-  must(heard());
-  CALL(mi_subproc_stats_print_out)(mi_subproc_main(), hear, &messages);
-  must(heard());
-  CALL(mi_subproc_heap_stats_print_out)(mi_subproc_main(), hear, &messages);
-  must(heard());
-  CALL(mi_thread_stats_print_out)(hear, &messages);
-  must(heard());
-  mi_register_output(hear, &messages);
+  CALL(mi_stats_print_out)(count_output, &messages);
+  must(take_output());
+  CALL(mi_heap_stats_print_out)(h, count_output, &messages);
+  must(take_output());
+  CALL(mi_subproc_stats_print_out)(mi_subproc_main(), count_output, &messages);
+  must(take_output());
+  CALL(mi_subproc_heap_stats_print_out)(mi_subproc_main(), count_output, &messages);
+  must(take_output());
+  CALL(mi_thread_stats_print_out)(count_output, &messages);
+  must(take_output());
+  mi_register_output(count_output, &messages);
   CALL(mi_stats_print)(NULL);
-  must(heard());
+  must(take_output());
   mi_register_output(NULL, NULL);
   CALL(mi_heap_stats_merge_to_subproc)(h);
   CALL(mi_stats_reset)();
   CALL(mi_stats_merge)();
   must(CALL(mi_stats_get_bin_size)(0) == 8 && mi_stats_get_bin_size(10000) == 0);
-  must(good(p, 100, 16, 0, false));
+  must(check_and_free(p, 100, 16, 0, false));
   mi_heap_delete(h);
   must(MI_STAT_VERSION == 5 && MI_CBIN_SMALL == 0 && MI_CBIN_COUNT > MI_CBIN_HUGE);
   finish("statistics");
@@ -622,28 +621,28 @@ typedef struct point {
 static void test_macros(void) {
   mi_heap_t *h = mi_heap_new();
   point *p = mi_malloc_tp(point);
-  must(good(p, sizeof(point), 16, 0, false));
-  must(good(mi_zalloc_tp(point), sizeof(point), 16, 0, true));
-  must(good(mi_calloc_tp(point, 9), 9 * sizeof(point), 16, 0, true));
+  must(check_and_free(p, sizeof(point), 16, 0, false));
+  must(check_and_free(mi_zalloc_tp(point), sizeof(point), 16, 0, true));
+  must(check_and_free(mi_calloc_tp(point, 9), 9 * sizeof(point), 16, 0, true));
   p = mi_mallocn_tp(point, 9);
   p = mi_reallocn_tp(point, p, 20);
-  must(good(p, 20 * sizeof(point), 16, 0, false));
+  must(check_and_free(p, 20 * sizeof(point), 16, 0, false));
   p = mi_zalloc_tp(point);
   p = mi_recalloc_tp(point, p, 20);
-  must(good(p, 20 * sizeof(point), 16, 0, true));
-  must(good(mi_heap_malloc_tp(point, h), sizeof(point), 16, 0, false));
-  must(good(mi_heap_zalloc_tp(point, h), sizeof(point), 16, 0, true));
-  must(good(mi_heap_calloc_tp(point, h, 9), 9 * sizeof(point), 16, 0, true));
+  must(check_and_free(p, 20 * sizeof(point), 16, 0, true));
+  must(check_and_free(mi_heap_malloc_tp(point, h), sizeof(point), 16, 0, false));
+  must(check_and_free(mi_heap_zalloc_tp(point, h), sizeof(point), 16, 0, true));
+  must(check_and_free(mi_heap_calloc_tp(point, h, 9), 9 * sizeof(point), 16, 0, true));
   p = mi_heap_mallocn_tp(point, h, 9);
   p = mi_heap_reallocn_tp(point, h, p, 20);
-  must(good(p, 20 * sizeof(point), 16, 0, false));
+  must(check_and_free(p, 20 * sizeof(point), 16, 0, false));
   p = mi_heap_zalloc_tp(point, h);
   p = mi_heap_recalloc_tp(point, h, p, 20);
-  must(good(p, 20 * sizeof(point), 16, 0, true));
+  must(check_and_free(p, 20 * sizeof(point), 16, 0, true));
   mi_heap_destroy(h);
   mi_deferred_free_fun *a = free_deferred;
-  mi_output_fun *b = hear;
-  mi_error_fun *c = be_told;
+  mi_output_fun *b = count_output;
+  mi_error_fun *c = count_errors;
   mi_block_visit_fun *d = count_block;
   mi_heap_visit_fun *e = count_heap;
   mi_commit_fun_t *f = commit;
@@ -686,6 +685,5 @@ int main(void) {
   test_stats_fields();
   test_macros();
   test_list();
-  printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

@@ -1,5 +1,5 @@
-/* override.c -- the macros of mimalloc-override.h: each name allocates from
- * mialloc, whatever malloc is.  Prints TAP; also C++.
+/* override.c -- the macros of mimalloc-override.h: each name allocates from mialloc, whatever
+ * malloc is.  Prints TAP; also C++.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,22 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tap.h"
+
 #include <mimalloc-override.h>
 
-static int tests, failures;
-
-/* Frees a block of ours. */
+/* Checks a block of mialloc and frees it. */
 static void expect(const char *what, void *p, size_t size, size_t alignment, size_t offset) {
   int good = p != NULL && mi_any_heap_contains(p) && mi_usable_size(p) >= size &&
              ((uintptr_t)p + offset) % alignment == 0;
-  printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
+  tap_ok(good, "%s", what);
   mi_free(p);
-}
-
-static void check(const char *what, int good) {
-  printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
 }
 
 static void test_c(void) {
@@ -41,13 +35,13 @@ static void test_c(void) {
   expect("memalign", memalign(64, 100), 100, 64, 0);
   expect("aligned_alloc", aligned_alloc(64, 100), 100, 64, 0);
   void *p = NULL;
-  check("reallocarr", reallocarr(&p, 10, 10) == 0);
-  check("malloc_size", malloc_size(p) >= 100 && malloc_usable_size(p) == malloc_size(p));
-  check("malloc_good_size", malloc_good_size(100) == malloc_size(p));
+  tap_ok(reallocarr(&p, 10, 10) == 0, "reallocarr");
+  tap_ok(malloc_size(p) >= 100 && malloc_usable_size(p) == malloc_size(p), "malloc_size");
+  tap_ok(malloc_good_size(100) == malloc_size(p), "malloc_good_size");
   cfree(p);
-  check("posix_memalign", posix_memalign(&p, 64, 10) == 0);
+  tap_ok(posix_memalign(&p, 64, 10) == 0, "posix_memalign");
   free(p);
-  check("_posix_memalign", _posix_memalign(&p, 64, 10) == 0);
+  tap_ok(_posix_memalign(&p, 64, 10) == 0, "_posix_memalign");
   free(p);
 }
 
@@ -57,19 +51,19 @@ static void test_windows(void) {
   wchar_t *wide_text = NULL;
   size_t size = 0;
   void *p = malloc(10);
-  check("_expand", _expand(p, 10) == p && _msize(p) >= 10);
+  tap_ok(_expand(p, 10) == p && _msize(p) >= 10, "_expand");
   expect("_recalloc", _recalloc(p, 10, 10), 100, 16, 0);
   expect("_strdup", _strdup("text"), 5, 8, 0);
   expect("_strndup", _strndup("text", 2), 3, 8, 0);
   expect("_wcsdup", _wcsdup(wide), sizeof wide, 16, 0);
   expect("_mbsdup", _mbsdup((const unsigned char *)"text"), 5, 8, 0);
   setenv("PATH", "/bin", 0);
-  check("_dupenv_s", _dupenv_s(&text, &size, "PATH") == 0 && text != NULL && size > 1);
+  tap_ok(_dupenv_s(&text, &size, "PATH") == 0 && text != NULL && size > 1, "_dupenv_s");
   free(text);
-  check("_wdupenv_s", _wdupenv_s(&wide_text, &size, wide) == 0 && wide_text != NULL);
+  tap_ok(_wdupenv_s(&wide_text, &size, wide) == 0 && wide_text != NULL, "_wdupenv_s");
   free(wide_text);
   p = _aligned_malloc(100, 64);
-  check("_aligned_msize", _aligned_msize(p, 64, 0) >= 100);
+  tap_ok(_aligned_msize(p, 64, 0) >= 100, "_aligned_msize");
   expect("_aligned_realloc", _aligned_realloc(p, 1000, 64), 1000, 64, 0);
   expect("_aligned_recalloc", _aligned_recalloc(NULL, 10, 10, 64), 100, 64, 0);
   expect("_aligned_offset_malloc", _aligned_offset_malloc(100, 64, 8), 100, 64, 8);
@@ -83,6 +77,5 @@ static void test_windows(void) {
 int main(void) {
   test_c();
   test_windows();
-  printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

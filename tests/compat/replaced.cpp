@@ -1,5 +1,5 @@
-// replaced.cpp -- operator new and delete by a header, whatever the library
-// defines.  Prints TAP.
+// replaced.cpp -- a header replaces operator new and delete, whatever the library defines.
+// Prints TAP.
 //
 // SPDX-License-Identifier: MIT
 #include <mimalloc-new-delete.h>
@@ -9,12 +9,7 @@
 #include <string>
 #include <vector>
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  std::printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
+#include "../tap.h"
 
 struct node {
   std::string name;
@@ -25,9 +20,9 @@ int main() {
   node *volatile one = new node{std::string(100, 'x'), {1, 2, 3}};
   node *volatile many = new node[10];
   node *volatile quiet = new (std::nothrow) node;
-  check("new", mia_any_heap_contains(one) && mia_any_heap_contains(one->name.data()));
-  check("new with nothrow", mia_any_heap_contains(quiet));
-  check("new[]", mia_is_in_heap_region(many));
+  tap_ok(mia_any_heap_contains(one) && mia_any_heap_contains(one->name.data()), "new");
+  tap_ok(mia_any_heap_contains(quiet), "new with nothrow");
+  tap_ok(mia_is_in_heap_region(many), "new[]");
   delete one;
   delete[] many;
   delete quiet;
@@ -36,9 +31,10 @@ int main() {
     char c;
   };
   wide *volatile aligned = new wide, *volatile all = new wide[5];
-  check("aligned new", mia_any_heap_contains(aligned) && mia_is_in_heap_region(all) &&
-                           reinterpret_cast<std::uintptr_t>(aligned) % 256 == 0 &&
-                           reinterpret_cast<std::uintptr_t>(all) % 256 == 0);
+  tap_ok(mia_any_heap_contains(aligned) && mia_is_in_heap_region(all) &&
+             reinterpret_cast<std::uintptr_t>(aligned) % 256 == 0 &&
+             reinterpret_cast<std::uintptr_t>(all) % 256 == 0,
+         "aligned new");
   delete aligned;
   delete[] all;
 #endif
@@ -49,7 +45,6 @@ int main() {
   } catch (const std::bad_alloc &) {
     thrown = true;
   }
-  check("bad_alloc", thrown && ::operator new(much, std::nothrow) == nullptr);
-  std::printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  tap_ok(thrown && ::operator new(much, std::nothrow) == nullptr, "bad_alloc");
+  return tap_end();
 }

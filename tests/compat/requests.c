@@ -1,7 +1,7 @@
-/* requests.c -- a server as one writes it for mimalloc: a heap for each request,
- * made, filled and destroyed by worker threads; answers outlive their request.
+/* requests.c -- a server written for mimalloc: worker threads make, fill and destroy a heap
+ * for each request; the answers outlive it.
  *
- * Nothing here is of mialloc's own interface.  Prints TAP; also C++.
+ * Uses nothing of mialloc's own interface.  Prints TAP; also C++.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../tap.h"
+
 enum { WORKERS = 4, REQUESTS = 200, FIELDS = 60 };
 
-/* What a request asks is parsed into its heap. */
+/* Fields are parsed into the request's heap. */
 typedef struct field {
   struct field *next;
   char *key;
@@ -28,7 +30,7 @@ typedef struct request {
   size_t length;
 } request;
 
-/* A request's heap is gone; this is of the server's. */
+/* Allocated from the server's heap, so that it outlives the request. */
 typedef struct answer {
   long sum;
   char *text;
@@ -77,13 +79,13 @@ static void *serve(void *arg) {
   return NULL;
 }
 
-typedef struct tally {
+typedef struct heap_totals {
   size_t blocks, bytes;
-} tally;
+} heap_totals;
 
 static bool count(const mi_heap_t *heap, const mi_heap_area_t *area, void *block, size_t size,
                   void *arg) {
-  tally *t = (tally *)arg;
+  heap_totals *t = (heap_totals *)arg;
   if (block == NULL) return heap == answers && area->used > 0;
   t->blocks++;
   t->bytes += area->full_block_size;
@@ -95,14 +97,7 @@ static bool count_heap(mi_heap_t *heap, void *arg) {
   return true;
 }
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
-
-static bool is_right(void) {
+static bool answers_are_right(void) {
   for (int i = 0; i < WORKERS; i++) {
     for (int j = 0; j < REQUESTS; j++) {
       const answer *a = results[i][j];
@@ -117,27 +112,26 @@ static bool is_right(void) {
 
 int main(void) {
   pthread_t workers[WORKERS];
-  tally t = {0, 0};
+  heap_totals t = {0, 0};
   int heaps = 0;
   bool started = true;
   answers = mi_heap_new();
   for (int i = 0; i < WORKERS; i++)
     started = started && pthread_create(&workers[i], NULL, serve, results[i]) == 0;
-  check("workers start", started);
+  tap_ok(started, "workers start");
   if (!started) return EXIT_FAILURE;
   for (int i = 0; i < WORKERS; i++) pthread_join(workers[i], NULL);
-  check("answers outlive their requests", is_right());
+  tap_ok(answers_are_right(), "answers outlive their requests");
   bool all = mi_heap_visit_blocks(answers, true, count, &t);
-  check("a heap's blocks are found", all && t.blocks == 2 * WORKERS * REQUESTS);
+  tap_ok(all && t.blocks == 2 * WORKERS * REQUESTS, "a heap's blocks are found");
   mi_stats_t_decl(stats);
-  check("and counted",
-        mi_heap_stats_get(answers, &stats) && (size_t)stats.malloc_normal.current == t.bytes);
-  check("requests' heaps are gone",
-        mi_subproc_visit_heaps(mi_subproc_main(), count_heap, &heaps) && heaps == 1);
+  tap_ok(mi_heap_stats_get(answers, &stats) && (size_t)stats.malloc_normal.current == t.bytes,
+         "and counted");
+  tap_ok(mi_subproc_visit_heaps(mi_subproc_main(), count_heap, &heaps) && heaps == 1,
+         "requests' heaps are gone");
   mi_heap_destroy(answers);
   heaps = 0;
-  check("the server's too",
-        mi_subproc_visit_heaps(mi_subproc_main(), count_heap, &heaps) && heaps == 0);
-  printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  tap_ok(mi_subproc_visit_heaps(mi_subproc_main(), count_heap, &heaps) && heaps == 0,
+         "the server's too");
+  return tap_end();
 }

@@ -1,6 +1,6 @@
-// shapes.cpp -- a program with mimalloc-new-delete.h: objects with bases, arrays,
-// constructors that throw, and owners from the standard library, all by new and
-// delete as the compiler calls them.  C++11 to C++20; prints TAP.
+// shapes.cpp -- a program with mimalloc-new-delete.h: objects with base classes, arrays,
+// constructors that throw, and smart pointers, through new and delete as the compiler calls
+// them.  C++11 to C++20; prints TAP.
 //
 // SPDX-License-Identifier: MIT
 #include <mimalloc-new-delete.h>
@@ -12,12 +12,7 @@
 #include <thread>
 #include <vector>
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  std::printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
+#include "../tap.h"
 
 static int alive;
 
@@ -45,7 +40,7 @@ private:
   double side_;
 };
 
-// Larger than its base: what delete is told is the whole object's size.
+// Larger than its base: delete receives the size of the whole object.
 class polygon : public shape {
 public:
   explicit polygon(int n) : shape("a polygon, with a name that needs a block"), corners_() {
@@ -77,7 +72,7 @@ static bool draws() {
   return ours && right && alive == 0;
 }
 
-// The block of an object whose constructor throws is freed.
+// If a constructor throws, the block of the object is freed.
 static bool throws() {
   int caught = 0;
   mi_collect(true);
@@ -92,7 +87,7 @@ static bool throws() {
   return caught == 100 && alive == 0;
 }
 
-// Objects of one thread are deleted by another.
+// One thread deletes the objects of another.
 static bool hands_over() {
   std::vector<std::shared_ptr<shape>> all(300);
   std::thread([&] {
@@ -104,9 +99,8 @@ static bool hands_over() {
 }
 
 int main() {
-  check("objects with bases", draws());
-  check("constructors that throw", throws());
-  check("objects that change threads", hands_over());
-  std::printf("1..%d\n", tests);
-  return failures == 0 ? 0 : 1;
+  tap_ok(draws(), "objects with base classes");
+  tap_ok(throws(), "constructors that throw");
+  tap_ok(hands_over(), "objects deleted by another thread");
+  return tap_end();
 }

@@ -1,10 +1,10 @@
-// stl.cpp -- a program with mimalloc's allocators: an index of documents, one part
-// of it in a heap of its own, and a query whose containers go with their heap.
-// C++11 to C++20; prints TAP.
+// stl.cpp -- a program with mimalloc's allocators: an index of documents, one part of it in
+// its own heap, and a query whose containers end with their heap.  C++11 to C++20; prints TAP.
 //
 // SPDX-License-Identifier: MIT
 
-// As in headers of programs that don't want mimalloc's in theirs.
+// Forward declarations, as in headers of programs that don't want to include mimalloc's
+// headers.
 template <class T> struct mi_stl_allocator;
 template <class T> struct mi_heap_stl_allocator;
 template <class T> struct mi_heap_destroy_stl_allocator;
@@ -22,12 +22,7 @@ void take(mi_heap_s *heap);
 #include <utility>
 #include <vector>
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  std::printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
+#include "../tap.h"
 
 static mi_heap_t *taken;
 void take(mi_heap_s *heap) { taken = heap; }
@@ -43,13 +38,13 @@ static heap_string word(int n, const in_heap<char> &a) {
   return heap_string(("a word that lies in no object " + std::to_string(n)).c_str(), a);
 }
 
-// Every allocation of the index is in its heap.
+// Every allocation of the index must be in its heap.
 static bool indexes() {
   mi_heap_t *heap = mi_heap_new();
   take(heap);
   bool good = taken == heap;
   {
-    in_heap<char> a = heap; // as mimalloc's, without being asked
+    in_heap<char> a = heap; // converts implicitly, as mimalloc's do
     index_map index(std::less<heap_string>(), a);
     for (int document = 0; document < 500; document++) {
       for (int n = 1; n <= 20; n++) {
@@ -72,11 +67,11 @@ static bool indexes() {
 }
 
 template <class T> using in_query = mi_heap_destroy_stl_allocator<T>;
-struct kept : public in_query<int> { // a program's own, made of one
+struct kept : public in_query<int> { // an allocator derived from mimalloc's
   kept() {}
 };
 
-// What a query allocates is never freed, and gone when it ends.
+// A query never frees what it allocates; its memory ends with it.
 static bool queries() {
   const void *where;
   {
@@ -102,7 +97,7 @@ static bool names_none() {
   return same && mi_heap_of(v.data()) == mi_heap_main();
 }
 
-// Attributes of C++ that mimalloc's declarations have.
+// mimalloc declares these functions with these C++ attributes.
 static_assert(noexcept(mi_free(nullptr)) && noexcept(mi_malloc(1)), "as its header says");
 static_assert(!noexcept(mi_new(1)) && noexcept(mi_new_nothrow(1)), "as its header says");
 static_assert(std::is_same<mi_stl_allocator<int>::rebind<char>::other, mi_stl_allocator<char>>{},
@@ -114,12 +109,11 @@ static void *(*const plain)(size_t) = mi_malloc;
 #endif
 
 int main() {
-  check("an index in a heap", indexes());
-  check("a query that is destroyed", queries());
-  check("containers that name no heap", names_none());
+  tap_ok(indexes(), "an index in a heap");
+  tap_ok(queries(), "a query that is destroyed");
+  tap_ok(names_none(), "containers without a heap");
   void *p = plain(10);
-  check("a pointer to a function", p != nullptr);
+  tap_ok(p != nullptr, "a pointer to a function");
   mi_free(p);
-  std::printf("1..%d\n", tests);
-  return failures == 0 ? 0 : 1;
+  return tap_end();
 }

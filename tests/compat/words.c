@@ -1,5 +1,5 @@
-/* words.c -- a program that knows malloc alone, given to mimalloc by its override
- * header as the last include: counts words in a table that grows.
+/* words.c -- a program that uses only malloc and gets mimalloc by including its override
+ * header last: counts words in a growing table.
  *
  * Prints TAP; also C++.
  *
@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../tap.h"
 
 #include <mimalloc-override.h>
 
@@ -71,7 +73,7 @@ static bool split(table *t, const char *s) {
   return true;
 }
 
-/* A text of words that come as often as their number says. */
+/* Returns a text in which each word occurs as often as its number says. */
 static char *compose(size_t words) {
   size_t length = 0, room = 16;
   char *text = (char *)malloc(room);
@@ -89,18 +91,11 @@ static char *compose(size_t words) {
   return text;
 }
 
-static int tests, failures;
-
-static void check(const char *what, bool good) {
-  printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
-  if (!good) failures++;
-}
-
 int main(void) {
   static const size_t words = 300;
   table t = {NULL, 0, 0};
   char *text = compose(words), *copy = text != NULL ? strdup(text) : NULL;
-  check("a text, and its copy", text != NULL && copy != NULL && strcmp(text, copy) == 0);
+  tap_ok(text != NULL && copy != NULL && strcmp(text, copy) == 0, "a text and its copy");
   if (text == NULL || copy == NULL) return EXIT_FAILURE;
   free(text);
   bool counted = split(&t, copy) && t.used == words;
@@ -109,14 +104,13 @@ int main(void) {
     snprintf(name, sizeof name, "w%u", (unsigned)i);
     counted = find(&t, name)->count == i;
   }
-  check("each word is counted", counted);
-  check("blocks are not the C library's", mi_any_heap_contains(t.slots) &&
-                                              mi_any_heap_contains(copy) &&
-                                              mi_any_heap_contains(find(&t, "w7")->text));
-  check("and have room", malloc_usable_size(t.slots) >= t.size * sizeof *t.slots);
+  tap_ok(counted, "each word is counted");
+  tap_ok(mi_any_heap_contains(t.slots) && mi_any_heap_contains(copy) &&
+             mi_any_heap_contains(find(&t, "w7")->text),
+         "blocks are not the C library's");
+  tap_ok(malloc_usable_size(t.slots) >= t.size * sizeof *t.slots, "usable size is sufficient");
   for (size_t i = 0; i < t.size; i++) free(t.slots[i].text);
   free(t.slots);
   free(copy);
-  printf("1..%d\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

@@ -1,6 +1,6 @@
-/* contexts.c -- what may be called from where: each cell of the table that says yes, in
- * a process of its own; prints TAP.  `contexts.tap --doc' prints doc/contexts.md, and a
- * test compares.  Linked with libmialloc; needs no framework.
+/* contexts.c -- which functions may be called in which context: tries each cell of the table
+ * that says yes, in its own process; prints TAP.  `contexts.tap --doc' prints doc/contexts.md,
+ * and a test compares it.  Linked with libmialloc; needs no framework.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,18 +19,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../documented.h"
+#include "../tap.h"
+
 enum { SECONDS = 30, NAME_SIZE = 16, KINDS = 7, MIB = 1 << 20, ARENA = 64 * MIB };
 
 static void require(bool good) {
   if (!good) abort();
 }
 
-/* ---- what is called: the columns ---- */
+/* ---- columns: what is called ---- */
 
 static const size_t sizes[KINDS] = {1, 100, 3000, 40000, 300000, 5 * MIB, 40 * MIB};
-static char *given[KINDS]; /* blocks of another context */
+static char *given[KINDS]; /* blocks allocated in another context */
 
-static void take(char *blocks[KINDS]) {
+static void take_blocks(char *blocks[KINDS]) {
   for (int i = 0; i < KINDS; i++) {
     blocks[i] = malloc(sizes[i]);
     require(blocks[i] != NULL);
@@ -40,7 +43,7 @@ static void take(char *blocks[KINDS]) {
 
 static void allocate(void) {
   char *blocks[KINDS];
-  take(blocks);
+  take_blocks(blocks);
   for (int i = 0; i < KINDS; i++) {
     char *zero = calloc(1, sizes[i]);
     require(zero != NULL && zero[0] == 0 && zero[sizes[i] - 1] == 0);
@@ -49,9 +52,9 @@ static void allocate(void) {
   }
 }
 
-/* Where nobody gave any, its own. */
+/* Frees blocks of another context, or its own if there are none. */
 static void give_back(void) {
-  if (given[0] == NULL) take(given);
+  if (given[0] == NULL) take_blocks(given);
   for (int i = 0; i < KINDS; i++) free(given[i]);
   memset(given, 0, sizeof given);
 }
@@ -69,20 +72,20 @@ static void use_heaps(void) {
   mia_free(kept);
 }
 
-static void say_nothing(const char *text, void *arg) {
+static void ignore_text(const char *text, void *arg) {
   (void)arg;
   require(text != NULL);
 }
 
-static void ask(void) {
+static void query(void) {
   mia_stats stats = {.size = sizeof stats};
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
   require(mia_option_set(MIA_OPTION_PURGE_DELAY, delay + 1));
   require(mia_option_get(MIA_OPTION_PURGE_DELAY) == delay + 1);
   require(mia_option_set(MIA_OPTION_PURGE_DELAY, delay));
-  mia_options_print_out(say_nothing, NULL);
+  mia_options_print_out(ignore_text, NULL);
   require(mia_stats_get(&stats));
-  mia_stats_print_out(say_nothing, NULL);
+  mia_stats_print_out(ignore_text, NULL);
 }
 
 static void purge(void) {
@@ -90,12 +93,12 @@ static void purge(void) {
   (void)mia_purge();
 }
 
-static void ends_well(pid_t child) {
+static void require_success(pid_t child) {
   int status = -1;
   require(child > 0 && waitpid(child, &status, 0) == child && status == 0);
 }
 
-static bool child_allocates; /* whether that may be done there */
+static bool child_allocates; /* whether the child may allocate in this context */
 static void fork_there(void) {
   pid_t child = fork();
   if (child == 0) {
@@ -103,22 +106,22 @@ static void fork_there(void) {
     if (child_allocates) allocate();
     _exit(EXIT_SUCCESS);
   }
-  ends_well(child);
+  require_success(child);
 }
 
 enum { COLUMNS = 6 };
 static const struct {
   const char *name;
   void (*action)(void);
-} columns[COLUMNS] = {{"allocate", allocate},       {"free", give_back}, {"heaps", use_heaps},
-                      {"options, statistics", ask}, {"purge", purge},    {"fork", fork_there}};
+} columns[COLUMNS] = {{"allocate", allocate},         {"free", give_back}, {"heaps", use_heaps},
+                      {"options, statistics", query}, {"purge", purge},    {"fork", fork_there}};
 
-/* ---- from where: the rows ---- */
+/* ---- rows: the contexts ---- */
 
 static void (*action)(void);
-static unsigned times; /* that the context came */
+static unsigned times; /* that the context was entered */
 
-static void act(void) {
+static void run_action(void) {
   times++;
   action();
 }
@@ -127,29 +130,29 @@ static void fork_with(void (*prepare)(void), void (*parent)(void), void (*child)
   require(pthread_atfork(prepare, parent, child) == 0);
   pid_t pid = fork();
   if (pid == 0) _exit(child == NULL || times == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
-  ends_well(pid);
+  require_success(pid);
   if (child != NULL) times++;
 }
 
-static void in_prepare(void) { fork_with(act, NULL, NULL); }
-static void in_parent(void) { fork_with(NULL, act, NULL); }
-static void in_child_handler(void) { fork_with(NULL, NULL, act); }
+static void in_prepare(void) { fork_with(run_action, NULL, NULL); }
+static void in_parent(void) { fork_with(NULL, run_action, NULL); }
+static void in_child_handler(void) { fork_with(NULL, NULL, run_action); }
 
 static void handle(int signo) {
   (void)signo;
-  act();
+  run_action();
 }
 static void in_signal_handler(void) {
   (void)signal(SIGUSR1, handle);
   (void)raise(SIGUSR1);
 }
 
-/* Once while memory is needed, once while it is given back. */
+/* Acts once when memory is committed, and once when it is given back. */
 static bool commits[2];
 static bool commit(bool commits_now, void *start, size_t size, bool *is_zero, void *arg) {
   (void)start, (void)size, (void)arg;
   *is_zero = false;
-  if (!commits[commits_now]) act();
+  if (!commits[commits_now]) run_action();
   commits[commits_now] = true;
   return true;
 }
@@ -158,7 +161,7 @@ static void in_commit(void) {
   void *start = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   require(start != MAP_FAILED &&
           mia_manage_memory(start, ARENA, false, false, false, -1, true, commit, NULL, &arena));
-  commits[true] = false; /* the arena's own head */
+  commits[true] = false; /* committed for the arena's own head */
   mia_heap *heap = mia_heap_new_in_arena(arena);
   require(heap != NULL && mia_heap_malloc(heap, 5 * MIB) != NULL);
   mia_heap_destroy(heap);
@@ -170,31 +173,31 @@ static bool hook_ran;
 static void run_once(void) {
   if (hook_ran) return;
   hook_ran = true;
-  act();
+  run_action();
 }
-static void hear(const char *text, void *arg) {
+static void act_on_output(const char *text, void *arg) {
   (void)text, (void)arg;
   run_once();
 }
 static void in_output(void) {
-  mia_register_output(hear, NULL);
+  mia_register_output(act_on_output, NULL);
   mia_options_print();
 }
-static void be_told(int error, void *arg) {
+static void act_on_error(int error, void *arg) {
   (void)error, (void)arg;
   run_once();
 }
 static void in_error(void) {
   static volatile size_t too_much = SIZE_MAX / 2;
-  mia_register_error(be_told, NULL);
+  mia_register_error(act_on_error, NULL);
   require(mia_malloc(too_much) == NULL);
 }
-static void let_free(bool force, unsigned long long heartbeat, void *arg) {
+static void act_on_deferred_free(bool force, unsigned long long heartbeat, void *arg) {
   (void)force, (void)heartbeat, (void)arg;
   run_once();
 }
 static void in_deferred_free(void) {
-  mia_register_deferred_free(let_free, NULL);
+  mia_register_deferred_free(act_on_deferred_free, NULL);
   for (int i = 0; i < 10000 && !hook_ran; i++) require(mia_malloc(500) != NULL);
 }
 
@@ -202,7 +205,7 @@ static bool visit_block(const mia_heap *heap, const mia_heap_area *area, void *b
                         void *arg) {
   (void)heap, (void)area, (void)size, (void)arg;
   if (block == NULL) return true;
-  act();
+  run_action();
   return false;
 }
 static void in_block_visitor(void) {
@@ -212,30 +215,31 @@ static void in_block_visitor(void) {
 }
 static bool visit_heap(mia_heap *heap, void *arg) {
   (void)heap, (void)arg;
-  act();
+  run_action();
   return false;
 }
 static void in_heap_visitor(void) {
   require(!mia_subproc_visit_heaps(mia_subproc_main(), visit_heap, NULL));
 }
 
-/* Before our own destructor and after it: a key that is set again has another turn. */
+/* Before the library's own destructor and after it: a key that is set again gets another
+ * round. */
 static pthread_key_t key;
 static void destruct(void *turn) {
-  act();
+  run_action();
   if (turn == &key) require(pthread_setspecific(key, &times) == 0);
 }
 static void *end_with_key(void *unused) {
   char *blocks[KINDS];
-  take(blocks);
+  take_blocks(blocks);
   require(pthread_setspecific(key, &key) == 0);
   return unused;
 }
-static void *be_done(void *unused) {
+static void *finish_thread(void *unused) {
   char *blocks[KINDS];
-  take(blocks);
+  take_blocks(blocks);
   mia_thread_done();
-  act();
+  run_action();
   mia_thread_done();
   mia_thread_done();
   return unused;
@@ -249,27 +253,27 @@ static void in_key_destructor(void) {
   in_thread(end_with_key);
   require(times == 2);
 }
-static void after_thread_done(void) { in_thread(be_done); }
+static void after_thread_done(void) { in_thread(finish_thread); }
 
 static void in_child(void) {
   pid_t child = fork();
   if (child == 0) {
-    act();
+    run_action();
     _exit(EXIT_SUCCESS);
   }
   times++;
-  ends_well(child);
+  require_success(child);
 }
 static void in_vfork_child(void) {
   pid_t child = vfork();
   if (child == 0) {
-    act();
+    run_action();
     _exit(EXIT_SUCCESS);
   }
-  ends_well(child);
+  require_success(child);
 }
 
-/* ---- before main and after it: this program again, told by its environment ---- */
+/* ---- before and after main: runs this program again, controlled by a variable ---- */
 
 static const char variable[] = "MIALLOC_TEST_CONTEXT";
 
@@ -286,37 +290,37 @@ static void in_constructor(void) { exec_in("c"); }
 static void in_atexit(void) { exec_in("a"); }
 static void in_destructor(void) { exec_in("d"); }
 
-/* If the program was executed to act here; the exit status tells that it did. */
-static void act_if(char where, const char *name) {
+/* Acts if the program was executed to act here; the exit status shows that it did. */
+static void run_action_if(char where, const char *name) {
   if (name == NULL || name[0] != where) return;
   child_allocates = true;
   columns[name[1] - '0'].action();
   _exit(EXIT_SUCCESS);
 }
 
-static void act_if_in(char where) { act_if(where, getenv(variable)); }
+static void run_action_in(char where) { run_action_if(where, getenv(variable)); }
 
 #ifdef __GLIBC__
-/* So early getenv finds nothing. */
+/* At this point getenv finds nothing. */
 static void preinit(int argc, char **argv, char **environment) {
   const size_t length = sizeof variable - 1;
   (void)argc, (void)argv;
   for (; *environment != NULL; environment++)
     if (strncmp(*environment, variable, length) == 0 && (*environment)[length] == '=')
-      act_if('p', *environment + length + 1);
+      run_action_if('p', *environment + length + 1);
 }
 __attribute__((used, section(".preinit_array"))) static void (*const first)(int, char **,
                                                                             char **) = preinit;
 #else
-__attribute__((constructor(101))) static void preinit(void) { act_if_in('p'); }
+__attribute__((constructor(101))) static void preinit(void) { run_action_in('p'); }
 #endif
-__attribute__((constructor)) static void construct(void) { act_if_in('c'); }
-static void at_exit(void) { act_if_in('a'); }
-__attribute__((destructor(101))) static void destruct_last(void) { act_if_in('d'); }
+__attribute__((constructor)) static void construct(void) { run_action_in('c'); }
+static void at_exit(void) { run_action_in('a'); }
+__attribute__((destructor(101))) static void destruct_last(void) { run_action_in('d'); }
 
 /* ---- the table ---- */
 
-/* A cell is yes or no, and may name a note. */
+/* A cell is yes or no, and may refer to a note. */
 typedef struct row {
   const char *name;
   void (*enter)(void);
@@ -425,43 +429,17 @@ static bool try_cell(const row *r, int column) {
     (void)alarm(SECONDS);
     action = columns[column].action;
     child_allocates = is_yes(r->cells[0]);
-    if (is_yes(r->cells[1])) take(given);
+    if (is_yes(r->cells[1])) take_blocks(given);
     r->enter();
     _exit(times > 0 ? EXIT_SUCCESS : EXIT_FAILURE);
   }
   return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
-static bool is_documented(const char *root) {
-  char name[4096];
-  (void)snprintf(name, sizeof name, "%s/doc/contexts.md", root);
-  FILE *doc = fopen(name, "r"), *made = tmpfile();
-  bool same = doc != NULL && made != NULL;
-  if (same) {
-    put_doc(made);
-    rewind(made);
-    int c;
-    do {
-      c = getc(doc);
-      same = c == getc(made);
-    } while (same && c != EOF);
-  }
-  if (doc != NULL) (void)fclose(doc);
-  if (made != NULL) (void)fclose(made);
-  return same;
-}
-
-static unsigned number, failures;
-static void tell(bool good, const char *from, const char *what) {
-  failures += !good;
-  printf("%sok %u - %s: %s\n", good ? "" : "not ", ++number, from, what);
-  (void)fflush(stdout);
-}
-
 int main(int argc, char **argv) {
   if (getenv(variable) != NULL) {
     (void)atexit(at_exit);
-    return EXIT_FAILURE; /* where this is to act, that ends the process otherwise */
+    return EXIT_FAILURE; /* not reached if the program was executed to act */
   }
   if (argc > 1 && strcmp(argv[1], "--doc") == 0) {
     put_doc(stdout);
@@ -469,9 +447,11 @@ int main(int argc, char **argv) {
   }
   for (int i = 0; i < ROWS; i++)
     for (int j = 0; j < COLUMNS; j++)
-      if (is_yes(rows[i].cells[j])) tell(try_cell(&rows[i], j), rows[i].name, columns[j].name);
+      if (is_yes(rows[i].cells[j]))
+        tap_ok(try_cell(&rows[i], j), "%s: %s", rows[i].name, columns[j].name);
   const char *root = getenv("top_srcdir");
-  if (root != NULL) tell(is_documented(root), "doc/contexts.md", "has this table");
-  printf("1..%u\n", number);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  if (root != NULL)
+    tap_ok(is_documented(root, "doc/contexts.md", put_doc, true),
+           "doc/contexts.md: has this table");
+  return tap_end();
 }

@@ -1,4 +1,4 @@
-/* child.h -- cases that each run in a process of their own; prints TAP.
+/* child.h -- runs each case in a process of its own; prints TAP.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -6,6 +6,8 @@
 #define MIA_TEST_CHILD_H
 
 #include "../api/pattern.h"
+#include "../resident.h"
+#include "../tap.h"
 #include "../tsan.h"
 
 #include <errno.h>
@@ -26,10 +28,8 @@
 enum { CHILD_SECONDS = 60, CHILD_FAILED = 3 };
 
 static size_t child_argument;
-static int child_number;
-static int child_wrong;
 
-/* In a case: ends its process, and says why. */
+/* In a case: if x is false, prints it and ends the process. */
 #define need(x)                                                                              \
   do {                                                                                       \
     if (!(x)) {                                                                              \
@@ -38,6 +38,12 @@ static int child_wrong;
       _exit(CHILD_FAILED);                                                                   \
     }                                                                                        \
   } while (0)
+
+static inline size_t resident(void) {
+  size_t bytes = resident_bytes();
+  need(bytes > 0);
+  return bytes;
+}
 
 static void run_case(const char *what, void (*run)(void), size_t value) {
   int status = -1;
@@ -51,14 +57,8 @@ static void run_case(const char *what, void (*run)(void), size_t value) {
     _exit(0);
   }
   if (child > 0) (void)waitpid(child, &status, 0);
-  printf("%sok %d - %s (%zu)\n", status == 0 ? "" : "not ", ++child_number, what, value);
+  tap_ok(status == 0, "%s (%zu)", what, value);
   if (status != 0) printf("# status %#x\n", (unsigned)status);
-  child_wrong += status != 0;
-}
-
-static int all_cases_ran(void) {
-  printf("1..%d\n", child_number);
-  return child_wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

@@ -1,22 +1,24 @@
-/* each.c -- every call to the kernel for memory fails once, some times, and for
- * ever; prints TAP.
+/* each.c -- every memory call to the kernel fails once, several times, and from then on;
+ * prints TAP.
  *
  *   each [STRIDE [CALLS]]
  *
- * One scenario goes through the public interface: blocks of all sizes that grow,
- * shrink, move and are given back, heaps, arenas, sub-processes, threads and
- * statistics; some directed steps, then CALLS random ones against the shadow model
- * (tests/fuzz/model.h).  It is run in a process of its own for each STRIDE-th n with
- * the n-th call of a kind refused, and must come through: every request that
- * fails fails with NULL and ENOMEM, and nothing else happens.  Then the same is done
- * with nothing refused: all must be answered, and after all was freed no block,
- * and no byte of address space more than the books say, may be left.
+ * One scenario uses the public interface: blocks of all sizes that grow, shrink, move and are
+ * freed, heaps, arenas, sub-processes, threads and statistics.  After some fixed steps come
+ * CALLS random calls, checked by the shadow model (tests/fuzz/model.h).  For each STRIDE-th n
+ * the scenario runs in its own process with the n-th call of a kind refused.  Every request
+ * that fails must fail with NULL and ENOMEM, and nothing else may happen.
+ *
+ * Then the scenario runs again with nothing refused.  All requests must succeed, and after
+ * everything was freed no block may be left, and no more mapped bytes than the statistics
+ * account for.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "base/prelude.h"
 
 #include "../fuzz/model.h"
+#include "../tap.h"
 #include "map/pagemap.h"
 #include "system.h"
 
@@ -28,13 +30,13 @@ enum {
   STRIDE = 12,
   CALLS = 120,
   CALLS_MAX = 100000,
-  SOME = 8,      /* refusals in a row */
-  LATE_PART = 8, /* of the calls that came in the first run, so many may not come in another */
+  SOME = 8,         /* refusals in a row */
+  MISSING_PART = 8, /* this part of the first run's calls may be missing in another run */
   SECONDS_ALLOWED = 60
 };
 
-/* What a system without overcommit lets us have at once, and the requests that it
- * may refuse for that. */
+/* A system without overcommit: the largest writable mapping that it grants, and the size of
+ * requests that may fail because of that. */
 #define STRICT_LIVE MIB
 #define STRICT_REFUSES (8 * MIB)
 
@@ -42,13 +44,13 @@ static size_t calls = CALLS;
 
 /* ---- the scenario ---- */
 
-typedef struct scene {
+typedef struct scenario_state {
   model m;
   bool strict;
   mia_arena *arena;
-} scene;
+} scenario_state;
 
-static void *answered(scene *s, void *p, size_t size) {
+static void *check_answer(scenario_state *s, void *p, size_t size) {
   bool may_fail = s->m.may_fail;
   s->m.may_fail |= s->strict && size >= STRICT_REFUSES;
   bool good = model_answered(&s->m, p);
@@ -57,10 +59,10 @@ static void *answered(scene *s, void *p, size_t size) {
   return good ? p : NULL;
 }
 
-static void grow_far(scene *s, void *(*resize)(void *, size_t)) {
+static void grow_far(scenario_state *s, void *(*resize)(void *, size_t)) {
   model_block b = {.key = 77 * PATTERN_STEP, .align = 1};
   for (size_t size = 1000; size < 70 * MIB; size += size / 2 + size / 8) {
-    unsigned char *p = answered(s, resize(b.p, size), size);
+    unsigned char *p = check_answer(s, resize(b.p, size), size);
     if (p == NULL) break;
     size_t kept = b.size;
     b.p = p;
@@ -68,9 +70,9 @@ static void grow_far(scene *s, void *(*resize)(void *, size_t)) {
     b.size = size;
     model_fill(&b, kept);
   }
-  /* A smaller size is had without asking anybody, or the block stays as it is. */
+  /* To shrink needs no call to the kernel; if it fails the block is unchanged. */
   while (b.p != NULL && b.size > 100 * KIB) {
-    unsigned char *p = answered(s, resize(b.p, b.size / 3), b.size / 3);
+    unsigned char *p = check_answer(s, resize(b.p, b.size / 3), b.size / 3);
     if (p == NULL) break;
     b.p = p;
     b.size /= 3;
@@ -80,9 +82,9 @@ static void grow_far(scene *s, void *(*resize)(void *, size_t)) {
   mia_free(b.p);
 }
 
-static void zero_again(scene *s, size_t size) {
+static void zero_again(scenario_state *s, size_t size) {
   for (int round = 0; round < 3; round++) {
-    unsigned char *p = answered(s, mia_zalloc_aligned(size, 4096), size);
+    unsigned char *p = check_answer(s, mia_zalloc_aligned(size, 4096), size);
     if (p == NULL) continue;
     model_check_zero(p, 0, size);
     memset(p, 0xa5, size < MIB ? size : MIB);
@@ -91,7 +93,7 @@ static void zero_again(scene *s, size_t size) {
   }
 }
 
-static void one_arena(scene *s) {
+static void one_arena(scenario_state *s) {
   if (s->arena == NULL) {
     int error = mia_reserve_memory(4 * MIB, false, false, true, &s->arena);
     model_need(error == 0 || (error == ENOMEM && s->m.may_fail), "reserve: error", (size_t)error);
@@ -99,10 +101,10 @@ static void one_arena(scene *s) {
   }
   if (s->arena == NULL) return;
   errno = MODEL_ERRNO;
-  mia_heap *heap = answered(s, mia_heap_new_in_arena(s->arena), 0);
+  mia_heap *heap = check_answer(s, mia_heap_new_in_arena(s->arena), 0);
   if (heap == NULL) return;
   for (size_t size = 8; size < 3 * MIB; size *= 3) {
-    char *p = answered(s, mia_heap_zalloc(heap, size), 0);
+    char *p = check_answer(s, mia_heap_zalloc(heap, size), 0);
     if (p == NULL) continue;
     model_need(mia_arena_contains(s->arena, p) && p[0] == 0 && p[size - 1] == 0,
                "block of an arena", size);
@@ -112,14 +114,14 @@ static void one_arena(scene *s) {
 }
 
 static void *first_malloc(void *arg) {
-  scene *s = arg;
+  scenario_state *s = arg;
   errno = MODEL_ERRNO;
-  char *p = answered(s, mia_malloc(100), 0);
+  char *p = check_answer(s, mia_malloc(100), 0);
   if (p != NULL) memset(p, 3, 100);
   return p;
 }
 
-static void some_threads(scene *s) {
+static void some_threads(scenario_state *s) {
   for (int i = 0; i < 3; i++) {
     pthread_t thread;
     void *p;
@@ -134,16 +136,16 @@ static bool count_heaps(mia_heap *heap, void *arg) {
   return true;
 }
 
-static void the_rest(scene *s) {
+static void the_rest(scenario_state *s) {
   size_t heaps = 0;
   char buffer[2] = {0};
   mia_thread_init();
   errno = MODEL_ERRNO;
-  mia_subproc *sub = answered(s, mia_subproc_new(), 0);
+  mia_subproc *sub = check_answer(s, mia_subproc_new(), 0);
   if (sub != NULL) {
     mia_subproc_add_current_thread(sub);
     errno = MODEL_ERRNO;
-    char *copy = answered(s, mia_strdup("in a sub-process"), 0);
+    char *copy = check_answer(s, mia_strdup("in a sub-process"), 0);
     model_need(copy == NULL || strcmp(copy, "in a sub-process") == 0, "strdup", 0);
     errno = MODEL_ERRNO;
     bool visited = mia_subproc_visit_heaps(sub, count_heaps, &heaps);
@@ -154,12 +156,12 @@ static void the_rest(scene *s) {
   model_need(mia_stats_get(&stats), "statistics", 0);
   model_need(mia_stats_as_json(&stats, sizeof buffer, buffer) == buffer, "JSON", 0);
   errno = MODEL_ERRNO;
-  mia_free(answered(s, mia_stats_as_json(&stats, 0, NULL), 0));
+  mia_free(check_answer(s, mia_stats_as_json(&stats, 0, NULL), 0));
   errno = MODEL_ERRNO;
-  mia_free(answered(s, mia_realpath("/", NULL), 0));
+  mia_free(check_answer(s, mia_realpath("/", NULL), 0));
 }
 
-static void random_calls(scene *s) {
+static void random_calls(scenario_state *s) {
   uint64_t random = 5;
   unsigned char bytes[MODEL_CALL_BYTES];
   s->m.heaps[0] = mia_heap_main();
@@ -173,7 +175,7 @@ static void random_calls(scene *s) {
   }
 }
 
-static void play(scene *s, bool may_fail) {
+static void play_scenario(scenario_state *s, bool may_fail) {
   mia_arena *arena = s->arena;
   bool strict = s->strict;
   memset(s, 0, sizeof *s);
@@ -204,8 +206,8 @@ static size_t leaves(void) {
   return count * sizeof mia_map_pages.first;
 }
 
-/* Nothing is in use, and all that is mapped is accounted for.  What could not be
- * unmapped is still counted, until the next try, or it is lost. */
+/* Checks that nothing is in use and that all mapped memory is accounted for.  Memory that
+ * could not be unmapped is either still counted as reserved, until the next try, or lost. */
 static void check_books(bool tried_again) {
   mia_collect(true);
   mia_stats stats = {.size = sizeof stats};
@@ -219,12 +221,12 @@ static void check_books(bool tried_again) {
   model_need(!tried_again || lost == mia_system.lost, "not unmapped later", mia_system.lost);
 }
 
-static void recover(scene *s) {
+static void recover(scenario_state *s) {
   check_books(false);
-  play(s, false);
+  play_scenario(s, false);
   check_books(true);
   size_t mapped = mia_system.mapped;
-  play(s, false);
+  play_scenario(s, false);
   check_books(true);
   model_need(mia_system.mapped == mapped, "address space grows", mia_system.mapped - mapped);
 }
@@ -234,17 +236,17 @@ static void recover(scene *s) {
 typedef struct figures {
   size_t calls[SYSTEM_KINDS];
   size_t refused;
-  size_t failed; /* requests */
+  size_t failed; /* requests that failed */
   size_t lost;
 } figures;
 
-/* Plays with calls refused, in this process. */
+/* Runs the scenario with refused calls in this process. */
 static void run(unsigned kinds, size_t nth, size_t count, bool strict, figures *out) {
-  static scene s;
+  static scenario_state s;
   s.strict = strict;
   mia_system.live_max = strict ? STRICT_LIVE : 0;
   system_refuse(kinds, nth, count);
-  play(&s, kinds != 0);
+  play_scenario(&s, kinds != 0);
   system_allow();
   for (unsigned i = 0; i < SYSTEM_KINDS; i++) out->calls[i] = system_calls(1u << i);
   out->refused = system_refused();
@@ -253,7 +255,7 @@ static void run(unsigned kinds, size_t nth, size_t count, bool strict, figures *
   out->lost = mia_system.lost;
 }
 
-/* The same in another one; false if that did not come through. */
+/* Runs it in another process.  Returns false if that process failed. */
 static bool run_apart(unsigned kinds, size_t nth, size_t count, bool strict, figures *out) {
   int ends[2];
   int status = -1;
@@ -266,22 +268,17 @@ static bool run_apart(unsigned kinds, size_t nth, size_t count, bool strict, fig
     _exit(write(ends[1], out, sizeof *out) == (ssize_t)sizeof *out ? 0 : 1);
   }
   (void)close(ends[1]);
-  bool told = read(ends[0], out, sizeof *out) == (ssize_t)sizeof *out;
+  bool received = read(ends[0], out, sizeof *out) == (ssize_t)sizeof *out;
   (void)close(ends[0]);
   if (child > 0) (void)waitpid(child, &status, 0);
-  return told && status == 0;
+  return received && status == 0;
 }
 
 static const char *const names[SYSTEM_KINDS] = {"mmap", "munmap", "mprotect", "madvise", "mremap"};
 
-static int number;
-static int wrong;
-
-static void tell(bool good, const char *what, const figures *sum, size_t runs) {
-  printf("%sok %d - %s: %zu runs, %zu calls refused, %zu requests failed, %zu KiB lost\n",
-         good ? "" : "not ", ++number, what, runs, sum->refused, sum->failed, sum->lost / KIB);
-  fflush(stdout);
-  wrong += !good;
+static void report(bool good, const char *what, const figures *sum, size_t runs) {
+  tap_ok(good, "%s: %zu runs, %zu calls refused, %zu requests failed, %zu KiB lost", what, runs,
+         sum->refused, sum->failed, sum->lost / KIB);
 }
 
 static void add(figures *sum, const figures *one) {
@@ -290,11 +287,11 @@ static void add(figures *sum, const figures *one) {
   sum->lost += one->lost;
 }
 
-/* How many calls come depends a little on how the threads meet: what is given back
- * side by side is one call. */
-static bool may_be_too_late(size_t nth, size_t limit) { return nth > limit - limit / LATE_PART; }
+/* The number of calls depends a little on how the threads interleave, because adjacent ranges
+ * are given back by one call. */
+static bool may_be_missing(size_t nth, size_t limit) { return nth > limit - limit / MISSING_PART; }
 
-/* Every stride-th call of some kinds, the first and the last among them. */
+/* Refuses every stride-th call of the given kinds, the first and the last included. */
 static void each(const char *what, unsigned kinds, size_t limit, size_t count, bool strict,
                  size_t stride) {
   figures sum = {0};
@@ -307,22 +304,22 @@ static void each(const char *what, unsigned kinds, size_t limit, size_t count, b
       printf("# the %zuth %s\n", n, what);
       good = false;
     }
-    if (one.refused == 0 && !may_be_too_late(n, limit)) {
+    if (one.refused == 0 && !may_be_missing(n, limit)) {
       printf("# the %zuth %s did not come\n", n, what);
       good = false;
     }
     add(&sum, &one);
   }
-  tell(good && sum.refused > 0, what, &sum, runs);
+  report(good && sum.refused > 0, what, &sum, runs);
 }
 
 static void each_kind(bool strict, size_t stride) {
-  static const size_t counts[] = {1, SOME, SYSTEM_EVER};
+  static const size_t counts[] = {1, SOME, SYSTEM_ALWAYS};
   static const char *const how[] = {"once", "some times", "for ever"};
   char what[80];
   figures base = {0};
   bool good = run_apart(0, 1, 0, strict, &base);
-  tell(good, strict ? "nothing, without overcommit" : "nothing", &base, 1);
+  report(good, strict ? "nothing, without overcommit" : "nothing", &base, 1);
   if (!good) return;
   for (unsigned kind = 0; kind < SYSTEM_KINDS; kind++) {
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
@@ -333,8 +330,8 @@ static void each_kind(bool strict, size_t stride) {
   }
   size_t all = 0;
   for (unsigned kind = 0; kind < SYSTEM_KINDS; kind++) all += base.calls[kind];
-  each(strict ? "all, for ever, without overcommit" : "all, for ever", SYSTEM_ANY, all, SYSTEM_EVER,
-       strict, 5 * stride);
+  each(strict ? "all, for ever, without overcommit" : "all, for ever", SYSTEM_ANY, all,
+       SYSTEM_ALWAYS, strict, 5 * stride);
 }
 
 int main(int argc, char **argv) {
@@ -343,6 +340,5 @@ int main(int argc, char **argv) {
   if (stride == 0 || calls > CALLS_MAX) return EXIT_FAILURE;
   each_kind(false, stride);
   each_kind(true, stride);
-  printf("1..%d\n", number);
-  return wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

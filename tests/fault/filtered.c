@@ -1,10 +1,10 @@
-/* filtered.c -- processes that may not make one of the calls for memory, as a
- * filter of system calls says EPERM (seccomp); prints TAP.
+/* filtered.c -- processes in which a seccomp filter refuses one of the memory calls with
+ * EPERM; prints TAP.
  *
- * Each runs a mixed load against the shadow model (tests/fuzz/model.h): once with
- * the filter there before the first request, once after some.  What cannot be had
- * is refused with NULL and ENOMEM; what was had stays as it was; memory goes back
- * by those calls that are left.
+ * Each case runs a mixed load against the shadow model (tests/fuzz/model.h): once with the
+ * filter installed before the first request, once with it installed later.  Requests that
+ * cannot be served fail with NULL and ENOMEM, existing blocks do not change, and memory is
+ * given back by the calls that are left.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,7 +24,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* ---- what is refused ---- */
+/* ---- the filter ---- */
 
 #ifdef SYS_mmap2
 #define MMAP_CALL SYS_mmap2
@@ -40,11 +40,11 @@ static const struct {
 } calls[CALLS] = {{"mmap", MMAP_CALL},      {"munmap", SYS_munmap}, {"mprotect", SYS_mprotect},
                   {"madvise", SYS_madvise}, {"mremap", SYS_mremap}, {"mbind", SYS_mbind}};
 
-/* The kernel's, whose headers may not be there (musl): a program that reads the call's
- * number, which comes first of what it is told, and decides. */
+/* The kernel's definitions, whose headers may be missing (musl).  A filter is a program that
+ * reads the number of the system call, the first field of its input, and decides. */
 typedef struct step {
   uint16_t code;
-  uint8_t if_so; /* steps to jump over */
+  uint8_t if_so; /* steps to skip */
   uint8_t if_not;
   uint32_t value;
 } step;
@@ -56,7 +56,7 @@ typedef struct filter {
 
 enum { LOAD = 0x20, IS_EQUAL = 0x15, RETURN = 0x06, FILTER_MODE = 2 };
 #define ALLOWED UINT32_C(0x7fff0000)
-#define REFUSED UINT32_C(0x00050000) /* and an errno */
+#define REFUSED UINT32_C(0x00050000) /* combined with an errno */
 
 static bool add_filter(unsigned number) {
   step steps[] = {{LOAD, 0, 0, 0},
@@ -80,7 +80,7 @@ static void refuse(void) {
 
 enum { ROUNDS = 300, THREADS = 2, STACK = 1 << 20 };
 
-static void play(uint64_t random) {
+static void play_model(uint64_t random) {
   static model m;
   memset(&m, 0, sizeof m);
   m.heaps[0] = mia_heap_main();
@@ -94,7 +94,7 @@ static void play(uint64_t random) {
   model_end(&m);
 }
 
-/* The model walks heaps, which is not for two at a time. */
+/* The model walks heaps, which only one thread at a time may do. */
 static void *churn(void *arg) {
   enum { SLOTS = 32, EXPONENT = 23 };
   struct {
@@ -122,8 +122,8 @@ static void *churn(void *arg) {
   return NULL;
 }
 
-/* On stacks that need no mapping. */
-static void churn_beside_each_other(void) {
+/* Runs the threads on static stacks, which need no mapping. */
+static void churn_in_threads(void) {
   static alignas(4096) char stacks[THREADS][STACK];
   static size_t seeds[THREADS];
   pthread_t threads[THREADS];
@@ -140,37 +140,25 @@ static void churn_beside_each_other(void) {
     if (started[i]) (void)pthread_join(threads[i], NULL);
 }
 
-/* ---- what is left ---- */
+/* ---- the remaining memory ---- */
 
-/* A stream may need memory of the C library's own. */
-static size_t resident(void) {
-  char text[64];
-  size_t all, pages = 0;
-  int file = open("/proc/self/statm", O_RDONLY);
-  ssize_t size = read(file, text, sizeof text - 1);
-  need(file >= 0 && size > 0);
-  text[size] = 0;
-  need(sscanf(text, "%zu %zu", &all, &pages) == 2);
-  (void)close(file);
-  return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
-/* Refused or served, the right way.  True: served, and written to. */
-static bool have(void *p, size_t size) {
+/* Checks that a request was served or refused correctly.  Returns true if it was served, after
+ * writing to the block. */
+static bool check_and_fill(void *p, size_t size) {
   need(p != NULL ? errno == MODEL_ERRNO : errno == ENOMEM);
   errno = MODEL_ERRNO;
   if (p != NULL) memset(p, 0xa5, size);
   return p != NULL;
 }
 
-/* Blocks that are mappings of their own leave nothing behind but address space. */
+/* Freed huge blocks must leave nothing but address space. */
 static void huge_blocks_come_and_go(void) {
   const size_t size = 34 * MIB;
   size_t before = resident();
   bool served = !is_refused(MMAP);
   for (int i = 0; i < 5; i++) {
     void *p = mia_malloc(size);
-    need(have(p, size) == served);
+    need(check_and_fill(p, size) == served);
     unsigned char *q = mia_realloc(p, size + 9 * MIB);
     need(q != NULL || (errno == ENOMEM && is_refused(MMAP)));
     errno = MODEL_ERRNO;
@@ -178,12 +166,12 @@ static void huge_blocks_come_and_go(void) {
     mia_free(q != NULL ? q : p);
     need(errno == MODEL_ERRNO);
   }
-  /* Either call gives it back, as soon as the mappings are not kept for others. */
+  /* Either call gives the memory back, once the mapping cache is empty. */
   (void)mia_purge();
   if (!is_refused(MUNMAP) || !is_refused(MADVISE)) need(resident() < before + size / 2);
 }
 
-/* Small ones leave their memory where it is reused, and goes back if it may. */
+/* Memory of freed small blocks is reused, and given back if that is allowed. */
 static void small_blocks_come_and_go(bool served) {
   enum { COUNT = 2000, SIZE = 8000 };
   static void *blocks[COUNT];
@@ -194,7 +182,7 @@ static void small_blocks_come_and_go(bool served) {
       blocks[i] = mia_zalloc(SIZE);
       count += blocks[i] != NULL;
       need(blocks[i] == NULL || all_zero(blocks[i], SIZE));
-      (void)have(blocks[i], SIZE);
+      (void)check_and_fill(blocks[i], SIZE);
     }
     need(count == (served ? COUNT : 0));
     size_t full = resident();
@@ -209,30 +197,30 @@ static void small_blocks_come_and_go(bool served) {
   }
 }
 
-static void finish(bool served) {
+static void run_load(bool served) {
   small_blocks_come_and_go(served);
   huge_blocks_come_and_go();
-  play(1);
-  churn_beside_each_other();
-  play(2);
+  play_model(1);
+  churn_in_threads();
+  play_model(2);
   small_blocks_come_and_go(served);
   struct rusage usage;
   need(getrusage(RUSAGE_SELF, &usage) == 0 && usage.ru_utime.tv_sec < CHILD_SECONDS / 2);
 }
 
-static void from_the_start(void) {
+static void refuse_from_the_start(void) {
   refuse();
-  finish(!is_refused(MMAP));
+  run_load(!is_refused(MMAP));
 }
 
-static void after_some(void) {
+static void refuse_later(void) {
   errno = MODEL_ERRNO;
-  play(3);
+  play_model(3);
   char *block = mia_malloc(100), *huge = mia_malloc(34 * MIB);
   need(block != NULL && huge != NULL);
   memset(huge, 7, 34 * MIB);
   refuse();
-  finish(true);
+  run_load(true);
   need(huge[34 * MIB - 1] == 7);
   size_t before = resident();
   mia_free(huge);
@@ -245,15 +233,15 @@ static void after_some(void) {
 
 enum { IDLE_MS = 1500, MS = 1000 };
 
-/* What it has to do it does; then it waits, and uses no time. */
-static int stay_idle(void) {
+/* Lets the background thread do its work, then checks that it waits without using time. */
+static int check_idle_time(void) {
   struct rusage usage;
   char *p = mia_malloc(3 * MIB);
   if (p == NULL) return EXIT_FAILURE;
   memset(p, 1, 3 * MIB);
   mia_free(p);
   (void)poll(NULL, 0, IDLE_MS);
-  mia_free(mia_malloc(40 * MIB)); /* once more */
+  mia_free(mia_malloc(40 * MIB)); /* gives it more work */
   (void)poll(NULL, 0, IDLE_MS);
   if (getrusage(RUSAGE_SELF, &usage) != 0) return EXIT_FAILURE;
   long us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * MS * MS + usage.ru_utime.tv_usec +
@@ -278,29 +266,29 @@ static void sleeping_is_refused(void) {
   need(false);
 }
 
-/* ---- whether there are filters ---- */
+/* ---- whether the system has filters ---- */
 
-static void filters_can_be_had(void) {
+static void system_has_filters(void) {
   need(add_filter(calls[MREMAP].number));
-  need(mremap(&child_number, 4096, 4096, 0) == MAP_FAILED && errno == EPERM);
+  need(mremap(&child_argument, 4096, 4096, 0) == MAP_FAILED && errno == EPERM);
 }
 
 int main(int argc, char **argv) {
   char what[80];
-  if (argc > 1 && strcmp(argv[1], "idle") == 0) return stay_idle();
-  run_case("there are filters of system calls", filters_can_be_had, 0);
-  if (child_wrong > 0 && getenv("TEST_EMULATOR") != NULL) {
+  if (argc > 1 && strcmp(argv[1], "idle") == 0) return check_idle_time();
+  run_case("the system has filters of system calls", system_has_filters, 0);
+  if (tap_failures > 0 && getenv("TEST_EMULATOR") != NULL) {
     printf("# an emulator has none: %d cases left out\n", 2 * (CALLS + 1) + 1);
-    child_wrong = 0;
-    return all_cases_ran();
+    tap_failures = 0;
+    return tap_end();
   }
   for (size_t i = 0; i <= ALL; i++) {
     const char *name = i < CALLS ? calls[i].name : "every call";
     snprintf(what, sizeof what, "%s: EPERM from the start", name);
-    run_case(what, from_the_start, i);
+    run_case(what, refuse_from_the_start, i);
     snprintf(what, sizeof what, "%s: EPERM after some requests", name);
-    run_case(what, after_some, i);
+    run_case(what, refuse_later, i);
   }
   run_case("nanosleep: EPERM, and a background thread", sleeping_is_refused, 0);
-  return all_cases_ran();
+  return tap_end();
 }

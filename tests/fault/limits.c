@@ -1,8 +1,8 @@
-/* limits.c -- systems that have little to give; prints TAP.
+/* limits.c -- systems with little memory, address space or mappings; prints TAP.
  *
- * Each case is a process of its own.  What is asked for in vain is refused with
- * NULL and ENOMEM, what was had stays as it was, and after something was freed
- * there is room again.
+ * Each case runs in its own process.  Requests that cannot be served fail with NULL and
+ * ENOMEM, existing blocks do not change, and after something was freed requests succeed
+ * again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,15 +18,15 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-/* ---- blocks until there are no more ---- */
+/* ---- allocating until requests fail ---- */
 
 typedef struct node {
   struct node *next;
   size_t size;
 } node;
 
-/* At most `most' bytes of them; how many it were, in bytes. */
-static size_t take_all(node **list, size_t size, size_t most) {
+/* Allocates blocks of at most `most' bytes in total.  Returns how many bytes it got. */
+static size_t allocate_all(node **list, size_t size, size_t most) {
   size_t bytes = 0;
   while (bytes < most) {
     errno = 0;
@@ -43,8 +43,8 @@ static size_t take_all(node **list, size_t size, size_t most) {
   return bytes;
 }
 
-/* Frees one in `one_in'; what is there must be as it was. */
-static size_t give(node **list, size_t one_in) {
+/* Frees one block in `one_in', and checks the contents of all. */
+static size_t free_some(node **list, size_t one_in) {
   size_t bytes = 0;
   size_t i = 0;
   for (node **link = list; *link != NULL; i++) {
@@ -61,22 +61,22 @@ static size_t give(node **list, size_t one_in) {
   return bytes;
 }
 
-/* Fills what there is, several times, and wants it all again. */
+/* Allocates all there is, frees it, and repeats: it must get as much again. */
 static void fill_and_free(size_t size, size_t least, size_t most) {
   node *list = NULL;
-  size_t first = take_all(&list, size, most);
+  size_t first = allocate_all(&list, size, most);
   need(first >= least);
   for (int round = 0; round < 3; round++) {
-    size_t freed = give(&list, 2);
+    size_t freed = free_some(&list, 2);
     need(freed >= first / 2 - size);
-    size_t again = take_all(&list, size, freed);
+    size_t again = allocate_all(&list, size, freed);
     need(again >= freed);
   }
-  (void)give(&list, 1);
+  (void)free_some(&list, 1);
   mia_purge();
-  size_t last = take_all(&list, size, first);
+  size_t last = allocate_all(&list, size, first);
   need(last >= first - first / 8);
-  (void)give(&list, 1);
+  (void)free_some(&list, 1);
 }
 
 /* ---- cases ---- */
@@ -89,8 +89,7 @@ static size_t address_space(void) {
   return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* So many bytes more of address space: most of them can be used, whatever the
- * size of blocks. */
+/* With so much more address space allowed, most of it can be used, for blocks of any size. */
 static void rlimit_as(void) {
   enum { SIZES = 4 };
   static const size_t sizes[SIZES] = {64, 1000, 20000, 300000};
@@ -106,10 +105,10 @@ static void large_mappings_are_refused(void) {
   mia_system.any_max = child_argument;
   fill_and_free(5000, 40 * MIB, 40 * MIB);
   node *list = NULL;
-  need(take_all(&list, 2 * child_argument, SIZE_MAX) == 0);
+  need(allocate_all(&list, 2 * child_argument, SIZE_MAX) == 0);
   mia_system.any_max = 0;
-  need(take_all(&list, 2 * child_argument, 4 * child_argument) == 4 * child_argument);
-  (void)give(&list, 1);
+  need(allocate_all(&list, 2 * child_argument, 4 * child_argument) == 4 * child_argument);
+  (void)free_some(&list, 1);
 }
 
 static void *free_and_ask(void *block) {
@@ -121,28 +120,28 @@ static void *free_and_ask(void *block) {
   mia_thread_done();
   need(mia_stats_get(&(mia_stats){.size = sizeof(mia_stats)}));
   system_allow();
-  void *q = mia_malloc(48); /* and now there is something */
+  void *q = mia_malloc(48); /* the memory that was just freed */
   need(q != NULL);
   mia_free(q);
   return p == NULL && error == ENOMEM ? NULL : block;
 }
 
-/* Every thread has a structure of its own: there is no room for it, until some
- * was freed. */
+/* Every thread needs a theap.  While there is no memory for it malloc fails, and works again
+ * after something was freed. */
 static void first_malloc_of_a_thread(void) {
   node *list = NULL;
   void *result = &list;
   pthread_t thread;
   void *block = mia_malloc(48);
-  need(take_all(&list, 200, MIB) > 0);
-  system_refuse(SYSTEM_ANY, 1, SYSTEM_EVER);
-  (void)take_all(&list, 3 * MIB, SIZE_MAX);
-  (void)take_all(&list, 65536, SIZE_MAX);
-  (void)take_all(&list, sizeof(node), SIZE_MAX);
+  need(allocate_all(&list, 200, MIB) > 0);
+  system_refuse(SYSTEM_ANY, 1, SYSTEM_ALWAYS);
+  (void)allocate_all(&list, 3 * MIB, SIZE_MAX);
+  (void)allocate_all(&list, 65536, SIZE_MAX);
+  (void)allocate_all(&list, sizeof(node), SIZE_MAX);
   need(mia_heap_new() == NULL);
   need(pthread_create(&thread, NULL, free_and_ask, block) == 0);
   need(pthread_join(thread, &result) == 0 && result == NULL);
-  (void)give(&list, 1);
+  (void)free_some(&list, 1);
 }
 
 static unsigned long long purged(void) {
@@ -151,16 +150,16 @@ static unsigned long long purged(void) {
   return stats.purged;
 }
 
-/* madvise has no success for a long time, as when pages are locked. */
+/* madvise fails for a long time, as it does when pages are locked. */
 static void purging_is_refused(void) {
   mia_system.error = (int)child_argument;
-  system_refuse(SYSTEM_MADVISE, 1, SYSTEM_EVER);
+  system_refuse(SYSTEM_MADVISE, 1, SYSTEM_ALWAYS);
   (void)mia_option_set(MIA_OPTION_PURGE_DELAY, 0);
   size_t mapped = 0;
   for (int round = 0; round < 30; round++) {
     node *list = NULL;
-    need(take_all(&list, 40000, 8 * MIB) >= 8 * MIB);
-    (void)give(&list, 1);
+    need(allocate_all(&list, 40000, 8 * MIB) >= 8 * MIB);
+    (void)free_some(&list, 1);
     errno = 12345;
     need(!mia_purge() && errno == 12345);
     if (round == 0) mapped = mia_system.mapped;
@@ -175,7 +174,7 @@ static void purging_is_refused(void) {
   need(mia_purge() && purged() >= 7 * MIB);
 }
 
-/* ---- as many mappings as a process may have ---- */
+/* ---- the limit of the number of mappings ---- */
 
 enum { MAPPINGS_MAX = 200000 };
 
@@ -188,7 +187,7 @@ static size_t mappings_allowed(void) {
   return most;
 }
 
-/* Pages that are protected in turn are a mapping each. */
+/* Protects alternate pages, so that each page is a mapping. */
 static char *use_up_mappings(size_t size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   char *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -214,9 +213,9 @@ static void no_more_mappings(void) {
   }
   char *filler = use_up_mappings(size);
   for (int i = 1; i < BLOCKS; i += 2) mia_free(blocks[i]);
-  need(take_all(&list, 3000, 20 * MIB) >= 20 * MIB);
+  need(allocate_all(&list, 3000, 20 * MIB) >= 20 * MIB);
   for (int i = 0; i < 3; i++) {
-    char *p = mia_malloc(block); /* it may have a place beside others */
+    char *p = mia_malloc(block); /* may still be placed in an existing mapping */
     need(p != NULL || errno == ENOMEM);
     mia_free(p);
   }
@@ -229,9 +228,9 @@ static void no_more_mappings(void) {
   }
   need(munmap(filler, size) == 0);
   for (int i = 0; i < BLOCKS; i += 2) mia_free(blocks[i]);
-  (void)give(&list, 1);
+  (void)free_some(&list, 1);
   (void)mia_purge();
-  /* What stays is an arena's, and what could not be trimmed. */
+  /* What stays belongs to arenas, or could not be trimmed. */
   need(address_space() < before + block);
 }
 
@@ -239,13 +238,13 @@ int main(void) {
   size_t mappings = mappings_allowed();
   if (!ASAN && !TSAN)
     for (size_t size = 2 * MIB; size <= 128 * MIB; size *= 2)
-      run_case("RLIMIT_AS of what there is and so much", rlimit_as, size);
+      run_case("RLIMIT_AS of the current size and so many bytes", rlimit_as, size);
   for (size_t size = MIB; size <= 16 * MIB; size *= 4)
     run_case("larger mappings are refused", large_mappings_are_refused, size);
-  run_case("the first malloc of a thread, and nothing is left", first_malloc_of_a_thread, 0);
-  run_case("madvise says EAGAIN for ever", purging_is_refused, EAGAIN);
-  run_case("madvise says EINVAL for ever", purging_is_refused, EINVAL);
+  run_case("the first malloc of a thread without free memory", first_malloc_of_a_thread, 0);
+  run_case("madvise always fails with EAGAIN", purging_is_refused, EAGAIN);
+  run_case("madvise always fails with EINVAL", purging_is_refused, EINVAL);
   if (mappings > 0 && mappings <= MAPPINGS_MAX && !ASAN && !TSAN)
-    run_case("as many mappings as there may be", no_more_mappings, mappings);
-  return all_cases_ran();
+    run_case("the limit of mappings is reached", no_more_mappings, mappings);
+  return tap_end();
 }

@@ -1,6 +1,6 @@
 /* locked.c -- processes that lock their memory (mlockall); prints TAP.
  *
- * Locked memory that was freed goes back as any other does, and what is only
+ * Freed memory that is locked returns to the OS like other memory, and memory that is only
  * reserved is not backed.  What the program locked stays locked.
  *
  * SPDX-License-Identifier: MIT
@@ -15,27 +15,19 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-/* What a process has at most that has not allocated, and an arena that it has not
+/* Upper bounds: the memory of a process that has not allocated, and an arena that was not
  * written to. */
 #define LIBRARIES (12 * MIB)
 #define ARENA (32 * MIB)
 #define FILL (48 * MIB)
 
 enum {
-  ON_FAULT = 4,       /* MCL_ONFAULT, since Linux 4.4 */
-  BEFORE_COLD = 19,   /* the last advice of Linux 4.14 to 5.3 */
-  BEFORE_LOCKED = 23, /* of 5.14 to 5.17 */
-  BLOCK = 8000,       /* of many */
-  NOBODY = 65534      /* who has no right to lock more than the limit */
+  ON_FAULT = 4,             /* MCL_ONFAULT, since Linux 4.4 */
+  BEFORE_COLD = 19,         /* the highest advice of Linux 4.14 to 5.3 */
+  BEFORE_LOCKED = 23,       /* the highest of Linux 5.14 to 5.17 */
+  BLOCK = 8000,             /* bytes */
+  UNPRIVILEGED_USER = 65534 /* may not lock more than the limit */
 };
-
-static size_t resident(void) {
-  size_t all, pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  need(file != NULL && fscanf(file, "%zu %zu", &all, &pages) == 2);
-  (void)fclose(file);
-  return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 static bool is_locked(void *p) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -43,7 +35,7 @@ static bool is_locked(void *p) {
   return madvise(start, page, MADV_DONTNEED) != 0 && errno == EINVAL;
 }
 
-static void **take(size_t size) {
+static void **allocate_list(size_t size) {
   size_t count = size / BLOCK;
   void **list = mmap(NULL, count * sizeof *list, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -56,17 +48,17 @@ static void **take(size_t size) {
   return list;
 }
 
-static void give(void **list, size_t size) {
+static void free_list(void **list, size_t size) {
   for (size_t i = 0; i < size / BLOCK; i++) mia_free(list[i]);
 }
 
-/* Fills so much, frees it and purges, several times: no more than a little is left
- * of what the process then has beside what it began with. */
+/* Allocates FILL bytes, frees them and purges, several times.  Little more may be left than
+ * the process had at first. */
 static void fill_and_purge(size_t size, size_t before) {
   for (int round = 0; round < 3; round++) {
-    void **list = take(size);
+    void **list = allocate_list(size);
     size_t full = resident();
-    give(list, size);
+    free_list(list, size);
     need(mia_purge());
     size_t left = resident();
     need(full >= size && full <= before + size + size / 8 + 3 * MIB);
@@ -89,7 +81,7 @@ static void lock_later(void) {
   need(p != NULL && mlockall((int)child_argument) == 0);
   size_t locked = resident();
   (void)mia_purge();
-  /* The block, and the program with its libraries; not the arena. */
+  /* Locked are the block and the program with its libraries, not the whole arena. */
   size_t left = resident();
   need(left <= before + 3 * MIB + LIBRARIES);
   if (locked > before + ARENA) need(left < locked - ARENA / 2);
@@ -101,11 +93,11 @@ static void on_an_old_kernel(void) {
   mia_system.advice_max = (int)child_argument;
   child_argument = MCL_CURRENT | MCL_FUTURE;
   lock_first();
-  void **list = take(4 * MIB);
+  void **list = allocate_list(4 * MIB);
   need(is_locked(list[1]));
 }
 
-/* A block that grows beyond its arena leaves what it was in as it was: locked. */
+/* A block that grows beyond its arena leaves the memory that it was in locked. */
 static void what_was_locked_stays_locked(void) {
   need(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
   unsigned char *p = mia_malloc(6 * MIB), *behind = mia_malloc(MIB), *q;
@@ -122,12 +114,12 @@ static void what_was_locked_stays_locked(void) {
   mia_free(behind);
 }
 
-/* As much as the limit allows can be had, from smaller arenas than usual, and is
- * there again after it was freed. */
+/* A process can allocate as much as the limit allows, from smaller arenas than usual, and
+ * again after it was freed. */
 static void within_a_limit(void) {
   struct rlimit limit = {.rlim_cur = child_argument, .rlim_max = child_argument};
   need(setrlimit(RLIMIT_MEMLOCK, &limit) == 0);
-  need(geteuid() != 0 || setuid(NOBODY) == 0);
+  need(geteuid() != 0 || setuid(UNPRIVILEGED_USER) == 0);
   need(mlockall(MCL_FUTURE) == 0);
   size_t first = 0;
   for (int round = 0; round < 3; round++) {
@@ -158,7 +150,7 @@ static void within_a_limit(void) {
   }
 }
 
-/* Whether the process may lock as much as it has and will have here. */
+/* Returns true if the process may lock what it has and what the test allocates. */
 static bool may_lock(size_t size) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
@@ -167,16 +159,16 @@ static bool may_lock(size_t size) {
 
 static void cases_that_lock_all(void) {
   const size_t both = MCL_CURRENT | MCL_FUTURE;
-  run_case("locked from the start on", lock_first, both);
-  run_case("locked on their first use", lock_first, both | ON_FAULT);
-  run_case("locked: what is mapped from then on", lock_first, MCL_FUTURE);
-  run_case("locked later", lock_later, both);
-  run_case("locked later, on their first use", lock_later, both | ON_FAULT);
-  run_case("locked later: what is mapped", lock_later, MCL_CURRENT);
-  run_case("locked later: what will be mapped", lock_later, MCL_FUTURE);
-  run_case("locked, on Linux 5.17", on_an_old_kernel, BEFORE_LOCKED);
-  run_case("locked, on Linux 5.3", on_an_old_kernel, BEFORE_COLD);
-  run_case("what was locked stays locked", what_was_locked_stays_locked, 0);
+  run_case("memory is locked from the start", lock_first, both);
+  run_case("memory is locked on first use", lock_first, both | ON_FAULT);
+  run_case("later mappings are locked", lock_first, MCL_FUTURE);
+  run_case("memory is locked later", lock_later, both);
+  run_case("memory is locked later, on first use", lock_later, both | ON_FAULT);
+  run_case("existing mappings are locked later", lock_later, MCL_CURRENT);
+  run_case("later mappings are locked, after some allocations", lock_later, MCL_FUTURE);
+  run_case("memory is locked, on Linux 5.17", on_an_old_kernel, BEFORE_LOCKED);
+  run_case("memory is locked, on Linux 5.3", on_an_old_kernel, BEFORE_COLD);
+  run_case("locked memory stays locked", what_was_locked_stays_locked, 0);
 }
 
 int main(void) {
@@ -190,6 +182,6 @@ int main(void) {
   else
     printf("# 10 cases left out: no right to lock %d MiB\n", NEEDED);
   for (size_t size = 2 * MIB; size <= 8 * MIB; size *= 2)
-    if (may_lock(size)) run_case("as much is locked as may be", within_a_limit, size);
-  return all_cases_ran();
+    if (may_lock(size)) run_case("RLIMIT_MEMLOCK allows so many bytes", within_a_limit, size);
+  return tap_end();
 }

@@ -1,10 +1,10 @@
-/* refuse.c -- to be preloaded: calls to the kernel for memory fail at random.
+/* refuse.c -- a library to be preloaded: memory calls to the kernel fail at random.
  *
- * REFUSE_PERCENT of those that the library and the program make fail, chosen by
- * REFUSE_SEED, with ENOMEM; files are mapped always.  At exit, REFUSE_LOG gets a
- * line with what was called and what failed.  A crash is told there too: as
- * "ours" where the innermost frames are in libmialloc, else as "theirs" (few
- * programs look at every result).
+ * REFUSE_PERCENT of the calls made by the library and the program fail with ENOMEM, chosen by
+ * REFUSE_SEED; mappings of files never fail.  At exit a line with the numbers of all calls and
+ * of refused ones is appended to REFUSE_LOG.  A crash is logged there too: as "ours" if the
+ * innermost frames are in libmialloc, otherwise as "theirs" (few programs check every
+ * result).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,8 +39,8 @@ static unsigned long number(const char *name) {
   return text != NULL ? strtoul(text, NULL, 10) : 0;
 }
 
-/* The first call may come before any constructor. */
-static int chance(void) {
+/* The first call may happen before any constructor. */
+static int refusal_percent(void) {
   int p = atomic_load(&percent);
   if (p >= 0) return p;
   p = (int)number("REFUSE_PERCENT");
@@ -50,7 +50,7 @@ static int chance(void) {
 }
 
 static int refuse(void) {
-  int p = chance();
+  int p = refusal_percent();
   atomic_fetch_add(&called, 1);
   uint64_t z = atomic_fetch_add(&random_state, 1) * UINT64_C(0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -94,7 +94,7 @@ void *mremap(void *start, size_t size, size_t wanted, int flags, ...) {
 
 /* ---- the log ---- */
 
-static void tell(const char *what, unsigned long a, unsigned long b) {
+static void log_line(const char *what, unsigned long a, unsigned long b) {
   char line[LINE];
   int n = snprintf(line, sizeof line, "%s %lu %lu\n", what, a, b);
   if (n > 0 && write(log_file, line, (size_t)n) != n) _exit(99);
@@ -106,13 +106,13 @@ static int is_ours(const void *frame) {
          strstr(info.dli_fname, "libmialloc") != NULL;
 }
 
-/* The first frames are this function's and the kernel's. */
+/* Skips the first frames, which are this function's and the kernel's. */
 static void crash(int signo) {
   void *frames[FRAMES];
   int ours = 0;
   int count = backtrace(frames, FRAMES);
   for (int i = 2; i < count; i++) ours |= is_ours(frames[i]);
-  tell(ours ? "ours" : "theirs", (unsigned long)signo, 0);
+  log_line(ours ? "ours" : "theirs", (unsigned long)signo, 0);
   _exit(99);
 }
 
@@ -122,7 +122,7 @@ __attribute__((constructor)) static void begin(void) {
   const char *name = getenv("REFUSE_LOG");
   if (name == NULL) return;
   log_file = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  (void)backtrace(frame, 1); /* loads what it needs */
+  (void)backtrace(frame, 1); /* loads libgcc now */
   stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
   (void)sigaltstack(&other, NULL);
   struct sigaction action = {.sa_handler = crash, .sa_flags = SA_ONSTACK | SA_RESETHAND};
@@ -132,5 +132,5 @@ __attribute__((constructor)) static void begin(void) {
 }
 
 __attribute__((destructor)) static void end(void) {
-  if (log_file >= 0) tell("calls", atomic_load(&called), atomic_load(&refused));
+  if (log_file >= 0) log_line("calls", atomic_load(&called), atomic_load(&refused));
 }

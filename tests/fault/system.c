@@ -1,4 +1,4 @@
-/* system.c -- the kernel's calls for memory, counted and refused.
+/* system.c -- counts and refuses memory calls to the kernel.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,13 +38,13 @@ static struct {
 static void lock(void) { (void)pthread_mutex_lock(&state.mutex); }
 static void unlock(void) { (void)pthread_mutex_unlock(&state.mutex); }
 
-void system_refuse(unsigned calls, size_t nth, size_t count) {
+void system_refuse(unsigned calls, size_t nth, size_t count_mapped) {
   lock();
   memset(state.calls, 0, sizeof state.calls);
   state.refused = 0;
   state.refuse = calls;
   state.skip = nth - 1;
-  state.left = count;
+  state.left = count_mapped;
   unlock();
 }
 
@@ -52,7 +52,7 @@ void system_allow(void) { state.refuse = 0; }
 size_t system_calls(unsigned call) { return state.calls[__builtin_ctz(call)]; }
 size_t system_refused(void) { return state.refused; }
 
-/* Counts a call.  True: it is to be refused, errno says why. */
+/* Counts a call.  Returns true, with errno set, if it is to be refused. */
 static bool refused(system_call call) {
   lock();
   state.calls[__builtin_ctz(call)]++;
@@ -62,27 +62,27 @@ static bool refused(system_call call) {
     refuse = false;
   }
   refuse = refuse && state.left > 0;
-  if (refuse && state.left != SYSTEM_EVER) state.left--;
+  if (refuse && state.left != SYSTEM_ALWAYS) state.left--;
   if (refuse) state.refused++;
   unlock();
   if (refuse) errno = mia_system.error != 0 ? mia_system.error : ENOMEM;
   return refuse;
 }
 
-/* ---- what is mapped ---- */
+/* ---- mapped memory ---- */
 
-static size_t whole(size_t size) {
+static size_t round_to_pages(size_t size) {
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   return (size + page - 1) / page * page;
 }
 
-static void count(size_t more, size_t less) {
+static void count_mapped(size_t more, size_t less) {
   lock();
   mia_system.mapped += more - less;
   unlock();
 }
 
-static void lose(char *start, size_t size) {
+static void add_lost(char *start, size_t size) {
   lock();
   mia_system.lost += size;
   for (size_t i = 0; i < LOST_MAX; i++) {
@@ -93,8 +93,8 @@ static void lose(char *start, size_t size) {
   unlock();
 }
 
-/* What was lost and is unmapped after all. */
-static void find(const char *start, size_t size) {
+/* Removes ranges from the lost ones that were unmapped later. */
+static void find_lost(const char *start, size_t size) {
   lock();
   for (size_t i = 0; i < LOST_MAX; i++) {
     range *r = &state.lost[i];
@@ -122,11 +122,11 @@ static void *map(map_function *real, void *start, size_t size, int protection, i
                  off_t offset) {
   if (too_large(size, protection) || refused(SYSTEM_MMAP)) return MAP_FAILED;
   void *p = real(start, size, protection, flags, fd, offset);
-  if (p != MAP_FAILED) count(whole(size), 0);
+  if (p != MAP_FAILED) count_mapped(round_to_pages(size), 0);
   return p;
 }
 
-/* Where off_t is a choice, mmap may go by the other name. */
+/* Where the width of off_t is a choice, the library may call mmap by either name. */
 map_function __wrap_mmap, __wrap_mmap64, __real_mmap;
 extern map_function __real_mmap64 __attribute__((weak));
 
@@ -142,13 +142,13 @@ int __real_munmap(void *start, size_t size);
 
 int __wrap_munmap(void *start, size_t size) {
   if (refused(SYSTEM_MUNMAP)) {
-    lose(start, whole(size));
+    add_lost(start, round_to_pages(size));
     return -1;
   }
   int result = __real_munmap(start, size);
   if (result == 0) {
-    count(0, whole(size));
-    find(start, whole(size));
+    count_mapped(0, round_to_pages(size));
+    find_lost(start, round_to_pages(size));
   }
   return result;
 }
@@ -176,7 +176,7 @@ void *__real_mremap(void *start, size_t size, size_t wanted, int flags, ...);
 
 enum { DONT_UNMAP = 4 /* MREMAP_DONTUNMAP */ };
 
-/* What a move lands on was mapped before; what it leaves may stay. */
+/* The range that a move replaces was mapped before; the range that it leaves may stay mapped. */
 void *__wrap_mremap(void *start, size_t size, size_t wanted, int flags, ...) {
   void *to = NULL;
   bool fixed = (flags & MREMAP_FIXED) != 0;
@@ -190,7 +190,8 @@ void *__wrap_mremap(void *start, size_t size, size_t wanted, int flags, ...) {
   void *p = fixed ? __real_mremap(start, size, wanted, flags, to)
                   : __real_mremap(start, size, wanted, flags);
   bool stays = (flags & DONT_UNMAP) != 0;
-  if (p != MAP_FAILED) count(fixed ? 0 : whole(wanted), stays ? 0 : whole(size));
-  if (p != MAP_FAILED && !stays) find(start, whole(size));
+  if (p != MAP_FAILED)
+    count_mapped(fixed ? 0 : round_to_pages(wanted), stays ? 0 : round_to_pages(size));
+  if (p != MAP_FAILED && !stays) find_lost(start, round_to_pages(size));
   return p;
 }

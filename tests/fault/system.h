@@ -1,8 +1,7 @@
-/* system.h -- the kernel's calls for memory, counted, and refused when a test
- * wants so.
+/* system.h -- counts memory calls to the kernel, and refuses them at a test's request.
  *
- * A program that has this is linked with -Wl,--wrap=mmap and so on: what the
- * library calls goes through system.c, and from there to the libc.
+ * A program that uses this is linked with -Wl,--wrap=mmap and so on: the library's calls go
+ * to system.c, and from there to the libc.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What can be refused.  Each is a bit of a set. */
+/* Kinds of calls; each is a bit of a set. */
 typedef enum system_call {
   SYSTEM_MMAP = 1,
   SYSTEM_MUNMAP = 2,
@@ -24,26 +23,27 @@ typedef enum system_call {
 
 enum { SYSTEM_KINDS = 5 };
 
-#define SYSTEM_EVER ((size_t)-1)
+#define SYSTEM_ALWAYS ((size_t)-1)
 
 typedef struct system_state {
-  /* To be set by a test. */
-  size_t live_max; /* larger mappings that can be written to are refused; 0: none are */
-  size_t any_max;  /* larger mappings of any kind are refused; 0: none are */
+  /* Set by a test. */
+  size_t live_max; /* larger writable mappings are refused; 0: no limit */
+  size_t any_max;  /* larger mappings of any kind are refused; 0: no limit */
   int error;       /* errno of a refusal; 0: ENOMEM */
-  int advice_max;  /* madvise does not know what is beyond, as in older kernels; 0: it does */
-  /* To be read. */
+  int advice_max;  /* madvise refuses a higher advice, as older kernels do; 0: no limit */
+  /* Read by a test. */
   size_t mapped; /* bytes that were mapped and not unmapped */
-  size_t lost;   /* of these: bytes that were to be unmapped, and still are not */
+  size_t lost;   /* mapped bytes whose unmapping failed */
 } system_state;
 
 extern system_state mia_system;
 
-/* Refuses the calls of a set from the n-th on (1: the next), `count' of them. */
+/* Refuses `count' calls of a set, from the n-th on; 1 is the next call. */
 void system_refuse(unsigned calls, size_t nth, size_t count);
 void system_allow(void);
 
-/* Calls of a kind, and refused ones of any, since the last system_refuse. */
+/* Return the number of calls of a kind, and of refused calls of any kind, since the last
+ * system_refuse. */
 size_t system_calls(unsigned call);
 size_t system_refused(void);
 

@@ -1,4 +1,4 @@
-/* fork.h -- what library.c and handlers.c have in common.
+/* fork.h -- what library.c and handlers.c share.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -6,8 +6,8 @@
 #define MIA_TEST_FORK_H
 
 struct fork_counts {
-  unsigned prepared, in_parent, in_child; /* handlers that ran to their ends */
-  unsigned threads;                       /* that did, of those that they started */
+  unsigned prepared, in_parent, in_child; /* handlers that completed */
+  unsigned threads;                       /* threads started by handlers that completed */
 };
 extern struct fork_counts fork_counts;
 

@@ -1,5 +1,5 @@
-/* handlers.c -- forks while threads allocate, with handlers of a library; ends with 0
- * if all forks end and each handler ran once for each of them.
+/* handlers.c -- forks while threads allocate, with fork handlers of a library.  Exit status 0
+ * if all forks end and each handler ran once for each fork.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,10 +13,10 @@
 
 enum { FORKS = 40, THREADS = 3, SECONDS = 40, CHILD_SECONDS = 20, TICK_US = 1000 };
 
-static int over;
+static int stopping;
 
 static void *churn(void *locked) {
-  while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
+  while (!__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
     if (locked != NULL)
       fork_allocate_locked();
     else
@@ -25,7 +25,7 @@ static void *churn(void *locked) {
   return NULL;
 }
 
-/* The threads of the handlers end in their time; an alarm ends the rest. */
+/* Waits for the threads that the handlers started; an alarm ends the process if they hang. */
 static void await_threads(unsigned count) {
   while (__atomic_load_n(&fork_counts.threads, __ATOMIC_RELAXED) < count) usleep(TICK_US);
 }
@@ -45,7 +45,7 @@ int main(void) {
 #endif
   alarm(SECONDS);
   for (int i = 0; i < THREADS; i++)
-    if (pthread_create(&threads[i], NULL, churn, i == 0 ? NULL : &over) != 0) abort();
+    if (pthread_create(&threads[i], NULL, churn, i == 0 ? NULL : &stopping) != 0) abort();
   for (unsigned i = 0; i < FORKS; i++) {
     int status = 0;
     pid_t child = fork();
@@ -53,7 +53,7 @@ int main(void) {
     if (child < 0 || waitpid(child, &status, 0) != child) abort();
     failed += status != 0;
   }
-  __atomic_store_n(&over, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&stopping, 1, __ATOMIC_RELAXED);
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   await_threads(2 * FORKS);
   printf("%d of %d children failed; %u prepared, %u in the parent, %u threads\n", failed, FORKS,

@@ -1,10 +1,10 @@
-/* library.c -- a library whose constructor registers handlers of fork which do what
- * libraries do in theirs: they take and give back memory of all sizes, lock what other
- * threads have while they allocate, and start threads.
+/* library.c -- a library whose constructor registers fork handlers that do what libraries do
+ * there: they allocate and free memory of all sizes, take locks that other threads hold while
+ * they allocate, and start threads.
  *
- * With -DPRIVATE the memory comes by mialloc's own names.  Without -DFIRST others'
- * handlers may have been registered before, with the library's locks taken when the
- * ones here run: then nothing may be waited for that waits for the library.
+ * With -DPRIVATE it uses mialloc's own names.  Without -DFIRST other handlers, which take the
+ * library's locks, may have been registered before; then these handlers must not wait for
+ * anything that waits for the library.
  *
  * SPDX-License-Identifier: MIT
  */

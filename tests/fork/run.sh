@@ -1,6 +1,6 @@
 #! /bin/sh
-# Handlers of fork that a library registers before ours and after, in every way to have
-# mialloc in a program.  Run by `make check' in a build folder.
+# Fork handlers that a library registers before mialloc's and after them, in every way to
+# have mialloc in a program.  Run by `make check' in a build folder.
 set -u
 here=$(cd "$top_srcdir" && pwd)/tests/fork
 include=$(cd "$top_srcdir" && pwd)/include
@@ -41,7 +41,7 @@ defined() { grep -q "^#define $1 1\$" "$build/config.h"; }
 echo 'int main(void) { return 0; }' >runs.c
 compile -o runs runs.c && ./runs || { echo 'programs cannot be run here'; exit 77; }
 
-# Where ours can be the first handlers, whoever registers when.
+# Cases in which mialloc's handlers can be the first ones, in any order of registration.
 if defined MIA_HAVE_REGISTER_ATFORK || defined MIA_RENAMES_ATFORK; then first=-DFIRST; else first=; fi
 all=-Wl,--no-as-needed
 
@@ -65,7 +65,7 @@ library needs-us -DBY_CONSTRUCTOR $first $all "$lib/libmialloc.so" || exit 1
 program needing -DBY_CONSTRUCTOR $all -L. -lneeds-us "$lib/libmialloc.so" || exit 1
 works 'linked: a constructor of a library that needs ours' ./needing
 
-# The program's own, which has that name only where it is weak.
+# The program's own pthread_atfork, which has that name only where it is weak.
 if defined MIA_HAVE_REGISTER_ATFORK; then first=-DFIRST; else first=; fi
 if test -f "$lib/libmialloc.a"; then
   library for-archive -DBY_CONSTRUCTOR $first || exit 1
@@ -78,7 +78,8 @@ if test -f "$lib/libmialloc.a"; then
   done
 fi
 
-# Our names only: nothing of the C library's is ours, its registration neither.
+# Only mialloc's own names: it replaces no function of the C library, so not pthread_atfork
+# either.
 library private -DBY_CONSTRUCTOR -DPRIVATE $all "$lib/libmialloc-api.so" || exit 1
 program private -DBY_CONSTRUCTOR $all -L. -lprivate "$lib/libmialloc-api.so" || exit 1
 works 'libmialloc-api: a constructor behind ours' ./private

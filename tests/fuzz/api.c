@@ -1,12 +1,12 @@
-/* api.c -- a fuzzer's entry point: a stream of calls against the shadow model.
+/* api.c -- a fuzzer's entry point that checks a stream of calls against the shadow model.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "model.h"
 #include "replay.h"
 
-/* Every stream begins with an allocator that has nothing in use and nothing at
- * hand, so that what one does hardly depends on those before. */
+/* Every stream starts with an allocator that has nothing in use and nothing cached, so that
+ * its behaviour hardly depends on earlier streams. */
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   static model m;
   m = (model){.threads = true};

@@ -1,5 +1,5 @@
-/* bitmap.c -- a fuzzer's entry point: a stream of calls of map/bitmap against an
- * array of bools.
+/* bitmap.c -- a fuzzer's entry point that checks calls of map/bitmap against an array of
+ * bools.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,7 +14,7 @@ static void need(const char *wrong, size_t first) {
   abort();
 }
 
-/* A call is a change of any run, or a question about it, and a search. */
+/* Each call changes or reads a run of bits, and searches. */
 static void run(const unsigned char *b) {
   size_t first = (b[1] + (size_t)b[6] * 256) % BITS;
   size_t count = 1 + b[2] % (BITS - first);

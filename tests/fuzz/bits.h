@@ -1,7 +1,7 @@
-/* bits.h -- a bitmap, and an array of bools that says what it must hold.
+/* bits.h -- a bitmap, and an array of bools with the expected contents.
  *
- * What changes or asks does so with both, and returns NULL or the name of what came
- * out otherwise.  Include it in one file of a program.
+ * Functions apply a call to both, and return NULL, or the name of what differs.  Include the
+ * header in only one file of a program.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,19 +18,19 @@ enum { CELLS = 5, BITS_MAX = CELLS * 64 };
 #define BITS (CELLS * MIA_CELL_BITS)
 
 static mia_acell cells[CELLS];
-static bool wanted[BITS_MAX];
+static bool expected[BITS_MAX];
 
 static inline void bits_begin(void) {
   memset(cells, 0, sizeof cells);
-  memset(wanted, 0, sizeof wanted);
+  memset(expected, 0, sizeof expected);
 }
 
 static inline void bits_fill(size_t first, size_t count, bool value) {
-  for (size_t i = first; i < first + count; i++) wanted[i] = value;
+  for (size_t i = first; i < first + count; i++) expected[i] = value;
 }
 
 static inline size_t bits_next(size_t from, size_t limit, bool value) {
-  while (from < limit && wanted[from] != value) from++;
+  while (from < limit && expected[from] != value) from++;
   return from < limit ? from : limit;
 }
 
@@ -42,7 +42,7 @@ static inline size_t bits_find(size_t from, size_t limit, size_t count, size_t s
 
 static inline bool bits_agree(void) {
   for (size_t i = 0; i < BITS; i++)
-    if ((mia_acell_get(&cells[i / MIA_CELL_BITS]) >> i % MIA_CELL_BITS & 1) != wanted[i])
+    if ((mia_acell_get(&cells[i / MIA_CELL_BITS]) >> i % MIA_CELL_BITS & 1) != expected[i])
       return false;
   return true;
 }
@@ -55,7 +55,7 @@ static inline const char *bits_change(size_t what, size_t first, size_t count) {
   bool to = what == BITS_GIVE || what == BITS_SET;
   if (what == BITS_CLAIM && mia_map_claim(cells, first, count) != all) return "claim";
   if (what == BITS_CLAIM && !all) return NULL;
-  if (what == BITS_GIVE && any) return NULL; /* only what is clear is given */
+  if (what == BITS_GIVE && any) return NULL; /* bits that are given must be clear */
   if (what == BITS_GIVE) mia_map_give(cells, first, count);
   if (what == BITS_SET) mia_map_set(cells, first, count);
   if (what == BITS_CLEAR) mia_map_clear(cells, first, count);

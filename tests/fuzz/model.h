@@ -1,15 +1,14 @@
-/* model.h -- streams of bytes that are read as calls of the public interface, and
- * a shadow model that knows what each must do.
+/* model.h -- reads bytes as calls of the public interface, and checks the results against a
+ * shadow model.
  *
- * Include it in one file of a program.  A stream is read call by call, six bytes
- * each: what is called, which block, a size (three bytes), an alignment or heap.
- * Every call is possible at any time, so every stream means something.  What the
- * model knows of a block is looked at whenever it is used: content, alignment,
- * usable size, zeros, heap, and that it overlaps no other.  What is wrong ends
- * the program with a line on stderr.
+ * Include the header in only one file of a program.  A stream is read call by call, six bytes
+ * each: the function, the block, a size (three bytes), an alignment or heap.  Every call is
+ * valid at any time, so every stream has a meaning.  Whenever a block is used, all that the
+ * model knows of it is checked: contents, alignment, usable size, zeroed bytes, heap, and
+ * that it overlaps no other block.  An error ends the program with a line on stderr.
  *
- * Where `may_fail' is set calls may also be refused: with NULL, with ENOMEM, and
- * with nothing else changed.
+ * If `may_fail' is set, calls may also fail: with NULL, with ENOMEM, and without any other
+ * effect.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,19 +28,19 @@
 
 enum {
   MODEL_BLOCKS = 64,
-  MODEL_HEAPS = 4, /* beside the main one, which is number 0 */
+  MODEL_HEAPS = 4, /* besides the main heap, which is number 0 */
   MODEL_CALL_BYTES = 6,
-  MODEL_FULL = 4096,      /* of a block, bytes that are all looked at ... */
-  MODEL_NEAR_STEP = 4096, /* ... then a word at each of these ... */
-  MODEL_FAR_STEP = 65536, /* ... then at each of these */
+  MODEL_FULL = 4096,      /* all of a block's first bytes are checked ... */
+  MODEL_NEAR_STEP = 4096, /* ... then a word in each of these steps ... */
+  MODEL_FAR_STEP = 65536, /* ... and beyond MODEL_NEAR in each of these */
   MODEL_WORD = 8,
-  MODEL_ERRNO = 12345 /* what no libc function sets */
+  MODEL_ERRNO = 12345 /* a value that no libc function sets */
 };
 #define MODEL_NEAR MIB
 #define MODEL_BYTES_MAX (160 * MIB)
 
 typedef struct model_block {
-  unsigned char *p; /* NULL: none */
+  unsigned char *p; /* NULL: no block */
   size_t size;      /* asked for */
   size_t align;
   size_t offset;
@@ -54,11 +53,11 @@ typedef struct model {
   model_block blocks[MODEL_BLOCKS];
   mia_heap *heaps[MODEL_HEAPS + 1];
   size_t bytes;      /* asked for, in all blocks */
-  uint64_t key;      /* of the last block */
+  uint64_t key;      /* pattern of the last block */
   bool may_fail;     /* calls may be refused */
   bool threads;      /* calls may be made in another thread */
-  unsigned refused;  /* calls that were */
-  unsigned answered; /* calls that were not */
+  unsigned refused;  /* calls that failed */
+  unsigned answered; /* calls that succeeded */
 } model;
 
 typedef struct model_call {
@@ -79,13 +78,13 @@ static inline void model_need(bool holds, const char *what, size_t value) {
   if (!holds) model_wrong(what, value);
 }
 
-/* ---- what is in a block ---- */
+/* ---- contents of a block ---- */
 
 static inline unsigned char model_byte(uint64_t key, size_t i) {
   return (unsigned char)((key + i * PATTERN_STEP) >> 56);
 }
 
-/* The next offset that is looked at. */
+/* Returns the next offset that is checked. */
 static inline size_t model_next(size_t i) {
   if (i + 1 < MODEL_FULL) return i + 1;
   size_t step = i + 1 < MODEL_NEAR ? MODEL_NEAR_STEP : MODEL_FAR_STEP;
@@ -161,7 +160,7 @@ static inline void model_free(model *m, const model_call *c, unsigned how) {
   model_forget(m, b);
 }
 
-/* True: `p' is a block, and errno was left alone. */
+/* Returns true if `p' is a block; checks that errno did not change, or that it is ENOMEM. */
 static inline bool model_answered(model *m, const void *p) {
   if (p == NULL) {
     model_need(m->may_fail, "request refused", 0);
@@ -174,11 +173,11 @@ static inline bool model_answered(model *m, const void *p) {
   return true;
 }
 
-/* ---- making ---- */
+/* ---- allocating ---- */
 
 enum { MODEL_MAKES = 14 };
 
-static inline unsigned char *model_ask(const model *m, const model_call *c) {
+static inline unsigned char *model_call_make(const model *m, const model_call *c) {
   mia_heap *heap = model_heap(m, c->heap);
   void *p = NULL;
   switch (c->what) {
@@ -201,7 +200,7 @@ static inline unsigned char *model_ask(const model *m, const model_call *c) {
     return mia_heap_malloc_aligned(heap, c->size, c->align);
   case 7:
     return mia_heap_malloc_aligned_at(heap, c->size, c->align, c->offset);
-  /* zero from here on */
+  /* zeroed from here on */
   case 8:
     return mia_zalloc(c->size);
   case 9:
@@ -224,7 +223,7 @@ static inline void model_make(model *m, const model_call *c) {
   model_free(m, c, 0);
   if (m->bytes + c->size > MODEL_BYTES_MAX) return;
   errno = MODEL_ERRNO;
-  unsigned char *p = model_ask(m, c);
+  unsigned char *p = model_call_make(m, c);
   if (!model_answered(m, p)) return;
   *b = (model_block){.p = p, .size = c->size, .key = ++m->key * PATTERN_STEP};
   b->align = (aligned >> c->what & 1) != 0 && (c->what != 4 || c->align >= sizeof p) ? c->align : 1;
@@ -241,12 +240,12 @@ static inline void model_make(model *m, const model_call *c) {
 
 enum { MODEL_RESIZES = 8 };
 
-/* Which of them promise an alignment, zeros, to stay. */
+/* Sets of resizing functions: those that promise an alignment, and those that zero. */
 #define MODEL_RESIZE_ALIGNED (1u << 1 | 1u << 4)
 #define MODEL_RESIZE_ZERO (1u << 3 | 1u << 4 | 1u << 5)
 enum { MODEL_EXPAND = 6, MODEL_REALLOCARR = 7 };
 
-static inline unsigned char *model_ask_again(const model *m, const model_call *c) {
+static inline unsigned char *model_call_resize(const model *m, const model_call *c) {
   mia_heap *heap = model_heap(m, c->heap);
   void *p = c->block->p;
   int error;
@@ -272,7 +271,7 @@ static inline unsigned char *model_ask_again(const model *m, const model_call *c
   }
 }
 
-/* The forms for blocks that were zero are for those alone. */
+/* Functions that zero the new end may be used only for blocks that were zeroed. */
 static inline bool model_can(const model_block *b, unsigned what) {
   return (MODEL_RESIZE_ZERO >> what & 1) == 0 || b->zeroed || b->p == NULL;
 }
@@ -286,14 +285,14 @@ static inline void model_resize(model *m, const model_call *call) {
   errno = MODEL_ERRNO;
   bool may_fail = m->may_fail;
   m->may_fail |= c.what == MODEL_EXPAND;
-  unsigned char *p = model_ask_again(m, &c);
+  unsigned char *p = model_call_resize(m, &c);
   bool answered = model_answered(m, p);
   m->may_fail = may_fail;
   if (!answered) {
     model_check(m, b);
     return;
   }
-  if (c.what == MODEL_EXPAND && c.size < b->size) c.size = b->size; /* it never shrinks */
+  if (c.what == MODEL_EXPAND && c.size < b->size) c.size = b->size; /* expand never shrinks */
   size_t kept = b->size < c.size ? b->size : c.size;
   m->bytes += c.size - b->size;
   model_block was = *b;
@@ -365,22 +364,22 @@ static inline void model_walk_heap(const model *m, int i) {
 
 static inline void model_dispatch(model *m, model_call *c);
 
-typedef struct model_errand {
+typedef struct model_thread_call {
   model *model;
   model_call *call;
-} model_errand;
+} model_thread_call;
 
-static inline void *model_run_errand(void *arg) {
-  const model_errand *errand = arg;
+static inline void *model_run_thread_call(void *arg) {
+  const model_thread_call *errand = arg;
   model_dispatch(errand->model, errand->call);
   return NULL;
 }
 
-/* The same call in a thread of its own, whose first it is. */
-static inline void model_elsewhere(model *m, model_call *c) {
+/* Makes the call in a new thread, as its first call. */
+static inline void model_in_thread(model *m, model_call *c) {
   pthread_t thread;
-  model_errand errand = {m, c};
-  if (!m->threads || pthread_create(&thread, NULL, model_run_errand, &errand) != 0) {
+  model_thread_call errand = {m, c};
+  if (!m->threads || pthread_create(&thread, NULL, model_run_thread_call, &errand) != 0) {
     model_dispatch(m, c);
     return;
   }
@@ -442,8 +441,8 @@ static inline void model_dispatch(model *m, model_call *c) {
   model_rare(m, c);
 }
 
-/* Sizes of up to 2^exponent, each exponent as likely but for the greatest, whose
- * blocks take long to look at. */
+/* Returns sizes up to 2^exponent.  Each exponent is equally likely except the largest ones,
+ * whose blocks take long to check. */
 static inline size_t model_size(const unsigned char *bytes) {
   enum { MOST = 19, ALL = 26, RARE = 240 };
   size_t top = (size_t)1 << (bytes[0] < RARE ? bytes[0] % MOST : bytes[0] % ALL);
@@ -459,7 +458,7 @@ static inline void model_one(model *m, const unsigned char *bytes) {
                   .heap = bytes[5] % (MODEL_HEAPS + 1)};
   c.offset = c.size != 0 ? bytes[4] * (size_t)bytes[1] % c.size : 0;
   if (bytes[5] / ALIGN_BITS % THREAD_ONE_IN == THREAD_ONE_IN / 2)
-    model_elsewhere(m, &c);
+    model_in_thread(m, &c);
   else
     model_dispatch(m, &c);
 }
@@ -470,7 +469,7 @@ static inline void model_run(model *m, const unsigned char *bytes, size_t size) 
     model_one(m, bytes);
 }
 
-/* Frees all that is left. */
+/* Frees all blocks that are left. */
 static inline void model_end(model *m) {
   for (int i = 0; i < MODEL_BLOCKS; i++) model_free(m, &(model_call){.block = &m->blocks[i]}, 0);
   for (int i = 1; i <= MODEL_HEAPS; i++) model_end_heap(m, i, i % 2 == 0);

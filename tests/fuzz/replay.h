@@ -1,9 +1,8 @@
-/* replay.h -- what makes a fuzzer's entry point a test program.
+/* replay.h -- makes a test program of a fuzzer's entry point.
  *
- * Compiled with -DFUZZ_ENGINE a target is LLVMFuzzerTestOneInput and no more: for
- * libFuzzer, or AFL++'s driver.  Otherwise it has a main that runs it on the files
- * named, or, without any, on the checked-in corpus and on random streams, and
- * prints TAP.
+ * With -DFUZZ_ENGINE a target consists of LLVMFuzzerTestOneInput only, for libFuzzer or
+ * AFL++'s driver.  Otherwise it has a main that runs it on the files that its arguments name,
+ * or without arguments on the checked-in corpus and on random streams, and prints TAP.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,7 +34,7 @@ static inline bool replay_file(const char *name) {
   return good;
 }
 
-/* Files that were run; a directory that has none is an error to the caller. */
+/* Returns the number of files that were run; the caller treats 0 as an error. */
 static inline int replay_corpus(const char *target) {
   char name[REPLAY_NAME_MAX];
   const char *source = getenv("top_srcdir");

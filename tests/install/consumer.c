@@ -1,5 +1,5 @@
-/* A program that knows mialloc only by what is installed; C and C++.  Its argument
- * says whose malloc it expects: yes, mialloc's, or no.  It prints the version. */
+/* A program that uses only what is installed; C and C++. Its argument says whether malloc
+ * must be mialloc's: yes or no.  It prints the version. */
 #include <mialloc.h>
 #include <mialloc/heap.h>
 #include <mialloc/stats.h>

@@ -1,4 +1,4 @@
-/* A program with two copies of mialloc, static or not: the ordinary one, by its header,
+/* A program with two copies of mialloc, static or shared: the ordinary one, by its header,
  * and one whose names begin with acme_, of which it declares what it needs. */
 #include <mialloc.h>
 
@@ -13,7 +13,7 @@ void acme_free(void *p);
 size_t acme_usable_size(const void *p);
 bool acme_any_heap_contains(const void *p);
 
-/* Another process frees it, and must not live to tell. */
+/* Frees the block in another process, which must not survive that. */
 static int refused(void (*volatile release)(void *), void *p) {
   int status = 0;
   pid_t child = fork();

@@ -1,4 +1,4 @@
-/* A program that was written for mimalloc, and takes the same argument. */
+/* A program written for mimalloc; takes the same argument as consumer.c. */
 #include <mimalloc.h>
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* A program that names neither malloc nor anything of mialloc: its memory is asked for
- * by the C library, or by C++'s.  C and C++. */
+/* A program that uses no name of malloc or mialloc: only the C or C++ library requests memory
+ * for it.  C and C++. */
 #include <stdio.h>
 
 #ifdef __cplusplus

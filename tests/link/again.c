@@ -1,7 +1,8 @@
-/* again.c -- a program without mialloc opens libmialloc.so, uses it in two threads
- * and closes it, a thousand times: that leaves as good as nothing.  A block that was
- * had in one round is freed in the next.  What dlopen says is printed. */
-#include <dlfcn.h>
+/* again.c -- a program that is not linked with mialloc opens libmialloc.so, uses it in two
+ * threads and closes it, a thousand times, which must leave almost no memory behind.  A block
+ * of one round is freed in the next.  The program prints the message of a failed dlopen. */
+#include "find.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +13,6 @@ enum { ROUNDS = 1000, WARM = 20, BLOCKS = 100, GROWTH = 1024 * 1024 };
 
 static void *(*take)(size_t);
 static void (*give)(void *);
-
-/* dlsym gives an object pointer, ISO C no way to make a function of it. */
-static int find(void *library, const char *name, void *function) {
-  void *address = dlsym(library, name);
-  memcpy(function, &address, sizeof address);
-  return address != NULL;
-}
 
 static void *work(void *result) {
   void *blocks[BLOCKS];
@@ -32,7 +26,7 @@ static void *work(void *result) {
   return result;
 }
 
-/* Bytes of address space, and of memory. */
+/* Bytes of address space, and of resident memory. */
 typedef struct usage {
   long all, resident;
 } usage;
@@ -47,7 +41,7 @@ static usage measure(void) {
   return u;
 }
 
-static int go_round(const char *name, void **kept) {
+static int open_use_and_close(const char *name, void **kept) {
   pthread_t thread;
   void *result = NULL;
   void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
@@ -69,7 +63,7 @@ int main(int argc, char **argv) {
   usage before = {0, 0};
   if (argc != 2) return EXIT_FAILURE;
   for (int i = 0; i < ROUNDS; i++) {
-    if (!go_round(argv[1], &kept)) return EXIT_FAILURE;
+    if (!open_use_and_close(argv[1], &kept)) return EXIT_FAILURE;
     if (i == WARM) before = measure();
   }
   usage after = measure();

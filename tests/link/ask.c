@@ -1,5 +1,5 @@
-/* ask.c -- a program that asks for an option and uses nothing else of mialloc: is
- * MIALLOC_MAX_WARNINGS what its argument says?  Exit status 0 if so. */
+/* ask.c -- a program that only reads an option of mialloc.  Exit status 0 if
+ * MIALLOC_MAX_WARNINGS has the value of its argument. */
 #include <mialloc.h>
 #include <stdio.h>
 #include <stdlib.h>

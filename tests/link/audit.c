@@ -1,6 +1,6 @@
-/* audit.c -- a library for LD_AUDIT (glibc's rtld-audit): lives beside the program,
- * with a libc of its own, allocates whenever it is asked, and says so at the end.
- * With mialloc linked to it there are two of them in the process. */
+/* audit.c -- a library for LD_AUDIT (glibc's rtld-audit), which lives beside the program with
+ * its own libc.  It allocates in every call and prints a line at the end.  If it is linked with
+ * mialloc there are two of them in the process. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
@@ -22,7 +22,7 @@ static void keep(const char *name) {
   free(calloc(100, 100));
 }
 
-/* The interface knows no prototypes but these names. */
+/* The interface has no prototypes, only these names. */
 unsigned la_version(unsigned version);
 unsigned la_objopen(struct link_map *map, Lmid_t lmid, uintptr_t *cookie);
 unsigned la_objclose(uintptr_t *cookie);

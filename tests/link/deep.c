@@ -1,5 +1,5 @@
-/* deep.c -- a program loads libraries with RTLD_DEEPBIND, the first of them in several
- * threads at once, and blocks go to and fro: deep LIBRARY... */
+/* deep.c -- a program opens libraries with RTLD_DEEPBIND, the first of them in several
+ * threads at the same time, and exchanges blocks with them.  Usage: deep LIBRARY... */
 #include "deep.h"
 
 #include <dlfcn.h>
@@ -18,8 +18,8 @@ static int complain(const char *what) {
   return 0;
 }
 
-/* In a program that is not position independent malloc has an address of the program's
- * own by this, which is not where it is defined. */
+/* In a program that is not position independent, this makes the program itself provide an
+ * address for malloc, other than that of its definition. */
 static void *(*volatile ours)(size_t) = malloc;
 
 static const void *home(const void *address) {
@@ -27,8 +27,8 @@ static const void *home(const void *address) {
   return dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
 }
 
-/* The library has the malloc of who has mia_malloc; where that cannot be found by its
- * name, it is in the program. */
+/* Returns true if the library has the malloc of the object that defines mia_malloc; if that
+ * name cannot be found, it is the program. */
 static int is_ours(const void *function) {
   const void *mia = dlsym(RTLD_DEFAULT, "mia_malloc");
   return home(function) == home(mia != NULL ? mia : &together);

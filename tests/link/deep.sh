@@ -1,6 +1,6 @@
 #! /bin/sh
-# Libraries that are loaded with RTLD_DEEPBIND, and whom dlopen takes for its caller.
-# Run by `make check' in a build folder.
+# Libraries that are opened with RTLD_DEEPBIND, and the object that dlopen takes for its
+# caller.  Run by `make check' in a build folder.
 set -u
 here=$(cd "$top_srcdir" && pwd)/tests/link
 build=$PWD
@@ -24,7 +24,7 @@ compile -o deep "$here/deep.c" -pthread
 ./deep 2>/dev/null
 [ $? -ne 126 ] || { echo 'such programs cannot be run here'; exit 77; }
 
-# works NAME COMMAND...: it ends well, and mialloc was there
+# works NAME COMMAND...: the command succeeds, and mialloc served it
 works() {
   name=$1
   shift
@@ -41,7 +41,7 @@ shared -o libdeep.so "$here/deep_library.c"
 shared -o libsymbolic.so "$here/deep_library.c" -Wl,-Bsymbolic,-z,now
 shared -o libneeds.so "$here/deep_library.c" -Wl,--no-as-needed "$so" -Wl,-rpath,"$build/.libs"
 deep='./libdeep.so ./libsymbolic.so ./libneeds.so'
-# not position independent: the addresses of functions that it names are its own
+# not position independent: addresses of functions that it uses are in the program itself
 for kind in '-fPIE -pie' '-fno-pie -no-pie'; do
   # shellcheck disable=SC2086 # words
   compile $kind -o deep "$here/deep.c" -pthread
@@ -64,7 +64,7 @@ for tags in enable disable; do
   works "a program calls dlopen, new tags ${tags}d" env LD_PRELOAD="$so" far/near
 done
 
-# One line tells whom it concerns, and only them.
+# One line reports the affected libraries, and only these.
 shared -o librefuse.so "$here/deep_refuse.c"
 refused() { # LINES COMMAND...
   lines=$1

@@ -1,5 +1,5 @@
-/* deep_library.c -- to be loaded with RTLD_DEEPBIND: allocates by the C library's
- * allocating functions, and by those that call them inside the C library. */
+/* deep_library.c -- a library to be opened with RTLD_DEEPBIND.  It allocates with the C
+ * library's allocating functions, and with functions that call them inside the C library. */
 #include "deep.h"
 
 #include <malloc.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Blocks that the C library took for us. */
+/* Uses blocks that the C library allocated for the caller. */
 static int from_libc(void) {
   char *line = NULL, *text = NULL, *printed = NULL;
   size_t size = 0, length = 0;

@@ -1,4 +1,5 @@
-/* deep_refuse.c -- preloaded: nobody may make the C library writable. */
+/* deep_refuse.c -- a library to be preloaded: nothing can make the C library's memory
+ * writable. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <string.h>

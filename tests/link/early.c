@@ -1,9 +1,9 @@
-/* early.c -- a program that allocates before its main, and after it.
+/* early.c -- a program that allocates before main and after it.
  *
- * Early: in .preinit_array, where the platform has it, and in constructors.  Late: in destructors of thread keys, in every turn; in
- * atexit handlers, from the first registered to the last; in destructors.  Blocks
- * go from each to the next.  The last word is the exit status of a destructor that
- * runs after all others: 0 if all was well. */
+ * Before: in .preinit_array, where the platform has it, and in constructors.  After: in
+ * destructors of thread keys, in every round; in atexit handlers, from the first registered
+ * to the last; in destructors.  Each of them frees blocks of earlier ones.  A destructor that
+ * runs last sets the exit status: 0 on success. */
 #ifndef PRELOADED
 #include <mialloc.h>
 #endif
@@ -20,8 +20,8 @@ static char *kept[KEPT];
 static int failures;
 static int turns, handlers;
 
-/* What is preloaded has no names for a program. */
-static int ours(const void *p, size_t size) {
+/* A program cannot name functions of a preloaded library. */
+static int is_ours(const void *p, size_t size) {
 #ifdef PRELOADED
   (void)size;
   return p != NULL;
@@ -30,12 +30,12 @@ static int ours(const void *p, size_t size) {
 #endif
 }
 
-/* Ours, and of use: some are kept, to be freed by those who come later. */
+/* Checks that blocks are mialloc's and usable.  Some are kept, to be freed by later callers. */
 static void work(size_t seed) {
   for (size_t i = 0; i < ROUNDS; i++) {
     size_t size = (seed * 31 + i * 37) % 3000 + (i % 50 == 0 ? 300000 : 0);
     char *p = i % 2 == 0 ? malloc(size) : calloc(1, size);
-    if (!ours(p, size)) {
+    if (!is_ours(p, size)) {
       failures++;
       return;
     }
@@ -73,8 +73,8 @@ __attribute__((constructor)) static void construct(void) { work(4); }
 
 static pthread_key_t keys[KEYS];
 
-/* Sets its own key again, so that every turn of destructors has work, those after
- * the library's own included. */
+/* Sets its own key again, so that every round of destructors has work, also those after the
+ * library's own. */
 static void at_thread_end(void *value) {
   uintptr_t turn = (uintptr_t)value;
   __atomic_fetch_add(&turns, 1, __ATOMIC_RELAXED);
@@ -108,12 +108,12 @@ int main(void) {
 #ifdef __GLIBC__
   if (!before_constructors) return EXIT_FAILURE;
 #endif
-  /* Half of the keys are older than the library's, if that is made so late. */
+  /* Half of the keys are older than the library's, if it creates its key that late. */
   for (int i = 0; i < KEYS; i++)
     if (pthread_key_create(&keys[i], at_thread_end) != 0) return EXIT_FAILURE;
   for (int i = 0; i < HANDLERS; i++)
     if (atexit(at_end) != 0) return EXIT_FAILURE;
-  /* One after the other: `kept' is nobody's else. */
+  /* One thread at a time, because `kept' is shared. */
   for (int i = 0; i < 20; i++) {
     if (pthread_create(&thread, NULL, run, NULL) != 0) return EXIT_FAILURE;
     (void)pthread_join(thread, NULL);

@@ -1,8 +1,8 @@
-/* host.c -- a program that has mialloc opens a plug-in that has it too; blocks of
- * malloc pass between them, and threads use both. */
+/* host.c -- a program with mialloc opens a plug-in that has its own mialloc.  Blocks of malloc
+ * pass between them, and threads use both. */
+#include "find.h"
 #include "plugin.h"
 
-#include <dlfcn.h>
 #include <mialloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,12 +14,6 @@ enum { THREADS = 4 };
 static __typeof__(plugin_work) *plug_work;
 static __typeof__(plugin_text) *plug_text;
 static __typeof__(plugin_drop) *plug_drop;
-
-static int find(void *library, const char *name, void *function) {
-  void *address = dlsym(library, name);
-  memcpy(function, &address, sizeof address);
-  return address != NULL;
-}
 
 static void *work(void *unused) {
   (void)unused;

@@ -1,5 +1,5 @@
-/* near.c -- loads a library that is found only by the object that calls dlopen: by its
- * RUNPATH, and by where it is. */
+/* near.c -- loads a library that can be found only by the object that calls dlopen: through
+ * its RUNPATH and its location. */
 #include "near.h"
 
 #include <dlfcn.h>

@@ -1,8 +1,8 @@
-/* near.h -- a library, or a part of the program, that loads another. */
+/* near.h -- a library, or a part of the program, that loads another library. */
 #ifndef NEAR_H
 #define NEAR_H
 
-/* What was not found; NULL: all was. */
+/* Returns what was not found, or NULL. */
 const char *near_load(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* near_main.c -- dlopen finds what its caller can find, and nothing else. */
+/* near_main.c -- dlopen must find what its caller can find, and nothing else. */
 #include "near.h"
 
 #include <dlfcn.h>

@@ -1,7 +1,8 @@
-/* open.c -- a program without mialloc opens libmialloc.so late, uses it in a
- * thread that is older and one that is younger, closes it, and goes on: a thread
- * that used it ends after that.  What dlopen says is printed. */
-#include <dlfcn.h>
+/* open.c -- a program that is not linked with mialloc opens libmialloc.so late, uses it in a
+ * thread that is older and one that is younger, closes it, and goes on.  A thread that used it
+ * ends after that.  The program prints the message of a failed dlopen. */
+#include "find.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +31,6 @@ static void *older(void *blocks) {
   (void)pthread_barrier_wait(&used);
   (void)pthread_barrier_wait(&closed);
   return result;
-}
-
-/* dlsym gives an object pointer, ISO C no way to make a function of it. */
-static int find(void *library, const char *name, void *function) {
-  void *address = dlsym(library, name);
-  memcpy(function, &address, sizeof address);
-  return address != NULL;
 }
 
 int main(int argc, char **argv) {

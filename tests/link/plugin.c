@@ -1,5 +1,5 @@
-/* plugin.c -- a shared object with a mialloc of its own, linked from the static
- * library.  What it takes by a name it gives back by the same name's fellow. */
+/* plugin.c -- a shared object with its own mialloc, linked from the static library.  It frees
+ * each block by the counterpart of the function that allocated it. */
 #include "plugin.h"
 
 #include <mialloc.h>

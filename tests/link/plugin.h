@@ -2,10 +2,11 @@
 #ifndef TESTS_LINK_PLUGIN_H
 #define TESTS_LINK_PLUGIN_H
 
-/* Takes and gives blocks of mia_malloc. */
+/* Allocates and frees blocks of mia_malloc. */
 int plugin_work(void);
 
-/* A block of malloc, for the program to free; and the other way round. */
+/* plugin_text returns a block of malloc for the program to free; plugin_drop frees one of the
+ * program's. */
 char *plugin_text(void);
 void plugin_drop(char *text);
 

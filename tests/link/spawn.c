@@ -1,9 +1,9 @@
-/* spawn.c -- a program with busy threads starts others: by vfork, by posix_spawn,
- * by system and popen.
+/* spawn.c -- a program with busy threads starts other programs: by vfork, posix_spawn, system
+ * and popen.
  *
- * A child of vfork has the parent's memory.  It may only exec or _exit; many
- * programs allocate there all the same, and find a heap in which every thread but
- * theirs goes on.  What they leave behind must be whole. */
+ * A child of vfork shares the parent's memory.  It may only call exec or _exit, but many
+ * programs also allocate there, beside the parent's running threads.  The heap must stay
+ * consistent. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* for vfork */
 #endif
@@ -33,7 +33,7 @@ static int fill(char **blocks, size_t seed) {
   return 1;
 }
 
-static int whole(char **blocks) {
+static int are_unchanged(char **blocks) {
   for (size_t i = 0; i < BLOCKS; i++)
     if (blocks[i][0] != (char)(i & 127)) return 0;
   return 1;
@@ -44,7 +44,7 @@ static void *churn(void *unused) {
   size_t good = 1;
   (void)unused;
   for (size_t round = 0; good && !__atomic_load_n(&stop, __ATOMIC_RELAXED); round++)
-    good = fill(blocks, round) && whole(blocks);
+    good = fill(blocks, round) && are_unchanged(blocks);
   for (size_t i = 0; i < BLOCKS; i++) free(blocks[i]);
   return good ? &stop : NULL;
 }
@@ -55,7 +55,7 @@ static int ended_well(pid_t child) {
 }
 
 static int by_vfork(int allocate) {
-  static char *volatile left; /* a block of the child's, which is the parent's too */
+  static char *volatile left; /* a block that the child leaves to the parent */
   pid_t child = vfork();
   if (child == 0) {
     if (allocate) {
@@ -95,7 +95,7 @@ int main(void) {
   int good = 1;
   for (int i = 0; i < THREADS; i++) good &= pthread_create(&threads[i], NULL, churn, NULL) == 0;
   for (int i = 0; good && i < CHILDREN; i++) {
-    good = fill(blocks, (size_t)i * 7) && by_vfork(i % 2) && by_spawn() && whole(blocks);
+    good = fill(blocks, (size_t)i * 7) && by_vfork(i % 2) && by_spawn() && are_unchanged(blocks);
     if (i % 10 == 0) good = good && by_popen();
   }
   __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);

@@ -1,7 +1,8 @@
-/* two.c -- whose malloc is it, and whose mia_malloc?  Says "two: one" or "two: apart".
+/* two.c -- which allocator do malloc and mia_malloc belong to?  Prints "two: one" or "two:
+ * apart".
  *
- * one: a block may be freed under either name.  apart: the names are those of two
- * allocators, and each refuses what is the other's, in so many words. */
+ * one: a block may be freed by either name. apart: the names belong to two allocators, each
+ * of which refuses the other's blocks with a message. */
 #include <mialloc.h>
 
 #include <stdio.h>
@@ -17,26 +18,27 @@ static void (*volatile their_free)(void *) = free;
 static void *(*volatile our_malloc)(size_t) = mia_malloc;
 static void (*volatile our_free)(void *) = mia_free;
 
-static void work(void *(*volatile get)(size_t), void (*volatile release)(void *)) {
+static void work(void *(*volatile allocate)(size_t), void (*volatile free_block)(void *)) {
   for (size_t size = 1; size < 1 << 22; size = size * 2 + 1) {
-    char *p = get(size);
+    char *p = allocate(size);
     if (p == NULL) abort();
     memset(p, 1, size);
-    release(p);
+    free_block(p);
   }
 }
 
-/* Frees what is not the function's own in another process: 0 if it ended by a
- * signal, and, where that can be expected, said why. */
-static int refused(void *(*volatile get)(size_t), void (*volatile release)(void *), int says) {
+/* Frees a foreign block in another process.  Returns 0 if that process ended by a signal and,
+ * if a message can be expected, printed it. */
+static int refused(void *(*volatile allocate)(size_t), void (*volatile free_block)(void *),
+                   int says) {
   int ends[2];
   char said[200] = "";
   if (pipe(ends) != 0) return -1;
-  void *p = get(100);
+  void *p = allocate(100);
   pid_t child = fork();
   if (child == 0) {
     dup2(ends[1], STDERR_FILENO);
-    release(p);
+    free_block(p);
     _exit(0);
   }
   close(ends[1]);
@@ -52,7 +54,7 @@ static int refused(void *(*volatile get)(size_t), void (*volatile release)(void 
   return 0;
 }
 
-/* Arguments: one or apart; and whether malloc is libmialloc's: yes or no. */
+/* Arguments: one or apart; and yes or no: whether malloc is libmialloc's. */
 int main(int count, char **arguments) {
   if (count != 3) return 2;
   int apart = strcmp(arguments[1], "apart") == 0;

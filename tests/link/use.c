@@ -1,5 +1,5 @@
-/* use.c -- a program that has mialloc, however it was linked: malloc is ours, in
- * every thread.  Exit status 0 if so. */
+/* use.c -- a program with mialloc, however it was linked.  Exit status 0 if malloc is
+ * mialloc's in every thread. */
 #include <mialloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -8,18 +8,18 @@
 
 enum { THREADS = 8, BLOCKS = 1000 };
 
-static int ours(const void *p, size_t size) {
+static int is_ours(const void *p, size_t size) {
   return p != NULL && mia_usable_size(p) == mia_good_size(size);
 }
 
-/* Not all are freed by the thread: its end must cope with the rest. */
+/* Some blocks are left to the end of the thread. */
 static void *work(void *unused) {
   static __thread void *blocks[BLOCKS];
   size_t good = 0;
   (void)unused;
   for (size_t i = 0; i < BLOCKS; i++) {
     blocks[i] = i % 2 == 0 ? malloc(i) : mia_malloc(i);
-    good += (size_t)ours(blocks[i], i);
+    good += (size_t)is_ours(blocks[i], i);
     if (i > 0) memset(blocks[i], 1, i);
   }
   for (size_t i = 0; i < BLOCKS; i++) i % 3 == 0 ? mia_free(blocks[i]) : free(blocks[i]);

@@ -1,9 +1,9 @@
 #! /bin/sh
-# The binary interface is that of the last release (abi.txt), or is more, and
-# configure.ac's mia_abi says so:
-#   nothing else          revision may be stepped
+# The binary interface is that of the last release (abi.txt) or extends it, and
+# mia_abi of configure.ac agrees:
+#   unchanged             revision may be stepped
 #   something added       current and age + 1; a function in a new version node
-#   gone or changed       another soname: current + 1, age 0
+#   removed or changed    another soname: current + 1, age 0
 # Until the version in abi.txt is released, the list follows the source:
 #   top_srcdir=. AWK=awk sh tests/lint/abi.sh --write
 . "$top_srcdir/tests/lint/lib.sh"
@@ -12,8 +12,8 @@ map=$top_srcdir/src/mialloc.map
 
 defined() { sed -n "s/^m4_define(\[$1\], \[\(.*\)\])\$/\1/p" "$top_srcdir/configure.ac"; }
 
-# A line each: a function with its version, a field or an enumerator with its place,
-# a type, a number that types are made with.
+# One line for each function with its version, each field or enumerator with its offset or
+# value, each type, and each number that types depend on.
 interface() {
   $AWK '/^MIALLOC_/ { node = $1 } /^ *mia_[a-z0-9_]*;/ { sub(/;.*/, ""); print "node", $1, node }' "$map"
   code $(grep -l '^MIA_API' "$top_srcdir"/include/*.h "$top_srcdir"/include/mialloc/*.h) |

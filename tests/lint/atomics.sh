@@ -1,5 +1,5 @@
 #! /bin/sh
-# Atomics are spelt in src/base/atomic.h alone: there every order is in a name.
+# Only src/base/atomic.h uses C11's atomics; there every memory order is in a name.
 . "$top_srcdir/tests/lint/lib.sh"
 code "$src"/*/*.[ch] "$top_srcdir"/include/*.h | $AWK -v home="$src/base/atomic.h:" '
   { n++ }
@@ -13,7 +13,7 @@ code "$src"/*/*.[ch] "$top_srcdir"/include/*.h | $AWK -v home="$src/base/atomic.
     exit bad
   }' || exit 1
 
-# The order in an operation's name is the order that it has.
+# An operation has the memory order that its name says.
 $AWK '
   match($0, /A##_[a-z_]+\(/) { name = substr($0, RSTART + 3, RLENGTH - 4) }
   name != "" && match($0, /memory_order_[a-z_]+/) {

@@ -1,6 +1,6 @@
 #! /bin/sh
-# The instruction set is the compiler's choice, so the user's: no flag, pragma or
-# attribute of ours asks for more.
+# The compiler, and so the user, chooses the instruction set: no flag, pragma or attribute of
+# mialloc asks for more.
 . "$top_srcdir/tests/lint/lib.sh"
 build="$top_srcdir/configure.ac $top_srcdir/Makefile.am $(find "$top_srcdir/m4" -name 'mia_*.m4') $(find "$top_srcdir" -maxdepth 1 -name '*.pc.in')"
 bad=0

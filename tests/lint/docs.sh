@@ -1,12 +1,12 @@
 #! /bin/sh
-# Whatever a program can name in a public header is told of.
-#  - A declaration, a type, a macro and a C++ class stand under a comment; those that
+# Everything that a program can name in a public header is documented.
+#  - A declaration, a type, a macro and a C++ class have a comment above them; those that
 #    follow each other without a blank line may share one.
 #  - A field has a comment behind it, or shares one with those before it.
-#  - An inline function stands under a comment, or calls a function of ours, by which
-#    its header says that it is told of.
-# Only mimalloc's structures, names of options and macros for objects and for the names
-# of others, which its documentation tells of, may have none.
+#  - An inline function has a comment above it, or calls a function of mialloc, which its
+#    header names as its documentation.
+# Only mimalloc's structures, option names and macros for objects and for other
+# libraries' names, which mimalloc documents, may have none.
 . "$top_srcdir/tests/lint/lib.sh"
 $AWK "$examined"'
   function complain(line) { print line; bad = 1 }

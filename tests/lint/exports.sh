@@ -1,10 +1,9 @@
 #! /bin/sh
-# A shared library defines what the headers declare, in the version that
-# src/mialloc.map says, and nothing else; libmialloc.so also what exports.txt
-# lists, without a version.
+# A shared library defines what the headers declare, in the version of src/mialloc.map, and
+# nothing else; libmialloc.so also defines what exports.txt lists, without a version.
 . "$top_srcdir/tests/lint/lib.sh"
 
-# examine LIBRARY OTHERS: whether it has the names of others
+# examine LIBRARY OTHERS: OTHERS is whether it also has the names in exports.txt
 examine() {
   test -f "$1" || { echo "nothing examined: no $1"; return 1; }
   # size_t in a C++ name: unsigned long, or unsigned int where that is as wide

@@ -1,6 +1,6 @@
 #! /bin/sh
-# A layer has at most one writable global, statics in functions included, and at
-# most one thread-local; tests/lint/globals.txt lists them.
+# A layer has at most one writable global, statics in functions included, and at most one
+# thread-local; tests/lint/globals.txt lists them.
 . "$top_srcdir/tests/lint/lib.sh"
 list=$top_srcdir/tests/lint/globals.txt
 for l in $layers; do

@@ -1,10 +1,10 @@
-# Sourced by the lints.  They run in the build folder, sources are below
-# $top_srcdir.  A lint that has examined nothing fails.
+# Sourced by the lints, which run in the build folder; the sources are below $top_srcdir.  A
+# lint that has examined nothing fails.
 
 layers="base os map arena page theap alloc api"
 src=$top_srcdir/src
 
-# objects LAYER: "object source" a line, of the sources that were compiled here.
+# objects LAYER: prints a line "object source" for each source that was compiled here.
 # libtool keeps position-independent objects in .libs.
 objects() {
   for c in "$src/$1"/*.c; do
@@ -15,7 +15,8 @@ objects() {
   done
 }
 
-# For awk: says how many of each kind, "KIND:KIND...", were examined (n), and that none was.
+# For awk: prints how many of each kind, "KIND:KIND...", were examined (n), and fails if none
+# was.
 examined='function examined(kinds,  kind, count, i) {
   count = split(kinds, kind, ":")
   for (i = 1; i <= count; i++) {
@@ -25,7 +26,7 @@ examined='function examined(kinds,  kind, count, i) {
   print " examined"
 }'
 
-# code FILE...: the files without comments and strings, "FILE:LINE:text".
+# code FILE...: prints the files without comments and strings, as "FILE:LINE:text".
 code() {
   $AWK '
     FNR == 1 { inside = 0 }

@@ -1,15 +1,15 @@
 #! /bin/sh
-# The manual tells of all that mialloc.h, heap.h and stats.h declare, as they do.
-#  - A function is named by the NAME section of one page, which has its prototype.
-#  - Types of functions and structures are in some page word for word.
+# The manual describes everything that mialloc.h, heap.h and stats.h declare.
+#  - A function is named in the NAME section of exactly one page, which has its prototype.
+#  - Types of functions and structures are in some page literally.
 #  - Every constant is in some page; every option has its variable in mialloc(7).
-#  - What a page refers to in section 3 by a name of ours is there; mialloc(3) has
-#    every page.
+#  - Pages of section 3 with mialloc's names that a page refers to exist; mialloc(3)
+#    refers to every page.
 . "$top_srcdir/tests/lint/lib.sh"
 man=$top_srcdir/man
 headers="$top_srcdir/include/mialloc.h $top_srcdir/include/mialloc/heap.h $top_srcdir/include/mialloc/stats.h"
 
-# Blanks don't count: a declaration is compared without any.
+# Blanks do not count: declarations are compared without any.
 declared() {
   $AWK '
     /^#/ { while (/\\$/) getline; next }

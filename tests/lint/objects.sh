@@ -1,6 +1,6 @@
 #! /bin/sh
-# Which object needs which other one is a graph without cycles: every file can
-# be understood, and tested, on top of the files it uses.
+# The graph of which object needs which other has no cycles, so every file can be understood
+# and tested on top of the files that it uses.
 . "$top_srcdir/tests/lint/lib.sh"
 for l in $layers; do
   for o in $(objects "$l"); do

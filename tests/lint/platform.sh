@@ -1,6 +1,6 @@
 #! /bin/sh
-# Which system, libc or CPU this is, only src/base and src/os may ask; the other
-# layers see config.h and the headers of ISO C.
+# Only src/base and src/os may depend on the system, libc or CPU; the other layers use
+# config.h and the headers of ISO C.
 . "$top_srcdir/tests/lint/lib.sh"
 iso='assert|complex|ctype|errno|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|time'
 # names that override.c must define as the libc declares them

@@ -1,11 +1,11 @@
 #! /bin/sh
-# A header has at most 220 lines, a source 520, a function 60.
+# Limits: a header has 220 lines, a source 520, a function 60.
 . "$top_srcdir/tests/lint/lib.sh"
 $AWK '
   FNR == 1 { files++; start = 0 }
   { limit = FILENAME ~ /\.h$/ ? 220 : 520 }
   FNR == limit + 1 { print FILENAME ": more than " limit " lines"; bad = 1 }
-  # a function begins where a line that is no declaration of data opens a brace
+  # a function begins at a line that opens a brace and is not a declaration of data
   /^[a-zA-Z_].*[^\\]$/ && !/;$/ && !/^(typedef|struct|union|enum|extern)/ && !start { head = FNR; name = $0 }
   /^[a-zA-Z_].*\) *[{]$/ || /^ .*\) *[{]$/ && head && FNR - head < 5 || /^[{]$/ { if (!start) start = head ? head : FNR }
   /^}/ {

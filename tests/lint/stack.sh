@@ -1,11 +1,11 @@
 #! /bin/sh
-# How deep a public function goes on the stack: as deep as a thread with the smallest one
-# may, or a signal's handler on its own.  gcc says what each function takes and whom it
-# calls; the deepest chain from each is compared with what is allowed, and a chain that
-# comes back to itself has no end.
+# Limits the stack depth of the public functions, so that a thread with the smallest stack,
+# or a signal handler on its own stack, can call them. gcc reports the frame size of each
+# function and the functions that it calls.  The deepest chain of calls from each public
+# function is compared with the limit; recursion has no limit and fails.
 #
-# A call through a pointer leaves us, for a function of the program or of the C library,
-# or comes back to one of those that are listed here for the source that has the call.
+# A call through a pointer leaves the library, for a function of the program or of the C
+# library, or calls one of the functions that are listed here for the source with the call.
 . "$top_srcdir/tests/lint/lib.sh"
 callbacks='
 alloc/heap.c    visit_one
@@ -27,7 +27,7 @@ api/caught.c    -
 '
 case `$CC -dumpmachine` in
   x86_64*) if grep -q '^#define MIA_DEBUG 1' config.h; then most=3072; else most=2048; fi;;
-  *) most=6144;; # frames of other CPUs have room for all registers
+  *) most=6144;; # other CPUs' frames save all registers
 esac
 
 case " $STACK_FLAGS " in
@@ -55,7 +55,7 @@ test -f $names || names=/dev/null
 { grep '^#define' $names; echo "$callbacks"; cat $folder/all; } | LC_ALL=C $AWK -v most=$most '
   function complain(why) { print why; bad = 1 }
   function plain(name) { sub(/^.*:/, "", name); sub(/\..*/, "", name); return name }
-  # the deepest chain from a function; what it consists of in chain[]
+  # the deepest chain from a function; its functions are in chain[]
   function depth(f,  i, n, list, d, deepest) {
     if (f in deep) return deep[f]
     if (f in inside) { complain("comes back to itself: " f); return 0 }

@@ -1,7 +1,7 @@
 #! /bin/sh
-# The shared library needs at most 16 bytes of thread-local storage, so that it
-# can be loaded late, and no library but libc (with an old glibc, that of dlopen; for
-# dynamic TLS, its loader).
+# The shared library needs at most 16 bytes of thread-local storage, so that it can be loaded
+# late, and no library but libc (with an old glibc also libdl; for dynamic TLS also its
+# loader).
 . "$top_srcdir/tests/lint/lib.sh"
 lib=.libs/libmialloc.so
 test -f $lib || { echo "nothing examined: no $lib"; exit 1; }

@@ -1,10 +1,10 @@
-/* check.h -- the part of check (libcheck.github.io) that our tests use, in one
- * header, for hosts that have no check: musl, cross builds under qemu.
+/* check.h -- the part of check (libcheck.github.io) that the tests use, in one header, for
+ * hosts without check: musl, cross builds under qemu.
  *
- * Tests run in this process, one after the other; a failed assertion leaves its
- * test by longjmp, or ends the program if it failed in another thread.  Only a
- * test that must die of a signal gets a process of its own.  Output is TAP.
- * Include it in one file of a program. */
+ * Tests run in this process, one after the other.  A failed assertion leaves its test by
+ * longjmp, or ends the program if it failed in another thread.  Only a test that must die of a
+ * signal runs in its own process.  Output is TAP.  Include the header in only one file of a
+ * program. */
 #ifndef TESTS_LITE_CHECK_H
 #define TESTS_LITE_CHECK_H
 
@@ -31,7 +31,7 @@ typedef struct {
   void (*teardown)(void);
 } lite_entry;
 
-/* Suites, cases and runners are all the same one thing: the list of tests. */
+/* Suites, cases and runners are one type here: the list of tests. */
 typedef struct {
   const char *name;
   int failed;
@@ -95,7 +95,7 @@ static inline void lite_run_here(const lite_entry *e, int i) {
   if (e->teardown) e->teardown();
 }
 
-/* True if the test died of the signal it must die of. */
+/* Returns true if the test died of the expected signal. */
 static inline int lite_run_to_death(const lite_entry *e, int i) {
   int status = 0;
   fflush(stdout);
@@ -109,7 +109,7 @@ static inline int lite_run_to_death(const lite_entry *e, int i) {
          WTERMSIG(status) == e->signo;
 }
 
-/* As a function of its own: its locals are not touched by the longjmp. */
+/* A separate function, so that longjmp does not change its locals. */
 static inline int lite_passes(const lite_entry *e, int i) {
   if (e->signo != 0) return lite_run_to_death(e, i);
   if (setjmp(lite_out) != 0) return 0;

@@ -1,6 +1,6 @@
-/* seed.c -- enough work that the first arena's atomics are read, written and (by
- * pages of one slice) compared and swapped; for the build that brings the seed's
- * bug back. */
+/* seed.c -- enough work that the first arena's atomics are read, written and (by pages of one
+ * slice) compared and swapped.  Used by the build that reintroduces this project's first bug,
+ * a misaligned 64-bit atomic. */
 #include <mialloc.h>
 #include <stdio.h>
 

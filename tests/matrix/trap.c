@@ -1,10 +1,10 @@
-/* trap.c -- has an x86 CPU report every misaligned access of the program that it
- * is linked with: a line with the instruction's address, at the end of the file
- * that TRAP_MISALIGNED names; without it nothing happens.
+/* trap.c -- makes an x86 CPU report every misaligned access of the program that it is linked
+ * with: appends a line with the instruction's address to the file that TRAP_MISALIGNED names.
+ * Does nothing if that is not set.
  *
- * The flag AC makes the CPU trap them; SIGBUS reports, and lets the instruction
- * happen by a single step without the flag, after which SIGTRAP sets it again.
- * Threads inherit the flag, and programs that it executes have the file. */
+ * The flag AC makes the CPU trap such accesses.  The handler of SIGBUS reports, and
+ * single-steps the instruction without the flag; then the handler of SIGTRAP sets the flag
+ * again.  Threads inherit the flag, and programs that it executes inherit the variable. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* for REG_EIP */
 #endif
@@ -57,7 +57,7 @@ static void handle(int signo, void (*handler)(int, siginfo_t *, void *)) {
   if (sigaction(signo, &action, NULL) != 0) abort();
 }
 
-/* One access that must be reported, so that a report of none means something. */
+/* One access that must be reported, so that a report without others is meaningful. */
 static void prove(void) {
   static _Alignas(8) char bytes[16];
   *(volatile uint32_t *)(void *)(bytes + 1) = 1;

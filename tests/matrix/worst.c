@@ -1,5 +1,5 @@
-/* worst.c -- what the types of the static objects ask for: each array is as long
- * as the object of its name is aligned. */
+/* worst.c -- the alignments of the static objects: each array is as long as the alignment of
+ * the object of its name. */
 #include "base/prelude.h"
 
 #include "api/options.h"

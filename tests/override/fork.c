@@ -1,10 +1,9 @@
 /* fork.c -- fork in a signal handler that interrupts malloc and free; prints TAP.
  *
- * POSIX lets a handler fork.  What it interrupts may have locks of the library, which
- * then are not to be had while the handler runs.  Threads allocate all the time, those
- * that are interrupted among them; the child ends at once, or returns from the handler,
- * finishes what was interrupted, and allocates.  Linked with libmialloc; needs no
- * framework.
+ * POSIX allows fork in a signal handler.  The interrupted code may hold locks of the library,
+ * which are then not available while the handler runs.  Threads allocate all the time, also
+ * those that are interrupted.  The child either ends at once, or returns from the handler,
+ * finishes the interrupted call and allocates.  Linked with libmialloc; needs no framework.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,11 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../tap.h"
+
 enum {
   THREADS = 3,
   SLOTS = 64,
   FORKS_MIN = 40,
-  RUN_MS = 2000, /* longer, until there were so many forks */
+  RUN_MS = 2000, /* at least, and until enough forks were made */
   INTERVAL_US = 500,
   CHILD_SECONDS = 3,
   HANGING_PART = 4,
@@ -40,14 +41,14 @@ typedef struct results {
 static results *shared;
 
 static bool child_returns;
-static unsigned is_child, over; /* atomic */
+static unsigned is_child, stopping; /* atomic */
 
 static unsigned get(unsigned *n) { return __atomic_load_n(n, __ATOMIC_RELAXED); }
 
 static void fork_here(int signo) {
   int error = errno, status = -1;
   (void)signo;
-  if (get(&is_child) || get(&over)) return;
+  if (get(&is_child) || get(&stopping)) return;
   pid_t child = fork();
   if (child == 0) {
     (void)signal(SIGALRM, SIG_DFL);
@@ -62,17 +63,17 @@ static void fork_here(int signo) {
   errno = error;
 }
 
-static uint32_t next(uint32_t *random) {
+static uint32_t random_number(uint32_t *random) {
   *random = *random * 1664525u + 1013904223u;
   return *random >> 8;
 }
 
-/* Most of it needs locks: pages come and go. */
-static void change(void **slot, uint32_t *random) {
-  unsigned kind = next(random) % 16;
+/* Mostly calls that need locks, because pages come and go. */
+static void replace_block(void **slot, uint32_t *random) {
+  unsigned kind = random_number(random) % 16;
   size_t size = kind == 0  ? (size_t)40 << 20
-                : kind < 8 ? 1 + next(random) % 200000
-                           : 1 + next(random) % 2000;
+                : kind < 8 ? 1 + random_number(random) % 200000
+                           : 1 + random_number(random) % 2000;
   free(*slot);
   char *p = malloc(size);
   if (p == NULL) abort();
@@ -84,8 +85,8 @@ static void *churn(void *arg) {
   void *slots[SLOTS] = {NULL};
   uint32_t random = (uint32_t)(uintptr_t)arg;
   unsigned rounds = 0;
-  while (!get(&over) && rounds < CHILD_ROUNDS) {
-    change(&slots[next(&random) % SLOTS], &random);
+  while (!get(&stopping) && rounds < CHILD_ROUNDS) {
+    replace_block(&slots[random_number(&random) % SLOTS], &random);
     if (get(&is_child)) rounds++;
   }
   for (int i = 0; i < SLOTS; i++) free(slots[i]);
@@ -99,7 +100,7 @@ static long now_ms(void) {
   return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* `each': all threads are interrupted, else the first one. */
+/* If `each', all threads are interrupted, otherwise the first one. */
 static void run(bool each) {
   pthread_t threads[THREADS];
   struct sigaction action = {.sa_handler = fork_here, .sa_flags = SA_RESTART};
@@ -112,14 +113,11 @@ static void run(bool each) {
     (void)pthread_kill(threads[each ? i % THREADS : 0], SIGUSR1);
     (void)nanosleep(&(struct timespec){.tv_nsec = INTERVAL_US * 1000L}, NULL);
   }
-  __atomic_store_n(&over, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&stopping, 1, __ATOMIC_RELAXED);
   for (int i = 0; i < THREADS; i++) (void)pthread_join(threads[i], NULL);
 }
 
-static int number;
-static bool failed;
-
-/* In a process of its own, which an alarm ends if nothing else does. */
+/* Runs in its own process, which an alarm ends if it hangs. */
 static void test(const char *what, bool each, bool returns) {
   int status = -1;
   *shared = (results){0};
@@ -130,15 +128,13 @@ static void test(const char *what, bool each, bool returns) {
     run(each);
     _exit(EXIT_SUCCESS);
   }
-  /* Where all threads are in handlers at once, one of them can have a lock without having
-   * said so yet, and a child that goes on to allocate, as none may, then waits for it. */
+  /* If all threads are in handlers at the same time, one of them may hold a lock that it has
+   * not recorded yet.  A child that goes on to allocate, which POSIX does not allow, then
+   * waits for that lock. */
   bool good = child > 0 && waitpid(child, &status, 0) == child && status == 0 &&
               shared->failed <= (each && returns ? shared->forks / HANGING_PART : 0) &&
               shared->forks >= FORKS_MIN;
-  printf("%sok %d - %s (%u forks, %u failed)\n", good ? "" : "not ", ++number, what, shared->forks,
-         shared->failed);
-  (void)fflush(stdout);
-  failed |= !good;
+  tap_ok(good, "%s (%u forks, %u failed)", what, shared->forks, shared->failed);
 }
 
 int main(void) {
@@ -148,6 +144,5 @@ int main(void) {
   test("fork in a handler, from which the child returns", false, true);
   test("fork in handlers of all threads", true, false);
   test("fork in handlers of all threads, from which the child returns", true, true);
-  printf("1..%d\n", number);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return tap_end();
 }

@@ -1,6 +1,6 @@
-/* half.c -- the part of an allocator that a program has itself: the functions whose
- * macros HAS_name are defined.  Its blocks are known by their place and by a header,
- * and are never used again.
+/* half.c -- the part of an allocator that a program defines itself: the functions whose
+ * macros HAS_name are defined.  Its blocks are recognised by their address and a header, and
+ * are never reused.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOL = 1 << 24, HEADER = 16, LIVE = 0x11fe, DEAD = 0xdead };
+enum { POOL = 1 << 24, HEADER = 16, LIVE_BLOCK = 0x11fe, FREED_BLOCK = 0xdead };
 static _Alignas(4096) char pool[POOL];
 static size_t used;
 
@@ -20,7 +20,7 @@ long half_live;
 
 int half_owns(const void *p) { return (uintptr_t)p - (uintptr_t)pool < POOL; }
 
-/* At an odd multiple of 16, unless more is asked for. */
+/* Returns a block at an odd multiple of 16, unless a larger alignment is requested. */
 __attribute__((unused)) static void *take(const char *name, size_t size, size_t align) {
   half_last = name;
   half_calls++;
@@ -28,7 +28,7 @@ __attribute__((unused)) static void *take(const char *name, size_t size, size_t 
                              : ((used + 31) & -(size_t)32) + HEADER;
   if (size > POOL / 4 || at + size > POOL) return NULL;
   used = at + size;
-  memcpy(pool + at - HEADER, &(size_t[2]){size, LIVE}, sizeof(size_t[2]));
+  memcpy(pool + at - HEADER, &(size_t[2]){size, LIVE_BLOCK}, sizeof(size_t[2]));
   half_live++;
   return memset(pool + at, 0x5a, size);
 }
@@ -36,27 +36,27 @@ __attribute__((unused)) static void *take(const char *name, size_t size, size_t 
 __attribute__((unused)) static void drop(const char *name, void *p) {
   half_last = name;
   half_calls++;
-  if (!half_owns(p)) return; /* of another allocator, which such programs leak */
+  if (!half_owns(p)) return; /* a block of another allocator, which such programs leak */
   size_t header[2];
   memcpy(header, (char *)p - HEADER, sizeof header);
-  if (header[1] != LIVE) abort();
-  header[1] = DEAD;
+  if (header[1] != LIVE_BLOCK) abort();
+  header[1] = FREED_BLOCK;
   memcpy((char *)p - HEADER, header, sizeof header);
   half_live--;
 }
 
-#define TAKES(name, parameters, symbol, size, align) \
-  extern void *my_##name parameters __asm__(symbol); \
+#define ALLOCATES(name, parameters, symbol, size, align) \
+  extern void *my_##name parameters __asm__(symbol);     \
   void *my_##name parameters { return take(#name, size, align); }
-#define DROPS(name, parameters, symbol)             \
+#define FREES(name, parameters, symbol)             \
   extern void my_##name parameters __asm__(symbol); \
   void my_##name parameters { drop(#name, p); }
 
 #ifdef HAS_malloc
-TAKES(malloc, (size_t n), "malloc", n, 1)
+ALLOCATES(malloc, (size_t n), "malloc", n, 1)
 #endif
 #ifdef HAS_free
-DROPS(free, (void *p), "free")
+FREES(free, (void *p), "free")
 #endif
 #ifdef HAS_calloc
 extern void *my_calloc(size_t n, size_t size) __asm__("calloc");
@@ -78,10 +78,10 @@ void *my_realloc(void *p, size_t n) {
 }
 #endif
 #ifdef HAS_aligned_alloc
-TAKES(aligned_alloc, (size_t a, size_t n), "aligned_alloc", n, a)
+ALLOCATES(aligned_alloc, (size_t a, size_t n), "aligned_alloc", n, a)
 #endif
 #ifdef HAS_memalign
-TAKES(memalign, (size_t a, size_t n), "memalign", n, a)
+ALLOCATES(memalign, (size_t a, size_t n), "memalign", n, a)
 #endif
 #ifdef HAS_posix_memalign
 extern int my_posix_memalign(void **p, size_t a, size_t n) __asm__("posix_memalign");
@@ -104,49 +104,49 @@ size_t my_usable(void *p) {
 #define AT (size_t n, size_t a)
 #define AT_TAGGED (size_t n, size_t a, const void *tag)
 #ifdef HAS_new_1
-TAKES(new_1, PLAIN, "_Znw" M, n, 1)
+ALLOCATES(new_1, PLAIN, "_Znw" M, n, 1)
 #endif
 #ifdef HAS_new_n
-TAKES(new_n, PLAIN, "_Zna" M, n, 1)
+ALLOCATES(new_n, PLAIN, "_Zna" M, n, 1)
 #endif
 #ifdef HAS_new_1_nothrow
-TAKES(new_1_nothrow, TAGGED, "_Znw" M NOTHROW, n, 1)
+ALLOCATES(new_1_nothrow, TAGGED, "_Znw" M NOTHROW, n, 1)
 #endif
 #ifdef HAS_new_n_nothrow
-TAKES(new_n_nothrow, TAGGED, "_Zna" M NOTHROW, n, 1)
+ALLOCATES(new_n_nothrow, TAGGED, "_Zna" M NOTHROW, n, 1)
 #endif
 #ifdef HAS_new_1_aligned
-TAKES(new_1_aligned, AT, "_Znw" M ALIGNED, n, a)
+ALLOCATES(new_1_aligned, AT, "_Znw" M ALIGNED, n, a)
 #endif
 #ifdef HAS_new_n_aligned
-TAKES(new_n_aligned, AT, "_Zna" M ALIGNED, n, a)
+ALLOCATES(new_n_aligned, AT, "_Zna" M ALIGNED, n, a)
 #endif
 #ifdef HAS_delete_1
-DROPS(delete_1, (void *p), "_ZdlPv")
+FREES(delete_1, (void *p), "_ZdlPv")
 #endif
 #ifdef HAS_delete_n
-DROPS(delete_n, (void *p), "_ZdaPv")
+FREES(delete_n, (void *p), "_ZdaPv")
 #endif
 #ifdef HAS_delete_1_sized
-DROPS(delete_1_sized, (void *p, size_t n), "_ZdlPv" M)
+FREES(delete_1_sized, (void *p, size_t n), "_ZdlPv" M)
 #endif
 #ifdef HAS_delete_n_sized
-DROPS(delete_n_sized, (void *p, size_t n), "_ZdaPv" M)
+FREES(delete_n_sized, (void *p, size_t n), "_ZdaPv" M)
 #endif
 #ifdef HAS_delete_1_nothrow
-DROPS(delete_1_nothrow, (void *p, const void *tag), "_ZdlPv" NOTHROW)
+FREES(delete_1_nothrow, (void *p, const void *tag), "_ZdlPv" NOTHROW)
 #endif
 #ifdef HAS_delete_n_nothrow
-DROPS(delete_n_nothrow, (void *p, const void *tag), "_ZdaPv" NOTHROW)
+FREES(delete_n_nothrow, (void *p, const void *tag), "_ZdaPv" NOTHROW)
 #endif
 #ifdef HAS_delete_1_aligned
-DROPS(delete_1_aligned, (void *p, size_t a), "_ZdlPv" ALIGNED)
+FREES(delete_1_aligned, (void *p, size_t a), "_ZdlPv" ALIGNED)
 #endif
 #ifdef HAS_delete_n_aligned
-DROPS(delete_n_aligned, (void *p, size_t a), "_ZdaPv" ALIGNED)
+FREES(delete_n_aligned, (void *p, size_t a), "_ZdaPv" ALIGNED)
 #endif
 
-/* HAS: those names, between blanks. */
+/* HAS holds those names, separated by blanks. */
 int half_has(const char *name) {
   const char *names = HAS;
   size_t length = strlen(name);

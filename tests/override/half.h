@@ -1,4 +1,4 @@
-/* half.h -- the names of an allocator, some of which a program has itself. */
+/* half.h -- the names of an allocator, some of which a program defines itself. */
 #ifndef MIALLOC_TESTS_HALF_H
 #define MIALLOC_TESTS_HALF_H
 
@@ -10,7 +10,7 @@
 #define NOTHROW "RKSt9nothrow_t"
 #define ALIGNED "St11align_val_t"
 
-/* name, symbol */
+/* Each entry: name, symbol. */
 #define MAKERS(X)                                    \
   X(malloc, "malloc")                                \
   X(calloc, "calloc")                                \
@@ -44,7 +44,7 @@
   X(delete_1_aligned_nothrow, "_ZdlPv" ALIGNED NOTHROW) \
   X(delete_n_aligned_nothrow, "_ZdaPv" ALIGNED NOTHROW)
 
-/* those that not every C library has */
+/* Names that not every C library has. */
 #if MIA_HAVE_MEMALIGN
 #define OTHER_1(X) X(memalign, "memalign")
 #else
@@ -67,8 +67,9 @@
 #endif
 #define OTHERS(X) OTHER_1(X) OTHER_2(X) OTHER_3(X) OTHER_4(X)
 
-/* Of half.c: whether it has that name; which of its functions was called last, or
- * NULL, and how often any was; whether a block is its own; how many blocks are. */
+/* Functions and variables of half.c: whether it has that name; the name of its function that
+ * was called last, or NULL, and the number of calls; whether a block is its own; the number
+ * of its live blocks. */
 int half_has(const char *name);
 extern const char *half_last;
 extern unsigned half_calls;

@@ -1,15 +1,16 @@
-/* halves.c -- a program that has some names of an allocator itself (half.c): who
- * serves each of the others?  Prints TAP.
+/* halves.c -- a program that defines some names of an allocator itself (half.c): which
+ * allocator serves each of the other names?  Prints TAP.
  *
- * Every function makes a block, or takes one back, and a table says which functions it
- * is made of: the first of them that the program has is the one that must be called,
- * and mialloc's own if it has none.
+ * Every function allocates or frees a block.  A table lists the functions that each may be
+ * built on: the first of them that the program defines must be called, or mialloc's own if it
+ * defines none.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include "../tap.h"
 #include "half.h"
 
 #include <dlfcn.h>
@@ -20,17 +21,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_IT(name, symbol) name##_,
-enum { MAKERS(NAME_IT) DROPPERS(NAME_IT) OTHERS(NAME_IT) USABLE, CONTAINS, OVERRIDING, NAMES };
-static void *at[NAMES];
+#define ENTRY(name, symbol) name##_,
+enum { MAKERS(ENTRY) DROPPERS(ENTRY) OTHERS(ENTRY) USABLE, CONTAINS, OVERRIDING, NAMES };
+static void *address_of[NAMES];
 
-/* A preloaded library is not known to the linker. */
+/* The linker does not know a preloaded library. */
 #ifdef PRELOADED
 #define DECLARE(name, symbol)
-#define FIND(name, symbol) at[name##_] = dlsym(RTLD_DEFAULT, symbol);
+#define FIND(name, symbol) address_of[name##_] = dlsym(RTLD_DEFAULT, symbol);
 #else
 #define DECLARE(name, symbol) extern void its_##name(void) __asm__(symbol);
-#define FIND(name, symbol) at[name##_] = (void *)its_##name;
+#define FIND(name, symbol) address_of[name##_] = (void *)its_##name;
 extern void contains(void) __asm__("mia_any_heap_contains");
 extern void overriding(void) __asm__("mia_is_overriding");
 #endif
@@ -42,13 +43,13 @@ static void find_all(void) {
   MAKERS(FIND)
   DROPPERS(FIND)
   OTHERS(FIND)
-  at[USABLE] = (void *)malloc_usable_size;
+  address_of[USABLE] = (void *)malloc_usable_size;
 #ifdef PRELOADED
-  at[CONTAINS] = dlsym(RTLD_DEFAULT, "mia_any_heap_contains");
-  at[OVERRIDING] = dlsym(RTLD_DEFAULT, "mia_is_overriding");
+  address_of[CONTAINS] = dlsym(RTLD_DEFAULT, "mia_any_heap_contains");
+  address_of[OVERRIDING] = dlsym(RTLD_DEFAULT, "mia_is_overriding");
 #else
-  at[CONTAINS] = (void *)contains;
-  at[OVERRIDING] = (void *)overriding;
+  address_of[CONTAINS] = (void *)contains;
+  address_of[OVERRIDING] = (void *)overriding;
 #endif
 }
 
@@ -65,20 +66,23 @@ typedef void (*free_size_tagged_f)(void *, size_t, const void *);
 static const char tag;
 enum { ALIGN = 16 };
 
-/* ---- one call of each ---------------------------------------------------------------- */
+/* ---- one call of each function --------------------------------------------------------- */
 
 #define MAKE(name, type, ...) \
-  static void *make_##name(size_t n) { return ((type)at[name##_])(__VA_ARGS__); }
+  static void *make_##name(size_t n) { return ((type)address_of[name##_])(__VA_ARGS__); }
 MAKE(malloc, size_f, n)
 MAKE(calloc, two_f, 1, n)
-static void *make_realloc(size_t n) { return ((void *(*)(void *, size_t))at[realloc_])(NULL, n); }
+static void *make_realloc(size_t n) {
+  return ((void *(*)(void *, size_t))address_of[realloc_])(NULL, n);
+}
 static void *make_reallocarray(size_t n) {
-  return ((void *(*)(void *, size_t, size_t))at[reallocarray_])(NULL, 1, n);
+  return ((void *(*)(void *, size_t, size_t))address_of[reallocarray_])(NULL, 1, n);
 }
 MAKE(aligned_alloc, two_f, ALIGN, n)
 static void *make_posix_memalign(size_t n) {
   void *p;
-  return ((int (*)(void **, size_t, size_t))at[posix_memalign_])(&p, ALIGN, n) == 0 ? p : NULL;
+  return ((int (*)(void **, size_t, size_t))address_of[posix_memalign_])(&p, ALIGN, n) == 0 ? p
+                                                                                            : NULL;
 }
 MAKE(new_1, size_f, n)
 MAKE(new_n, size_f, n)
@@ -88,19 +92,19 @@ MAKE(new_1_aligned, two_f, n, ALIGN)
 MAKE(new_n_aligned, two_f, n, ALIGN)
 MAKE(new_1_aligned_nothrow, two_tagged_f, n, ALIGN, &tag)
 MAKE(new_n_aligned_nothrow, two_tagged_f, n, ALIGN, &tag)
-/* the C library's */
+/* Uses the C library's strdup. */
 static void *make_strdup(size_t n) {
   char *s = malloc(n);
   memset(s, 'x', n - 1);
   s[n - 1] = 0;
   void *p = strdup(s);
   free(s);
-  half_last = half_has("malloc") ? "malloc" : NULL; /* free was the last */
+  half_last = half_has("malloc") ? "malloc" : NULL; /* free was called last */
   return p;
 }
 
 #define DROP(name, type, ...) \
-  static void drop_##name(void *p, size_t n) { (void)n, ((type)at[name##_])(__VA_ARGS__); }
+  static void drop_##name(void *p, size_t n) { (void)n, ((type)address_of[name##_])(__VA_ARGS__); }
 DROP(free, free_f, p)
 DROP(free_sized, free_size_f, p, n)
 DROP(free_aligned_sized, free_two_f, p, ALIGN, n)
@@ -117,7 +121,7 @@ DROP(delete_n_sized_aligned, free_two_f, p, n, ALIGN)
 DROP(delete_1_aligned_nothrow, free_size_tagged_f, p, ALIGN, &tag)
 DROP(delete_n_aligned_nothrow, free_size_tagged_f, p, ALIGN, &tag)
 
-/* ---- what each is made of ------------------------------------------------------------- */
+/* ---- the functions that each is built on ----------------------------------------------- */
 
 typedef struct maker {
   const char *name;
@@ -178,29 +182,24 @@ static const dropper arrays_aligned[] = {
 
 /* ---- tests ------------------------------------------------------------------------------ */
 
-static unsigned tests, failures;
-
-static bool is_mialloc(const void *p) { return ((bool (*)(const void *))at[CONTAINS])(p); }
+static bool is_mialloc(const void *p) { return ((bool (*)(const void *))address_of[CONTAINS])(p); }
 
 static bool same(const char *a, const char *b) {
   return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* The first that the program has, or NULL. */
+/* Returns the first of these names that the program has, or NULL. */
 static const char *wanted(const char *const *of, size_t n) {
   for (size_t i = 0; i < n && of[i] != NULL; i++)
     if (half_has(of[i])) return of[i];
   return NULL;
 }
 
-static void tell(bool holds, const char *name, const char *other, const char *got,
-                 const char *want) {
-  printf("%sok %u - %s%s%s by %s\n", holds ? "" : "not ", ++tests, name, other[0] == 0 ? "" : ", ",
-         other, want == NULL ? "mialloc" : want);
-  if (!holds) {
-    printf("# by %s\n", got == NULL ? "none of the program's" : got);
-    failures++;
-  }
+static void report(bool holds, const char *name, const char *other, const char *got,
+                   const char *want) {
+  tap_ok(holds, "%s%s%s by %s", name, other[0] == 0 ? "" : ", ", other,
+         want == NULL ? "mialloc" : want);
+  if (!holds) printf("# by %s\n", got == NULL ? "none of the program's" : got);
 }
 
 static bool is_filled(const unsigned char *p, size_t n, unsigned char with) {
@@ -209,7 +208,7 @@ static bool is_filled(const unsigned char *p, size_t n, unsigned char with) {
   return true;
 }
 
-/* Sizes of blocks in a list, beside others, by themselves. */
+/* Sizes of small, large and huge blocks. */
 static const size_t sizes[] = {1, 24, 500, 3000, 40000, 300000};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
@@ -248,36 +247,37 @@ static void group(const maker *m, size_t makers, const dropper *d, size_t droppe
       const char *by = wanted(m[i].of, sizeof m[i].of / sizeof m[i].of[0]);
       long live = half_live;
       bool good = makes(&m[i], by, &got, blocks);
-      tell(good, m[i].name, "", got, by);
+      report(good, m[i].name, "", got, by);
       by = wanted(d[k].of, sizeof d[k].of / sizeof d[k].of[0]);
       good = drops(&d[k], by, &got, blocks);
-      tell(good && half_live == live, d[k].name, m[i].name, got, by);
+      report(good && half_live == live, d[k].name, m[i].name, got, by);
     }
 }
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define GROUP(m, d) group(m, COUNT(m), d, COUNT(d))
 
-/* A block of the program's that grows by a name that it may not have. */
+/* Grows a block of the program's by a function that the program may not have. */
 static void grows(void) {
   if (!half_has("realloc") && !half_has("malloc_usable_size")) return;
   unsigned char *p = malloc(100);
   memset(p, 7, 100);
   half_last = NULL;
-  p = ((void *(*)(void *, size_t, size_t))at[reallocarray_])(p, 100, 10);
+  p = ((void *(*)(void *, size_t, size_t))address_of[reallocarray_])(p, 100, 10);
   const char *got = half_last;
-  /* realloc of ours is malloc and free of theirs */
+  /* our realloc calls the program's malloc and free */
   bool good = p != NULL && half_owns(p) && is_filled(p, 100, 7);
-  tell(good && same(got, half_has("realloc") ? "realloc" : "free"), "reallocarray", "grows", got,
-       NULL);
+  report(good && same(got, half_has("realloc") ? "realloc" : "free"), "reallocarray", "grows", got,
+         NULL);
   free(p);
 }
 
-/* More alignment than their malloc has: by aligned functions of theirs, or ours. */
+/* Requests more alignment than the program's malloc has: served by its aligned functions, or
+ * by mialloc. */
 static void aligns(const char *name, void *p, size_t align, const char *const *of) {
   const char *by = wanted(of, 4);
   bool good = p != NULL && (uintptr_t)p % align == 0;
   good = good && (by != NULL ? same(half_last, by) && half_owns(p) : is_mialloc(p));
-  tell(good, name, "aligned more", half_last, by);
+  report(good, name, "aligned more", half_last, by);
   if (strcmp(name, "new") == 0)
     drop_delete_1_aligned(p, 0);
   else
@@ -287,37 +287,37 @@ static void aligns(const char *name, void *p, size_t align, const char *const *o
 enum { MUCH = 256, PAGE = 4096 };
 static void aligns_much(void) {
   static const char *const of[] = {"aligned_alloc", "posix_memalign", "memalign", NULL};
-  aligns("aligned_alloc", ((two_f)at[aligned_alloc_])(MUCH, 1000), MUCH, of);
-  aligns("new", ((two_f)at[new_1_aligned_])(1000, MUCH), MUCH,
+  aligns("aligned_alloc", ((two_f)address_of[aligned_alloc_])(MUCH, 1000), MUCH, of);
+  aligns("new", ((two_f)address_of[new_1_aligned_])(1000, MUCH), MUCH,
          half_has("new_1_aligned") ? (const char *const[]){"new_1_aligned", NULL} : of);
   void *p = NULL;
-  (void)((int (*)(void **, size_t, size_t))at[posix_memalign_])(&p, MUCH, 1000);
+  (void)((int (*)(void **, size_t, size_t))address_of[posix_memalign_])(&p, MUCH, 1000);
   aligns("posix_memalign", p, MUCH, (const char *const[]){"posix_memalign", "memalign", NULL});
 #if MIA_HAVE_MEMALIGN
-  aligns("memalign", ((two_f)at[memalign_])(MUCH, 1000), MUCH,
+  aligns("memalign", ((two_f)address_of[memalign_])(MUCH, 1000), MUCH,
          (const char *const[]){"memalign", NULL});
 #endif
 #if MIA_HAVE_VALLOC
-  aligns("valloc", ((size_f)at[valloc_])(1000), PAGE, of);
+  aligns("valloc", ((size_f)address_of[valloc_])(1000), PAGE, of);
 #endif
 #if MIA_HAVE_PVALLOC
-  aligns("pvalloc", ((size_f)at[pvalloc_])(1000), PAGE, of);
+  aligns("pvalloc", ((size_f)address_of[pvalloc_])(1000), PAGE, of);
 #endif
 }
 
-/* What is asked about, or freed, by names that few programs have. */
+/* Functions that report on a block or free it and that few programs define. */
 static void rest(void) {
-  bool is_ours = ((bool (*)(void))at[OVERRIDING])();
-  tell(is_ours == !half_has("malloc"), "mia_is_overriding", "", NULL, NULL);
+  bool is_ours = ((bool (*)(void))address_of[OVERRIDING])();
+  report(is_ours == !half_has("malloc"), "mia_is_overriding", "", NULL, NULL);
   void *p = malloc(100);
-  size_t usable = ((size_t(*)(void *))at[USABLE])(p);
+  size_t usable = ((size_t(*)(void *))address_of[USABLE])(p);
   bool known = half_has("malloc_usable_size") || !half_has("malloc");
-  tell(known ? usable >= 100 : usable == 0, "malloc_usable_size", "", NULL, NULL);
+  report(known ? usable >= 100 : usable == 0, "malloc_usable_size", "", NULL, NULL);
 #if MIA_HAVE_CFREE
   half_last = NULL;
-  ((free_f)at[cfree_])(p);
+  ((free_f)address_of[cfree_])(p);
   const char *by = half_has("free") ? "free" : NULL;
-  tell(same(half_last, by), "cfree", "", half_last, by);
+  report(same(half_last, by), "cfree", "", half_last, by);
 #else
   free(p);
 #endif
@@ -325,11 +325,11 @@ static void rest(void) {
 
 int main(void) {
   static char out[BUFSIZ];
-  setvbuf(stdout, out, _IOLBF, sizeof out); /* a block of its own would be counted */
+  setvbuf(stdout, out, _IOLBF, sizeof out); /* a buffer that stdio allocates would be counted */
   find_all();
-  long live = half_live; /* of the C library */
+  long live = half_live; /* blocks of the C library */
   for (int i = 0; i < NAMES; i++)
-    if (at[i] == NULL) return printf("Bail out! name %d is missing\n", i), EXIT_FAILURE;
+    if (address_of[i] == NULL) return printf("Bail out! name %d is missing\n", i), EXIT_FAILURE;
   GROUP(for_free, frees);
   GROUP(for_delete, deletes);
   GROUP(for_array, arrays);
@@ -339,7 +339,6 @@ int main(void) {
   aligns_much();
   rest();
   bool good = half_live == live;
-  tell(good, "all blocks are given back", "", NULL, NULL);
-  printf("1..%u\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  report(good, "all blocks are given back", "", NULL, NULL);
+  return tap_end();
 }

@@ -1,7 +1,8 @@
 // halves.cpp -- a C++ program that replaces some forms of new and delete; prints TAP.
 //
-// REPLACES_ALIGNED, REPLACES_ARRAYS: also those.  All forms go by the ones that it has,
-// and those that do not throw swallow what it throws, as [new.delete] says.
+// With REPLACES_ALIGNED or REPLACES_ARRAYS it replaces those forms too.  All other forms call
+// the replaced ones, and forms that do not throw swallow what the replaced ones throw, as
+// [new.delete] says.
 //
 // SPDX-License-Identifier: MIT
 #include <cstdint>
@@ -16,31 +17,28 @@
 #include <string>
 #include <vector>
 
+#include "../tap.h"
+
 namespace {
 
-unsigned tests, failures, unwound;
+unsigned unwound;
 long live, arrays;
 constexpr std::size_t HEADER = 64, TOO_MUCH = 1000000;
 
-void ok(bool holds, const char *what) {
-  std::printf("%sok %u - %s\n", holds ? "" : "not ", ++tests, what);
-  if (!holds) failures++;
-}
-
-struct leaves {
-  ~leaves() { unwound++; }
+struct counts_unwinding {
+  ~counts_unwinding() { unwound++; }
 };
 
-// Not what the standard has one throw, but a program may.
+// Not an exception that the standard lets operator new throw, but programs do.
 struct other {};
 
-pthread_t waits_in;
-bool stops;
+pthread_t ending_thread;
+bool ends_thread;
 
-// What the program hands out is not what malloc gave it.
-void *take(std::size_t size) {
-  leaves here;
-  if (stops && pthread_self() == waits_in) {
+// Returns an address other than the one that malloc returned.
+void *allocate(std::size_t size) {
+  counts_unwinding here;
+  if (ends_thread && pthread_self() == ending_thread) {
     pthread_cancel(pthread_self());
     pthread_testcancel();
   }
@@ -50,7 +48,7 @@ void *take(std::size_t size) {
   live++;
   return p + HEADER;
 }
-void drop(void *p) {
+void release(void *p) {
   if (p == nullptr) return;
   live--;
   std::free(static_cast<char *>(p) - HEADER);
@@ -58,22 +56,22 @@ void drop(void *p) {
 
 } // namespace
 
-void *operator new(std::size_t size) { return take(size); }
-void operator delete(void *p) noexcept { drop(p); }
+void *operator new(std::size_t size) { return allocate(size); }
+void operator delete(void *p) noexcept { release(p); }
 #ifdef REPLACES_ARRAYS
 void *operator new[](std::size_t size) {
-  void *p = take(size);
+  void *p = allocate(size);
   arrays++;
   return p;
 }
 void operator delete[](void *p) noexcept {
   if (p != nullptr) arrays--;
-  drop(p);
+  release(p);
 }
 #endif
 #ifdef REPLACES_ALIGNED
-void *operator new(std::size_t size, std::align_val_t) { return take(size); }
-void operator delete(void *p, std::align_val_t) noexcept { drop(p); }
+void *operator new(std::size_t size, std::align_val_t) { return allocate(size); }
+void operator delete(void *p, std::align_val_t) noexcept { release(p); }
 #endif
 
 namespace {
@@ -96,19 +94,19 @@ void forms() {
   wide *many = hidden(new wide[5]);
   int *quiet = hidden(new (std::nothrow) int(5));
   int *quiet_many = hidden(new (std::nothrow) int[5]());
-  ok(live == 4, "each form makes it by the program's");
+  tap_ok(live == 4, "each form allocates with the program's new");
 #ifdef REPLACES_ARRAYS
-  ok(arrays == 2, "arrays by the program's for arrays");
+  tap_ok(arrays == 2, "arrays are allocated with the program's new[]");
 #endif
   delete one;
   delete[] many;
   delete quiet;
   delete[] quiet_many;
-  ::operator delete(::operator new(8), std::size_t{8});
+  ::operator delete (::operator new(8), std::size_t{8});
   ::operator delete[](::operator new[](8), std::size_t{8});
   ::operator delete(::operator new(8), std::nothrow);
   ::operator delete[](::operator new[](8), std::nothrow);
-  ok(live == 0 && arrays == 0, "and takes it back by the program's");
+  tap_ok(live == 0 && arrays == 0, "each form frees with the program's delete");
 }
 
 void aligned_forms() {
@@ -117,15 +115,15 @@ void aligned_forms() {
   aligned *quiet = hidden(new (std::nothrow) aligned);
   aligned *quiet_many = hidden(new (std::nothrow) aligned[3]);
 #ifdef REPLACES_ALIGNED
-  ok(live == 4, "each aligned form makes it by the program's");
+  tap_ok(live == 4, "each aligned form allocates with the program's aligned new");
 #else
-  ok(live == 0, "no aligned form goes by one that is not");
+  tap_ok(live == 0, "no aligned form calls an unaligned one");
 #endif
   delete one;
   delete[] many;
   delete quiet;
   delete[] quiet_many;
-  ok(live == 0, "and the same takes it back");
+  tap_ok(live == 0, "each aligned form frees with its counterpart");
 }
 
 void library() {
@@ -133,15 +131,17 @@ void library() {
     std::vector<std::string> texts(100, std::string(100, 'x'));
     std::map<int, std::string> tree;
     for (int i = 0; i < 1000; i++) tree[i] = std::string(50, 'y');
-    std::function<int()> sum = [texts, tree] { return static_cast<int>(texts.size() + tree.size()); };
+    std::function<int()> sum = [texts, tree] {
+      return static_cast<int>(texts.size() + tree.size());
+    };
     auto shared = std::make_shared<std::string>(200, 'z');
-    ok(sum() == 1100 && live > 1100, "the library's containers");
+    tap_ok(sum() == 1100 && live > 1100, "containers of the C++ library use the program's new");
   }
-  ok(live == 0, "are all given back");
+  tap_ok(live == 0, "all containers are freed");
 }
 
-// A frame that lets nothing through: only a catch below it helps.
-void *quietly(const std::function<void *()> &make) noexcept { return make(); }
+// A frame that lets no exception pass: only a catch below it helps.
+void *call_noexcept(const std::function<void *()> &make) noexcept { return make(); }
 
 void thrown() {
   enum { ROUNDS = 1000 };
@@ -149,18 +149,19 @@ void thrown() {
   unwound = 0;
   for (std::size_t i = 0; i < ROUNDS; i++) {
     std::size_t size = hidden(2 * TOO_MUCH + i);
-    refused += quietly([=] { return ::operator new(size, std::nothrow); }) == nullptr;
-    refused += quietly([=] { return ::operator new[](size, std::nothrow); }) == nullptr;
+    refused += call_noexcept([=] { return ::operator new(size, std::nothrow); }) == nullptr;
+    refused += call_noexcept([=] { return ::operator new[](size, std::nothrow); }) == nullptr;
 #ifdef REPLACES_ALIGNED
     std::align_val_t at{64};
-    refused += quietly([=] { return ::operator new(size, at, std::nothrow); }) == nullptr;
-    refused += quietly([=] { return ::operator new[](size, at, std::nothrow); }) == nullptr;
+    refused += call_noexcept([=] { return ::operator new(size, at, std::nothrow); }) == nullptr;
+    refused += call_noexcept([=] { return ::operator new[](size, at, std::nothrow); }) == nullptr;
     forms = 4;
 #endif
   }
-  ok(refused == ROUNDS * forms, "nothrow forms return null where the program's throws");
-  ok(unwound == refused, "what lay in between is cleaned up");
-  ok(std::current_exception() == nullptr && !std::uncaught_exceptions(), "no exception is left");
+  tap_ok(refused == ROUNDS * forms, "nothrow forms return null where the program's throws");
+  tap_ok(unwound == refused, "the frames in between are unwound");
+  tap_ok(std::current_exception() == nullptr && !std::uncaught_exceptions(),
+         "no exception is left");
   unsigned caught = 0;
   try {
     delete[] hidden(new char[hidden(2 * TOO_MUCH)]);
@@ -172,35 +173,36 @@ void thrown() {
   } catch (const other &) {
     caught++;
   }
-  ok(caught == 2 && live == 0, "the others let it through");
+  tap_ok(caught == 2 && live == 0, "throwing forms pass the exception on");
 }
 
-// One that throws while another is handled, and a refusal in it.
+// Throws while another exception is handled, with a failing new in between.
 void nested() {
   bool good = false;
   try {
     throw 5;
   } catch (int number) {
-    good = quietly([] { return ::operator new(hidden(2 * TOO_MUCH), std::nothrow); }) == nullptr &&
+    good = call_noexcept([] { return ::operator new(hidden(2 * TOO_MUCH), std::nothrow); }) ==
+               nullptr &&
            number == 5 && std::current_exception() != nullptr;
   }
-  ok(good, "while another exception is handled");
+  tap_ok(good, "while another exception is handled");
 }
 
-// A thread that ends within goes through all frames to its end.
-void *ends(void *) {
-  waits_in = pthread_self();
-  stops = true;
-  return hidden(::operator new(16, std::nothrow)) == nullptr ? nullptr : &stops;
+// A thread that ends inside of new unwinds all its frames.
+void *end_in_new(void *) {
+  ending_thread = pthread_self();
+  ends_thread = true;
+  return hidden(::operator new(16, std::nothrow)) == nullptr ? nullptr : &ends_thread;
 }
 
 void cancelled() {
   pthread_t thread;
   void *result = nullptr;
-  if (pthread_create(&thread, nullptr, ends, nullptr) != 0) std::abort();
+  if (pthread_create(&thread, nullptr, end_in_new, nullptr) != 0) std::abort();
   pthread_join(thread, &result);
-  stops = false;
-  ok(result == PTHREAD_CANCELED, "a thread that is cancelled in it ends");
+  ends_thread = false;
+  tap_ok(result == PTHREAD_CANCELED, "a thread that is cancelled in new ends");
 }
 
 } // namespace
@@ -212,6 +214,5 @@ int main() {
   thrown();
   nested();
   cancelled();
-  std::printf("1..%u\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

@@ -1,7 +1,7 @@
 #! /bin/sh
-# Programs that have some names of an allocator themselves (half.c), with each set of
-# names and each way to have the library: who serves the others?  Run in the build
-# folder; prints TAP of the table's programs, one line each, and in full what failed.
+# Programs that define some names of an allocator themselves (half.c), with each set of names
+# and each way to have the library: which allocator serves the other names?  Run in the build
+# folder; prints TAP: a line for each program, and the output of those that failed.
 set -u
 here=$top_srcdir/tests/override
 dir=$(mktemp -d) || exit 1
@@ -59,7 +59,7 @@ linked() { # PROGRAM ARGUMENT...
   shift
   compiled -o "$program" "$@" && passes "$program"
 }
-# the names are a library's, before ours
+# a library has the names, and precedes mialloc
 in_library() {
   compiled -shared -o $dir/libhalf.so $dir/half.o || return
   compiled -o $dir/preloaded $dir/table-preloaded.o $dir/libhalf.so "-Wl,-rpath,$dir" -ldl &&

@@ -1,9 +1,9 @@
-// late.cpp -- C++ objects that end with their thread allocate and free in their
-// destructors, also after the thread's own part of mialloc has ended; prints TAP.
+// late.cpp -- thread-local C++ objects allocate and free in their destructors, also after the
+// thread's part of mialloc has ended; prints TAP.
 //
-// Threads end by returning, by pthread_exit, by being cancelled, and after
-// mia_thread_done, which does what mialloc does at a thread's end: the destructors
-// then find none of it left, as where the language runs them after that.
+// Threads end by returning, by pthread_exit, by cancellation, and after mia_thread_done,
+// which does what mialloc does at the end of a thread.  In that case the destructors find
+// nothing of it left, as on platforms where they run after it.
 //
 // SPDX-License-Identifier: MIT
 #include <mialloc.h>
@@ -19,27 +19,23 @@
 #include <string>
 #include <vector>
 
+#include "../tap.h"
+
 namespace {
 
 constexpr int ROUNDS = 50, THREADS = 4, ENTRIES = 40;
 
-// Blocks of ended threads that are at hand when a round has ended.
+// Blocks of ended threads that may still be cached when a round has ended.
 constexpr std::size_t SLACK = 64;
 
-unsigned tests, failures;
 std::atomic<int> ended, wrong;
-
-void ok(bool holds, const char *what) {
-  std::printf("%sok %u - %s\n", holds ? "" : "not ", ++tests, what);
-  if (!holds) failures++;
-}
 
 using text = std::string;
 std::atomic<text *> passed_on;
 
 text long_text(int i) { return text(static_cast<std::size_t>(100 + i), 'x'); }
 
-// Made before `early', it ends after it, which leaves something here.
+// Constructed before `early' and so destroyed after it, which leaves something here.
 struct second {
   std::vector<text> texts;
   ~second() {
@@ -72,7 +68,7 @@ first::~first() {
 
 pthread_key_t key;
 
-// Runs in turns, each of which allocates, until there are no more.
+// Runs in several rounds of key destructors, each of which allocates.
 extern "C" void at_end(void *turns) {
   auto *left = static_cast<int *>(turns);
   auto words = std::make_unique<std::vector<text>>();
@@ -126,9 +122,9 @@ void end_by(ending how, const char *what) {
   mia_stats after = stats();
   std::printf("# %zu blocks, %zu threads more\n", after.blocks - before.blocks,
               after.threads - before.threads);
-  ok(ended == (ROUNDS + 1) * THREADS * 2 && wrong == 0 && after.threads == before.threads &&
-         after.blocks <= before.blocks + SLACK,
-     what);
+  tap_ok(ended == (ROUNDS + 1) * THREADS * 2 && wrong == 0 && after.threads == before.threads &&
+             after.blocks <= before.blocks + SLACK,
+         "%s", what);
 }
 
 } // namespace
@@ -138,6 +134,5 @@ int main() {
                                              "that are cancelled", "whose mialloc ended before"};
   if (pthread_key_create(&key, at_end) != 0) return EXIT_FAILURE;
   for (int i = 0; i < ENDINGS; i++) end_by(static_cast<ending>(i), names[i]);
-  std::printf("1..%u\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

@@ -1,9 +1,9 @@
-/* libc.c -- the libc's own names are served by mialloc; prints TAP.
+/* libc.c -- mialloc serves the libc's own names; prints TAP.
  *
- * Linked with libmialloc, shared or static.  That a block is ours is known by
- * its usable size: the library's good size for what was asked for, where a
- * foreign block would have another or end the program as misuse.  Needs no
- * framework.  The plan is printed last, by an atexit handler.
+ * Linked with libmialloc, shared or static.  A block is recognised as mialloc's by its usable
+ * size, which must be the good size of the request; a foreign block would have another size
+ * or end the program as misuse.  Needs no framework.  The plan is printed last, by an atexit
+ * handler.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,16 +33,18 @@
 #include <wchar.h>
 
 #include "../api/pattern.h"
+#include "../resident.h"
+#include "../tap.h"
 
-/* Not in every libc's headers. */
+/* Not declared by every libc. */
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t alignment, size_t size);
 size_t memalignment(const void *p);
-/* Gone from the headers, but old programs still call it. */
+/* No longer declared, but old programs still call it. */
 extern void cfree(void *p) __attribute__((weak));
 
-/* Called through pointers that the compiler can't see through: it knows these
- * names, drops pairs of them and assumes what they return. */
+/* Calls go through volatile pointers: the compiler knows these names, removes pairs of calls,
+ * and makes assumptions about the results. */
 static void *(*volatile call_malloc)(size_t) = malloc;
 static void *(*volatile call_calloc)(size_t, size_t) = calloc;
 static void *(*volatile call_realloc)(void *, size_t) = realloc;
@@ -60,38 +62,21 @@ static const size_t sizes[] = {0,    1,     8,      9,       24,      25,      1
                                1000, 10000, 100000, 1 << 20, 3000000, 9 << 20, 40 << 20};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
-static unsigned tests, failures;
-
 static const char *self;
-/* How to run this program, where tests/matrix does; the libraries and locales
- * are then perhaps those of another host. */
+/* The command that runs this program, set by tests/matrix; the libraries and locales may then
+ * be those of another host. */
 static const char *emulator;
 
-static void ok(bool holds, const char *what) {
-  printf("%sok %u - %s\n", holds ? "" : "not ", ++tests, what);
-  fflush(stdout);
-  if (!holds) failures++;
-}
-
-/* Whether `p' is a block of ours that was asked for with `size' bytes. */
-static bool ours(const void *p, size_t size) {
+/* Returns true if `p' is a block of mialloc that was requested with `size' bytes. */
+static bool is_ours(const void *p, size_t size) {
   return p != NULL && mia_usable_size(p) == mia_good_size(size);
 }
 
-/* Whether `p' is a block of ours with room for `size' bytes, for blocks whose
+/* Returns true if `p' is a block of mialloc with at least `size' bytes, for blocks whose
  * exact size only the libc knows. */
-static bool ours_somehow(const void *p, size_t size) {
+static bool is_ours_of_unknown_size(const void *p, size_t size) {
   size_t usable = mia_usable_size(p);
   return p != NULL && usable >= size && mia_good_size(usable) == usable;
-}
-
-static size_t resident(void) {
-  unsigned long size = 0;
-  unsigned long pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  if (file == NULL || fscanf(file, "%lu %lu", &size, &pages) != 2) pages = 0;
-  if (file != NULL) fclose(file);
-  return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* ---- the names ------------------------------------------------------------------ */
@@ -101,48 +86,49 @@ static void standard_four(void) {
   for (size_t i = 0; i < SIZES; i++) {
     size_t size = sizes[i];
     void *p = call_malloc(size);
-    m = m && ours(p, size) && is_aligned(p, size <= 8 ? 8 : 16);
+    m = m && is_ours(p, size) && is_aligned(p, size <= 8 ? 8 : 16);
     u = u && call_usable(p) == mia_usable_size(p);
     void *q = call_realloc(p, size + 1000);
     r = r && q != NULL && mia_usable_size(q) >= size + 1000;
     call_free(q);
     q = call_realloc(NULL, size);
-    r = r && ours(q, size);
+    r = r && is_ours(q, size);
     call_free(q);
     p = call_calloc(size, 2);
-    c = c && ours(p, 2 * size) && all_zero(p, 2 * size);
-    mia_free(p); /* one heap under two sets of names */
+    c = c && is_ours(p, 2 * size) && all_zero(p, 2 * size);
+    mia_free(p); /* both sets of names use one heap */
     p = mia_malloc(size);
     call_free(p);
   }
   call_free(NULL);
-  ok(m, "malloc and free");
-  ok(c, "calloc");
-  ok(r, "realloc");
-  ok(u && call_usable(NULL) == 0, "malloc_usable_size");
+  tap_ok(m, "malloc and free");
+  tap_ok(c, "calloc");
+  tap_ok(r, "realloc");
+  tap_ok(u && call_usable(NULL) == 0, "malloc_usable_size");
 }
 
 static void newer_names(void) {
   bool array = true, sized = true, aligned = true;
   for (size_t i = 0; i < SIZES; i++) {
     void *p = call_reallocarray(NULL, sizes[i] + 1, 3);
-    array = array && ours(p, 3 * (sizes[i] + 1));
+    array = array && is_ours(p, 3 * (sizes[i] + 1));
     free_sized(p, 3 * (sizes[i] + 1));
     p = call_malloc(sizes[i]);
-    sized = sized && ours(p, sizes[i]);
+    sized = sized && is_ours(p, sizes[i]);
     free_sized(p, sizes[i]);
     p = call_aligned_alloc(opaque(64), sizes[i]);
-    aligned = aligned && ours_somehow(p, sizes[i]) && is_aligned(p, 64) && memalignment(p) >= 64;
+    aligned = aligned && is_ours_of_unknown_size(p, sizes[i]) && is_aligned(p, 64) &&
+              memalignment(p) >= 64;
     free_aligned_sized(p, 64, sizes[i]);
   }
   free_sized(NULL, 5);
   free_aligned_sized(NULL, 8, 5);
-  ok(array, "reallocarray");
-  ok(sized, "free_sized");
-  ok(aligned, "aligned_alloc and free_aligned_sized");
-  ok(memalignment(NULL) == 0 && memalignment((void *)(uintptr_t)48) == 16, "memalignment");
+  tap_ok(array, "reallocarray");
+  tap_ok(sized, "free_sized");
+  tap_ok(aligned, "aligned_alloc and free_aligned_sized");
+  tap_ok(memalignment(NULL) == 0 && memalignment((void *)(uintptr_t)48) == 16, "memalignment");
   if (cfree != NULL) cfree(call_malloc(100));
-  ok(true, cfree != NULL ? "cfree" : "cfree: this libc has none");
+  tap_ok(true, "%s", cfree != NULL ? "cfree" : "cfree: this libc has none");
 }
 
 static void aligned_names(void) {
@@ -151,31 +137,32 @@ static void aligned_names(void) {
   for (size_t alignment = sizeof(void *); alignment <= 4 * MIB; alignment *= 2) {
     for (size_t size = 0; size < 100000; size = size * 7 + 3) {
       void *block = call_aligned_alloc(alignment, size);
-      a = a && ours_somehow(block, size) && is_aligned(block, alignment);
+      a = a && is_ours_of_unknown_size(block, size) && is_aligned(block, alignment);
       call_free(block);
       p = p && call_posix_memalign(&block, alignment, size) == 0;
       block = launder(block);
-      p = p && ours_somehow(block, size) && is_aligned(block, alignment);
+      p = p && is_ours_of_unknown_size(block, size) && is_aligned(block, alignment);
       call_free(block);
       block = call_memalign(alignment, size);
-      m = m && ours_somehow(block, size) && is_aligned(block, alignment);
+      m = m && is_ours_of_unknown_size(block, size) && is_aligned(block, alignment);
       call_free(block);
     }
   }
   for (size_t size = 0; size < 100000; size = size * 7 + 3) {
     void *block = call_valloc(size);
-    v = v && ours_somehow(block, size) && is_aligned(block, page);
+    v = v && is_ours_of_unknown_size(block, size) && is_aligned(block, page);
     call_free(block);
 #if defined(__GLIBC__)
     block = launder(pvalloc(size));
-    v = v && ours_somehow(block, (size + page - 1) / page * page) && is_aligned(block, page);
+    v = v && is_ours_of_unknown_size(block, (size + page - 1) / page * page) &&
+        is_aligned(block, page);
     call_free(block);
 #endif
   }
-  ok(a, "aligned_alloc of every alignment");
-  ok(p, "posix_memalign of every alignment");
-  ok(m, "memalign of every alignment");
-  ok(v, "valloc and pvalloc");
+  tap_ok(a, "aligned_alloc of every alignment");
+  tap_ok(p, "posix_memalign of every alignment");
+  tap_ok(m, "memalign of every alignment");
+  tap_ok(v, "valloc and pvalloc");
 }
 
 static void errno_rules(void) {
@@ -205,18 +192,18 @@ static void errno_rules(void) {
     call_free(p);
     kept = kept && errno == ERRNO_MARK;
   }
-  ok(enomem, "errno is ENOMEM for too much");
-  ok(einval, "EINVAL for a bad alignment");
-  ok(kept, "errno is kept by success and by free");
+  tap_ok(enomem, "errno is ENOMEM for sizes that are too large");
+  tap_ok(einval, "EINVAL for a bad alignment");
+  tap_ok(kept, "errno is kept by success and by free");
 }
 
-/* Standards leave realloc(p, 0) open; a program was tested with its libc. */
+/* The standards leave realloc(p, 0) open; programs expect what their libc does. */
 static void realloc_to_nothing(void) {
   enum { TIMES = 2000 };
-  const size_t size = 64 * KIB; /* 125 MiB if none of it were freed */
+  const size_t size = 64 * KIB; /* 125 MiB if none were freed */
   const size_t growth_allowed = 32 * MIB;
   bool as_libc = true;
-  size_t before = resident();
+  size_t before = resident_bytes();
   for (int i = 0; i < TIMES; i++) {
     void *p = call_malloc(size);
     if (p != NULL) memset(p, 1, size);
@@ -231,18 +218,18 @@ static void realloc_to_nothing(void) {
 #endif
   }
   void *p = call_realloc(NULL, 0);
-  ok(as_libc && ours(p, 0), "realloc(p, 0) does what this libc's does");
-  ok(resident() <= before + growth_allowed, "realloc(p, 0) frees the block");
+  tap_ok(as_libc && is_ours(p, 0), "realloc(p, 0) does what this libc's does");
+  tap_ok(resident_bytes() <= before + growth_allowed, "realloc(p, 0) frees the block");
   call_free(p);
 }
 
 #if defined(__GLIBC__)
-/* ---- malloc_trim, while those who freed sleep ---- */
+/* ---- malloc_trim while the threads that freed sleep ---- */
 
 enum { FREERS = 4, FREED = 4096, FREED_SIZE = 4000, TRIM_PART = 20 };
 
 static void *to_free[FREERS][FREED];
-static pthread_barrier_t stages; /* all have filled, all have freed, all may end */
+static pthread_barrier_t stages; /* passed after filling, after freeing, and before the end */
 
 static void *fill_and_free(void *number) {
   size_t i = (size_t)(uintptr_t)number;
@@ -250,8 +237,8 @@ static void *fill_and_free(void *number) {
     if ((to_free[i][k] = call_malloc(FREED_SIZE)) != NULL) memset(to_free[i][k], 1, FREED_SIZE);
   pthread_barrier_wait(&stages);
   pthread_barrier_wait(&stages);
-  size_t whose = i < FREERS / 2 ? i
-                                : FREERS + FREERS / 2 - 1 - i; /* two their own, two each other's */
+  /* Two threads free their own blocks, two each other's. */
+  size_t whose = i < FREERS / 2 ? i : FREERS + FREERS / 2 - 1 - i;
   for (int k = 0; k < FREED; k++) call_free(to_free[whose][k]);
   pthread_barrier_wait(&stages);
   pthread_barrier_wait(&stages);
@@ -268,27 +255,28 @@ static bool run_trim(int *result) {
   return pthread_create(&thread, NULL, trim, result) == 0 && pthread_join(thread, NULL) == 0;
 }
 
-/* At once, and from a thread that has nothing to do with it. */
+/* malloc_trim gives memory back at once, also when called by a thread that did not free it. */
 static void trim_of_others(void) {
   pthread_t threads[FREERS];
   int freed = 0;
   pthread_barrier_init(&stages, NULL, FREERS + 1);
-  bool run = run_trim(&freed); /* what was free before, and a stack */
-  size_t before = resident();
+  bool run = run_trim(&freed); /* what was free before, and the stack of a thread */
+  size_t before = resident_bytes();
   for (size_t i = 0; i < FREERS; i++)
     run = pthread_create(&threads[i], NULL, fill_and_free, (void *)(uintptr_t)i) == 0 && run;
   if (!run) abort();
   pthread_barrier_wait(&stages);
-  size_t most = resident() - before;
+  size_t most = resident_bytes() - before;
   pthread_barrier_wait(&stages);
   pthread_barrier_wait(&stages);
   run = run_trim(&freed);
-  size_t after = resident();
+  size_t after = resident_bytes();
   size_t rest = after > before ? after - before : 0;
   printf("# %zu KiB, of %zu KiB\n", rest / KIB, most / KIB);
-  ok(run && freed == 1, "malloc_trim says that it gave something back");
-  /* an emulator keeps a lot for each thread */
-  ok(emulator != NULL || rest <= most / TRIM_PART, "of what sleeping threads freed");
+  tap_ok(run && freed == 1, "malloc_trim returns 1 after giving memory back");
+  /* an emulator keeps much memory for each thread */
+  tap_ok(emulator != NULL || rest <= most / TRIM_PART,
+         "malloc_trim gives back what sleeping threads freed");
   pthread_barrier_wait(&stages);
   for (size_t i = 0; i < FREERS; i++) pthread_join(threads[i], NULL);
 }
@@ -299,7 +287,7 @@ static void *allocate_and_end(void *unused) {
   return unused;
 }
 
-/* What mialloc(7) says of the fields. */
+/* Checks the fields as mialloc(7) describes them. */
 static void ended_threads(void) {
   enum { SHORT = 20, KEPT = 4 * 65536 };
   pthread_t threads[SHORT];
@@ -310,13 +298,14 @@ static void ended_threads(void) {
     run = pthread_create(&threads[i], NULL, allocate_and_end, NULL) == 0 && run;
   for (size_t i = 0; run && i < SHORT; i++) pthread_join(threads[i], NULL);
   struct mallinfo2 after = mallinfo2();
-  ok(run && after.uordblks <= before.uordblks + KEPT, "threads that ended have nothing in use");
-  ok(after.arena == after.uordblks + after.fordblks && after.keepcost == after.fordblks &&
-         after.usmblks >= after.uordblks,
-     "mallinfo2's sums");
+  tap_ok(run && after.uordblks <= before.uordblks + KEPT, "ended threads have nothing in use");
+  tap_ok(after.arena == after.uordblks + after.fordblks && after.keepcost == after.fordblks &&
+             after.usmblks >= after.uordblks,
+         "mallinfo2's sums");
   (void)malloc_trim(0);
   after = mallinfo2();
-  ok(after.fordblks == 0 && after.arena <= before.arena + KEPT, "malloc_trim gives back the rest");
+  tap_ok(after.fordblks == 0 && after.arena <= before.arena + KEPT,
+         "malloc_trim gives back the rest");
 }
 #endif
 
@@ -330,22 +319,22 @@ static void glibc_names(void) {
 #pragma GCC diagnostic pop
 #if __GLIBC_PREREQ(2, 33)
   struct mallinfo2 info = mallinfo2();
-  ok(info.arena + info.hblkhd >= (size_t)COUNT * SIZE && info.uordblks + info.hblkhd > 0,
-     "mallinfo2 knows of the memory in use");
+  tap_ok(info.arena + info.hblkhd >= (size_t)COUNT * SIZE && info.uordblks + info.hblkhd > 0,
+         "mallinfo2 knows of the memory in use");
 #endif
-  ok((size_t)old.arena + (size_t)old.hblkhd >= (size_t)COUNT * SIZE, "mallinfo");
+  tap_ok((size_t)old.arena + (size_t)old.hblkhd >= (size_t)COUNT * SIZE, "mallinfo");
   for (int i = 0; i < COUNT; i++) call_free(blocks[i]);
   int trimmed = malloc_trim(0);
-  ok(trimmed == 0 || trimmed == 1, "malloc_trim");
+  tap_ok(trimmed == 0 || trimmed == 1, "malloc_trim");
   int set = mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  ok(set == 0 || set == 1, "mallopt");
+  tap_ok(set == 0 || set == 1, "mallopt");
   char *text = NULL;
   size_t length = 0;
   FILE *stream = open_memstream(&text, &length);
   bool info_ok = stream != NULL && malloc_info(0, stream) == 0 && fclose(stream) == 0;
   info_ok = info_ok && length > 0 && strncmp(text, "<malloc", strlen("<malloc")) == 0;
   errno = 0;
-  ok(info_ok && malloc_info(1, stdout) == -1 && errno == EINVAL, "malloc_info");
+  tap_ok(info_ok && malloc_info(1, stdout) == -1 && errno == EINVAL, "malloc_info");
   call_free(text);
 #if __GLIBC_PREREQ(2, 33)
   ended_threads();
@@ -353,7 +342,7 @@ static void glibc_names(void) {
 }
 #endif
 
-/* ---- who allocates inside the libc ------------------------------------------------- */
+/* ---- functions of the libc that allocate ----------------------------------------------- */
 
 static int compare_ints(const void *a, const void *b) {
   int x = *(const int *)a;
@@ -363,17 +352,17 @@ static int compare_ints(const void *a, const void *b) {
 
 static void strings(void) {
   char *copy = strdup("thirteen long");
-  ok(ours(copy, 14) && strcmp(copy, "thirteen long") == 0, "strdup");
+  tap_ok(is_ours(copy, 14) && strcmp(copy, "thirteen long") == 0, "strdup");
   call_free(copy);
   copy = strndup("thirteen long", 8);
-  ok(ours(copy, 9) && strcmp(copy, "thirteen") == 0, "strndup");
+  tap_ok(is_ours(copy, 9) && strcmp(copy, "thirteen") == 0, "strndup");
   call_free(copy);
   wchar_t *wide = wcsdup(L"wide");
-  ok(ours(wide, 5 * sizeof(wchar_t)) && wcscmp(wide, L"wide") == 0, "wcsdup");
+  tap_ok(is_ours(wide, 5 * sizeof(wchar_t)) && wcscmp(wide, L"wide") == 0, "wcsdup");
   call_free(wide);
   copy = NULL;
   int length = asprintf(&copy, "%0500d", 7);
-  ok(length == 500 && ours_somehow(copy, 501) && copy[499] == '7', "asprintf");
+  tap_ok(length == 500 && is_ours_of_unknown_size(copy, 501) && copy[499] == '7', "asprintf");
   call_free(copy);
 }
 
@@ -381,7 +370,7 @@ static void streams(void) {
   char name[] = "/tmp/mialloc-test-XXXXXX";
   int fd = mkstemp(name);
   FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
-  ok(file != NULL, "mkstemp and fdopen");
+  tap_ok(file != NULL, "mkstemp and fdopen");
   if (file == NULL) return;
   for (int i = 0; i < 3000; i++) fputs("0123456789", file);
   fputs("\nshort\n", file);
@@ -390,9 +379,9 @@ static void streams(void) {
   char *line = NULL;
   size_t room = 0;
   bool read = file != NULL && getline(&line, &room, file) == 30001;
-  read = read && ours_somehow(line, 30002) && room <= mia_usable_size(line);
+  read = read && is_ours_of_unknown_size(line, 30002) && room <= mia_usable_size(line);
   read = read && getline(&line, &room, file) == 6 && strcmp(line, "short\n") == 0;
-  ok(read, "fopen and getline");
+  tap_ok(read, "fopen and getline");
   call_free(line);
   if (file != NULL) fclose(file);
   unlink(name);
@@ -402,7 +391,7 @@ static void streams(void) {
   FILE *stream = open_memstream(&text, &length);
   for (int i = 0; stream != NULL && i < 5000; i++) fprintf(stream, "%04d,", i);
   bool written = stream != NULL && fclose(stream) == 0;
-  ok(written && length == 25000 && ours_somehow(text, 25001), "open_memstream");
+  tap_ok(written && length == 25000 && is_ours_of_unknown_size(text, 25001), "open_memstream");
   call_free(text);
 }
 
@@ -410,27 +399,28 @@ static void directories(void) {
   DIR *directory = opendir("/");
   int entries = 0;
   while (directory != NULL && readdir(directory) != NULL) entries++;
-  ok(directory != NULL && closedir(directory) == 0 && entries > 2, "opendir and readdir");
+  tap_ok(directory != NULL && closedir(directory) == 0 && entries > 2, "opendir and readdir");
   struct dirent **list = NULL;
   int count = scandir("/", &list, NULL, alphasort);
-  bool all = count > 2 && ours_somehow(list, (size_t)count * sizeof *list);
+  bool all = count > 2 && is_ours_of_unknown_size(list, (size_t)count * sizeof *list);
   for (int i = 0; i < count; i++) {
-    all = all && ours_somehow(list[i], 1);
+    all = all && is_ours_of_unknown_size(list[i], 1);
     call_free(list[i]);
   }
   call_free(list);
-  ok(all, "scandir");
+  tap_ok(all, "scandir");
   char *here = getcwd(NULL, 0);
   char *root = realpath("/..", NULL);
-  ok(ours_somehow(here, 2) && ours_somehow(root, 2) && strcmp(root, "/") == 0,
-     "getcwd and realpath");
+  tap_ok(is_ours_of_unknown_size(here, 2) && is_ours_of_unknown_size(root, 2) &&
+             strcmp(root, "/") == 0,
+         "getcwd and realpath");
   call_free(here);
   call_free(root);
   glob_t found;
   bool globbed = glob("/*", 0, NULL, &found) == 0 && found.gl_pathc > 0;
-  globbed = globbed && ours_somehow(found.gl_pathv, found.gl_pathc * sizeof(char *));
+  globbed = globbed && is_ours_of_unknown_size(found.gl_pathv, found.gl_pathc * sizeof(char *));
   globfree(&found);
-  ok(globbed, "glob");
+  tap_ok(globbed, "glob");
 }
 
 static void others(void) {
@@ -442,24 +432,25 @@ static void others(void) {
   bool sorted = true;
   for (int i = 1; i < COUNT; i++) sorted = sorted && numbers[i - 1] <= numbers[i];
   call_free(numbers);
-  ok(sorted, "qsort of a large array");
+  tap_ok(sorted, "qsort of a large array");
 
   const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
   struct addrinfo *address = NULL;
   bool resolved = getaddrinfo("127.0.0.1", "80", &hints, &address) == 0;
-  resolved = resolved && ours_somehow(address, sizeof *address);
+  resolved = resolved && is_ours_of_unknown_size(address, sizeof *address);
   if (resolved) freeaddrinfo(address);
-  ok(resolved, "getaddrinfo of a number");
+  tap_ok(resolved, "getaddrinfo of a number");
 
-  ok((setlocale(LC_ALL, "C.UTF-8") != NULL || emulator != NULL) && setlocale(LC_ALL, "C") != NULL,
-     "setlocale");
+  tap_ok((setlocale(LC_ALL, "C.UTF-8") != NULL || emulator != NULL) &&
+             setlocale(LC_ALL, "C") != NULL,
+         "setlocale");
 
   regex_t regex;
   bool matched = regcomp(&regex, "^(a|b)*c{2,5}[[:digit:]]+$", REG_EXTENDED) == 0;
   matched = matched && regexec(&regex, "abbaccc2026", 0, NULL, 0) == 0;
   matched = matched && regexec(&regex, "abbac2026", 0, NULL, 0) == REG_NOMATCH;
   regfree(&regex);
-  ok(matched, "regcomp");
+  tap_ok(matched, "regcomp");
 
   void *root = NULL;
   static int keys[1000];
@@ -469,7 +460,7 @@ static void others(void) {
     found = found && tsearch(&keys[i], &root, compare_ints) != NULL;
   }
   for (int i = 0; i < 1000; i++) found = found && tdelete(&keys[i], &root, compare_ints) != NULL;
-  ok(found && root == NULL, "tsearch");
+  tap_ok(found && root == NULL, "tsearch");
 
   bool set = true;
   for (int i = 0; i < 200; i++) {
@@ -477,10 +468,10 @@ static void others(void) {
     snprintf(name, sizeof name, "MIALLOC_TEST_%d", i);
     set = set && setenv(name, "value", 1) == 0;
   }
-  ok(set && getenv("MIALLOC_TEST_199") != NULL, "setenv");
+  tap_ok(set && getenv("MIALLOC_TEST_199") != NULL, "setenv");
 }
 
-/* What dlopen refuses, it explains in memory of its own. */
+/* dlopen allocates the text that explains a failure. */
 static void dynamic_loading(void) {
   void *nothing = dlopen("/nonexistent/library.so", RTLD_NOW);
   const char *why = dlerror();
@@ -496,7 +487,7 @@ static void dynamic_loading(void) {
     good = good && math != NULL && dlclose(math) == 0;
   }
 #endif
-  ok(good, "dlopen and dlerror");
+  tap_ok(good, "dlopen and dlerror");
 }
 
 /* ---- threads and fork --------------------------------------------------------------- */
@@ -550,12 +541,12 @@ static void with_threads(void) {
   pthread_t threads[THREADS];
   bool started = start_all(threads, churn_thread);
   if (started) join_all(threads);
-  ok(started && atomic_load(&faults) == 0, "threads hand blocks on");
+  tap_ok(started && atomic_load(&faults) == 0, "threads exchange blocks");
 }
 
-/* In the child: allocate, free what the parent's threads allocated, start a
- * thread.  A deadlock ends by the alarm. */
-static void live_as_a_child(void) {
+/* In the child: allocates, frees what the parent's threads allocated, starts a thread.  An
+ * alarm ends a deadlock. */
+static void run_child(void) {
   enum { SECONDS = 30, CHILD_STEPS = 3000 };
   alarm(SECONDS);
   atomic_store(&stop, false);
@@ -575,12 +566,12 @@ static void with_fork(void) {
   pthread_t threads[THREADS];
   bool good = start_all(threads, churn_until_stopped);
   if (!good) {
-    ok(false, "fork: no threads");
+    tap_ok(false, "fork: no threads");
     return;
   }
   for (int i = 0; i < CHILDREN; i++) {
     pid_t child = fork();
-    if (child == 0) live_as_a_child();
+    if (child == 0) run_child();
     int status = -1;
     good = good && child > 0 && waitpid(child, &status, 0) == child;
     good = good && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
@@ -589,13 +580,13 @@ static void with_fork(void) {
   join_all(threads);
   atomic_store(&stop, false);
   for (int i = 0; i < MAILBOX; i++) call_free(atomic_exchange(&mailbox[i], NULL));
-  ok(good, "a child of a process with threads may allocate and start threads");
+  tap_ok(good, "a child of a process with threads may allocate and start threads");
 }
 
 /* ---- statistics on stderr -------------------------------------------------------------- */
 
-/* This program again, with `how' as argument and stderr in a pipe: what came
- * through it, up to `room' bytes, as a string. */
+/* Runs this program again with `how' as argument, and returns what it writes to stderr, up to
+ * `room' bytes, as a string. */
 static void stderr_of(const char *how, const char *variable, char *text, size_t room) {
   int ends[2];
   size_t length = 0;
@@ -633,18 +624,18 @@ static void statistics(void) {
   static char text[ROOM];
   unsetenv("MIALLOC_SHOW_STATS");
   stderr_of("quiet", NULL, text, ROOM);
-  ok(text[0] == '\0', "nothing is written to stderr unasked");
+  tap_ok(text[0] == '\0', "nothing is written to stderr by default");
   stderr_of("quiet", "MIALLOC_SHOW_STATS", text, ROOM);
-  ok(begins_with_version(text), "MIALLOC_SHOW_STATS=1 writes statistics at exit");
+  tap_ok(begins_with_version(text), "MIALLOC_SHOW_STATS=1 writes statistics at exit");
   stderr_of("mia_stats_print", NULL, text, ROOM);
-  ok(begins_with_version(text), "mia_stats_print");
+  tap_ok(begins_with_version(text), "mia_stats_print");
 #if defined(__GLIBC__)
   stderr_of("malloc_stats", NULL, text, ROOM);
-  ok(text[0] != '\0', "malloc_stats");
+  tap_ok(text[0] != '\0', "malloc_stats");
 #endif
 }
 
-static void be_asked(const char *how) {
+static void print_statistics(const char *how) {
   if (strcmp(how, "mia_stats_print") == 0) mia_stats_print();
 #if defined(__GLIBC__)
   if (strcmp(how, "malloc_stats") == 0) malloc_stats();
@@ -655,8 +646,8 @@ static void be_asked(const char *how) {
 
 static char *early;
 
-/* The first priority that programs may use: before the library's own
- * constructors where it is linked statically. */
+/* The first priority that programs may use; runs before the library's own constructors if
+ * that is linked statically. */
 __attribute__((constructor(101))) static void before_main(void) {
   early = call_malloc(100);
   if (early != NULL) pattern_fill(early, 100, 1);
@@ -667,30 +658,30 @@ static bool at_exit_registered;
 static void at_exit(void) {
   void *p = call_malloc(1000);
   void *q = call_calloc(1, 5 * MIB);
-  ok(ours(p, 1000) && q != NULL, "an atexit handler may allocate");
+  tap_ok(is_ours(p, 1000) && q != NULL, "an atexit handler may allocate");
   call_free(p);
   call_free(q);
-  printf("1..%u\n", tests);
+  int status = tap_end();
   fflush(stdout);
-  if (failures != 0) _exit(EXIT_FAILURE);
+  if (status != EXIT_SUCCESS) _exit(status);
 }
 
 static void nothing_at_exit(void) {}
 
 int main(int argc, char **argv) {
-  enum { MANY_HANDLERS = 100 }; /* more than fit into the libc's static table */
+  enum { MANY_HANDLERS = 100 }; /* more than fit in the libc's static table */
   self = argv[0];
   emulator = getenv("TEST_EMULATOR");
   if (argc > 1) {
-    be_asked(argv[1]);
+    print_statistics(argv[1]);
     return EXIT_SUCCESS;
   }
   at_exit_registered = atexit(at_exit) == 0;
   for (int i = 0; i < MANY_HANDLERS; i++) {
     at_exit_registered = at_exit_registered && atexit(nothing_at_exit) == 0;
   }
-  ok(at_exit_registered, "atexit");
-  ok(early != NULL && ours(early, 100) && pattern_holds(early, 100, 1), "before main");
+  tap_ok(at_exit_registered, "atexit");
+  tap_ok(early != NULL && is_ours(early, 100) && pattern_holds(early, 100, 1), "before main");
   call_free(early);
   standard_four();
   newer_names();
@@ -709,5 +700,5 @@ int main(int argc, char **argv) {
   with_threads();
   with_fork();
   statistics();
-  return EXIT_SUCCESS; /* at_exit() has the last word */
+  return EXIT_SUCCESS; /* at_exit() decides about failure */
 }

@@ -1,7 +1,7 @@
-/* new.c -- C++'s operator new and delete, called by their mangled names.
+/* new.c -- C++'s operators new and delete, called by their mangled names.
  *
- * All 8 forms of new and 12 of delete that a program may replace (C++17
- * 21.6.2), without a C++ compiler or run-time library.  Prints TAP.
+ * Tests all 8 forms of new and 12 of delete that a program may replace (C++17 21.6.2),
+ * without a C++ compiler or runtime library.  Prints TAP.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,15 +15,16 @@
 #include <unistd.h>
 
 #include "../api/pattern.h"
+#include "../tap.h"
 
-/* How the Itanium C++ ABI writes size_t: unsigned long or unsigned int. */
+/* The Itanium C++ ABI encodes size_t as unsigned long or unsigned int. */
 #if __SIZEOF_SIZE_T__ == 8
 #define Z(before, after) before##m##after
 #else
 #define Z(before, after) before##j##after
 #endif
 
-/* std::nothrow_t is empty and passed by reference; any address will do. */
+/* std::nothrow_t is empty and passed by reference, so any address will do. */
 typedef const char *nothrow;
 
 extern void *Z(_Znw, )(size_t);
@@ -48,11 +49,11 @@ extern void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *, size_t, nothrow);
 extern void Z(_ZdlPv, St11align_val_t)(void *, size_t, size_t);
 extern void Z(_ZdaPv, St11align_val_t)(void *, size_t, size_t);
 
-/* ---- all forms under one signature ---------------------------------------------- */
+/* ---- all forms with one signature ----------------------------------------------- */
 
 static const char any_nothrow;
 
-/* `a' is the alignment; the forms without one ignore it. */
+/* `a' is the alignment; forms without one ignore it. */
 #define NEW(name, call)                   \
   static void *name(size_t n, size_t a) { \
     (void)a;                              \
@@ -128,19 +129,12 @@ static const delete_form deletes[] = {
 
 /* ---- tests ------------------------------------------------------------------------ */
 
-static unsigned tests, failures;
-
-static void ok(bool holds, const char *what, const char *form) {
-  printf("%sok %u - %s: %s\n", holds ? "" : "not ", ++tests, form, what);
-  if (!holds) failures++;
-}
-
 static const size_t sizes[] = {0, 1, 8, 9, 16, 100, 1000, 5000, 70000, 1 << 20, 6 << 20};
 #define SIZES (sizeof sizes / sizeof sizes[0])
 enum { ALIGNMENT_BITS_FROM = 4, ALIGNMENT_BITS_TO = 21 };
 
-/* Every size and alignment that fits the pair of forms, with other blocks of
- * the same kind live in between. */
+/* Tests every size and alignment that fits the pair of forms, with other blocks of the same
+ * kind live at the same time. */
 static bool pair_works(const new_form *n, const delete_form *d) {
   void *blocks[SIZES];
   bool good = true;
@@ -163,8 +157,8 @@ static bool pair_works(const new_form *n, const delete_form *d) {
   return good;
 }
 
-/* In a child: true if the call ends the process by a signal instead of
- * returning, for there is nobody here who could catch bad_alloc. */
+/* Returns true if the call, made in a child, ends the process by a signal instead of
+ * returning; there is no code here that could catch bad_alloc. */
 static bool dies(const new_form *n) {
   fflush(stdout);
   pid_t child = fork();
@@ -183,21 +177,21 @@ int main(void) {
   printf("1..%zu\n", NEWS + DELETES + NEWS);
   for (size_t i = 0; i < NEWS; i++) {
     const delete_form *plain = &deletes[(news[i].aligned ? 6 : 0) + (news[i].array ? 1 : 0)];
-    ok(pair_works(&news[i], plain), "blocks of every size", news[i].name);
+    tap_ok(pair_works(&news[i], plain), "%s: %s", news[i].name, "blocks of every size");
   }
   for (size_t i = 0; i < DELETES; i++) {
     const new_form *plain = &news[(deletes[i].aligned ? 4 : 0) + (deletes[i].array ? 1 : 0)];
     deletes[i].call(NULL, 10, 16);
-    ok(pair_works(plain, &deletes[i]), "frees, and takes NULL", deletes[i].name);
+    tap_ok(pair_works(plain, &deletes[i]), "%s: %s", deletes[i].name, "frees, and takes NULL");
   }
   for (size_t i = 0; i < NEWS; i++) {
     if (news[i].nothrow) {
       void *p = news[i].call(opaque(SIZE_MAX - 4096), 64);
       void *q = news[i].call(opaque(PTRDIFF_MAX), 64);
-      ok(p == NULL && q == NULL, "NULL for too much", news[i].name);
+      tap_ok(p == NULL && q == NULL, "%s: %s", news[i].name, "NULL for too much");
     } else {
-      ok(dies(&news[i]), "never returns NULL", news[i].name);
+      tap_ok(dies(&news[i]), "%s: %s", news[i].name, "never returns NULL");
     }
   }
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

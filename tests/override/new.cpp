@@ -1,8 +1,7 @@
 // new.cpp -- a C++17 program whose memory comes from mialloc; prints TAP.
 //
-// Optional: for hosts with a C++ compiler.  new.c tests every form by name; here
-// the language and its library use them, and failure follows their rules.
-//
+// Optional, for hosts with a C++ compiler. new.c tests every form by name; here the language
+// and its library use them, and failures follow their rules.
 // SPDX-License-Identifier: MIT
 #include <mialloc.h>
 
@@ -21,22 +20,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../tap.h"
+
 namespace {
 
-unsigned tests, failures;
-
-void ok(bool holds, const char *what) {
-  std::printf("%sok %u - %s\n", holds ? "" : "not ", ++tests, what);
-  if (!holds) failures++;
-}
-
-// Ours, with room for `size' bytes; a foreign block would end the program.
-bool ours(const void *p, std::size_t size) {
+// Returns true for a block of mialloc with at least `size' bytes; a foreign block would end
+// the program.
+bool is_ours(const void *p, std::size_t size) {
   std::size_t usable = mia_usable_size(p);
   return p != nullptr && usable >= size && mia_good_size(usable) == usable;
 }
 
-// Hides a value from the optimizer, which may drop a new and its delete.
+// Hides a value from the optimizer, which may remove a new with its delete.
 template <typename T> T hidden(T value) {
   volatile T keep = value;
   return keep;
@@ -55,7 +50,7 @@ template <std::size_t alignment> bool aligned_objects() {
   for (int i = 0; i < 20; i++) {
     many.push_back(std::make_unique<object>());
     good = good && reinterpret_cast<std::uintptr_t>(many.back().get()) % alignment == 0;
-    good = good && ours(many.back().get(), sizeof(object));
+    good = good && is_ours(many.back().get(), sizeof(object));
   }
   object *array = hidden(new object[3]);
   good = good && reinterpret_cast<std::uintptr_t>(array) % alignment == 0;
@@ -69,7 +64,7 @@ void containers() {
   std::vector<std::uint32_t> numbers;
   for (std::uint32_t i = 0; i < 1000000; i++) numbers.push_back(i);
   std::uint64_t sum = std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
-  ok(sum == UINT64_C(499999500000) && ours(numbers.data(), 4000000), "vector");
+  tap_ok(sum == UINT64_C(499999500000) && is_ours(numbers.data(), 4000000), "vector");
 
   std::map<std::string, std::vector<int>> tree;
   for (int i = 0; i < 30000; i++) {
@@ -77,7 +72,7 @@ void containers() {
   }
   bool whole = tree.size() == 5000;
   for (const auto &entry : tree) whole = whole && entry.second.size() == 6;
-  ok(whole, "map of strings to vectors");
+  tap_ok(whole, "map of strings to vectors");
 
   std::unordered_map<int, std::shared_ptr<std::string>> table;
   for (int i = 0; i < 20000; i++) table[i * 31] = std::make_shared<std::string>(i % 200, 'x');
@@ -86,12 +81,12 @@ void containers() {
   for (const auto &entry : table) {
     whole = whole && entry.second->size() == static_cast<std::size_t>(entry.first / 31 % 200);
   }
-  ok(whole, "unordered_map of shared strings");
+  tap_ok(whole, "unordered_map of shared strings");
 
   std::function<int(int)> closure = [big = std::string(300, 'y')](int i) {
     return big[static_cast<std::size_t>(i)];
   };
-  ok(closure(299) == 'y', "function with a large closure");
+  tap_ok(closure(299) == 'y', "function with a large closure");
 }
 
 void exceptions() {
@@ -103,7 +98,7 @@ void exceptions() {
       good = good && std::string(e.what()).size() >= 108;
     }
   }
-  ok(good, "exceptions");
+  tap_ok(good, "exceptions");
 }
 
 template <typename F> bool throws_bad_alloc(F allocate) {
@@ -117,17 +112,19 @@ template <typename F> bool throws_bad_alloc(F allocate) {
 
 void failure() {
   std::size_t size = hidden(impossible);
-  ok(throws_bad_alloc([=] { return hidden(::operator new(size)); }), "new throws bad_alloc");
-  ok(throws_bad_alloc([=] { return hidden(::operator new[](size)); }), "new[] throws bad_alloc");
-  ok(throws_bad_alloc([=] { return hidden(::operator new (size, std::align_val_t{64})); }),
-     "aligned new throws bad_alloc");
-  ok(throws_bad_alloc([=] { return hidden(::operator new[](size, std::align_val_t{64})); }),
-     "aligned new[] throws bad_alloc");
-  ok(throws_bad_alloc([=] { return std::vector<char>(size).size(); }), "vector throws bad_alloc");
-  ok(hidden(::operator new(size, std::nothrow)) == nullptr, "nothrow new returns null");
-  ok(hidden(::operator new[](size, std::nothrow)) == nullptr, "nothrow new[] returns null");
-  ok(hidden(::operator new (size, std::align_val_t{64}, std::nothrow)) == nullptr,
-     "aligned nothrow new returns null");
+  tap_ok(throws_bad_alloc([=] { return hidden(::operator new(size)); }), "new throws bad_alloc");
+  tap_ok(throws_bad_alloc([=] { return hidden(::operator new[](size)); }),
+         "new[] throws bad_alloc");
+  tap_ok(throws_bad_alloc([=] { return hidden(::operator new (size, std::align_val_t{64})); }),
+         "aligned new throws bad_alloc");
+  tap_ok(throws_bad_alloc([=] { return hidden(::operator new[](size, std::align_val_t{64})); }),
+         "aligned new[] throws bad_alloc");
+  tap_ok(throws_bad_alloc([=] { return std::vector<char>(size).size(); }),
+         "vector throws bad_alloc");
+  tap_ok(hidden(::operator new(size, std::nothrow)) == nullptr, "nothrow new returns null");
+  tap_ok(hidden(::operator new[](size, std::nothrow)) == nullptr, "nothrow new[] returns null");
+  tap_ok(hidden(::operator new (size, std::align_val_t{64}, std::nothrow)) == nullptr,
+         "aligned nothrow new returns null");
 }
 
 int handler_calls;
@@ -143,17 +140,17 @@ void throws_its_own() {
   throw from_handler();
 }
 
-// C++17 21.6.2.1p3: the handler is called until it gives up or memory is found.
+// C++17 21.6.2.1p3: the handler is called until it gives up or memory is available.
 void new_handlers() {
   std::size_t size = hidden(impossible);
   std::set_new_handler(gives_up_after_three);
   bool thrown = throws_bad_alloc([=] { return hidden(::operator new(size)); });
-  ok(thrown && handler_calls == 3, "new calls the new_handler");
+  tap_ok(thrown && handler_calls == 3, "new calls the new_handler");
 
   handler_calls = 0;
   std::set_new_handler(gives_up_after_three);
   void *p = hidden(::operator new(size, std::nothrow));
-  ok(p == nullptr && handler_calls == 3, "nothrow new calls the new_handler");
+  tap_ok(p == nullptr && handler_calls == 3, "nothrow new calls the new_handler");
 
   handler_calls = 0;
   bool own = false;
@@ -163,17 +160,18 @@ void new_handlers() {
   } catch (const from_handler &) {
     own = true;
   }
-  ok(own && handler_calls == 1, "what the new_handler throws comes out");
+  tap_ok(own && handler_calls == 1, "new throws what the new_handler throws");
 
   handler_calls = 0;
   std::set_new_handler(gives_up_after_three);
   thrown = throws_bad_alloc([] { return hidden(mia_new_aligned(64, hidden(std::size_t{48}))); });
   p = hidden(mia_new_aligned_nothrow(64, hidden(std::size_t{48})));
   std::set_new_handler(nullptr);
-  ok(thrown && p == nullptr && handler_calls == 0, "no new_handler for what cannot be aligned");
+  tap_ok(thrown && p == nullptr && handler_calls == 0,
+         "the new_handler is not called for an invalid alignment");
 }
 
-// Objects that one thread makes and another destroys.
+// One thread makes objects that another destroys.
 void threads() {
   constexpr int count = 20000;
   std::vector<std::unique_ptr<std::string>> strings(count);
@@ -192,7 +190,7 @@ void threads() {
     });
   }
   for (auto &taker : takers) taker.join();
-  ok(length == count / 100 * 4950L, "threads");
+  tap_ok(length == count / 100 * 4950L, "threads");
 }
 
 std::vector<std::string> before_main(100, std::string(50, 'b'));
@@ -205,15 +203,14 @@ struct at_exit {
 } // namespace
 
 int main() {
-  ok(before_main.size() == 100 && ours(before_main[99].data(), 51), "objects before main");
+  tap_ok(before_main.size() == 100 && is_ours(before_main[99].data(), 51), "objects before main");
   containers();
-  ok(aligned_objects<32>(), "objects aligned to 32");
-  ok(aligned_objects<64>(), "objects aligned to 64");
-  ok(aligned_objects<4096>(), "objects aligned to 4096");
+  tap_ok(aligned_objects<32>(), "objects aligned to 32");
+  tap_ok(aligned_objects<64>(), "objects aligned to 64");
+  tap_ok(aligned_objects<4096>(), "objects aligned to 4096");
   exceptions();
   failure();
   new_handlers();
   threads();
-  std::printf("1..%u\n", tests);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return tap_end();
 }

@@ -1,10 +1,9 @@
 /* signal.c -- signals that arrive inside malloc and free; prints TAP.
  *
- * A timer and a thread that sends signals interrupt threads that allocate all the
- * time.  The first handler makes calls that POSIX allows there; the second is a
- * profiler's: it walks the stack, through functions of the library among others.
- * Neither allocates.  Afterwards every block is as it was left, and free.
- * Linked with libmialloc; needs no framework.
+ * A timer and a thread that sends signals interrupt threads that allocate all the time.  The
+ * first handler makes calls that POSIX allows there.  The second does what a profiler does: it
+ * walks the stack, also through functions of the library.  Neither allocates.  Afterwards every
+ * block must be unchanged and can be freed.  Linked with libmialloc; needs no framework.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,9 +20,10 @@
 #include <unistd.h>
 
 #include "../api/pattern.h"
+#include "../tap.h"
 
-/* Where the unwinder ends early, as in a memcpy, glibc's backtrace for i386 follows
- * what the register %ebp holds, and dies if that was no frame's address. */
+/* If glibc's backtrace for i386 stops early, as inside a memcpy, it follows the value of
+ * register %ebp, and crashes if that is not the address of a frame.  Hence this replacement. */
 #if defined(__GLIBC__) && defined(__i386__)
 #include <unwind.h>
 #define HAS_BACKTRACE 1
@@ -49,25 +49,26 @@ static int backtrace(void **frames, int size) {
 #define HAS_BACKTRACE 0
 #endif
 
-/* Elsewhere a walk may end at the handler. */
+/* On other processors a walk may end at the handler. */
 #if defined(__x86_64__) || defined(__aarch64__)
-#define DEEP_MIN (SIGNALS_MIN / 2)
+#define WALKS_MIN (SIGNALS_MIN / 2)
 #else
-#define DEEP_MIN 0
+#define WALKS_MIN 0
 #endif
 
 enum {
   THREADS = 3,
   SLOTS = 200,
   ROUNDS_MIN = 300,
-  SIGNALS_MIN = 1500, /* handled, before the threads stop */
+  SIGNALS_MIN = 1500, /* handled before the threads stop */
   INTERVAL_US = 200,
   FRAMES = 24,
   SECONDS_ALLOWED = 100
 };
 
-static unsigned long handled, deep; /* signals; of these, with frames of callers */
-static unsigned long wrong;
+static unsigned long handled,
+    walks_with_callers; /* signals handled; those whose walk found callers' frames */
+static unsigned long errors;
 static int stop;
 static int pipe_ends[2];
 
@@ -76,7 +77,7 @@ static void add(unsigned long *n) { (void)__atomic_fetch_add(n, 1, __ATOMIC_RELA
 
 /* ---- handlers ---- */
 
-static void call_what_is_safe(int signo) {
+static void make_safe_calls(int signo) {
   int error = errno;
   struct timespec now;
   struct stat about;
@@ -102,15 +103,15 @@ static void walk_the_stack(int signo) {
   int error = errno;
   void *frames[FRAMES];
   (void)signo;
-  /* This one, the kernel's, who was interrupted, and the thread's function. */
-  if (backtrace(frames, FRAMES) > 3) add(&deep);
+  /* Frames: this one, the kernel's, the interrupted function, the thread's function. */
+  if (backtrace(frames, FRAMES) > 3) add(&walks_with_callers);
   errno = error;
   add(&handled);
 }
 #endif
 
-/* `alone': neither signal interrupts the handler.  A static program's unwinder
- * (libgcc 12) holds a lock, so that a walk inside a walk would wait for itself. */
+/* If `alone', neither signal interrupts the handler: a static program's unwinder (libgcc 12)
+ * holds a lock, so a walk within a walk would deadlock. */
 static void handle(int signo, void (*handler)(int), bool alone) {
   struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
   (void)sigemptyset(&action.sa_mask);
@@ -129,19 +130,19 @@ typedef struct slot {
   uint64_t key;
 } slot;
 
-static void change(slot *s, uint64_t *random) {
+static void replace_block(slot *s, uint64_t *random) {
   size_t size = random_size(random, random_below(random, 40) == 0 ? 22 : 13);
-  if (s->p != NULL && !pattern_holds(s->p, s->size, s->key)) add(&wrong);
+  if (s->p != NULL && !pattern_holds(s->p, s->size, s->key)) add(&errors);
   errno = 7;
   void *p = s->p != NULL && size % 3 == 0 ? realloc(s->p, size) : NULL;
   if (p == NULL) {
     free(s->p);
     p = size % 2 == 0 ? malloc(size) : calloc(1, size);
-    if (p != NULL && size % 2 != 0 && !all_zero(p, size)) add(&wrong);
+    if (p != NULL && size % 2 != 0 && !all_zero(p, size)) add(&errors);
   } else if (!pattern_holds(p, size < s->size ? size : s->size, s->key)) {
-    add(&wrong);
+    add(&errors);
   }
-  if (p == NULL || errno != 7 || mia_usable_size(p) < size) add(&wrong);
+  if (p == NULL || errno != 7 || mia_usable_size(p) < size) add(&errors);
   *s = (slot){p, p != NULL ? size : 0, random_next(random)};
   if (p != NULL) pattern_fill(p, size, s->key);
 }
@@ -150,7 +151,7 @@ static void *work(void *arg) {
   slot *slots = arg;
   uint64_t random = (uint64_t)(uintptr_t)arg;
   for (int round = 0; round < ROUNDS_MIN || !__atomic_load_n(&stop, __ATOMIC_RELAXED); round++)
-    for (int i = 0; i < 20; i++) change(&slots[random_below(&random, SLOTS)], &random);
+    for (int i = 0; i < 20; i++) replace_block(&slots[random_below(&random, SLOTS)], &random);
   if (random % 2 == 0) (void)mia_purge();
   return NULL;
 }
@@ -159,7 +160,7 @@ static void interrupt_all(void (*handler)(int), bool alone) {
   static slot slots[THREADS][SLOTS];
   pthread_t threads[THREADS];
   const struct itimerval on = {{0, INTERVAL_US}, {0, INTERVAL_US}}, off = {{0, 0}, {0, 0}};
-  handled = deep = 0;
+  handled = walks_with_callers = 0;
   stop = 0;
   handle(SIGUSR2, do_nothing, false);
   handle(SIGUSR1, handler, alone);
@@ -177,35 +178,27 @@ static void interrupt_all(void (*handler)(int), bool alone) {
   for (int i = 0; i < THREADS; i++) {
     for (int j = 0; j < SLOTS; j++) {
       slot *s = &slots[i][j];
-      if (s->p != NULL && !pattern_holds(s->p, s->size, s->key)) add(&wrong);
+      if (s->p != NULL && !pattern_holds(s->p, s->size, s->key)) add(&errors);
       free(s->p);
       *s = (slot){0};
     }
   }
 }
 
-static int number;
-static bool failed;
-
-static void ok(bool holds, const char *what, unsigned long value) {
-  printf("%sok %d - %s (%lu)\n", holds ? "" : "not ", ++number, what, value);
-  failed |= !holds;
-}
-
 int main(void) {
   if (pipe(pipe_ends) != 0) return EXIT_FAILURE;
-  /* SIGALRM is the timer's: a hang is ended by another clock. */
+  /* The timer uses SIGALRM, so another clock ends a hang. */
   const struct itimerval limit = {.it_value = {.tv_sec = SECONDS_ALLOWED}};
   (void)setitimer(ITIMER_VIRTUAL, &limit, NULL);
-  interrupt_all(call_what_is_safe, false);
-  ok(wrong == 0 && handled >= SIGNALS_MIN, "handlers with safe calls", handled);
+  interrupt_all(make_safe_calls, false);
+  tap_ok(errors == 0 && handled >= SIGNALS_MIN, "handlers with safe calls (%lu)", handled);
 #if HAS_BACKTRACE
   void *primed[FRAMES];
-  (void)backtrace(primed, FRAMES); /* loads what it needs, and allocates */
+  (void)backtrace(primed, FRAMES); /* loads libgcc, and allocates */
   interrupt_all(walk_the_stack, true);
-  ok(wrong == 0 && deep + 1 > DEEP_MIN, "handlers that walk the stack", deep);
+  tap_ok(errors == 0 && walks_with_callers + 1 > WALKS_MIN, "handlers that walk the stack (%lu)",
+         walks_with_callers);
 #endif
-  ok(wrong == 0, "no block was touched", wrong);
-  printf("1..%d\n", number);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  tap_ok(errors == 0, "no block was touched (%lu)", errors);
+  return tap_end();
 }

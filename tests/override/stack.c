@@ -1,11 +1,10 @@
-/* stack.c -- every function on the smallest stack, and in a thread that is cancelled;
- * prints TAP.
+/* stack.c -- every function with the smallest stack, and in a cancelled thread; prints TAP.
  *
- * Each row is run in a thread whose stack was painted before: how deep it went is seen
- * afterwards, what the C library does for us included.  Then all in a thread with the
- * smallest stack there may be, and in a handler on a stack as small.  And in a thread
- * that was cancelled, which must not end before the row does: what is written is whole.
- * Linked with libmialloc; needs no framework.
+ * Each row runs in a thread with a painted stack; afterwards the paint shows how deep it
+ * went, including what the C library does for it.  Then all rows run in a thread with the
+ * smallest stack, and in a signal handler with a stack as small.  Last, each row runs in a
+ * cancelled thread, which must not end before the row does, so that what is written is
+ * complete.  Linked with libmialloc; needs no framework.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,19 +28,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../tap.h"
+
 enum {
   PAINT = 0xb6,
   PAINTED = 256 * 1024,
-  DEEP = 6 * 1024,       /* the most that a row may take */
-  LIBC_DEEP = 64 * 1024, /* where the C library works for the program: file names, locales */
+  STACK_MOST = 6 * 1024,       /* the most that a row may use */
+  LIBC_STACK_MOST = 64 * 1024, /* rows in which the C library does much: file names, locales */
   SMALL = 100,
   LARGE = 200000,
   HUGE_BLOCK = 40 << 20
 };
 #define TOO_MUCH ((size_t)PTRDIFF_MAX - 100000)
 
-static volatile size_t none; /* the compiler does not know that it is 0 */
-static void *kept;           /* nor what becomes of a block */
+static volatile size_t none; /* 0, but the compiler does not know that */
+static void *kept;           /* nor how a block is used */
 
 static void *use(void *p) {
   __atomic_store_n(&kept, p, __ATOMIC_RELAXED);
@@ -49,7 +50,7 @@ static void *use(void *p) {
 }
 static void drop(void *p) { mia_free(use(p)); }
 
-/* ---- rows: names are looked for in this file ---- */
+/* ---- rows; is_complete() looks for the names in this file ---- */
 
 static void nothing(void) {}
 
@@ -261,7 +262,7 @@ static void hooks(void) {
 }
 
 static void statistics(void) {
-  static mia_stats stats; /* the program's, and not on this stack */
+  static mia_stats stats; /* static, because it must not count as stack */
   static char json[20000];
   stats.size = sizeof stats;
   (void)mia_heap_stats_get(mia_heap_main(), &stats);
@@ -288,7 +289,7 @@ static void giving_back(void) {
   mia_thread_init();
 }
 
-/* The C library's names, as far as it has them. */
+/* The names of the C library, where it has them. */
 static void libc_names(void) {
   void *p;
   free(use(malloc(SMALL)));
@@ -317,29 +318,29 @@ static const struct row {
   void (*run)(void);
   size_t most;
 } rows[] = {
-    {"nothing", nothing, DEEP},
-    {"the standard's functions", standard, DEEP},
-    {"aligned ones", aligned, DEEP},
-    {"extended ones", extended, DEEP},
-    {"C++'s", cxx, DEEP},
-    {"requests that fail", failing, DEEP},
-    {"strings", strings, DEEP},
-    {"strings of the C library", libc_strings, LIBC_DEEP},
-    {"heaps", heaps, DEEP},
-    {"sub-processes", subprocs, DEEP},
-    {"arenas", arenas, DEEP},
-    {"options", options, DEEP},
-    {"hooks", hooks, DEEP},
-    {"statistics", statistics, DEEP},
-    {"giving back", giving_back, DEEP},
-    {"the C library's names", libc_names, DEEP},
+    {"nothing", nothing, STACK_MOST},
+    {"the standard's functions", standard, STACK_MOST},
+    {"aligned ones", aligned, STACK_MOST},
+    {"extended ones", extended, STACK_MOST},
+    {"C++'s", cxx, STACK_MOST},
+    {"requests that fail", failing, STACK_MOST},
+    {"strings", strings, STACK_MOST},
+    {"strings of the C library", libc_strings, LIBC_STACK_MOST},
+    {"heaps", heaps, STACK_MOST},
+    {"sub-processes", subprocs, STACK_MOST},
+    {"arenas", arenas, STACK_MOST},
+    {"options", options, STACK_MOST},
+    {"hooks", hooks, STACK_MOST},
+    {"statistics", statistics, STACK_MOST},
+    {"giving back", giving_back, STACK_MOST},
+    {"the C library's names", libc_names, STACK_MOST},
 #if MIA_HAVE_MALLOC_INFO
-    {"malloc_info", information, DEEP},
+    {"malloc_info", information, STACK_MOST},
 #endif
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-/* ---- where they are run ---- */
+/* ---- running the rows ---- */
 
 static void *run_row(void *row) {
   ((const struct row *)row)->run();
@@ -352,7 +353,7 @@ static bool run_thread(const pthread_attr_t *attributes, void *(*run)(void *), c
          pthread_join(thread, NULL) == 0;
 }
 
-/* How much of a stack a row used, more than a thread does that has nothing to do. */
+/* Returns how much more stack a row used than a thread that does nothing. */
 static size_t depth_of(const struct row *row) {
   static _Alignas(65536) unsigned char stack[PAINTED];
   static size_t idle;
@@ -370,10 +371,10 @@ static size_t depth_of(const struct row *row) {
   return used > idle ? used - idle : 0;
 }
 
-/* All rows that need nothing of the C library's. */
+/* Runs all rows that do not depend on the C library. */
 static void *run_all(void *unused) {
   for (int i = 0; i < ROWS; i++)
-    if (rows[i].most == DEEP) rows[i].run();
+    if (rows[i].most == STACK_MOST) rows[i].run();
   return unused;
 }
 
@@ -390,8 +391,8 @@ static void handle(int signal) {
   (void)run_all(NULL);
 }
 
-/* A handler's stack: what the kernel needs for it and what a row may take, and below it
- * nothing. */
+/* The handler's stack is as large as the kernel needs plus what a row may use; below it there
+ * is a guard. */
 static bool on_a_signal_stack(void) {
 #ifdef _SC_MINSIGSTKSZ
   long kernels = sysconf(_SC_MINSIGSTKSZ);
@@ -399,7 +400,7 @@ static bool on_a_signal_stack(void) {
   long kernels = MINSIGSTKSZ;
 #endif
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
-  size_t size = ((size_t)kernels + DEEP + page - 1) / page * page;
+  size_t size = ((size_t)kernels + STACK_MOST + page - 1) / page * page;
   char *p = mmap(NULL, page + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED || mprotect(p, page, PROT_NONE) != 0) return false;
   stack_t stack = {.ss_sp = p + page, .ss_size = size};
@@ -418,11 +419,11 @@ static void *run_cancelled(void *row) {
   return row;
 }
 
-static bool outlives_cancel(const struct row *row) {
+static bool is_not_cancelled(const struct row *row) {
   return run_thread(NULL, run_cancelled, row) && finished == row;
 }
 
-/* Every name that src/mialloc.map has is called here. */
+/* Checks that this file calls every name in src/mialloc.map. */
 static bool is_complete(const char *root) {
   static char source[100000], map[20000], path[PATH_MAX], call[200];
   const char *const names[] = {"tests/override/stack.c", "src/mialloc.map"};
@@ -446,17 +447,9 @@ static bool is_complete(const char *root) {
   return count > 0 && missing == 0;
 }
 
-static unsigned tests, failures;
-
-static void say(bool holds, const char *what, const char *where) {
-  printf("%sok %u - %s%s\n", holds ? "" : "not ", ++tests, what, where);
-  fflush(stdout);
-  failures += !holds;
-}
-
 int main(int argc, char **argv) {
   (void)argc;
-  /* What a name is bound to is found beforehand: that takes more stack than we do. */
+  /* Binds all names at the start, because lazy binding uses more stack than mialloc. */
   if (getenv("LD_BIND_NOW") == NULL) {
     setenv("LD_BIND_NOW", "1", 1);
     execv("/proc/self/exe", argv);
@@ -470,14 +463,14 @@ int main(int argc, char **argv) {
   printf("1..%d\n", 2 * ROWS + 2 + (root != NULL));
   for (int i = 0; i < ROWS; i++) {
     size_t depth = depth_of(&rows[i]);
-    say(depth <= rows[i].most, rows[i].name, ": a small stack is enough");
+    tap_ok(depth <= rows[i].most, "%s: a small stack is enough", rows[i].name);
     printf("# %zu bytes\n", depth);
   }
   for (int i = 0; i < ROWS; i++)
-    say(rows[i].most == LIBC_DEEP || outlives_cancel(&rows[i]), rows[i].name,
-        ": not ended by cancellation");
-  say(on_the_smallest_stack(), "all in a thread with the smallest stack", "");
-  say(on_a_signal_stack(), "all in a handler on a stack of its own", "");
-  if (root != NULL) say(is_complete(root), "all that the library has", "");
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tap_ok(rows[i].most == LIBC_STACK_MOST || is_not_cancelled(&rows[i]),
+           "%s: not ended by cancellation", rows[i].name);
+  tap_ok(on_the_smallest_stack(), "all in a thread with the smallest stack");
+  tap_ok(on_a_signal_stack(), "all in a handler with its own stack");
+  if (root != NULL) tap_ok(is_complete(root), "every function of the library is called");
+  return tap_failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,11 +1,11 @@
-/* forks.c -- children of a process whose threads are at work; prints TAP.
+/* forks.c -- forks of a process with busy threads; prints TAP.
  *
  *   forks [FORKS]
  *
- * Eight threads allocate, free each other's blocks, make and destroy heaps, while
- * the parent forks.  Each child frees blocks of the parent, allocates, starts two
- * threads that do so, makes and destroys a heap, and ends; an alarm ends those
- * that hang.  Then vfork and posix_spawn.
+ * Eight threads allocate, free each other's blocks, and make and destroy heaps, while the
+ * parent forks.  Each child frees blocks of the parent, allocates, starts two threads that do
+ * the same, makes and destroys a heap, and ends; an alarm ends a child that hangs.  Then the
+ * same with vfork and posix_spawn.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -101,11 +101,11 @@ static void forks(unsigned long count) {
     failed += WIFEXITED(status) && WEXITSTATUS(status) != 0;
   }
   for (int i = 0; i < PARENT_BLOCKS; i++) FREE(parent_blocks[i]);
-  soak_case(hung + crashed + failed == 0, "%lu forks: %lu hung, %lu crashed, %lu failed", count,
-            hung, crashed, failed);
+  tap_ok(hung + crashed + failed == 0, "%lu forks: %lu hung, %lu crashed, %lu failed", count, hung,
+         crashed, failed);
 }
 
-/* The child shares the memory and runs on the parent's thread until it is
+/* The child of vfork shares the memory and runs on the parent's thread until it executes
  * another program. */
 static pid_t vfork_true(void) {
   pid_t child = vfork();
@@ -122,7 +122,7 @@ static void vforks(void) {
     good += child > 0 && waitpid(child, &status, 0) == child && status == 0;
     FREE(soak_block(5000));
   }
-  soak_case(good == SPAWNS, "vfork: %u of %u", good, (unsigned)SPAWNS);
+  tap_ok(good == SPAWNS, "vfork: %u of %u", good, (unsigned)SPAWNS);
 }
 
 static void spawns(void) {
@@ -136,7 +136,7 @@ static void spawns(void) {
             waitpid(child, &status, 0) == child && status == 0;
     FREE(soak_block(5000));
   }
-  soak_case(good == SPAWNS, "posix_spawn: %u of %u", good, (unsigned)SPAWNS);
+  tap_ok(good == SPAWNS, "posix_spawn: %u of %u", good, (unsigned)SPAWNS);
 }
 
 int main(int argc, char **argv) {
@@ -149,5 +149,5 @@ int main(int argc, char **argv) {
   atomic_store(&over, true);
   for (int i = 0; i < CHURNERS; i++) pthread_join(threads[i], NULL);
   for (int i = 0; i < SLOTS; i++) FREE(atomic_exchange(&slots[i], NULL));
-  return soak_end();
+  return tap_end();
 }

@@ -1,5 +1,5 @@
-/* idle.c -- MIALLOC_BACKGROUND_PURGE: memory comes back in a process that does
- * nothing at all, nor is the process kept or woken for it; prints TAP.
+/* idle.c -- MIALLOC_BACKGROUND_PURGE: a process that makes no calls gives back its memory, is
+ * not woken needlessly, and ends when its last own thread ends; prints TAP.
  *
  *   idle [MIB]
  *
@@ -9,11 +9,11 @@
 
 #include <dirent.h>
 
-enum { THREADS = 4, MIB_DEFAULT = 128, PART = 20, SIZE = 8000, PATIENCE_MS = 10000, ALARM_S = 30 };
+enum { THREADS = 4, MIB_DEFAULT = 128, PART = 20, SIZE = 8000, WAIT_MS = 10000, ALARM_S = 30 };
 
 static const char variable[] = "MIALLOC_BACKGROUND_PURGE";
 
-static size_t bytes; /* that one thread fills */
+static size_t bytes; /* for one thread to fill */
 static soak_gate gate = SOAK_GATE;
 static size_t base;
 
@@ -21,7 +21,7 @@ typedef struct chain {
   struct chain *next;
 } chain;
 
-static void *work(void *unused) {
+static void *fill_and_free(void *unused) {
   chain *list = NULL;
   soak_await(&gate, 1);
   for (size_t i = 0; i * SIZE < bytes; i++) {
@@ -39,36 +39,36 @@ static void *work(void *unused) {
   return unused;
 }
 
-static size_t kept(void) { return soak_above(soak_rss(), base); }
+static size_t memory_above_base(void) { return soak_above(soak_rss(), base); }
 
-/* All threads, this one too, sleep. */
-static void sleepers(const char *where) {
+/* All threads sleep, this one included. */
+static void memory_of_sleeping_threads(const char *where) {
   base = soak_rss();
-  for (int i = 0; i < THREADS; i++) (void)soak_thread(work, NULL);
-  soak_gather(&gate, THREADS);
+  for (int i = 0; i < THREADS; i++) (void)soak_thread(fill_and_free, NULL);
+  soak_await_threads(&gate, THREADS);
   soak_open(&gate, 1);
-  soak_gather(&gate, THREADS);
-  size_t most = kept();
+  soak_await_threads(&gate, THREADS);
+  size_t most = memory_above_base();
   unsigned long start = soak_ms(), passed = 0;
   soak_open(&gate, 2);
-  soak_gather(&gate, THREADS);
-  size_t before = kept();
-  while (!soak_within(kept(), most / PART) && passed < PATIENCE_MS) {
+  soak_await_threads(&gate, THREADS);
+  size_t before = memory_above_base();
+  while (!soak_within(memory_above_base(), most / PART) && passed < WAIT_MS) {
     soak_sleep(50);
     passed = soak_ms() - start;
   }
-  soak_case(soak_within(kept(), most / PART),
-            "nothing done %s: %zu MiB, %zu KiB, %zu KiB in %lu ms", where, most / MIB, before / KIB,
-            kept() / KIB, passed);
+  tap_ok(soak_within(memory_above_base(), most / PART),
+         "nothing done %s: %zu MiB, %zu KiB, %zu KiB in %lu ms", where, most / MIB, before / KIB,
+         memory_above_base() / KIB, passed);
 }
 
-static void in_process(void *unused) {
+static void check_in_child(void *unused) {
   (void)unused;
-  sleepers("in the process");
+  memory_of_sleeping_threads("in the process");
 }
 
-/* How often threads other than this one have gone to sleep. */
-static unsigned long sleeps(unsigned *threads) {
+/* Returns the number of voluntary context switches of all threads but this one. */
+static unsigned long voluntary_switches(unsigned *threads) {
   unsigned long sum = 0;
   *threads = 0;
   DIR *tasks = opendir("/proc/self/task");
@@ -87,28 +87,28 @@ static unsigned long sleeps(unsigned *threads) {
   return sum;
 }
 
-static void not_woken(void *unused) {
+static void check_not_woken(void *unused) {
   (void)unused;
-  enum { CALM_MS = 3000, LOOK_MS = 1000 };
+  enum { SETTLE_MS = 3000, MEASURED_MS = 1000 };
   unsigned threads;
   FREE(soak_block(SIZE));
-  soak_sleep(CALM_MS); /* all that there was has gone back */
-  unsigned long before = sleeps(&threads);
-  soak_sleep(LOOK_MS);
-  unsigned long after = sleeps(&threads);
-  /* A sanitizer has a thread of its own. */
-  soak_case((threads == 1 && after == before) || !SOAK_RSS_TELLS,
-            "one thread more, which was woken %lu times in a second", after - before);
+  soak_sleep(SETTLE_MS); /* by now all free memory was given back */
+  unsigned long before = voluntary_switches(&threads);
+  soak_sleep(MEASURED_MS);
+  unsigned long after = voluntary_switches(&threads);
+  /* Sanitizers start a thread too. */
+  tap_ok((threads == 1 && after == before) || !SOAK_RSS_TELLS,
+         "one thread more, which was woken %lu times in a second", after - before);
 }
 
-/* A thread that is not the first outlives it; the process ends with that one. */
+/* A thread outlives the main thread; the process ends with this thread. */
 static void *outlive(void *unused) {
   soak_sleep(100);
   FREE(soak_block(SIZE));
   return unused;
 }
 
-static int end_by_threads(void) {
+static int end_main_thread_first(void) {
   alarm(ALARM_S);
   FREE(soak_block(SIZE));
   (void)soak_thread(outlive, NULL);
@@ -117,9 +117,9 @@ static int end_by_threads(void) {
 
 static const char by_threads[] = "by-threads";
 
-/* Executed: musl 1.2.3 does not let the first thread of a forked process end
- * before others, whatever the library. */
-static void not_kept(void *unused) {
+/* In an executed program, because with musl 1.2.3 the main thread of a forked process cannot
+ * end before other threads, with any allocator. */
+static void check_process_ends(void *unused) {
   (void)unused;
   int status = 0;
   pid_t child = fork();
@@ -128,8 +128,8 @@ static void not_kept(void *unused) {
     _exit(EXIT_FAILURE);
   }
   waitpid(child, &status, 0);
-  soak_case(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-            "the process ends with the last thread of the program");
+  tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+         "the process ends with the last thread of the program");
 }
 
 int main(int argc, char **argv) {
@@ -139,12 +139,12 @@ int main(int argc, char **argv) {
     puts("Bail out! cannot be run again");
     return EXIT_FAILURE;
   }
-  if (argc > 1 && strcmp(argv[1], by_threads) == 0) return end_by_threads();
+  if (argc > 1 && strcmp(argv[1], by_threads) == 0) return end_main_thread_first();
   bytes = soak_scale(argc, argv, MIB_DEFAULT) * MIB / THREADS;
   alarm(10 * ALARM_S);
-  soak_apart(in_process, NULL);
-  soak_apart(not_woken, NULL);
-  soak_apart(not_kept, NULL);
-  sleepers("in the parent");
-  return soak_end();
+  soak_apart(check_in_child, NULL);
+  soak_apart(check_not_woken, NULL);
+  soak_apart(check_process_ends, NULL);
+  memory_of_sleeping_threads("in the parent");
+  return tap_end();
 }

@@ -1,10 +1,10 @@
-/* large.c -- blocks with mappings of their own, again and again; prints TAP.
+/* large.c -- huge blocks, allocated and freed repeatedly; prints TAP.
  *
  *   large [ROUNDS]
  *
- * A program that makes such a block, fills it and frees it, in a loop, has its memory
- * faulted in a few times, not in each round; what it made and does not make again
- * comes back to the system; and what it has zeroed and does not use costs nothing.
+ * A program allocates such a block, fills it and frees it in a loop.  Its memory may be
+ * faulted in a few times, but not in every round.  Memory that is not needed again returns to
+ * the OS, and zeroed blocks that are not written to cost no memory.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,11 +14,11 @@
 
 #include <sys/resource.h>
 
-/* Debug builds read what is to be zero: that is a fault more for each OS page. */
-enum { ROUNDS_DEFAULT = 20, FILLED_AGAIN = MIA_DEBUG ? 6 : 3, BLOCKS_MAX = 2 };
+/* Debug builds read what must be zero, which adds a fault for each OS page. */
+enum { ROUNDS_DEFAULT = 20, TIMES_FAULTED_IN = MIA_DEBUG ? 6 : 3, BLOCKS_MAX = 2 };
 
-/* What else the process may have. */
-#define REST (4 * MIB)
+/* Other memory of the process. */
+#define OTHER_MEMORY (4 * MIB)
 
 static unsigned long rounds;
 
@@ -29,7 +29,7 @@ static size_t faulted(void) {
 }
 
 typedef struct shape {
-  size_t sizes[BLOCKS_MAX]; /* of blocks that live together; 0: none */
+  size_t sizes[BLOCKS_MAX]; /* of the blocks that are live together; 0: no block */
 } shape;
 
 static size_t one_round(const shape *s) {
@@ -43,17 +43,17 @@ static size_t one_round(const shape *s) {
   return bytes;
 }
 
-static void loop(void *arg) {
+static void check_faults(void *arg) {
   const shape *s = arg;
   size_t before = faulted(), bytes = 0;
   for (unsigned long i = 0; i < rounds; i++) bytes = one_round(s);
   size_t filled = soak_above(faulted(), before);
-  soak_case(filled <= FILLED_AGAIN * bytes + REST || !SOAK_RSS_TELLS,
-            "%zu MiB, %zu blocks, %lu times: %zu MiB are faulted in", bytes / MIB,
-            (size_t)(s->sizes[1] > 0) + 1, rounds, filled / MIB);
+  tap_ok(filled <= TIMES_FAULTED_IN * bytes + OTHER_MEMORY || !SOAK_RSS_TELLS,
+         "%zu MiB, %zu blocks, %lu times: %zu MiB are faulted in", bytes / MIB,
+         (size_t)(s->sizes[1] > 0) + 1, rounds, filled / MIB);
 }
 
-static void purged(void *unused) {
+static void check_purge(void *unused) {
   (void)unused;
   size_t base = soak_rss();
   for (int i = 0; i < 3; i++) (void)one_round(&(shape){{80 * MIB}});
@@ -61,25 +61,25 @@ static void purged(void *unused) {
   (void)mia_purge();
 #endif
   size_t left = soak_above(soak_rss(), base);
-  soak_case(soak_within(left, REST), "purged: %zu MiB are left", left / MIB);
+  tap_ok(soak_within(left, OTHER_MEMORY), "purged: %zu MiB are left", left / MIB);
 }
 
-/* A few operations in each tenth of a second. */
-static void aged(void *unused) {
+/* Allocates a little every tenth of a second until the memory was given back. */
+static void check_purge_by_age(void *unused) {
   (void)unused;
   size_t base = soak_rss(), left = SIZE_MAX;
   unsigned long start = soak_ms();
   for (int i = 0; i < 3; i++) (void)one_round(&(shape){{80 * MIB}});
-  for (int i = 0; i < 50 && !soak_within(left, REST); i++) {
+  for (int i = 0; i < 50 && !soak_within(left, OTHER_MEMORY); i++) {
     soak_sleep(100);
     FREE(soak_block(100));
     left = soak_above(soak_rss(), base);
   }
-  soak_case(soak_within(left, REST), "not used again: %zu MiB are left after %lu ms", left / MIB,
-            soak_ms() - start);
+  tap_ok(soak_within(left, OTHER_MEMORY), "not used again: %zu MiB are left after %lu ms",
+         left / MIB, soak_ms() - start);
 }
 
-static void not_kept(void *unused) {
+static void check_delay_of_zero(void *unused) {
   (void)unused;
 #ifndef SOAK_LIBC
   (void)mia_option_set(MIA_OPTION_PURGE_DELAY, 0);
@@ -87,10 +87,10 @@ static void not_kept(void *unused) {
   size_t base = soak_rss();
   for (int i = 0; i < 3; i++) (void)one_round(&(shape){{80 * MIB}});
   size_t left = soak_above(soak_rss(), base);
-  soak_case(soak_within(left, REST), "with a delay of none: %zu MiB are left", left / MIB);
+  tap_ok(soak_within(left, OTHER_MEMORY), "with a purge delay of 0: %zu MiB are left", left / MIB);
 }
 
-static void zeroed(void *unused) {
+static void check_zeroed(void *unused) {
   (void)unused;
   const size_t size = 200 * MIB;
   bool zero = true;
@@ -108,8 +108,8 @@ static void zeroed(void *unused) {
     for (size_t at = 0; at < size; at += 5 * MIB + 4096) zero = zero && p[at] == 0;
     FREE(p);
   }
-  soak_case(zero, "zeroed, where others were");
-  soak_case(soak_within(most, 16 * MIB), "and not used: %zu MiB", most / MIB);
+  tap_ok(zero, "zeroed, in memory of other blocks");
+  tap_ok(soak_within(most, 16 * MIB), "zeroed, not written to: %zu MiB", most / MIB);
 }
 
 int main(int argc, char **argv) {
@@ -119,11 +119,12 @@ int main(int argc, char **argv) {
                     {{80 * MIB, 50 * MIB}},
                     {{34 * MIB, 36 * MIB}}};
   rounds = soak_scale(argc, argv, ROUNDS_DEFAULT);
-  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) soak_apart(loop, &shapes[i]);
-  soak_apart(purged, NULL);
-  soak_apart(aged, NULL);
-  soak_apart(not_kept, NULL);
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+    soak_apart(check_faults, &shapes[i]);
+  soak_apart(check_purge, NULL);
+  soak_apart(check_purge_by_age, NULL);
+  soak_apart(check_delay_of_zero, NULL);
   rounds = rounds / 4 + 1;
-  zeroed(NULL);
-  return soak_end();
+  check_zeroed(NULL);
+  return tap_end();
 }

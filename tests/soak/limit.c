@@ -1,4 +1,4 @@
-/* limit.c -- MIALLOC_LIMIT: refused beyond it, lean near it; prints TAP.
+/* limit.c -- MIALLOC_LIMIT: requests beyond it fail, and most of it can be used; prints TAP.
  *
  *   limit [MIB]
  *
@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-/* Twice this is a mapping of its own on every host; hardly any of it is touched. */
+/* A block of twice this size is huge on every host; hardly any of it is touched. */
 enum { HUGE_MIB = 256 };
 
 enum { MIB_DEFAULT = 64, SLOTS = 200000 };
@@ -18,7 +18,7 @@ static void *blocks[SLOTS];
 static size_t count;
 static unsigned warnings;
 
-static void hear(const char *text, void *arg) {
+static void count_warnings(const char *text, void *arg) {
   (void)arg;
   warnings += strstr(text, "MIALLOC_LIMIT") != NULL;
 }
@@ -27,7 +27,7 @@ static void set_limit(size_t bytes) {
   if (!mia_option_set(MIA_OPTION_LIMIT, (long)(bytes / KIB))) abort();
 }
 
-/* Until there is no more; bytes. */
+/* Allocates until a request fails.  Returns the bytes allocated. */
 static size_t fill(size_t size) {
   size_t start = count;
   for (; count < SLOTS; count++) {
@@ -43,54 +43,53 @@ static void release(size_t rest) {
   while (count > rest) mia_free(blocks[--count]);
 }
 
-static void full_of(size_t size) {
+static void fill_to_limit(size_t size) {
   size_t base = soak_rss();
   size_t bytes = fill(size);
   bool refused = errno == ENOMEM;
   size_t rss = soak_above(soak_rss(), base);
-  soak_case(refused && bytes <= limit && bytes >= limit / 4 * 3 &&
-                soak_within(rss, limit + limit / 8),
-            "%zu bytes at a time: %zu KiB of %zu KiB, RSS %zu KiB", size, bytes / KIB, limit / KIB,
-            rss / KIB);
+  tap_ok(refused && bytes <= limit && bytes >= limit / 4 * 3 && soak_within(rss, limit + limit / 8),
+         "%zu bytes at a time: %zu KiB of %zu KiB, RSS %zu KiB", size, bytes / KIB, limit / KIB,
+         rss / KIB);
   release(count / 2);
   size_t again = fill(size);
-  soak_case(again >= bytes / 4, "what is freed can be had again: %zu KiB", again / KIB);
+  tap_ok(again >= bytes / 4, "freed memory can be allocated again: %zu KiB", again / KIB);
   release(0);
 }
 
-/* As many bytes as were used before are used by what is larger. */
+/* Large blocks can reuse the memory of small ones. */
 static void changes_size(void) {
   fill(100);
   release(count / 16);
-  soak_case(fill(MIB / 2) >= limit / 2, "what small blocks left is there for large ones");
+  tap_ok(fill(MIB / 2) >= limit / 2, "large blocks reuse the memory of small ones");
   release(0);
 }
 
 static void huge(void) {
   errno = 0;
-  soak_case(mia_malloc(limit + 1) == NULL && errno == ENOMEM, "a block beyond the limit");
+  tap_ok(mia_malloc(limit + 1) == NULL && errno == ENOMEM, "a block beyond the limit is refused");
   char *p = mia_malloc(limit / 2);
-  soak_case(p != NULL, "a block of half of it");
+  tap_ok(p != NULL, "a block of half the limit is allocated");
   if (p == NULL) return;
   p[0] = 'a';
   p[limit / 2 - 1] = 'z';
   errno = 0;
-  soak_case(mia_realloc(p, limit + 1) == NULL && errno == ENOMEM && p[0] == 'a' &&
-                p[limit / 2 - 1] == 'z',
-            "growing beyond the limit leaves the block as it is");
+  tap_ok(mia_realloc(p, limit + 1) == NULL && errno == ENOMEM && p[0] == 'a' &&
+             p[limit / 2 - 1] == 'z',
+         "growing beyond the limit leaves the block as it is");
   char *q = mia_realloc(p, limit / 16 * 11);
-  soak_case(q != NULL && q[0] == 'a' && q[limit / 2 - 1] == 'z', "growing below it");
+  tap_ok(q != NULL && q[0] == 'a' && q[limit / 2 - 1] == 'z', "growing below the limit succeeds");
   if (q != NULL) p = q;
   q = mia_realloc(p, limit / 4);
   if (q != NULL) p = q;
   q = mia_malloc(limit / 2);
-  soak_case(q != NULL, "what a block that shrank gave up");
+  tap_ok(q != NULL, "memory that a shrunk block gave up is reused");
   mia_free(p);
   mia_free(q);
-  soak_case(mia_calloc(limit / 64, 128) == NULL, "zeroed blocks count as well");
+  tap_ok(mia_calloc(limit / 64, 128) == NULL, "zeroed blocks count too");
 }
 
-/* A size that grows as a program's array would. */
+/* Doubles a block, as a growing array of a program does. */
 static void growing(void) {
   size_t size = 100;
   char *p = mia_malloc(size);
@@ -101,32 +100,32 @@ static void growing(void) {
     size *= 2;
     memset(p, 3, size);
   }
-  soak_case(errno == ENOMEM && size <= limit && size >= limit / 4 && p[size - 1] == 3,
-            "an array doubled up to %zu KiB", size / KIB);
+  tap_ok(errno == ENOMEM && size <= limit && size >= limit / 4 && p[size - 1] == 3,
+         "an array doubled up to %zu KiB", size / KIB);
   mia_free(p);
 }
 
-static void told_once(void) {
+static void warns_once(void) {
   warnings = 0;
   for (int i = 0; i < 3; i++) {
     fill(MIB / 4);
     release(0);
   }
-  soak_case(warnings == 1, "warned once: %u", warnings);
+  tap_ok(warnings == 1, "warned once: %u", warnings);
 }
 
 int main(int argc, char **argv) {
   static const size_t sizes[] = {100, 1000, 8000, 30000, 100000, MIB};
   size_t whole = soak_scale(argc, argv, MIB_DEFAULT) * MIB;
-  mia_register_output(hear, NULL);
+  mia_register_output(count_warnings, NULL);
   limit = whole;
   set_limit(limit);
-  told_once();
+  warns_once();
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-    if (whole / sizes[i] < SLOTS) full_of(sizes[i]);
+    if (whole / sizes[i] < SLOTS) fill_to_limit(sizes[i]);
   limit = 4 * MIB;
   set_limit(limit);
-  full_of(100);
+  fill_to_limit(100);
   limit = whole;
   set_limit(limit);
   changes_size();
@@ -136,8 +135,8 @@ int main(int argc, char **argv) {
   huge();
   set_limit(0);
   void *p = mia_malloc(limit * 2);
-  soak_case(p != NULL, "no limit again");
+  tap_ok(p != NULL, "without a limit large requests succeed again");
   mia_free(p);
   release(0);
-  return soak_end();
+  return tap_end();
 }

@@ -1,19 +1,18 @@
-/* replace.c -- blocks of some dozens of KiB that replace each other; prints TAP.
+/* replace.c -- blocks of some dozens of KiB that replace each other at random; prints TAP.
  *
  *   replace [BLOCKS]
  *
- * A table of blocks of random sizes, written in whole, of which one after the other is
- * replaced, has hardly more memory than what is live, though no page is the length of
- * any block.
+ * The entries of a table of fully written blocks of random sizes are replaced.  The process
+ * must need hardly more memory than is live, though no block has the length of its page.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "soak.h"
 
-enum { BLOCKS_DEFAULT = 1000, TURNS = 30 };
+enum { BLOCKS_DEFAULT = 1000, REPLACEMENTS = 30 };
 
-/* Of what is live, hundredths.  15 were seen, and 25 in debug builds, whose blocks have
- * an OS page before them. */
+/* Percent above what is live. 15 were measured, and 25 in debug builds, whose blocks have an
+ * OS page before them. */
 enum { MORE_PERCENT = 28, PERCENT = 100 };
 
 typedef struct range {
@@ -37,7 +36,7 @@ static void replace(void *arg) {
   size_t *sizes = calloc(blocks, sizeof *sizes), live = 0;
   if (table == NULL || sizes == NULL) abort();
   size_t base = soak_rss();
-  for (unsigned long i = 0; i < TURNS * blocks; i++) {
+  for (unsigned long i = 0; i < REPLACEMENTS * blocks; i++) {
     size_t k = i < blocks ? i : draw(&(range){0, blocks});
     FREE(table[k]);
     live -= sizes[k];
@@ -46,14 +45,14 @@ static void replace(void *arg) {
     live += sizes[k];
   }
   size_t rss = soak_above(soak_rss(), base);
-  soak_case(soak_within(rss, live / PERCENT * (PERCENT + MORE_PERCENT)),
-            "%lu blocks of %zu to %zu bytes: %zu KiB, of which are live %zu", blocks, r->least,
-            r->most, rss / KIB, live / KIB);
+  tap_ok(soak_within(rss, live / PERCENT * (PERCENT + MORE_PERCENT)),
+         "%lu blocks of %zu to %zu bytes: %zu KiB, of which are live %zu", blocks, r->least,
+         r->most, rss / KIB, live / KIB);
 }
 
 int main(int argc, char **argv) {
   range ranges[] = {{33000, 65000}, {33000, 100000}, {70000, 128000}};
   blocks = soak_scale(argc, argv, BLOCKS_DEFAULT);
   for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) soak_apart(replace, &ranges[i]);
-  return soak_end();
+  return tap_end();
 }

@@ -1,17 +1,15 @@
-/* soak.h -- what the soak programs share: TAP lines, memory and time as numbers,
- * threads that go through stages together.
+/* soak.h -- helpers for the soak programs: figures of memory and time, cases in processes of
+ * their own, and threads that pass stages together.
  *
- * Each program takes a scale: small in `make check', full in the CI's job `soak'.
- * Memory is asserted as bytes or ratios, time is only told.
+ * Each program takes a scale: small in `make check', full in the CI job `soak'.  Memory is
+ * checked in bytes or as a ratio; time is only printed.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MIA_TEST_SOAK_H
 #define MIA_TEST_SOAK_H
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,8 +19,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* With -DSOAK_LIBC the programs call malloc, to compare allocators with; what
- * only mialloc has is then left out. */
+#include "../api/pattern.h"
+#include "../resident.h"
+#include "../tap.h"
+
+/* With -DSOAK_LIBC the programs call malloc, to compare allocators; what only mialloc has is
+ * left out. */
 #ifdef SOAK_LIBC
 #define MALLOC malloc
 #define REALLOC realloc
@@ -34,23 +36,6 @@
 #define FREE mia_free
 #endif
 
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
-
-static unsigned soak_cases, soak_failures;
-
-__attribute__((format(printf, 2, 3))) static inline void soak_case(bool ok, const char *format,
-                                                                   ...) {
-  char line[240];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  printf("%sok %u - %s\n", ok ? "" : "not ", ++soak_cases, line);
-  fflush(stdout);
-  soak_failures += !ok;
-}
-
 /* Runs `part', which has one case, in a process of its own. */
 static inline void soak_apart(void (*part)(void *), void *arg) {
   int status = 0;
@@ -59,20 +44,15 @@ static inline void soak_apart(void (*part)(void *), void *arg) {
   if (child == 0) {
     part(arg);
     fflush(stdout);
-    _exit(soak_failures > 0);
+    _exit(tap_failures > 0);
   }
   bool ended = child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status);
-  soak_cases++;
-  soak_failures += !ended || WEXITSTATUS(status) != 0;
-  if (!ended) printf("not ok %u - it ended by signal %d\n", soak_cases, WTERMSIG(status));
+  tap_cases++;
+  tap_failures += !ended || WEXITSTATUS(status) != 0;
+  if (!ended) printf("not ok %u - it ended by signal %d\n", tap_cases, WTERMSIG(status));
 }
 
-static inline int soak_end(void) {
-  printf("1..%u\n", soak_cases);
-  return soak_failures > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-/* The first argument, or what make check takes. */
+/* Returns the first argument, or `standard', the scale of make check. */
 static inline unsigned long soak_scale(int argc, char **argv, unsigned long standard) {
   unsigned long scale = argc > 1 ? strtoul(argv[1], NULL, 0) : standard;
   if (scale > 0) return scale;
@@ -80,22 +60,18 @@ static inline unsigned long soak_scale(int argc, char **argv, unsigned long stan
   exit(EXIT_FAILURE);
 }
 
-/* Bytes of memory that the process has, without asking stdio for a buffer. */
+/* Returns the resident memory of the process in bytes. */
 static inline size_t soak_rss(void) {
-  char text[128] = "";
-  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) {
+  size_t bytes = resident_bytes();
+  if (bytes == 0) {
     fputs("Bail out! no /proc/self/statm\n", stdout);
     exit(EXIT_FAILURE);
   }
-  close(fd);
-  unsigned long pages;
-  if (sscanf(text, "%*u %lu", &pages) != 1) abort();
-  return pages * (size_t)sysconf(_SC_PAGESIZE);
+  return bytes;
 }
 
-/* Whether what the process has says anything of the allocator: a sanitizer's
- * shadow grows with what is touched, and does not shrink. */
+/* Nonzero if the memory of the process tells something about the allocator.  A sanitizer's
+ * shadow memory grows with what is touched and does not shrink. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SOAK_RSS_TELLS 0
 #elif defined(__has_feature)
@@ -121,7 +97,7 @@ static inline void soak_sleep(unsigned long ms) {
   while (nanosleep(&left, &left) != 0) {}
 }
 
-/* A block, all of it written. */
+/* Returns a block, completely written. */
 static inline void *soak_block(size_t size) {
   void *p = MALLOC(size);
   if (p == NULL) {
@@ -131,12 +107,12 @@ static inline void *soak_block(size_t size) {
   return memset(p, 0x5a, size);
 }
 
-/* What threads wait for: a number that somebody raises. */
+/* A stage that one thread advances and others wait for. */
 typedef struct soak_gate {
   pthread_mutex_t mutex;
   pthread_cond_t cond;
   unsigned stage;
-  unsigned arrived; /* threads that have come to where they wait next */
+  unsigned arrived; /* threads that wait for the next stage */
 } soak_gate;
 
 #define SOAK_GATE \
@@ -158,8 +134,8 @@ static inline void soak_await(soak_gate *gate, unsigned stage) {
   pthread_mutex_unlock(&gate->mutex);
 }
 
-/* Until so many threads wait for the next stage. */
-static inline void soak_gather(soak_gate *gate, unsigned threads) {
+/* Waits until `threads' threads wait for the next stage. */
+static inline void soak_await_threads(soak_gate *gate, unsigned threads) {
   pthread_mutex_lock(&gate->mutex);
   while (gate->arrived < threads) pthread_cond_wait(&gate->cond, &gate->mutex);
   pthread_mutex_unlock(&gate->mutex);

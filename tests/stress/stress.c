@@ -1,16 +1,15 @@
-/* stress.c -- many threads, all sizes, blocks that change hands; prints TAP.
+/* stress.c -- many threads with blocks of all sizes that change owners; prints TAP.
  *
  *   stress [threads [scale [rounds [seed]]]]
  *
- * Each thread has a table of blocks of its own; all share a second one, where a
- * block is exchanged for whatever lies there and thus ends its life in another
- * thread.  Between rounds the threads end and new ones go on with the tables,
- * each with that of its neighbour.  Scale is the length of the tables and, with
- * it, of a round.  Every block tells, from its first word and its address, its
- * size and what must be in it, which is looked at when it is freed or resized.
+ * Each thread has its own table of blocks.  All threads share a second table, in which they
+ * exchange blocks, so that a block may be freed by another thread.  Between rounds the threads
+ * end and new threads continue, each with the table of its neighbour.  The scale determines
+ * the length of the tables and of a round.  The size and the expected contents of a block
+ * follow from its first word and its address; they are checked when it is freed or resized.
  *
- * With -DSTRESS_LIBC it calls malloc and its kin, for use with an interposed
- * library and to compare.
+ * With -DSTRESS_LIBC it calls malloc and its kin, to test an interposed library and to
+ * compare.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,6 +21,7 @@
 #include <stdlib.h>
 
 #include "../api/pattern.h"
+#include "../tap.h"
 
 #ifdef STRESS_LIBC
 #define FREE free
@@ -50,12 +50,12 @@ enum {
   REPORTS_MAX = 10
 };
 
-/* In a block up to this size every byte is checked; in a larger one both ends
- * and a word in each stretch of SAMPLE_STEP. */
+/* In a block up to this size every byte is checked; in a larger one both ends, and a word in
+ * each stretch of SAMPLE_STEP. */
 enum { FULL_TOP = 2048, END_BYTES = 64, SAMPLE_STEP = 4096 };
 
-/* The first word of a block: the size, and below it bits of a hash of address,
- * size and seed. */
+/* The first word of a block holds the size above CHECK_BITS bits of a hash of address, size
+ * and seed. */
 enum { CHECK_BITS = 24 };
 
 typedef struct {
@@ -95,8 +95,8 @@ static uint64_t first_word(const void *p, size_t size) {
   return (uint64_t)size << CHECK_BITS | key_of(p, size) >> (64 - CHECK_BITS);
 }
 
-/* Calls for each part of a block of `size' bytes, past the first word, that is
- * written and checked; `each' returns false to stop. */
+/* Calls `each' for each part of a block that is written and checked, after the first word.
+ * `each' returns false to stop. */
 static bool each_part(char *p, size_t size, bool (*each)(char *, size_t, uint64_t)) {
   const size_t head = sizeof(uint64_t); /* also the length of a sample */
   uint64_t key = key_of(p, size);
@@ -122,7 +122,7 @@ static void sign(void *p, size_t size) {
   each_part(p, size, fill_part);
 }
 
-/* The size of the block, or 0 where its contents are not what they should be. */
+/* Returns the size of the block, or 0 if its contents are wrong. */
 static size_t check(void *p) {
   uint64_t word;
   memcpy(&word, p, sizeof word);
@@ -164,7 +164,7 @@ static void *make(uint64_t *random) {
     break;
   case 1: {
     size_t alignment = (size_t)ALIGNMENT_LEAST << random_below(random, ALIGNMENT_BITS);
-    size = (size + alignment - 1) & ~(alignment - 1); /* C11 wanted a multiple */
+    size = (size + alignment - 1) & ~(alignment - 1); /* C11 required a multiple */
     p = launder(ALIGNED(opaque(alignment), size));
     if (!is_aligned(p, alignment)) {
       report(&corrupted, "block %p is not aligned to %zu", p, alignment);
@@ -192,7 +192,7 @@ static void destroy(void *p) {
 }
 
 static void *resize(void *p, uint64_t *random) {
-  enum { KEPT = 256 }; /* bytes whose survival is looked at */
+  enum { KEPT = 256 }; /* bytes that are compared afterwards */
   unsigned char kept[KEPT];
   size_t size = check(p);
   if (size == 0) return p;
@@ -238,7 +238,7 @@ static void *work(void *arg) {
       destroy(*slot);
       *slot = NULL;
       break;
-    default: /* what lies there may come from any thread */
+    default: /* the block found there may come from any thread */
       *slot = atomic_exchange(&shared[random_below(&random, shared_count)], *slot);
       break;
     }
@@ -264,10 +264,6 @@ static void run_round(table *tables, unsigned round) {
     require(pthread_create(&threads[i], NULL, work, &workers[i]) == 0, "no thread");
   }
   for (unsigned i = 0; i < options.threads; i++) pthread_join(threads[i], NULL);
-}
-
-static void ok(bool holds, unsigned number, const char *what, unsigned long value) {
-  printf("%sok %u - %s (%lu)\n", holds ? "" : "not ", number, what, value);
 }
 
 static unsigned number(const char *text, unsigned least, unsigned most) {
@@ -309,8 +305,8 @@ int main(int argc, char **argv) {
   unsigned none = atomic_load(&refused);
   unsigned long all = atomic_load(&made);
   bool balanced = all == atomic_load(&freed);
-  ok(bad == 0, 1, "no block was corrupted", bad);
-  ok(none == 0, 2, "no request was refused", none);
-  ok(balanced, 3, "every block was freed", all);
-  return bad == 0 && none == 0 && balanced ? EXIT_SUCCESS : EXIT_FAILURE;
+  tap_ok(bad == 0, "no block was corrupted (%u)", bad);
+  tap_ok(none == 0, "no request was refused (%u)", none);
+  tap_ok(balanced, "every block was freed (%lu)", all);
+  return tap_failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

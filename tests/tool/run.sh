@@ -1,5 +1,5 @@
 #! /bin/sh
-# mialloc-run as a user has it: installed, found by PATH, and given all kinds of
+# mialloc-run as users have it: installed, found through PATH, and used with all kinds of
 # programs.  Run by `make check' in a build folder.
 set -u
 here=$(cd "$top_srcdir" && pwd)/tests/tool
@@ -10,7 +10,7 @@ mkdir -p "$work/a blank" "$work/bin" "$work/programs" && cd "$work" || exit 1
 trap 'cd "$build"; rm -rf "$work"' 0
 failed=0
 
-# An installed tree that was moved: as far from one to the other as in the real one.
+# An installed tree that was moved, with the same relative paths as the real one.
 variable() { sed -n "s/^$1=//p" "$build/tools/mialloc-run"; }
 prefix=$(variable prefix) exec_prefix=$(eval echo "$(variable exec_prefix)")
 bindir=$(eval echo "$(variable bindir)") libdir=$(eval echo "$(variable libdir)")
@@ -40,8 +40,8 @@ printf 'shows "$@"\n' >programs/plain
 mkdir programs/folder
 chmod +x programs/script programs/by-env programs/still-script programs/lost programs/circle programs/plain
 
-# gives STATUS OUT ERR COMMAND...: the status is that; the standard output and error
-# have a line like that, or, for '', are empty
+# gives STATUS OUT ERR COMMAND...: checks the status, and that standard output and error have
+# such a line or, for '', are empty
 gives() {
   status=$1 out=$2 err=$3
   shift 3
@@ -72,7 +72,7 @@ ln -s "../tree${bindir#"$prefix"}/mialloc-run" bin/another-name
 gives 0 '^malloc: mialloc$' '' bin/another-name shows
 gives 0 '^malloc: libc$' '' shows
 
-# ---- programs that cannot be ----
+# ---- programs that cannot be run ----
 gives 127 '' '^mialloc-run: nowhere: not found$' mialloc-run nowhere
 gives 127 '' 'not found$' mialloc-run ./nowhere
 gives 126 '' ' is a folder$' mialloc-run ./programs/folder
@@ -83,7 +83,7 @@ if [ -f programs/still ]; then
   gives 126 '' '^mialloc-run: still is a static program: ' mialloc-run still
   gives 126 '' 'is a script for .*still, which is a static program: ' mialloc-run still-script
 fi
-# one that is setuid, to somebody else; only root can make one
+# a setuid program of another user; only root can make one
 cp programs/shows programs/privileged
 if [ "$(id -u)" = 0 ]; then
   chown 1:1 programs/privileged && chmod 4755 programs/privileged
@@ -93,7 +93,7 @@ if [ "$(id -u)" = 0 ]; then
   chmod 755 programs/privileged
 fi
 gives 0 '^malloc: mialloc$' '' mialloc-run privileged
-# one of another machine: this one with another number for it, in either byte order
+# a program of another machine: this one with another machine number, in either byte order
 cp programs/shows programs/foreign
 printf '\001\001' | dd of=programs/foreign bs=1 seek=18 conv=notrunc 2>/dev/null
 gives 126 '' '^mialloc-run: foreign is for another machine than libmialloc' mialloc-run foreign
@@ -113,7 +113,7 @@ gives 0 '^malloc: mialloc$' '^{' mialloc-run --stats=json shows
 gives 0 '^malloc: mialloc$' '^  purge_delay  *77 ms ' mialloc-run --set=verbose=on --set purge_delay=77 shows
 gives 0 '^malloc: mialloc$' '^  limit  *1048576 KiB ' mialloc-run --set MIALLOC_VERBOSE=on --set limit=1G shows
 
-# The library is asked, in a program of its own libc.
+# Asks the library, in a program that uses its libc.
 if mialloc-run true 2>/dev/null; then
   gives 0 '^malloc: mialloc$' '' mialloc-run sh -c shows
   gives 0 '^malloc: mialloc$' '' mialloc-run plain

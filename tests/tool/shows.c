@@ -1,4 +1,4 @@
-/* shows.c -- says whose malloc it has, and what it was given. */
+/* shows.c -- prints whose malloc it has, and the arguments that it received. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,14 @@
-/* zoo.c -- every sin of sins.h in a process of its own; prints TAP.
+/* cases.c -- runs every misuse of misuses.h in its own process; prints TAP.
  *
- * Each must end as the table below says of this build: with one line that has the
- * word and the address, and SIGABRT; or, where nothing can notice it, anyhow but
- * soon.  `zoo.tap --doc' prints the table at the end of doc/misuse.md instead, and a
- * test compares. */
+ * Each must end as the table says for this build: with one line that has the diagnostic and
+ * the address, and SIGABRT; or, if the misuse cannot be detected reliably, in any way but
+ * soon.  `cases.tap --doc' prints the table at the end of doc/misuse.md instead,
+ * and a test compares it. */
 #include "config.h"
 
-#include "sins.h"
+#include "../documented.h"
+#include "../tap.h"
+#include "misuses.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -28,15 +30,16 @@ enum { SECONDS = 60, TEXT_SIZE = 512 };
 #define LARGER "sized free of a block that is larger"
 #define ALIGNED "sized free of a block that is aligned otherwise"
 
-/* What is said of a sin in a release and in a debug build; NULL: nothing for sure. */
-typedef struct sin {
+/* The diagnostics of a misuse in release and debug builds; NULL if it is not detected
+ * reliably. */
+typedef struct misuse {
   const char *name;
-  void (*commit)(void);
+  void (*run)(void);
   const char *release;
   const char *debug;
-} sin_row;
+} misuse_case;
 
-static const sin_row sins[] = {
+static const misuse_case cases[] = {
     {"small block freed twice at once", twice_small, TWICE, TWICE},
     {"block of 8 bytes freed twice at once", twice_tiny, TWICE, TWICE},
     {"only block of its size freed twice", twice_alone, TWICE, TWICE},
@@ -51,19 +54,21 @@ static const sin_row sins[] = {
     {"large block freed by another thread, and again", twice_large_elsewhere, NOT_BLOCK, NOT_BLOCK},
     {"static object freed", free_static, NOT_BLOCK, NOT_BLOCK},
     {"object on the stack freed", free_stack, NOT_BLOCK, NOT_BLOCK},
-    {"address that nobody has freed", free_foreign, NOT_BLOCK, NOT_BLOCK},
-    {"block's address with bit 48 set freed", free_wild, NOT_BLOCK, NOT_BLOCK},
-    {"block's address with bit 62 set freed", free_wilder, NOT_BLOCK, NOT_BLOCK},
-    {"block's address with bit 48 set freed with its size", free_wild_sized, NOT_BLOCK, NOT_BLOCK},
-    {"block's address with bit 48 set freed by another thread", free_wild_elsewhere, NOT_BLOCK,
+    {"address that nobody has freed", free_unknown_address, NOT_BLOCK, NOT_BLOCK},
+    {"block's address with bit 48 set freed", free_flipped_low, NOT_BLOCK, NOT_BLOCK},
+    {"block's address with bit 62 set freed", free_flipped_high, NOT_BLOCK, NOT_BLOCK},
+    {"block's address with bit 48 set freed with its size", free_flipped_sized, NOT_BLOCK,
      NOT_BLOCK},
-    {"inside of a block freed", free_interior, NULL, INSIDE},
-    {"misaligned inside of a block freed", free_misaligned, INSIDE, INSIDE},
-    {"misaligned inside of a block freed by another thread", free_misaligned_elsewhere, INSIDE,
+    {"block's address with bit 48 set freed by another thread", free_flipped_elsewhere, NOT_BLOCK,
+     NOT_BLOCK},
+    {"inside of a block freed", free_inside_aligned, NULL, INSIDE},
+    {"misaligned inside of a block freed", free_inside_misaligned, INSIDE, INSIDE},
+    {"misaligned inside of a block freed by another thread", free_inside_misaligned_elsewhere,
+     INSIDE, INSIDE},
+    {"misaligned inside of a block freed with its size", free_inside_misaligned_sized, INSIDE,
      INSIDE},
-    {"misaligned inside of a block freed with its size", free_misaligned_sized, INSIDE, INSIDE},
-    {"inside of a large block freed", free_interior_large, INSIDE, INSIDE},
-    {"inside of a block freed by another thread", free_interior_elsewhere, INSIDE, INSIDE},
+    {"inside of a large block freed", free_inside_large, INSIDE, INSIDE},
+    {"inside of a block freed by another thread", free_inside_elsewhere, INSIDE, INSIDE},
     {"overflow by 1", overflow_1, NULL, BEYOND},
     {"overflow by 8", overflow_8, NULL, BEYOND},
     {"overflow by 1 of a block of 8 bytes", overflow_tiny, NULL, BEYOND},
@@ -88,59 +93,59 @@ static const sin_row sins[] = {
     {"first bytes written to after free, noticed by a purge", write_after_purge, WRITTEN, WRITTEN},
     {"later bytes written to after free", write_after_content, NULL, WRITTEN},
     {"block of 8 bytes written to after free", write_after_tiny, WRITTEN, WRITTEN},
-    {"sized free with a larger size", sized_wrong, NULL, SMALLER},
-    {"sized free with a smaller size", sized_less, NULL, LARGER},
-    {"sized free of a large block with a larger size", sized_wrong_large, SMALLER, SMALLER},
-    {"sized free with a larger size by another thread", sized_wrong_elsewhere, SMALLER, SMALLER},
+    {"sized free with a larger size", sized_larger, NULL, SMALLER},
+    {"sized free with a smaller size", sized_smaller, NULL, LARGER},
+    {"sized free of a large block with a larger size", sized_larger_large, SMALLER, SMALLER},
+    {"sized free with a larger size by another thread", sized_larger_elsewhere, SMALLER, SMALLER},
     {"sized free with another alignment", sized_misaligned, NULL, ALIGNED},
     {"sized free of a large block with another alignment", sized_misaligned_large, ALIGNED,
      ALIGNED},
     {"realloc of a freed block", realloc_freed, NULL, USED},
     {"realloc of a freed large block", realloc_freed_large, NOT_BLOCK, NOT_BLOCK},
     {"realloc of a static object", realloc_static, NOT_BLOCK, NOT_BLOCK},
-    {"realloc of a block's address with bit 62 set", realloc_wild, NOT_BLOCK, NOT_BLOCK},
+    {"realloc of a block's address with bit 62 set", realloc_flipped, NOT_BLOCK, NOT_BLOCK},
     {"realloc of the misaligned inside of a block", realloc_misaligned, INSIDE, INSIDE},
-    {"usable size of a block's address with bit 62 set", usable_wild, NOT_BLOCK, NOT_BLOCK},
-    {"usable size of the misaligned inside of a block", usable_misaligned, INSIDE, INSIDE},
-    {"usable size of a freed block", usable_freed, NULL, USED},
-    {"usable size of a static object", usable_static, NOT_BLOCK, NOT_BLOCK},
+    {"usable size of a block's address with bit 62 set", usable_size_flipped, NOT_BLOCK, NOT_BLOCK},
+    {"usable size of the misaligned inside of a block", usable_size_misaligned, INSIDE, INSIDE},
+    {"usable size of a freed block", usable_size_freed, NULL, USED},
+    {"usable size of a static object", usable_size_static, NOT_BLOCK, NOT_BLOCK},
     {"large block freed after its heap was destroyed", free_of_destroyed, NOT_BLOCK, NOT_BLOCK},
 };
-#define SINS (sizeof sins / sizeof sins[0])
+#define CASES (sizeof cases / sizeof cases[0])
 
-static int blame_to;
+static int report_to;
 
-static void blame(const void *p) {
-  if (write(blame_to, &p, sizeof p) != (ssize_t)sizeof p) _exit(EXIT_FAILURE);
+static void report_address(const void *p) {
+  if (write(report_to, &p, sizeof p) != (ssize_t)sizeof p) _exit(EXIT_FAILURE);
 }
 
 typedef struct outcome {
   int status;
-  const void *blamed;
-  char text[TEXT_SIZE]; /* what it wrote to stderr */
+  const void *address;
+  char text[TEXT_SIZE]; /* what the process wrote to stderr */
 } outcome;
 
-static void sin_in_child(const sin_row *s, const int *text, const int *blamed) {
+static void be_child(const misuse_case *s, const int *text, const int *address) {
   const struct rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   alarm(SECONDS);
   dup2(text[1], STDERR_FILENO);
   close(text[0]);
-  close(blamed[0]);
-  blame_to = blamed[1];
-  s->commit();
+  close(address[0]);
+  report_to = address[1];
+  s->run();
   _exit(EXIT_SUCCESS);
 }
 
-static bool run(const sin_row *s, outcome *o) {
-  int text[2], blamed[2];
-  if (pipe(text) != 0 || pipe(blamed) != 0) return false;
+static bool run_in_child(const misuse_case *s, outcome *o) {
+  int text[2], address[2];
+  if (pipe(text) != 0 || pipe(address) != 0) return false;
   pid_t child = fork();
-  if (child == 0) sin_in_child(s, text, blamed);
+  if (child == 0) be_child(s, text, address);
   close(text[1]);
-  close(blamed[1]);
+  close(address[1]);
   memset(o, 0, sizeof *o);
-  while (read(blamed[0], &o->blamed, sizeof o->blamed) > 0) /* the last one counts */
+  while (read(address[0], &o->address, sizeof o->address) > 0) /* the last address counts */
     ;
   size_t length = 0;
   ssize_t n;
@@ -148,46 +153,26 @@ static bool run(const sin_row *s, outcome *o) {
          (n = read(text[0], o->text + length, sizeof o->text - 1 - length)) > 0)
     length += (size_t)n;
   close(text[0]);
-  close(blamed[0]);
+  close(address[0]);
   return child > 0 && waitpid(child, &o->status, 0) == child;
 }
 
-static bool is_as_said(const outcome *o, const char *word) {
+static bool ends_as_expected(const outcome *o, const char *diagnostic) {
   bool aborted = WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGABRT;
-  if (word == NULL) return !(WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGALRM);
-  char wanted[TEXT_SIZE];
-  snprintf(wanted, sizeof wanted, "mialloc: %s: 0x%llx\n", word,
-           (unsigned long long)(uintptr_t)o->blamed);
-  /* an emulator has a line of its own to add */
+  if (diagnostic == NULL) return !(WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGALRM);
+  char expected[TEXT_SIZE];
+  snprintf(expected, sizeof expected, "mialloc: %s: 0x%llx\n", diagnostic,
+           (unsigned long long)(uintptr_t)o->address);
+  /* an emulator adds a line */
   bool emulated = getenv("TEST_EMULATOR") != NULL;
-  return aborted && strncmp(o->text, wanted, emulated ? strlen(wanted) : sizeof o->text) == 0;
+  return aborted && strncmp(o->text, expected, emulated ? strlen(expected) : sizeof o->text) == 0;
 }
 
 static void put_table(FILE *out) {
   fputs("| misuse | release | --enable-debug |\n|---|---|---|\n", out);
-  for (size_t i = 0; i < SINS; i++)
-    fprintf(out, "| %s | %s | %s |\n", sins[i].name, sins[i].release ? sins[i].release : "-",
-            sins[i].debug ? sins[i].debug : "-");
-}
-
-/* Whether doc/misuse.md ends with the table. */
-static bool is_documented(const char *root) {
-  char path[4096];
-  snprintf(path, sizeof path, "%s/doc/misuse.md", root);
-  FILE *doc = fopen(path, "r");
-  FILE *table = tmpfile();
-  if (doc == NULL || table == NULL) return false;
-  put_table(table);
-  bool same = fseek(doc, -ftell(table), SEEK_END) == 0;
-  rewind(table);
-  int a, b;
-  do {
-    a = getc(doc);
-    b = getc(table);
-  } while (a == b && a != EOF);
-  fclose(doc);
-  fclose(table);
-  return same && a == b;
+  for (size_t i = 0; i < CASES; i++)
+    fprintf(out, "| %s | %s | %s |\n", cases[i].name, cases[i].release ? cases[i].release : "-",
+            cases[i].debug ? cases[i].debug : "-");
 }
 
 int main(int argc, char **argv) {
@@ -196,23 +181,18 @@ int main(int argc, char **argv) {
     return EXIT_SUCCESS;
   }
   const char *root = getenv("top_srcdir");
-  unsigned failures = 0, n = 0;
-  printf("1..%zu\n", SINS + (root != NULL));
+  printf("1..%zu\n", CASES + (root != NULL));
   fflush(stdout);
-  for (size_t i = 0; i < SINS; i++) {
-    const char *word = MIA_DEBUG ? sins[i].debug : sins[i].release;
+  for (size_t i = 0; i < CASES; i++) {
+    const char *diagnostic = MIA_DEBUG ? cases[i].debug : cases[i].release;
     outcome o;
-    bool holds = run(&sins[i], &o) && is_as_said(&o, word);
-    failures += !holds;
-    printf("%sok %u - %s: %s\n", holds ? "" : "not ", ++n, sins[i].name, word ? word : "it ends");
+    bool holds = run_in_child(&cases[i], &o) && ends_as_expected(&o, diagnostic);
+    tap_ok(holds, "%s: %s", cases[i].name, diagnostic != NULL ? diagnostic : "it ends");
     if (!holds)
-      printf("# status %d, at %p, said: %s\n", o.status, (void *)(uintptr_t)o.blamed, o.text);
+      printf("# status %d, at %p, said: %s\n", o.status, (void *)(uintptr_t)o.address, o.text);
     fflush(stdout);
   }
-  if (root != NULL) {
-    bool holds = is_documented(root);
-    failures += !holds;
-    printf("%sok %u - doc/misuse.md has this table\n", holds ? "" : "not ", ++n);
-  }
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  if (root != NULL)
+    tap_ok(is_documented(root, "doc/misuse.md", put_table, false), "doc/misuse.md has this table");
+  return tap_failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
