@@ -440,7 +440,7 @@ START_TEST(walk_visits_no_block_of_another_heap) {
   pthread_t walking;
   done = 0;
   void *kept = launder(mia_malloc(100));
-  ck_assert_int_eq(pthread_create(&walking, NULL, walk, NULL), 0);
+  ck_assert_int_eq(pthread_create(&walking, NULL, walk_repeatedly, NULL), 0);
   for (int i = 0; i < HEAPS; i++) {
     mia_heap *h = mia_heap_new();
     need_at(h != NULL, i);

@@ -82,19 +82,19 @@ static void twice_alone(void) { /* the only block of its size */
 static void *twice_beside_a_live_one(void *arg) {
   (void)get(SMALL);
   char *p = get(SMALL);
-  blame(p);
+  report_address(p);
   release(p);
   release(p);
   return arg;
 }
-static void twice_in_a_thread(void) { /* which ends, and so has its pages looked at */
+static void twice_in_a_thread(void) { /* The page is looked at when the thread ends. */
   in_thread(twice_beside_a_live_one, NULL);
 }
-static void twice_in_a_heap(void) { /* whose blocks go one by one */
+static void twice_in_a_heap(void) { /* The page is looked at when the heap is deleted. */
   mia_heap *heap = mia_heap_new();
   char *live = mia_heap_malloc(heap, SMALL), *p = mia_heap_malloc(heap, SMALL);
   if (live == NULL || p == NULL) return;
-  blame(p);
+  report_address(p);
   release(p);
   release(p);
   mia_heap_delete(heap);
