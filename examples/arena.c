@@ -57,7 +57,9 @@ int main(int argc, char **argv) {
   }
 
   /* committed, not pinned, not known to be zero, of no node, for our heap alone */
-  if (!mia_manage_memory(m.start, SIZE, true, false, false, -1, true, commit, &m, &arena)) return 1;
+  if (mia_manage_memory(m.start, SIZE, MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_EXCLUSIVE, commit, &m,
+                        &arena) != 0)
+    return 1;
   mia_heap *heap = mia_heap_new_in_arena(arena);
   if (heap == NULL) return 1;
 

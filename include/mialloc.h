@@ -189,24 +189,27 @@ MIA_API void *mia_pvalloc(size_t size) MIA_MALLOC MIA_WARN_UNUSED;
 
 /* ---- blocks and their usable size --------------------------------------- */
 
-/* The functions named without the `u'.  They also store the usable size of the block that they
- * return in *usable, or 0 if they return NULL.  `usable' may be NULL. */
-MIA_API void *mia_umalloc(size_t size, size_t *usable) MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
-MIA_API void *mia_uzalloc(size_t size, size_t *usable) MIA_MALLOC MIA_SIZED(1) MIA_WARN_UNUSED;
-MIA_API void *mia_ucalloc(size_t count, size_t size, size_t *usable) MIA_MALLOC MIA_SIZED2(1, 2)
+/* The functions named without `_at_least' (after C++23's allocate_at_least).  They also store
+ * the usable size of the block that they return in *usable, or 0 if they return NULL.  `usable'
+ * may be NULL. */
+MIA_API void *mia_malloc_at_least(size_t size, size_t *usable) MIA_MALLOC MIA_SIZED(1)
     MIA_WARN_UNUSED;
-MIA_API void *mia_umalloc_aligned(size_t size, size_t alignment, size_t *usable)
+MIA_API void *mia_zalloc_at_least(size_t size, size_t *usable) MIA_MALLOC MIA_SIZED(1)
+    MIA_WARN_UNUSED;
+MIA_API void *mia_calloc_at_least(size_t count, size_t size, size_t *usable)
+    MIA_MALLOC MIA_SIZED2(1, 2) MIA_WARN_UNUSED;
+MIA_API void *mia_malloc_aligned_at_least(size_t size, size_t alignment, size_t *usable)
     MIA_MALLOC MIA_SIZED(1) MIA_ALIGNED(2) MIA_WARN_UNUSED;
-MIA_API void *mia_uzalloc_aligned(size_t size, size_t alignment, size_t *usable)
+MIA_API void *mia_zalloc_aligned_at_least(size_t size, size_t alignment, size_t *usable)
     MIA_MALLOC MIA_SIZED(1) MIA_ALIGNED(2) MIA_WARN_UNUSED;
 
 /* mia_realloc that also stores the usable size that `p' had in *before, and that of the result
  * in *after; 0 for NULL.  Both pointers may be NULL. */
-MIA_API void *mia_urealloc(void *p, size_t size, size_t *before, size_t *after) MIA_SIZED(2)
+MIA_API void *mia_realloc_at_least(void *p, size_t size, size_t *before, size_t *after) MIA_SIZED(2)
     MIA_WARN_UNUSED;
 
 /* Frees `p' and stores the usable size that it had in *usable, unless `usable' is NULL. */
-MIA_API void mia_ufree(void *p, size_t *usable);
+MIA_API void mia_free_usable(void *p, size_t *usable);
 
 /* ---- strings ------------------------------------------------------------ */
 
@@ -375,13 +378,13 @@ typedef enum mia_option_type {
 
 /* The description of an option; mia_option_get returns its value. */
 typedef struct mia_option_info {
-  const char *name;     /* in small letters, without MIALLOC_ */
+  const char *name;     /* in lower case, without MIALLOC_ */
   const char *unit;     /* of the value: "ms", "KiB" for every size, or "" */
   mia_option_type type; /* how a value is written */
-  long least;           /* the smallest value ... */
-  long most;            /* ... and the largest */
-  long standard;        /* the value where none was given */
-  const char *meaning;  /* in a few words */
+  long min;             /* the smallest value ... */
+  long max;             /* ... and the greatest */
+  long default_value;   /* the value if none was set */
+  const char *meaning;  /* a short description */
 } mia_option_info;
 
 /* Returns the value of an option, in its unit; 0 if the option does not exist. */
@@ -398,14 +401,14 @@ MIA_API bool mia_option_set_default(mia_option option, long value);
 MIA_API bool mia_option_set_text(const char *name, const char *value);
 
 /* Returns true if the environment or the program has set the option. */
-MIA_API bool mia_option_is_given(mia_option option);
+MIA_API bool mia_option_is_set(mia_option option);
 
 /* Returns the option with that name, with or without MIALLOC_, in upper or lower case;
  * MIA_OPTION_NONE if there is none. */
 MIA_API mia_option mia_option_find(const char *name);
 
 /* Returns the description of an option; NULL if the option does not exist. */
-MIA_API const mia_option_info *mia_option_about(mia_option option);
+MIA_API const mia_option_info *mia_option_describe(mia_option option);
 
 /* Write all options and their values, to `out'.  The first function, and the second if `out' is
  * NULL, writes to stderr or to the function that mia_register_output registered. */

@@ -135,13 +135,13 @@ MIA_API void *mia_heap_alloc_new_n(mia_heap *heap, size_t count, size_t size)
 
 /* An area: adjacent blocks of one size. */
 typedef struct mia_heap_area {
-  void *blocks;           /* where they start */
-  size_t reserved;        /* bytes that it has room for */
+  void *blocks;           /* start of the first block */
+  size_t reserved;        /* bytes for which the area has room */
   size_t committed;       /* bytes that were ever used */
-  size_t used;            /* blocks in use */
-  size_t block_size;      /* usable bytes of each */
-  size_t full_block_size; /* bytes from one to the next */
-  void *reserved1;        /* NULL */
+  size_t used;            /* number of blocks in use */
+  size_t block_size;      /* usable bytes of each block */
+  size_t full_block_size; /* bytes from one block to the next */
+  void *unused;           /* NULL */
 } mia_heap_area;
 
 /* Receives an area with `block' NULL, and then each block of the area that is in use.  `size'
@@ -176,29 +176,38 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
  * return int return 0 and store the arena in *arena, or return an error number (ENOMEM unless a
  * comment names another) and store NULL there; `arena' may be NULL. */
 
-/* Reserves `size' bytes.
+/* What an arena is; the functions take any of these that they describe, combined by `|', or 0.
+ * Other bits are an error: EINVAL. */
+typedef enum mia_arena_flag {
+  MIA_ARENA_IS_EXCLUSIVE = 1, /* serves only the heaps that are created in it */
+  MIA_ARENA_IS_COMMITTED = 2, /* all of its memory is accessible */
+  MIA_ARENA_IS_LARGE = 4,     /* in OS pages of 2 MiB */
+  MIA_ARENA_IS_PINNED = 8,    /* its memory cannot be given back */
+  MIA_ARENA_IS_ZEROED = 16    /* its memory reads as zero */
+} mia_arena_flag;
+
+/* Reserves `size' bytes.  `flags' are EXCLUSIVE, COMMITTED and LARGE.
  *
- * `commit': all of the arena is accessible at once, so that no later step of the library can
+ * COMMITTED: all of the arena is accessible at once, so that no later step of the library can
  * fail; if that is not possible, the result is ENOMEM.  The bytes cost memory only when they
- * are touched.  Without `commit', if the system does not grant so much accessible memory, the
- * library reserves address space and makes it accessible where it is needed.
+ * are touched.  Without it, if the system does not grant so much accessible memory, the library
+ * reserves address space and makes it accessible where it is needed.
  *
- * `large': the arena consists of OS pages of 2 MiB that the system has set aside.  These are
+ * LARGE: the arena consists of OS pages of 2 MiB that the system has set aside.  These are
  * allocated at once and never given back.  If the system has too few, the arena uses
  * transparent huge pages, and more memory may be resident than was touched. */
-MIA_API int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive,
-                               mia_arena **arena);
+MIA_API int mia_reserve_memory(size_t size, unsigned flags, mia_arena **arena);
 
 /* Reserves `pages' OS pages of 1 GiB that the system has set aside, on the NUMA node `node' if
  * possible (any node if it is negative).  They are allocated one by one, at once, and never
  * given back.  The search ends when `timeout_ms' milliseconds have passed (0: no limit).  If
  * fewer than `pages' are available, or arrive in time, the arena has those; mia_arena_area
- * returns its size.  Without any page, returns ENOMEM or ETIMEDOUT.
+ * returns its size.  Without any page, returns ENOMEM or ETIMEDOUT.  `flags' is EXCLUSIVE or 0.
  *
  * The second function spreads the pages evenly over the nodes from 0 to `nodes' - 1, with one
  * arena for each node (0: one arena, on any node).  It ends at the first node that provides
  * none; earlier arenas stay. */
-MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
+MIA_API int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, unsigned flags,
                                    mia_arena **arena);
 MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout_ms);
 
@@ -213,14 +222,12 @@ typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is
  * library's.  It must have mia_arena_min_size() bytes at least; the arena is cut to multiples
  * of mia_arena_min_alignment().
  *
- * `committed': the memory is accessible.  `pinned': it cannot be given back.  `zero': it reads
- * as zero.  `node': its NUMA node, or negative.  `commit' is called when memory that is not
- * accessible is needed, or when accessible memory is no longer needed.  If it is NULL, the OS
- * makes the memory accessible, and it is never given back.  Returns false if the memory cannot
- * be used. */
-MIA_API bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero,
-                               int node, bool exclusive, mia_commit_function *commit, void *arg,
-                               mia_arena **arena);
+ * `flags' are EXCLUSIVE, COMMITTED, PINNED and ZEROED.  `commit' is called when memory that is
+ * not accessible is needed, or when accessible memory is no longer needed.  If it is NULL, the
+ * OS makes the memory accessible, and it is never given back.  Returns EINVAL if an arena
+ * cannot lie there. */
+MIA_API int mia_manage_memory(void *start, size_t size, unsigned flags, mia_commit_function *commit,
+                              void *arg, mia_arena **arena);
 
 /* Takes an exclusive arena out of use permanently; `arena' becomes invalid.  Address space that
  * the library reserved is unmapped.  Memory of an external arena belongs to the program again,

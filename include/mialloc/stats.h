@@ -25,57 +25,56 @@ extern "C" {
 
 /* The statistics of the blocks of one size class. */
 typedef struct mia_stats_class {
-  size_t block_size;            /* usable bytes of each; 0: they differ */
-  size_t pages;                 /* that hold such blocks */
-  size_t pages_peak;            /* most of them at a time, in the process */
-  size_t blocks;                /* in use */
-  size_t bytes;                 /* usable, of these */
-  unsigned long long allocated; /* blocks that were allocated, in all */
-  unsigned long long freed;     /* of these: not in use any more */
+  size_t block_size;            /* usable bytes of each block; 0: they differ */
+  size_t pages;                 /* pages that hold such blocks */
+  size_t pages_peak;            /* peak of pages, in the process */
+  size_t blocks;                /* blocks in use */
+  size_t bytes;                 /* usable bytes of the blocks in use */
+  unsigned long long allocated; /* blocks allocated so far */
+  unsigned long long freed;     /* blocks allocated so far and not in use any more */
 } mia_stats_class;
 
 /* How often events on slow paths happened. */
 typedef struct mia_stats_events {
-  unsigned long long refills;       /* a thread's list of blocks came to its end */
-  unsigned long long pages_made;    /* from an arena or the OS */
-  unsigned long long pages_retired; /* given back to these */
-  unsigned long long pages_reused;  /* empty ones that were kept and used again */
-  unsigned long long pages_adopted; /* by the thread that freed blocks in them */
-  unsigned long long pages_pooled;  /* left to any thread */
-  unsigned long long pages_taken;   /* of those, by some thread */
-  unsigned long long batches_sent;  /* of blocks, to pages of other threads */
+  unsigned long long refills;       /* a thread's free list was empty */
+  unsigned long long pages_made;    /* pages taken from an arena or the OS */
+  unsigned long long pages_retired; /* pages given back to an arena or the OS */
+  unsigned long long pages_reused;  /* empty pages that were cached and used again */
+  unsigned long long pages_adopted; /* pages reclaimed by a thread that freed blocks in them */
+  unsigned long long pages_pooled;  /* pages abandoned, for any thread */
+  unsigned long long pages_taken;   /* abandoned pages reclaimed by a thread */
+  unsigned long long batches_sent;  /* remote batches sent to pages of other threads */
 } mia_stats_events;
 
 /* The statistics of a process, a heap or a thread.  Sizes are in bytes. */
 typedef struct mia_stats {
   size_t size;          /* of the structure, set by the caller; then what was filled in */
   unsigned version;     /* MIA_STATS_VERSION of the library */
-  unsigned class_count; /* entries of `classes' in use */
+  unsigned class_count; /* number of entries of `classes' in use */
   /* Sums over the classes. */
   size_t pages;
   size_t blocks;
   size_t bytes;
   unsigned long long allocated;
   unsigned long long freed;
-  mia_stats_events events; /* 0 in a heap */
-  /* Of the process, whatever was asked for. */
-  size_t arenas;                              /* ranges of address space */
-  size_t reserved;                            /* bytes of it, those of single mappings included */
-  size_t committed;                           /* bytes of it that may have memory */
-  size_t used;                                /* bytes of it in pages */
-  size_t used_peak;                           /* the most of those */
-  unsigned long long purged;                  /* bytes given back to the OS, in all */
-  size_t threads;                             /* that have allocated and not ended */
-  size_t threads_peak;                        /* the most of them at a time */
-  size_t rss;                                 /* bytes of memory, by the OS; 0: not known */
-  size_t rss_peak;                            /* the most of it */
-  unsigned long long faults;                  /* page faults, of which ... */
-  unsigned long long faults_major;            /* ... had to wait for a disk */
-  unsigned long long elapsed_ms;              /* since the library began */
-  unsigned long long user_ms;                 /* of processor time */
-  unsigned long long system_ms;               /* likewise, in the kernel */
-  mia_stats_class classes[MIA_STATS_CLASSES]; /* the last two: blocks with OS pages of
-                                               * their own, with mappings of their own */
+  mia_stats_events events; /* 0 for a heap and for a sub-process */
+  /* Always those of the process. */
+  size_t arenas;                   /* number of arenas */
+  size_t reserved;                 /* bytes of address space, including mappings of huge blocks */
+  size_t committed;                /* bytes of it that may have memory */
+  size_t used;                     /* bytes of it in pages */
+  size_t used_peak;                /* peak of `used' */
+  unsigned long long purged;       /* bytes given back to the OS so far */
+  size_t threads;                  /* threads that have allocated and not ended */
+  size_t threads_peak;             /* peak of `threads' */
+  size_t rss;                      /* resident bytes as the OS reports them; 0: unknown */
+  size_t rss_peak;                 /* peak of `rss' */
+  unsigned long long faults;       /* page faults, of which ... */
+  unsigned long long faults_major; /* ... had to wait for a disk */
+  unsigned long long elapsed_ms;   /* since the library began */
+  unsigned long long user_ms;      /* of processor time in user mode */
+  unsigned long long system_ms;    /* of processor time in the kernel */
+  mia_stats_class classes[MIA_STATS_CLASSES]; /* the last two entries: large blocks, huge blocks */
 } mia_stats;
 
 /* Fill in *stats, whose `size' the caller has set, for the process, for a heap, or for the

@@ -97,28 +97,28 @@ static void *store_usable(void *p, size_t *usable) {
   return p;
 }
 
-void *mia_umalloc(size_t size, size_t *usable) {
+void *mia_malloc_at_least(size_t size, size_t *usable) {
   return store_usable(mia_enter_malloc(size), usable);
 }
-void *mia_uzalloc(size_t size, size_t *usable) {
+void *mia_zalloc_at_least(size_t size, size_t *usable) {
   return store_usable(mia_api_zalloc(size), usable);
 }
-void *mia_ucalloc(size_t count, size_t size, size_t *usable) {
+void *mia_calloc_at_least(size_t count, size_t size, size_t *usable) {
   return store_usable(mia_enter_calloc(count, size), usable);
 }
-void *mia_umalloc_aligned(size_t size, size_t alignment, size_t *usable) {
+void *mia_malloc_aligned_at_least(size_t size, size_t alignment, size_t *usable) {
   return store_usable(mia_api_aligned(size, alignment, false), usable);
 }
-void *mia_uzalloc_aligned(size_t size, size_t alignment, size_t *usable) {
+void *mia_zalloc_aligned_at_least(size_t size, size_t alignment, size_t *usable) {
   return store_usable(mia_api_aligned(size, alignment, true), usable);
 }
 
-void *mia_urealloc(void *p, size_t size, size_t *before, size_t *after) {
+void *mia_realloc_at_least(void *p, size_t size, size_t *before, size_t *after) {
   (void)store_usable(p, before);
   return store_usable(mia_api_realloc(p, size, 1), after);
 }
 
-void mia_ufree(void *p, size_t *usable) { mia_enter_free(store_usable(p, usable)); }
+void mia_free_usable(void *p, size_t *usable) { mia_enter_free(store_usable(p, usable)); }
 
 /* ---- any pointer ---- */
 

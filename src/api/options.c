@@ -55,11 +55,11 @@ static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT
 
 long mia_option_get(mia_option option) {
   if (!exists(option)) return 0;
-  return options[option].standard + (long)mia_aword_get(&mia_api_all.changes[option]);
+  return options[option].default_value + (long)mia_aword_get(&mia_api_all.changes[option]);
 }
 
 static void set_value(mia_option option, long value) {
-  mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].standard));
+  mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].default_value));
   if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
   if (option == MIA_OPTION_PURGE_DELAY) mia_aword_set(&mia_arena_all.kept.wanted, value != 0);
 }
@@ -70,7 +70,7 @@ static bool fail_invalid(void) {
 }
 
 static bool is_in_range(mia_option option, long value) {
-  return value >= options[option].least && value <= options[option].most;
+  return value >= options[option].min && value <= options[option].max;
 }
 
 bool mia_option_set(mia_option option, long value) {
@@ -82,15 +82,15 @@ bool mia_option_set(mia_option option, long value) {
 
 bool mia_option_set_default(mia_option option, long value) {
   if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
-  if (!mia_option_is_given(option)) set_value(option, value);
+  if (!mia_option_is_set(option)) set_value(option, value);
   return true;
 }
 
-bool mia_option_is_given(mia_option option) {
+bool mia_option_is_set(mia_option option) {
   return exists(option) && (mia_aword_get(&mia_api_all.given) >> option & 1) != 0;
 }
 
-const mia_option_info *mia_option_about(mia_option option) {
+const mia_option_info *mia_option_describe(mia_option option) {
   return exists(option) ? &options[option] : NULL;
 }
 
@@ -220,9 +220,9 @@ static void put_expected(mia_text *t, const mia_option_info *o) {
     return;
   }
   mia_base_put(t, o->type == MIA_OPTION_IS_SIZE ? "a size (KiB) from " : "a number from ");
-  put_long(t, o->least);
+  put_long(t, o->min);
   mia_base_put(t, " to ");
-  put_long(t, o->most);
+  put_long(t, o->max);
   if (o->type == MIA_OPTION_IS_NUMBER) put_with_blank(t, o->unit);
 }
 
@@ -293,7 +293,7 @@ static void put_option(mia_text *t, mia_option option) {
   put_long(t, mia_option_get(option));
   put_with_blank(t, o->unit);
   mia_base_put_pad(t, line, COLUMN_UNIT);
-  mia_base_put(t, mia_option_is_given(option) ? " given  " : "        ");
+  mia_base_put(t, mia_option_is_set(option) ? " given  " : "        ");
   mia_base_put(t, o->meaning);
   mia_base_put(t, "\n");
 }

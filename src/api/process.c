@@ -105,9 +105,9 @@ static void reserve_at_start(void) {
   size_t pages = (size_t)mia_option_get(MIA_OPTION_RESERVE_HUGE_PAGES);
   int node = (int)mia_option_get(MIA_OPTION_RESERVE_HUGE_PAGES_AT);
   bool large = mia_api_is_on(MIA_OPTION_LARGE_PAGES);
-  if (size > 0 && mia_reserve_memory(size, false, large, false, NULL) != 0)
+  if (size > 0 && mia_reserve_memory(size, large ? MIA_ARENA_IS_LARGE : 0, NULL) != 0)
     mia_api_warn("MIALLOC_RESERVE_MEMORY: so much cannot be reserved");
-  if (pages > 0 && mia_reserve_huge_pages(pages, node, 0, false, NULL) != 0)
+  if (pages > 0 && mia_reserve_huge_pages(pages, node, 0, 0, NULL) != 0)
     mia_api_warn("MIALLOC_RESERVE_HUGE_PAGES: the system has none set aside");
 }
 

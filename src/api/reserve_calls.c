@@ -13,8 +13,22 @@ static int store_arena(mia_arena *made, mia_arena **arena) {
   return made != NULL ? 0 : ENOMEM;
 }
 
-int mia_reserve_memory(size_t size, bool commit, bool large, bool exclusive, mia_arena **arena) {
-  mia_arena_wish wish = {.size = size, .exclusive = exclusive, .commit = commit, .large = large};
+static int refuse(mia_arena **arena) {
+  (void)store_arena(NULL, arena);
+  return EINVAL;
+}
+
+static bool are_among(unsigned flags, unsigned known) { return (flags & ~known) == 0; }
+
+static bool has(unsigned flags, unsigned flag) { return (flags & flag) != 0; }
+
+int mia_reserve_memory(size_t size, unsigned flags, mia_arena **arena) {
+  if (!are_among(flags, MIA_ARENA_IS_EXCLUSIVE | MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_LARGE))
+    return refuse(arena);
+  mia_arena_wish wish = {.size = size,
+                         .exclusive = has(flags, MIA_ARENA_IS_EXCLUSIVE),
+                         .commit = has(flags, MIA_ARENA_IS_COMMITTED),
+                         .large = has(flags, MIA_ARENA_IS_LARGE)};
   return store_arena(mia_arena_reserve_os(&wish), arena);
 }
 
@@ -63,9 +77,11 @@ static int reserve_huge(size_t pages, int node, const deadline *p, bool exclusiv
   return store_arena(made, arena);
 }
 
-int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, bool exclusive,
+int mia_reserve_huge_pages(size_t pages, int node, size_t timeout_ms, unsigned flags,
                            mia_arena **arena) {
-  return reserve_huge(pages, node, &(deadline){mia_os_now(), timeout_ms}, exclusive, arena);
+  if (!are_among(flags, MIA_ARENA_IS_EXCLUSIVE)) return refuse(arena);
+  return reserve_huge(pages, node, &(deadline){mia_os_now(), timeout_ms},
+                      has(flags, MIA_ARENA_IS_EXCLUSIVE), arena);
 }
 
 /* Reserves node by node, so that each node has one arena. */
@@ -81,16 +97,19 @@ int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t timeout
   return error;
 }
 
-bool mia_manage_memory(void *start, size_t size, bool committed, bool pinned, bool zero, int node,
-                       bool exclusive, mia_commit_function *commit, void *arg, mia_arena **arena) {
-  (void)node;
+int mia_manage_memory(void *start, size_t size, unsigned flags, mia_commit_function *commit,
+                      void *arg, mia_arena **arena) {
+  if (!are_among(flags, MIA_ARENA_IS_EXCLUSIVE | MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED |
+                            MIA_ARENA_IS_ZEROED))
+    return refuse(arena);
   mia_arena_own own = {.start = start,
                        .size = size,
-                       .committed = committed,
-                       .pinned = pinned,
-                       .zero = zero,
-                       .exclusive = exclusive,
+                       .committed = has(flags, MIA_ARENA_IS_COMMITTED),
+                       .pinned = has(flags, MIA_ARENA_IS_PINNED),
+                       .zero = has(flags, MIA_ARENA_IS_ZEROED),
+                       .exclusive = has(flags, MIA_ARENA_IS_EXCLUSIVE),
                        .commit = commit,
                        .commit_arg = arg};
-  return store_arena(mia_arena_manage(&own), arena) == 0;
+  if (!mia_arena_can_manage(&own)) return refuse(arena);
+  return store_arena(mia_arena_manage(&own), arena);
 }

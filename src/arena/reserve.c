@@ -17,24 +17,6 @@ mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
                                  .kept = {.lock = MIA_LOCK_INIT(MIA_RANK_MAPPINGS)},
                                  .meta = MIA_LOCK_INIT(MIA_RANK_META)};
 
-/* Brings back the bug that this project began with (doc/portability.md), so that
- * tests/matrix can show that it finds it.  1: the first arena lies in an array of bytes at
- * 4 mod 8, which crashes most hosts.  2: the first arena lies in an array of bytes without
- * an alignment, which must not compile.  Never set in a normal build. */
-#ifndef MIA_TEST_SEED_BUG
-#define MIA_TEST_SEED_BUG 0
-#endif
-#if MIA_TEST_SEED_BUG == 1
-static alignas(8) char seed[4 + sizeof(mia_arena)];
-#define FIRST ((mia_arena *)(void *)(seed + 4))
-#elif MIA_TEST_SEED_BUG == 2
-static char seed[sizeof(mia_arena)];
-mia_assert_holds(seed, mia_acell);
-#define FIRST ((mia_arena *)(void *)seed)
-#else
-#define FIRST (&mia_arena_all.first)
-#endif
-
 static size_t cells_of(size_t slices) { return (slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT; }
 
 static size_t head_size(size_t slices) {
@@ -111,7 +93,7 @@ static void point_bitmaps(mia_arena *arena, mia_acell *cells, size_t each) {
 static bool make_first(size_t slices) {
   range r;
   if (!reserve(slices, &(mia_arena_wish){0}, &r)) return false;
-  mia_arena *arena = FIRST;
+  mia_arena *arena = &mia_arena_all.first;
   arena->descriptors = mia_arena_all.first_descriptors;
   arena->slices = slices;
   point_bitmaps(arena, mia_arena_all.first_bits[0], MIA_ARENA_FIRST_CELLS);
@@ -190,13 +172,27 @@ static bool is_valid(const mia_arena_own *own) {
   return start != 0 && last >= start && mia_map_has(own->start) && mia_map_has((void *)last);
 }
 
+static size_t lead_of(const mia_arena_own *own) {
+  return -(uintptr_t)own->start & (MIA_SLICE_SIZE - 1);
+}
+
+static size_t slices_in(const mia_arena_own *own) {
+  size_t lead = lead_of(own);
+  return own->size > lead ? (own->size - lead) >> MIA_SLICE_SHIFT : 0;
+}
+
+bool mia_arena_can_manage(const mia_arena_own *own) {
+  size_t slices = slices_in(own);
+  return is_valid(own) && slices > mia_slices_of(head_size(slices));
+}
+
 mia_arena *mia_arena_manage(const mia_arena_own *own) {
-  range r = {.whole = own->start, .size = own->size, .live = own->committed && own->commit == NULL};
-  size_t lead = -(uintptr_t)own->start & (MIA_SLICE_SIZE - 1);
-  size_t slices = own->size > lead ? (own->size - lead) >> MIA_SLICE_SHIFT : 0;
-  size_t head = mia_slices_of(head_size(slices));
-  if (!is_valid(own) || slices <= head) return NULL;
-  r.start = own->start + lead;
+  if (!mia_arena_can_manage(own)) return NULL;
+  range r = {.whole = own->start,
+             .size = own->size,
+             .start = own->start + lead_of(own),
+             .live = own->committed && own->commit == NULL};
+  size_t slices = slices_in(own), head = mia_slices_of(head_size(slices));
   bool zero = own->zero;
   if (!own->committed && !commit_external(own, r.start, head << MIA_SLICE_SHIFT, &zero))
     return NULL;

@@ -28,7 +28,11 @@ typedef struct mia_arena_own {
   bool reserved; /* the library reserved it on the program's request */
 } mia_arena_own;
 
-/* Makes an arena of it.  NULL: it is too small, or cannot be used. */
+/* Returns true if the memory is large enough for an arena and lies where one can. */
+bool mia_arena_can_manage(const mia_arena_own *own);
+
+/* Makes an arena of it.  NULL: it cannot be managed, or the library has no room for another
+ * arena. */
 mia_arena *mia_arena_manage(const mia_arena_own *own);
 
 /* Adds a non-exclusive arena with room for `slices' in a row, unless the number of arenas

@@ -45,7 +45,7 @@ START_TEST(main_heap_never_allocates_from_an_exclusive_arena) {
   enum { EACH = 40, SIZES = 6 };
   static void *left[SIZES][EACH];
   mia_arena *arena = NULL;
-  ck_assert_int_eq(mia_reserve_memory(16 * MIB, false, false, true, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(16 * MIB, MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   mia_heap *h = mia_heap_new_in_arena(arena);
   for (int s = 0; s < SIZES; s++)
     for (int i = 0; i < EACH; i++) {
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(exclusive_arenas_serve_their_heaps) {
   mia_arena *arena = NULL;
   size_t size = 0;
-  ck_assert_int_eq(mia_reserve_memory(8 * MIB, false, false, true, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIB, MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   char *start = mia_arena_area(arena, &size);
   ck_assert(arena != NULL && start != NULL && size >= 8 * MIB);
   ck_assert(mia_arena_contains(arena, start) && mia_arena_contains(arena, start + size - 1));
@@ -102,20 +102,34 @@ END_TEST
 
 START_TEST(invalid_requests_are_refused) {
   mia_arena *arena = (void *)blocks;
-  ck_assert_int_eq(mia_reserve_memory(SIZE_MAX - 5, false, false, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_memory(SIZE_MAX - 5, 0, &arena), ENOMEM);
   ck_assert_ptr_null(arena);
-  ck_assert_int_eq(mia_reserve_memory(0, false, false, false, NULL), ENOMEM);
-  ck_assert(!mia_manage_memory(NULL, 1 << 20, true, true, true, -1, true, NULL, NULL, &arena));
+  ck_assert_int_eq(mia_reserve_memory(0, 0, NULL), ENOMEM);
+  ck_assert_int_eq(mia_reserve_memory(MIB, MIA_ARENA_IS_PINNED, &arena), EINVAL);
+  ck_assert_int_eq(mia_reserve_huge_pages(1, -1, 10, MIA_ARENA_IS_ZEROED, &arena), EINVAL);
+  ck_assert_int_eq(mia_manage_memory(blocks, sizeof blocks, 1u << 31, NULL, NULL, &arena), EINVAL);
+  ck_assert(mia_manage_memory(NULL, 1 << 20,
+                              MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED | MIA_ARENA_IS_ZEROED |
+                                  MIA_ARENA_IS_EXCLUSIVE,
+                              NULL, NULL, &arena) == EINVAL);
   static char small[1000];
-  ck_assert(!mia_manage_memory(small, sizeof small, true, true, true, -1, true, NULL, NULL, NULL));
+  ck_assert(mia_manage_memory(small, sizeof small,
+                              MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED | MIA_ARENA_IS_ZEROED |
+                                  MIA_ARENA_IS_EXCLUSIVE,
+                              NULL, NULL, NULL) == EINVAL);
   /* the area would wrap around the end of the address space */
   const size_t beyond[] = {SIZE_MAX, SIZE_MAX - 65535, SIZE_MAX - (uintptr_t)small + 2};
   for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++)
-    ck_assert(!mia_manage_memory(small, beyond[i], true, true, true, -1, true, NULL, NULL, &arena));
-  int error = mia_reserve_huge_pages(1, -1, 10, true, &arena); /* few systems have one */
+    ck_assert(mia_manage_memory(small, beyond[i],
+                                MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED | MIA_ARENA_IS_ZEROED |
+                                    MIA_ARENA_IS_EXCLUSIVE,
+                                NULL, NULL, &arena) == EINVAL);
+  int error = mia_reserve_huge_pages(1, -1, 10, MIA_ARENA_IS_EXCLUSIVE,
+                                     &arena); /* few systems have one */
   ck_assert((error == 0) == (arena != NULL));
   ck_assert(error == 0 || error == ENOMEM || error == ETIMEDOUT);
-  ck_assert_int_eq(mia_reserve_huge_pages(SIZE_MAX / 2, 0, 10, true, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_huge_pages(SIZE_MAX / 2, 0, 10, MIA_ARENA_IS_EXCLUSIVE, &arena),
+                   ENOMEM);
   ck_assert_int_eq(mia_reserve_huge_pages_interleave(1000000, 2, 10), ENOMEM);
   size_t size = 1;
   ck_assert(mia_arena_area(NULL, &size) == NULL && size == 0 && !mia_arena_contains(NULL, small));
@@ -132,8 +146,10 @@ START_TEST(external_arena_with_all_flags) {
   if (!zero) memset(p, 0xa5, size);
   if (!committed) ck_assert_int_eq(mprotect(p, size, PROT_NONE), 0);
   mia_arena *arena = NULL;
-  ck_assert(
-      mia_manage_memory(p + off, size - off, committed, false, zero, -1, true, NULL, NULL, &arena));
+  ck_assert(mia_manage_memory(p + off, size - off,
+                              (committed ? MIA_ARENA_IS_COMMITTED : 0) |
+                                  (zero ? MIA_ARENA_IS_ZEROED : 0) | MIA_ARENA_IS_EXCLUSIVE,
+                              NULL, NULL, &arena) == 0);
   ck_assert((char *)mia_arena_area(arena, NULL) >= p + off);
   mia_heap *h = mia_heap_new_in_arena(arena);
   fill(h, arena);
@@ -151,7 +167,10 @@ START_TEST(arena_of_minimum_size_works) {
   char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ck_assert(p != MAP_FAILED && mia_arena_min_alignment() <= size);
   mia_arena *arena = NULL;
-  ck_assert(mia_manage_memory(p, size, true, true, true, -1, true, NULL, NULL, &arena));
+  ck_assert(mia_manage_memory(p, size,
+                              MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED | MIA_ARENA_IS_ZEROED |
+                                  MIA_ARENA_IS_EXCLUSIVE,
+                              NULL, NULL, &arena) == 0);
   mia_heap *h = mia_heap_new_in_arena(arena);
   ck_assert(mia_arena_contains(arena, launder(mia_heap_malloc(h, 100))));
   mia_heap_destroy(h);
@@ -201,7 +220,7 @@ START_TEST(memory_is_committed_on_demand) {
   p += -(uintptr_t)p & (SLICE - 1);
   calls.start = p;
   mia_arena *arena = NULL;
-  ck_assert(mia_manage_memory(p, size, false, false, false, -1, true, commit, &calls, &arena));
+  ck_assert(mia_manage_memory(p, size, MIA_ARENA_IS_EXCLUSIVE, commit, &calls, &arena) == 0);
   ck_assert_uint_eq(calls.commits, 1);
   (void)mia_purge();
   ck_assert_uint_eq(calls.decommits, 0); /* the rest is not accessible */
@@ -234,7 +253,7 @@ static void count_lines(const char *text, void *arg) {
 
 START_TEST(all_arenas_are_printed) {
   mia_free(launder(mia_malloc(10)));
-  ck_assert_int_eq(mia_reserve_memory(MIB, true, true, false, NULL), 0);
+  ck_assert_int_eq(mia_reserve_memory(MIB, MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_LARGE, NULL), 0);
   mia_stats s = {.size = sizeof s};
   ck_assert(mia_stats_get(&s));
   lines = 0;
@@ -252,7 +271,8 @@ START_TEST(printed_figures_are_right) {
   enum { NEARLY = MIB - 8 * KIB }; /* leaves room for redzone and canary */
   char line[LINE_SIZE];
   mia_arena *arena;
-  ck_assert_int_eq(mia_reserve_memory(4 * MIB, true, false, true, &arena), 0);
+  ck_assert_int_eq(
+      mia_reserve_memory(4 * MIB, MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   mia_heap *h = mia_heap_new_in_arena(arena);
   ck_assert_ptr_nonnull(launder(memset(mia_heap_malloc(h, NEARLY), 1, NEARLY)));
   mia_arenas_print(keep_exclusive, line);
@@ -282,8 +302,8 @@ static bool is_busy(mia_arena *arena) {
 
 START_TEST(arena_in_use_is_not_unloaded) {
   mia_arena *arena = NULL, *for_all = NULL;
-  ck_assert_int_eq(mia_reserve_memory(8 * MIB, false, false, true, &arena), 0);
-  ck_assert_int_eq(mia_reserve_memory(MIB, false, false, false, &for_all), 0);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIB, MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(MIB, 0, &for_all), 0);
   ck_assert(is_busy(NULL) && is_busy(for_all));
   mia_heap *h = mia_heap_new_in_arena(arena);
   ck_assert(is_busy(arena)); /* it has a heap */
@@ -305,7 +325,7 @@ START_TEST(an_unloaded_arena_leaves_nothing) {
   mia_stats before = current_stats();
   for (int i = 0; i < 1000; i++) { /* more than the number of arenas that can exist */
     mia_arena *arena = NULL;
-    need_at(mia_reserve_memory(8 * MIB, false, false, true, &arena) == 0, i);
+    need_at(mia_reserve_memory(8 * MIB, MIA_ARENA_IS_EXCLUSIVE, &arena) == 0, i);
     mia_heap *h = mia_heap_new_in_arena(arena);
     if (i % 100 == 0) {
       fill(h, arena);
@@ -334,7 +354,10 @@ START_TEST(external_memory_is_usable_after_unload) {
   ck_assert(p != MAP_FAILED);
   for (int round = 0; round < 3; round++) {
     mia_arena *arena = NULL;
-    ck_assert(mia_manage_memory(p, size, true, round == 1, false, -1, true, NULL, NULL, &arena));
+    ck_assert(mia_manage_memory(p, size,
+                                MIA_ARENA_IS_COMMITTED | ((round == 1) ? MIA_ARENA_IS_PINNED : 0) |
+                                    MIA_ARENA_IS_EXCLUSIVE,
+                                NULL, NULL, &arena) == 0);
     mia_heap *h = mia_heap_new_in_arena(arena);
     fill(h, arena);
     mia_heap_destroy(h);
@@ -375,7 +398,7 @@ START_TEST(arenas_are_unloaded_while_others_read_them) {
   ck_assert_int_eq(pthread_create(&looking, NULL, read_all_arenas, NULL), 0);
   for (int i = 0; i < 200; i++) {
     mia_arena *arena = NULL;
-    need_at(mia_reserve_memory(4 * MIB, false, false, true, &arena) == 0, i);
+    need_at(mia_reserve_memory(4 * MIB, MIA_ARENA_IS_EXCLUSIVE, &arena) == 0, i);
     mia_heap *h = mia_heap_new_in_arena(arena);
     void *p = launder(mia_heap_malloc(h, i % 2 == 0 ? 100 : MIB));
     mia_heap_delete(h);
@@ -419,7 +442,7 @@ START_TEST(walk_continues_during_an_unload) {
   ck_assert_int_eq(pthread_create(&walking, NULL, walk_repeatedly, NULL), 0);
   for (int i = 0; i < 200; i++) {
     mia_arena *arena = NULL;
-    need_at(mia_reserve_memory(LARGE_ARENA, false, false, true, &arena) == 0, i);
+    need_at(mia_reserve_memory(LARGE_ARENA, MIA_ARENA_IS_EXCLUSIVE, &arena) == 0, i);
     mia_heap *h = mia_heap_new_in_arena(arena);
     need_at(launder(mia_heap_malloc(h, 100)) != NULL, i);
     mia_heap_destroy(h);

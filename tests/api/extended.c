@@ -29,7 +29,7 @@ START_TEST(products_that_overflow_are_refused) {
   ck_assert_ptr_null(mia_recalloc(p, many, 2));
   ck_assert_int_eq(errno, ENOMEM);
   ck_assert_ptr_null(mia_recalloc_aligned(p, many, 2, 64));
-  ck_assert_ptr_null(mia_ucalloc(many, 2, NULL));
+  ck_assert_ptr_null(mia_calloc_at_least(many, 2, NULL));
   errno = 7;
   ck_assert_int_eq(mia_reallocarr(&p, many, 2), ENOMEM);
   ck_assert_int_eq(errno, 7);
@@ -205,10 +205,11 @@ END_TEST
 START_TEST(returned_size_is_the_usable_size) {
   size_t size = sizes[_i];
   size_t told[5];
-  void *p[5] = {launder(mia_umalloc(size, &told[0])), launder(mia_uzalloc(size, &told[1])),
-                launder(mia_ucalloc(size, 1, &told[2])),
-                launder(mia_umalloc_aligned(size, opaque(512), &told[3])),
-                launder(mia_uzalloc_aligned(size, opaque(8192), &told[4]))};
+  void *p[5] = {launder(mia_malloc_at_least(size, &told[0])),
+                launder(mia_zalloc_at_least(size, &told[1])),
+                launder(mia_calloc_at_least(size, 1, &told[2])),
+                launder(mia_malloc_aligned_at_least(size, opaque(512), &told[3])),
+                launder(mia_zalloc_aligned_at_least(size, opaque(8192), &told[4]))};
   for (int i = 0; i < 5; i++) {
     need_at(p[i] != NULL && told[i] >= size && told[i] == mia_usable_size(p[i]), i);
     bool zeroed = i == 1 || i == 2 || i == 4;
@@ -219,9 +220,9 @@ START_TEST(returned_size_is_the_usable_size) {
   for (int i = 0; i < 5; i++) {
     size_t before, after, freed;
     need_at(pattern_holds(p[i], told[i], (uint64_t)i), i);
-    p[i] = launder(mia_urealloc(p[i], 3 * size, &before, &after));
+    p[i] = launder(mia_realloc_at_least(p[i], 3 * size, &before, &after));
     need_at(before == told[i] && after == mia_usable_size(p[i]), i);
-    mia_ufree(p[i], &freed);
+    mia_free_usable(p[i], &freed);
     need_at(freed == after, i);
   }
 }
@@ -229,19 +230,19 @@ END_TEST
 
 START_TEST(returned_size_without_a_block_is_zero) {
   size_t a = 1, b = 2;
-  ck_assert_ptr_null(mia_umalloc(opaque(SIZE_MAX), &a));
+  ck_assert_ptr_null(mia_malloc_at_least(opaque(SIZE_MAX), &a));
   ck_assert_uint_eq(a, 0);
-  void *p = launder(mia_urealloc(NULL, 100, &a, &b));
+  void *p = launder(mia_realloc_at_least(NULL, 100, &a, &b));
   ck_assert_uint_eq(a, 0);
   ck_assert_uint_ge(b, 100);
   size_t was = b;
-  ck_assert_ptr_null(mia_urealloc(p, opaque(SIZE_MAX), &a, &b));
+  ck_assert_ptr_null(mia_realloc_at_least(p, opaque(SIZE_MAX), &a, &b));
   ck_assert_uint_eq(a, was);
   ck_assert_uint_eq(b, 0);
-  mia_ufree(p, NULL);
-  mia_ufree(NULL, &a);
+  mia_free_usable(p, NULL);
+  mia_free_usable(NULL, &a);
   ck_assert_uint_eq(a, 0);
-  mia_free(launder(mia_umalloc(1, NULL)));
+  mia_free(launder(mia_malloc_at_least(1, NULL)));
 }
 END_TEST
 

@@ -322,8 +322,10 @@ START_TEST(zero_in_an_external_arena) {
   ck_assert(start != MAP_FAILED);
   if (!zero) memset(start, 0x77, ARENA);
   k = (commit_state){.zeroes = (_i & ZEROES_ON_COMMIT) != 0};
-  ck_assert(mia_manage_memory(start, ARENA, (_i & IS_COMMITTED) != 0, false, zero, -1, true,
-                              (_i & HAS_COMMIT) != 0 ? commit : NULL, &k, &arena));
+  ck_assert(mia_manage_memory(start, ARENA,
+                              (((_i & IS_COMMITTED) != 0) ? MIA_ARENA_IS_COMMITTED : 0) |
+                                  (zero ? MIA_ARENA_IS_ZEROED : 0) | MIA_ARENA_IS_EXCLUSIVE,
+                              (_i & HAS_COMMIT) != 0 ? commit : NULL, &k, &arena) == 0);
   h = new_history((unsigned)_i);
   h.heap = mia_heap_new_in_arena(arena);
   h.may_fail = true;

@@ -30,31 +30,31 @@ static void begin_output(void) {
 static void restore(void) {
   mia_register_output(NULL, NULL);
   for (int i = 0; i < MIA_OPTION_COUNT; i++)
-    mia_option_set((mia_option)i, mia_option_about((mia_option)i)->standard);
+    mia_option_set((mia_option)i, mia_option_describe((mia_option)i)->default_value);
 }
 
 START_TEST(every_option_is_described) {
-  const mia_option_info *o = mia_option_about((mia_option)_i);
+  const mia_option_info *o = mia_option_describe((mia_option)_i);
   ck_assert_ptr_nonnull(o);
   ck_assert(*o->name != 0 && *o->meaning != 0 && o->unit != NULL);
-  ck_assert(o->least < o->most && o->least <= o->standard && o->standard <= o->most);
+  ck_assert(o->min < o->max && o->min <= o->default_value && o->default_value <= o->max);
   ck_assert(strspn(o->name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(o->name));
-  if (o->type == MIA_OPTION_IS_SWITCH) ck_assert(o->least == 0 && o->most == 1);
+  if (o->type == MIA_OPTION_IS_SWITCH) ck_assert(o->min == 0 && o->max == 1);
   if (o->type == MIA_OPTION_IS_SIZE) ck_assert_str_eq(o->unit, "KiB");
 }
 END_TEST
 
 START_TEST(every_value_in_range_is_taken) {
   mia_option option = (mia_option)_i;
-  const mia_option_info *o = mia_option_about(option);
-  const long values[] = {o->least, o->most, o->standard, o->least + (o->most - o->least) / 2};
+  const mia_option_info *o = mia_option_describe(option);
+  const long values[] = {o->min, o->max, o->default_value, o->min + (o->max - o->min) / 2};
   for (int i = 0; i < 4; i++) {
     ck_assert(mia_option_set(option, values[i]));
     ck_assert_int_eq(mia_option_get(option), values[i]);
   }
   errno = 0;
-  if (o->least > LONG_MIN) ck_assert(!mia_option_set(option, o->least - 1) && errno == EINVAL);
-  if (o->most < LONG_MAX) ck_assert(!mia_option_set(option, o->most + 1));
+  if (o->min > LONG_MIN) ck_assert(!mia_option_set(option, o->min - 1) && errno == EINVAL);
+  if (o->max < LONG_MAX) ck_assert(!mia_option_set(option, o->max + 1));
   ck_assert_int_eq(mia_option_get(option), values[3]);
 }
 END_TEST
@@ -62,7 +62,7 @@ END_TEST
 START_TEST(a_name_finds_its_option) {
   mia_option option = (mia_option)_i;
   char name[64] = "MIALLOC_";
-  const mia_option_info *o = mia_option_about(option);
+  const mia_option_info *o = mia_option_describe(option);
   strcat(name, o->name);
   ck_assert_int_eq(mia_option_find(o->name), option);
   ck_assert_int_eq(mia_option_find(name), option);
@@ -80,10 +80,10 @@ END_TEST
 START_TEST(unknown_options_are_refused) {
   const mia_option none[] = {MIA_OPTION_COUNT, (mia_option)(MIA_OPTION_COUNT + 1), MIA_OPTION_NONE};
   for (int i = 0; i < 3; i++) {
-    ck_assert_ptr_null(mia_option_about(none[i]));
+    ck_assert_ptr_null(mia_option_describe(none[i]));
     ck_assert(!mia_option_set(none[i], 0) && !mia_option_set_default(none[i], 0));
     ck_assert_int_eq(mia_option_get(none[i]), 0);
-    ck_assert(!mia_option_is_given(none[i]));
+    ck_assert(!mia_option_is_set(none[i]));
   }
   ck_assert_int_eq(mia_option_find(""), MIA_OPTION_NONE);
   ck_assert_int_eq(mia_option_find("MIALLOC_"), MIA_OPTION_NONE);
@@ -96,9 +96,9 @@ END_TEST
 START_TEST(default_does_not_change_a_set_option) {
   ck_assert(mia_option_set_default(MIA_OPTION_PURGE_DELAY, 77));
   ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 77);
-  ck_assert(!mia_option_is_given(MIA_OPTION_PURGE_DELAY));
+  ck_assert(!mia_option_is_set(MIA_OPTION_PURGE_DELAY));
   ck_assert(mia_option_set(MIA_OPTION_PURGE_DELAY, 78));
-  ck_assert(mia_option_is_given(MIA_OPTION_PURGE_DELAY));
+  ck_assert(mia_option_is_set(MIA_OPTION_PURGE_DELAY));
   ck_assert(mia_option_set_default(MIA_OPTION_PURGE_DELAY, 79));
   ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 78);
 }
@@ -115,11 +115,11 @@ static void put_manual(const mia_option_info *o, char *line, size_t size) {
   if (o->type == MIA_OPTION_IS_NUMBER && *o->unit != 0)
     n += snprintf(line + n, size - (size_t)n, ", %s", o->unit);
   if (o->type == MIA_OPTION_IS_NUMBER)
-    n += snprintf(line + n, size - (size_t)n, "; %ld to %ld", o->least, o->most);
+    n += snprintf(line + n, size - (size_t)n, "; %ld to %ld", o->min, o->max);
   if (o->type == MIA_OPTION_IS_SWITCH)
-    snprintf(line + n, size - (size_t)n, "; default %s)\"\n", o->standard != 0 ? "on" : "off");
+    snprintf(line + n, size - (size_t)n, "; default %s)\"\n", o->default_value != 0 ? "on" : "off");
   else
-    snprintf(line + n, size - (size_t)n, "; default %ld)\"\n", o->standard);
+    snprintf(line + n, size - (size_t)n, "; default %ld)\"\n", o->default_value);
 }
 
 START_TEST(manual_agrees_with_the_table) {
@@ -131,7 +131,7 @@ START_TEST(manual_agrees_with_the_table) {
   int count = 0;
   while (fgets(line, sizeof line, f) != NULL) {
     if (strncmp(line, ".BR MIALLOC_", 12) != 0) continue;
-    const mia_option_info *o = mia_option_about((mia_option)count++);
+    const mia_option_info *o = mia_option_describe((mia_option)count++);
     ck_assert_msg(o != NULL, "not in the table: %.200s", line);
     put_manual(o, expected, sizeof expected);
     ck_assert_msg(strcmp(line, expected) == 0, "%.150s", line);
@@ -210,7 +210,7 @@ START_TEST(all_options_are_printed) {
   mia_options_print();
   ck_assert_uint_eq(lines, 1 + MIA_OPTION_COUNT);
   for (int i = 0; i < MIA_OPTION_COUNT; i++)
-    ck_assert_ptr_nonnull(strstr(output, mia_option_about((mia_option)i)->name));
+    ck_assert_ptr_nonnull(strstr(output, mia_option_describe((mia_option)i)->name));
   ck_assert_ptr_nonnull(strstr(output, "1234 ms"));
   char once[sizeof output];
   strcpy(once, output);

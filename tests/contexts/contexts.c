@@ -160,7 +160,7 @@ static void in_commit(void) {
   mia_arena *arena = NULL;
   void *start = mmap(NULL, ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   require(start != MAP_FAILED &&
-          mia_manage_memory(start, ARENA, false, false, false, -1, true, commit, NULL, &arena));
+          mia_manage_memory(start, ARENA, MIA_ARENA_IS_EXCLUSIVE, commit, NULL, &arena) == 0);
   commits[true] = false; /* committed for the arena's own head */
   mia_heap *heap = mia_heap_new_in_arena(arena);
   require(heap != NULL && mia_heap_malloc(heap, 5 * MIB) != NULL);

@@ -95,7 +95,7 @@ static void zero_again(scenario_state *s, size_t size) {
 
 static void one_arena(scenario_state *s) {
   if (s->arena == NULL) {
-    int error = mia_reserve_memory(4 * MIB, false, false, true, &s->arena);
+    int error = mia_reserve_memory(4 * MIB, MIA_ARENA_IS_EXCLUSIVE, &s->arena);
     model_need(error == 0 || (error == ENOMEM && s->m.may_fail), "reserve: error", (size_t)error);
     model_need((error == 0) == (s->arena != NULL), "reserve: arena", (size_t)error);
   }

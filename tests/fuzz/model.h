@@ -190,7 +190,7 @@ static inline unsigned char *model_call_make(const model *m, const model_call *c
   case 3:
     return mia_aligned_alloc(c->align, c->size);
   case 4:
-    if (c->align < sizeof p) return mia_umalloc(c->size, NULL);
+    if (c->align < sizeof p) return mia_malloc_at_least(c->size, NULL);
     errno = mia_posix_memalign(&p, c->align, c->size);
     if (errno == 0) errno = MODEL_ERRNO;
     return p;

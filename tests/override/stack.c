@@ -107,12 +107,13 @@ static void extended(void) {
   drop(mia_recalloc_aligned(NULL, 3, SMALL, 64));
   drop(mia_rezalloc_aligned_at(NULL, SMALL, 64, 8));
   drop(mia_recalloc_aligned_at(NULL, 3, SMALL, 64, 8));
-  drop(mia_umalloc(SMALL, &after));
-  drop(mia_uzalloc(SMALL, &after));
-  drop(mia_ucalloc(2, SMALL, &after));
-  drop(mia_umalloc_aligned(SMALL, 64, &after));
-  drop(mia_uzalloc_aligned(SMALL, 64, &after));
-  mia_ufree(use(mia_urealloc(use(mia_malloc(SMALL)), LARGE, &before, &after)), &before);
+  drop(mia_malloc_at_least(SMALL, &after));
+  drop(mia_zalloc_at_least(SMALL, &after));
+  drop(mia_calloc_at_least(2, SMALL, &after));
+  drop(mia_malloc_aligned_at_least(SMALL, 64, &after));
+  drop(mia_zalloc_aligned_at_least(SMALL, 64, &after));
+  mia_free_usable(use(mia_realloc_at_least(use(mia_malloc(SMALL)), LARGE, &before, &after)),
+                  &before);
 }
 
 static void cxx(void) {
@@ -220,7 +221,7 @@ static void subprocs(void) {
 static void arenas(void) {
   mia_arena *arena = NULL;
   size_t size;
-  if (mia_reserve_memory(8 << 20, false, false, true, &arena) == 0) {
+  if (mia_reserve_memory(8 << 20, MIA_ARENA_IS_EXCLUSIVE, &arena) == 0) {
     mia_heap *heap = mia_heap_new_in_arena(arena);
     (void)mia_arena_contains(arena, use(mia_heap_malloc(heap, SMALL)));
     mia_heap_destroy(heap);
@@ -230,16 +231,18 @@ static void arenas(void) {
   }
   (void)mia_arena_min_alignment();
   (void)mia_arena_min_size();
-  (void)mia_manage_memory(&size, 0, true, true, false, -1, true, NULL, NULL, &arena);
-  (void)mia_reserve_huge_pages(0, -1, 0, true, &arena);
+  (void)mia_manage_memory(&size, 0,
+                          MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED | MIA_ARENA_IS_EXCLUSIVE,
+                          NULL, NULL, &arena);
+  (void)mia_reserve_huge_pages(0, -1, 0, MIA_ARENA_IS_EXCLUSIVE, &arena);
   (void)mia_reserve_huge_pages_interleave(0, 0, 0);
 }
 
 static void options(void) {
   mia_options_print();
   mia_options_print_out(NULL, NULL);
-  (void)mia_option_about(mia_option_find("MIALLOC_LIMIT"));
-  (void)mia_option_is_given(MIA_OPTION_LIMIT);
+  (void)mia_option_describe(mia_option_find("MIALLOC_LIMIT"));
+  (void)mia_option_is_set(MIA_OPTION_LIMIT);
   (void)mia_option_set_default(MIA_OPTION_LIMIT, mia_option_get(MIA_OPTION_LIMIT));
   (void)mia_option_set_text("stats_json", "off");
 }

@@ -356,36 +356,38 @@ MI_INLINE void *mi_heap_recalloc_aligned_at(mi_heap_t *heap, void *p, size_t new
 /* ---- Blocks and their usable size ---- */
 
 MI_INLINE void *mi_umalloc(size_t size, size_t *block_size) mi_attr_noexcept {
-  return mia_umalloc(size, block_size);
+  return mia_malloc_at_least(size, block_size);
 }
 
 MI_INLINE void *mi_ucalloc(size_t count, size_t size, size_t *block_size) mi_attr_noexcept {
-  return mia_ucalloc(count, size, block_size);
+  return mia_calloc_at_least(count, size, block_size);
 }
 
 MI_INLINE void *mi_urealloc(void *p, size_t newsize, size_t *block_size_pre,
                             size_t *block_size_post) mi_attr_noexcept {
-  return mia_urealloc(p, newsize, block_size_pre, block_size_post);
+  return mia_realloc_at_least(p, newsize, block_size_pre, block_size_post);
 }
 
-MI_INLINE void mi_ufree(void *p, size_t *block_size) mi_attr_noexcept { mia_ufree(p, block_size); }
+MI_INLINE void mi_ufree(void *p, size_t *block_size) mi_attr_noexcept {
+  mia_free_usable(p, block_size);
+}
 
 MI_INLINE void *mi_umalloc_aligned(size_t size, size_t alignment,
                                    size_t *block_size) mi_attr_noexcept {
-  return mia_umalloc_aligned(size, alignment, block_size);
+  return mia_malloc_aligned_at_least(size, alignment, block_size);
 }
 
 MI_INLINE void *mi_uzalloc_aligned(size_t size, size_t alignment,
                                    size_t *block_size) mi_attr_noexcept {
-  return mia_uzalloc_aligned(size, alignment, block_size);
+  return mia_zalloc_aligned_at_least(size, alignment, block_size);
 }
 
 MI_INLINE void *mi_umalloc_small(size_t size, size_t *block_size) mi_attr_noexcept {
-  return mia_umalloc(size, block_size);
+  return mia_malloc_at_least(size, block_size);
 }
 
 MI_INLINE void *mi_uzalloc_small(size_t size, size_t *block_size) mi_attr_noexcept {
-  return mia_uzalloc(size, block_size);
+  return mia_zalloc_at_least(size, block_size);
 }
 
 /* ---- Heaps ---- */
@@ -539,19 +541,31 @@ MI_INLINE int mi_reserve_huge_os_pages_interleave(size_t pages, size_t numa_node
   return mia_reserve_huge_pages_interleave(pages, numa_nodes, timeout_msecs);
 }
 
+/* mimalloc's arguments as the flags of mialloc/heap.h. */
+MI_INLINE unsigned mia_mi_arena_flags(bool exclusive, bool committed, bool large, bool pinned,
+                                      bool zeroed) {
+  return (exclusive ? (unsigned)MIA_ARENA_IS_EXCLUSIVE : 0) |
+         (committed ? (unsigned)MIA_ARENA_IS_COMMITTED : 0) |
+         (large ? (unsigned)MIA_ARENA_IS_LARGE : 0) | (pinned ? (unsigned)MIA_ARENA_IS_PINNED : 0) |
+         (zeroed ? (unsigned)MIA_ARENA_IS_ZEROED : 0);
+}
+
 MI_INLINE int mi_reserve_huge_os_pages_at(size_t pages, int numa_node,
                                           size_t timeout_msecs) mi_attr_noexcept {
-  return mia_reserve_huge_pages(pages, numa_node, timeout_msecs, false, NULL);
+  return mia_reserve_huge_pages(pages, numa_node, timeout_msecs, 0, NULL);
 }
 
 MI_INLINE int mi_reserve_os_memory(size_t size, bool commit, bool allow_large) mi_attr_noexcept {
-  return mia_reserve_memory(size, commit, allow_large, false, NULL);
+  return mia_reserve_memory(size, mia_mi_arena_flags(false, commit, allow_large, false, false),
+                            NULL);
 }
 
 MI_INLINE bool mi_manage_os_memory(void *start, size_t size, bool is_committed, bool is_pinned,
                                    bool is_zero, int numa_node) mi_attr_noexcept {
-  return mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node, false, NULL,
-                           NULL, NULL);
+  (void)numa_node;
+  return mia_manage_memory(start, size,
+                           mia_mi_arena_flags(false, is_committed, false, is_pinned, is_zero), NULL,
+                           NULL, NULL) == 0;
 }
 
 MI_INLINE void mi_debug_show_arenas(void) mi_attr_noexcept { mia_arenas_print(NULL, NULL); }
@@ -570,7 +584,9 @@ MI_INLINE int mi_reserve_huge_os_pages_at_ex(size_t pages, int numa_node, size_t
                                              bool exclusive,
                                              mi_arena_id_t *arena_id) mi_attr_noexcept {
   mia_arena *arena = NULL;
-  int error = mia_reserve_huge_pages(pages, numa_node, timeout_msecs, exclusive, &arena);
+  int error = mia_reserve_huge_pages(pages, numa_node, timeout_msecs,
+                                     mia_mi_arena_flags(exclusive, false, false, false, false),
+                                     &arena);
   if (arena_id != NULL) *arena_id = arena;
   return error;
 }
@@ -578,7 +594,8 @@ MI_INLINE int mi_reserve_huge_os_pages_at_ex(size_t pages, int numa_node, size_t
 MI_INLINE int mi_reserve_os_memory_ex(size_t size, bool commit, bool allow_large, bool exclusive,
                                       mi_arena_id_t *arena_id) mi_attr_noexcept {
   mia_arena *arena = NULL;
-  int error = mia_reserve_memory(size, commit, allow_large, exclusive, &arena);
+  int error = mia_reserve_memory(
+      size, mia_mi_arena_flags(exclusive, commit, allow_large, false, false), &arena);
   if (arena_id != NULL) *arena_id = arena;
   return error;
 }
@@ -586,9 +603,12 @@ MI_INLINE int mi_reserve_os_memory_ex(size_t size, bool commit, bool allow_large
 MI_INLINE bool mi_manage_os_memory_ex(void *start, size_t size, bool is_committed, bool is_pinned,
                                       bool is_zero, int numa_node, bool exclusive,
                                       mi_arena_id_t *arena_id) mi_attr_noexcept {
+  (void)numa_node;
   mia_arena *arena = NULL;
-  bool managed = mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node,
-                                   exclusive, NULL, NULL, &arena);
+  bool managed = mia_manage_memory(
+                     start, size,
+                     mia_mi_arena_flags(exclusive, is_committed, false, is_pinned, is_zero), NULL,
+                     NULL, &arena) == 0;
   if (arena_id != NULL) *arena_id = arena;
   return managed;
 }
@@ -733,7 +753,7 @@ MI_INLINE long mi_option_get_clamp(mi_option_t option, long min, long max) {
 
 MI_INLINE size_t mi_option_get_size(mi_option_t option) {
   long value = mi_option_get(option);
-  const mia_option_info *about = mia_option_about(mia_mi_option(option));
+  const mia_option_info *about = mia_option_describe(mia_mi_option(option));
   if (value <= 0) return 0;
   return about->type == MIA_OPTION_IS_SIZE ? (size_t)value * 1024 : (size_t)value;
 }
@@ -914,9 +934,12 @@ MI_INLINE bool mi_manage_memory(void *start, size_t size, bool is_committed, boo
                                 bool is_zero, int numa_node, bool exclusive,
                                 mi_commit_fun_t *commit_fun, void *commit_fun_arg,
                                 mi_arena_id_t *arena_id) mi_attr_noexcept {
+  (void)numa_node;
   mia_arena *arena = NULL;
-  bool managed = mia_manage_memory(start, size, is_committed, is_pinned, is_zero, numa_node,
-                                   exclusive, commit_fun, commit_fun_arg, &arena);
+  bool managed = mia_manage_memory(
+                     start, size,
+                     mia_mi_arena_flags(exclusive, is_committed, false, is_pinned, is_zero),
+                     commit_fun, commit_fun_arg, &arena) == 0;
   if (arena_id != NULL) *arena_id = arena;
   return managed;
 }
@@ -950,7 +973,7 @@ MI_INLINE int mi_reserve_huge_os_pages(size_t pages, double max_secs,
                                        size_t *pages_reserved) mi_attr_noexcept {
   mia_arena *arena = NULL;
   size_t size = 0;
-  int error = mia_reserve_huge_pages(pages, -1, max_secs > 0 ? (size_t)(max_secs * 1000) : 0, false,
+  int error = mia_reserve_huge_pages(pages, -1, max_secs > 0 ? (size_t)(max_secs * 1000) : 0, 0,
                                      &arena);
   if (error == 0) (void)mia_arena_area(arena, &size);
   if (pages_reserved != NULL) *pages_reserved = size >> 30;

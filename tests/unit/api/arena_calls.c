@@ -35,7 +35,7 @@ static void begin(void) {
 
 START_TEST(huge_pages_are_adjacent) {
   if (!has_room()) return;
-  ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), 3, 0, true, &arena), 0);
+  ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), 3, 0, MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   ck_assert_uint_eq(gib(arena), max_pages());
   ck_assert_uint_eq(fake_calls(FAKE_RESERVE_HUGE), max_pages());
   ck_assert_int_eq(fake.huge_node, 3);
@@ -48,11 +48,11 @@ END_TEST
 
 START_TEST(fewer_huge_pages_than_requested) {
   if (!has_room()) return;
-  ck_assert_int_eq(
-      mia_reserve_huge_pages(max_pages() + (MIA_POINTER_64 ? 5 : 0), -1, 0, false, &arena), 0);
+  ck_assert_int_eq(mia_reserve_huge_pages(max_pages() + (MIA_POINTER_64 ? 5 : 0), -1, 0, 0, &arena),
+                   0);
   ck_assert_uint_eq(gib(arena), max_pages());
   size_t mapped = fake.mapped;
-  ck_assert_int_eq(mia_reserve_huge_pages(1, -1, 0, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_huge_pages(1, -1, 0, 0, &arena), ENOMEM);
   ck_assert_ptr_null(arena);
   ck_assert_uint_eq(fake.mapped, mapped);
 }
@@ -61,13 +61,13 @@ END_TEST
 START_TEST(the_timeout_is_respected) {
   if (!MIA_POINTER_64) return;
   fake.huge_ms = 100;
-  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, false, &arena), 0);
+  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, 0, &arena), 0);
   ck_assert_uint_eq(gib(arena), 2);
   ck_assert_uint_eq(fake_calls(FAKE_RESERVE_HUGE), 2);
   fake.huge_pages = 0;
-  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 50, false, &arena), ETIMEDOUT);
+  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 50, 0, &arena), ETIMEDOUT);
   ck_assert_ptr_null(arena);
-  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_huge_pages(4, -1, 150, 0, &arena), ENOMEM);
 }
 END_TEST
 
@@ -98,9 +98,9 @@ END_TEST
 
 START_TEST(pages_without_an_arena_are_released) {
   mia_aword_set(&mia_arena_all.count, MIA_ARENA_COUNT);
-  ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), -1, 0, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), -1, 0, 0, &arena), ENOMEM);
   ck_assert_uint_eq(fake.mapped, 0);
-  ck_assert_int_eq(mia_reserve_memory(MIA_MIB, false, true, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_memory(MIA_MIB, MIA_ARENA_IS_LARGE, &arena), ENOMEM);
   ck_assert_uint_eq(fake.mapped, 0);
 }
 END_TEST
@@ -109,7 +109,8 @@ END_TEST
 
 START_TEST(large_pages_are_used_if_available) {
   fake.huge_pages = 100;
-  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, true, true, &arena), 0);
+  ck_assert_int_eq(
+      mia_reserve_memory(5 * MIA_MIB, MIA_ARENA_IS_LARGE | MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   ck_assert_uint_eq(fake.huge_pages, 97);
   ck_assert(arena->live && arena->pinned && arena->exclusive);
   mia_span s;
@@ -119,10 +120,10 @@ END_TEST
 
 START_TEST(otherwise_transparent_huge_pages_are_used) {
   fake.huge_pages = 0;
-  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, true, false, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, MIA_ARENA_IS_LARGE, &arena), 0);
   ck_assert(fake_calls(FAKE_LARGE_PAGES) == 1 && fake_calls(FAKE_SMALL_PAGES) == 0);
   ck_assert(arena->live && !arena->pinned);
-  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, false, false, false, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(5 * MIA_MIB, 0, &arena), 0);
   ck_assert(fake_calls(FAKE_LARGE_PAGES) == 1 && fake_calls(FAKE_SMALL_PAGES) == 1);
 }
 END_TEST
@@ -133,12 +134,19 @@ START_TEST(commit_makes_all_accessible_or_fails) {
   bool large = _i != 0;
   world_without_overcommit();
   fake.huge_pages = 0;
-  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, true, large, false, &arena), ENOMEM);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB,
+                                      MIA_ARENA_IS_COMMITTED | (large ? MIA_ARENA_IS_LARGE : 0),
+                                      &arena),
+                   ENOMEM);
   ck_assert(arena == NULL && fake.mapped == 0);
-  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, large, false, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, large ? MIA_ARENA_IS_LARGE : 0, &arena), 0);
   ck_assert(!arena->live);
   fake.live_max = SIZE_MAX;
-  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, true, large, true, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB,
+                                      MIA_ARENA_IS_COMMITTED | (large ? MIA_ARENA_IS_LARGE : 0) |
+                                          MIA_ARENA_IS_EXCLUSIVE,
+                                      &arena),
+                   0);
   ck_assert(arena->live && fake_is_live(mia_arena_area(arena, NULL), 8 * MIA_MIB));
   mia_span s;
   fake_refuse(FAKE_COMMIT, 1, FAKE_EVER);
@@ -153,9 +161,12 @@ START_TEST(unloading_releases_all_address_space) {
   size_t mapped = fake.mapped, reserved = mia_aword_get(&mia_arena_all.reserved);
   fake.huge_pages = _i == 1 ? 100 : _i == 2 ? max_pages() : 0;
   if (_i == 2)
-    ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), -1, 0, true, &arena), 0);
+    ck_assert_int_eq(mia_reserve_huge_pages(max_pages(), -1, 0, MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   else
-    ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, _i == 1, true, &arena), 0);
+    ck_assert_int_eq(
+        mia_reserve_memory(8 * MIA_MIB,
+                           ((_i == 1) ? MIA_ARENA_IS_LARGE : 0) | MIA_ARENA_IS_EXCLUSIVE, &arena),
+        0);
   ck_assert_uint_gt(fake.mapped, mapped);
   mia_span s;
   ck_assert(mia_arena_take_in(arena, 3, 1, &s));
@@ -170,7 +181,7 @@ END_TEST
 
 /* Unloading does not wait for a reader for ever.  It fails, and the arena remains usable. */
 START_TEST(a_reader_prevents_unloading) {
-  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, false, false, true, &arena), 0);
+  ck_assert_int_eq(mia_reserve_memory(8 * MIA_MIB, MIA_ARENA_IS_EXCLUSIVE, &arena), 0);
   mia_arena_begin_read();
   fake.yield_ms = 1;
   ck_assert(!mia_arena_unload(arena) && errno == EBUSY);
