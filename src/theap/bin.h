@@ -1,5 +1,6 @@
 /* bin.h -- the pages of a theap, by class: where blocks come from when a free list is empty,
- * and where pages go when they are full, empty or no longer needed. */
+ * and where pages go when they are full, empty or no longer needed.  Implemented by refill.c,
+ * remote.c, bin_pages.c (disposing of a page, checking) and bin.c (giving up pages). */
 #ifndef MIA_THEAP_BIN_H
 #define MIA_THEAP_BIN_H
 
