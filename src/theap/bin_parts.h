@@ -6,9 +6,9 @@
 
 /* The pages that a theap owns for one class.
  * Invariants:
- *   L1  if there is a free list, page is not NULL.  The list is in the theap's free_list or,
- *       while the slow path is forced, in set_aside; never in both.  Its blocks were popped
- *       from `page' or, if from_magazine, from any pages
+ *   L1  the free list is in the theap's free_list or, while the slow path is forced, in
+ *       set_aside; never in both.  Its blocks were popped from `page' or, if from_magazine, from
+ *       any pages; only in that case may page be NULL
  *   L2  every page in `pages' has free blocks or can be extended, its owner is the theap,
  *       and it is not `page' */
 typedef struct mia_bin {

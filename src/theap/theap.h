@@ -41,7 +41,7 @@ typedef struct mia_heap {
   uintptr_t generation;     /* [lock:abandoned] incremented when the heap ends; threads that
                              * allocate from the heap read it without the lock */
   uintptr_t refilled[MIA_CLASS_KINDS]; /* [lock:abandoned] counts of theaps that left the heap;
-                                        * of the main heap 0 */
+                                        * the main heap's is not used */
   struct mia_heap *idle;               /* [lock:threads] next in the list of unused structures */
   struct mia_subproc *subproc;         /* [const] while in use; NULL: the main sub-process */
   struct mia_heap *next;               /* [lock:subprocs] other heaps of the sub-process */
