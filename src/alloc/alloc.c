@@ -1,4 +1,17 @@
-/* alloc.c -- allocating when the fast path has nothing to offer. */
+/* alloc.c -- allocating when the fast path returns NULL.
+ *
+ * A request for a block of a class goes through these steps until one has a block:
+ *   1. mia_fast_malloc      the free list of the class
+ *   2. mia_fast_refill      the magazine, or the blocks that the owner freed in the page in use
+ *   3. mia_alloc_refill     another try of step 2 and then all other sources of mia_theap_refill:
+ *                           pages of the theap, abandoned, cached and new pages
+ *   4. allocate_once        for any heap and alignment; the thread has a theap from here on
+ *   5. allocate_after_flush collects and retires what the thread and the page caches keep, then
+ *                           tries step 4 again
+ * A large request has mia_fast_large and mia_alloc_cached_large, which look for a cached page,
+ * in place of steps 1 to 3.  Most public functions take step 2 themselves, inline; step 3 repeats
+ * it for the others.  Steps 1 to 3 are only for the main heap as the default heap, without
+ * zeroing.  Step 4 never relies on an earlier step, so the steps can be left out. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
@@ -16,7 +29,9 @@
 #include <errno.h>
 #include <string.h>
 
-static void *from_class(mia_theap *self, unsigned size_class, size_t size, bool zero) {
+/* Allocates a block of a class for a request of `size' bytes.  If `zero', the whole usable size
+ * reads as zero. */
+static void *allocate_small(mia_theap *self, unsigned size_class, size_t size, bool zero) {
   mia_block *block = self->free_list[size_class];
   if (block == NULL) {
     if (!mia_theap_refill(self, size_class)) return NULL;
@@ -25,16 +40,16 @@ static void *from_class(mia_theap *self, unsigned size_class, size_t size, bool 
   mia_fast_require_free(self, size_class, block);
   self->free_list[size_class] = block->next;
   if (zero) {
-    bool fresh = self->bins[size_class].zeroed;
-    size_t own = mia_class_size(size_class) - MIA_REDZONE_SIZE;
-    memset(block, 0, fresh ? sizeof(mia_block) : own);
-    mia_assert(mia_base_is_zero(block, own));
+    bool zeroed = self->bins[size_class].zeroed;
+    size_t usable = mia_class_size(size_class) - MIA_REDZONE_SIZE;
+    memset(block, 0, zeroed ? sizeof(mia_block) : usable);
+    mia_assert(mia_base_is_zero(block, usable));
   }
   return mia_fast_set_canary(self, size_class, block, size);
 }
 
-/* What is asked for, start + offset a multiple of align; at least a byte, unless
- * a guard comes with it. */
+/* A request: start + offset is a multiple of align.  The size is at least 1, in debug builds 0
+ * too. */
 typedef struct request {
   size_t size;
   size_t align;
@@ -42,58 +57,63 @@ typedef struct request {
   bool zero;
 } request;
 
-/* With a guard a block may be one of no bytes. */
-static size_t some(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
+/* In debug builds, a block of 0 bytes has its canary, and so an address of its own. */
+static size_t nonzero(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
 
-/* A page in reserve, for one block of `room' bytes. */
-static mia_page *reuse_single(mia_theap *local, size_t room) {
-  mia_page *page = mia_theap_cached_large(local, MIA_SINGLETON_PADDING + room);
+/* Returns a cached large page, its block live with `room' bytes, or NULL. */
+static mia_page *take_cached_large(mia_theap *theap, size_t room) {
+  mia_page *page = mia_theap_cached_large(theap, MIA_SINGLETON_PADDING + room);
   if (page != NULL) mia_page_reuse_singleton(page, room);
   return page;
 }
 
-/* The one block of a page, for a request of `size' bytes. */
-static void *lend_single(mia_theap *local, const mia_page *page, size_t size) {
-  mia_count_add(&local->counts.refilled[page->size_class], 1);
+/* Counts the block of a singleton page, sets its canary for a request of `size' bytes, and returns
+ * it. */
+static void *finish_singleton(mia_theap *theap, const mia_page *page, size_t size) {
+  mia_count_add(&theap->counts.refilled[page->size_class], 1);
   if (MIA_DEBUG) mia_page_set_canary(page, page->start, size);
   return page->start;
 }
 
-static void *single(mia_theap *local, const request *r) {
+/* Allocates a block with a page of its own. */
+static void *allocate_singleton(mia_theap *theap, const request *r) {
   bool zero = false;
   size_t room = mia_canary_room(r->size);
   mia_page *page = NULL;
-  if (r->align <= MIA_SINGLETON_ALIGN && r->offset == 0) page = reuse_single(local, room);
+  if (r->align <= MIA_SINGLETON_ALIGN && r->offset == 0) page = take_cached_large(theap, room);
   if (page == NULL) {
     mia_singleton_request wanted = {.size = room,
                                     .align = r->align,
                                     .offset = r->offset,
                                     .redzone = MIA_DEBUG,
                                     .zeroed = r->zero};
-    page = mia_theap_make_singleton(local, &wanted, &zero);
+    page = mia_theap_make_singleton(theap, &wanted, &zero);
   }
   if (page == NULL) return NULL;
   if (r->zero && !zero) memset(page->start, 0, page->size);
   mia_assert(!r->zero || mia_base_is_zero(page->start, page->size));
-  return lend_single(local, page, r->size);
+  return finish_singleton(theap, page, r->size);
 }
 
-/* See class.h: the class of a multiple of `align' is one as well. */
-static void *attempt(mia_theap *local, const request *r) {
+/* Tries to allocate from what the theap, the abandoned pages, the arenas and the OS have.  A size
+ * rounded up to a multiple of `align' has a class whose blocks are all at multiples of `align'
+ * (page/class.h). */
+static void *allocate_once(mia_theap *theap, const request *r) {
   size_t room = mia_canary_room(r->size);
   if (room <= MIA_CLASS_SIZE_MAX && r->align <= MIA_SLICE_SIZE && r->offset == 0) {
     size_t rounded = mia_align_up(room, r->align);
     if (rounded <= MIA_CLASS_SIZE_MAX)
-      return from_class(local, mia_class_of(rounded), r->size, r->zero);
+      return allocate_small(theap, mia_class_of(rounded), r->size, r->zero);
   }
-  return single(local, r);
+  return allocate_singleton(theap, r);
 }
 
 /* ---- memory is short ---- */
 
-/* What threads keep is slices of arenas.  They are no address space to map a block of
- * its own with; but they count as used, where a limit leaves no room beside them. */
-static bool could_be_served_by_what_is_kept(const request *r) {
+/* Returns true if the request may succeed once all cached pages are retired.  That makes slices
+ * of arenas free, which a huge block cannot use.  But if there is a limit, it also lowers the
+ * amount in use, which may make room for a huge block. */
+static bool may_fit_after_flush(const request *r) {
   size_t limit = mia_aword_get(&mia_arena_all.limit);
   if (limit == 0) return mia_page_fits_span(r->size, r->align);
   if (r->size > limit) return false;
@@ -101,50 +121,55 @@ static bool could_be_served_by_what_is_kept(const request *r) {
          mia_aword_get(&mia_arena_all.used) > limit - r->size;
 }
 
-static void *last_attempt(mia_theap *self, mia_theap *local, const request *r) {
-  if (!could_be_served_by_what_is_kept(r)) return NULL;
+/* The last try: collects what this thread keeps, retires all cached pages, and allocates again. */
+static void *allocate_after_flush(mia_theap *self, mia_theap *theap, const request *r) {
+  if (!may_fit_after_flush(r)) return NULL;
   mia_theap_collect(self);
-  if (local != self) mia_theap_collect(local);
+  if (theap != self) mia_theap_collect(theap);
   mia_theap_flush_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  void *p = attempt(local, r);
-  /* Programs that bring memory may commit no more of it than so much. */
-  return p == NULL && mia_arena_purge_external() > 0 ? attempt(local, r) : p;
+  void *p = allocate_once(theap, r);
+  /* The program may allow only a part of an external arena to be committed at a time: purging
+   * lets other slices be committed. */
+  return p == NULL && mia_arena_purge_external() > 0 ? allocate_once(theap, r) : p;
 }
 
-/* For a thread that can have no local, as that wants memory too: what is asked for may
- * still be had. */
+/* Allocates for a thread for whose theap memory is missing: the request may still succeed. */
 static void *allocate_shared(const request *r) {
   mia_theap *shared = mia_theap_take_shared();
-  void *p = attempt(shared, r);
-  if (p == NULL) p = last_attempt(shared, shared, r);
+  void *p = allocate_once(shared, r);
+  if (p == NULL) p = allocate_after_flush(shared, shared, r);
   mia_theap_abandon(shared);
   mia_theap_give_shared();
   return p;
 }
 
-/* ---- everything else ---- */
+/* ---- all requests ---- */
 
-static void *allocate_in(mia_theap *self, mia_heap *heap, const request *r) {
-  mia_theap *local = mia_theap_of_heap(self, heap);
-  if (local == NULL) return NULL;
+/* Allocates from a heap for the thread whose theap for the main heap is `self'.  A tick that the
+ * theap of another heap requests is run by the main heap's.  While the thread has another default
+ * heap, the main heap's theap keeps no free list, so that mia_fast_malloc always fails. */
+static void *allocate_from_heap(mia_theap *self, mia_heap *heap, const request *r) {
+  mia_theap *theap = mia_theap_of_heap(self, heap);
+  if (theap == NULL) return NULL;
   mia_theap_flush_batches(self);
-  void *p = attempt(local, r);
-  if (p == NULL) p = last_attempt(self, local, r);
-  if (local != self && local->tick_requested) {
-    local->tick_requested = false;
+  void *p = allocate_once(theap, r);
+  if (p == NULL) p = allocate_after_flush(self, theap, r);
+  if (theap != self && theap->tick_requested) {
+    theap->tick_requested = false;
     mia_theap_request_tick(self);
   }
   if (self->default_heap != NULL) mia_theap_return_pages(self);
   return p;
 }
 
+/* Attaches a theap to the thread first.  Sets errno to ENOMEM on failure, and else keeps it. */
 static void *allocate(mia_heap *heap, const request *r) {
   int error = errno;
   void *p = NULL;
   if (r->size <= MIA_SIZE_MAX - MIA_SLICE_SIZE) {
     mia_theap *self = mia_theap_attach();
     if (self != NULL)
-      p = allocate_in(self, heap, r);
+      p = allocate_from_heap(self, heap, r);
     else if (heap == mia_theap_main_heap())
       p = allocate_shared(r);
   }
@@ -158,7 +183,7 @@ void *mia_alloc_refill(size_t room, size_t size) {
   if (p != NULL || mia_theap_is_none(self) || self->default_heap != NULL) return p;
   int error = errno;
   mia_theap_flush_batches(self);
-  p = from_class(self, mia_class_of(room), size, false);
+  p = allocate_small(self, mia_class_of(room), size, false);
   errno = error;
   return p;
 }
@@ -169,8 +194,8 @@ void *mia_alloc_cached_large(size_t size) {
   if (self->default_heap != NULL ||
       room > MIA_THEAP_CACHED_LARGE * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING)
     return NULL;
-  mia_page *page = reuse_single(self, room);
-  return page != NULL ? lend_single(self, page, size) : NULL;
+  mia_page *page = take_cached_large(self, room);
+  return page != NULL ? finish_singleton(self, page, size) : NULL;
 }
 
 void *mia_alloc_slow(size_t size, bool zero) {
@@ -181,17 +206,17 @@ void *mia_alloc_slow(size_t size, bool zero) {
     if (mia_likely(p != NULL)) return p;
   }
   return allocate(mia_theap_default_heap(mia_theap_self),
-                  &(request){.size = some(size), .align = 1, .zero = zero});
+                  &(request){.size = nonzero(size), .align = 1, .zero = zero});
 }
 
-/* The list in use knows whether its blocks are zero but for their link. */
+/* The bin knows whether the blocks of its free list read as zero behind their links. */
 void *mia_alloc_zeroed(size_t size) {
   size_t room = mia_canary_room(size);
   if (mia_likely(room <= MIA_CLASS_SIZE_MAX)) {
     mia_theap *self = mia_theap_self;
     unsigned size_class = mia_class_of(room);
     if (mia_likely(self->free_list[size_class] != NULL))
-      return from_class(self, size_class, size, true);
+      return allocate_small(self, size_class, size, true);
   }
   return mia_alloc_slow(size, true);
 }
@@ -205,9 +230,10 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
     errno = ENOMEM;
     return NULL;
   }
-  return allocate(
-      heap,
-      &(request){.size = some(size), .align = align, .offset = offset & (align - 1), .zero = zero});
+  return allocate(heap, &(request){.size = nonzero(size),
+                                   .align = align,
+                                   .offset = offset & (align - 1),
+                                   .zero = zero});
 }
 
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
@@ -220,13 +246,13 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
 }
 
 size_t mia_alloc_good(size_t size, size_t align) {
-  if (MIA_DEBUG) return size; /* what is beyond is guarded */
+  if (MIA_DEBUG) return size; /* the usable size is the requested one */
   if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
     size_t class_size = mia_align_up(size > 0 ? size : 1, align);
     if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size));
   }
   bool huge = align > MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT >> 1;
-  size_t least = huge ? MIA_SLICE_SIZE : size > 0 ? size : 1; /* page.c has the rule */
+  size_t least = huge ? MIA_SLICE_SIZE : size > 0 ? size : 1; /* as page.c does */
   size_t rounded = mia_align_up(size > least ? size : least, mia_os_page_size());
   return rounded < size || rounded > MIA_SIZE_MAX ? size : rounded;
 }

@@ -1,10 +1,10 @@
-/* fast.h -- malloc and free where nothing is out of the ordinary.
+/* fast.h -- the fast paths of malloc and free.
  *
- * Inlined into every public entry point, so that none calls another.  What does
- * not fit here is refused, and taken up from the start by the cold functions of
- * alloc.h.
+ * They are inlined into every public function, so that no public function calls another.  A fast
+ * path that cannot serve a call changes nothing and returns NULL or false; the caller then calls
+ * a function of alloc.h, which begins anew.
  *
- * malloc: one load finds the thread's list, one its first block, one the next.
+ * malloc: one load finds the theap, one the first block of the free list, one the next block.
  * free: two loads find the page, one its owner. */
 #ifndef MIA_ALLOC_FAST_H
 #define MIA_ALLOC_FAST_H
@@ -17,71 +17,74 @@
 #include "theap/recent.h"
 #include "theap/theap.h"
 
-/* The page that lent a block of the list in use. */
-mia_inline const mia_page *mia_fast_page(const mia_theap *local, unsigned size_class,
+/* Returns the page of a block in the free list. */
+mia_inline const mia_page *mia_fast_page(const mia_theap *theap, unsigned size_class,
                                          const mia_block *block) {
-  const mia_bin *bin = &local->bins[size_class];
+  const mia_bin *bin = &theap->bins[size_class];
   return bin->from_magazine ? mia_page_of(block) : bin->page;
 }
 
-/* Debug builds look at a block before it is handed out; its list is not moved on yet. */
-mia_inline void mia_fast_require_free(const mia_theap *local, unsigned size_class,
+/* Debug builds only: aborts if the first block of the free list was written to while it was free.
+ * Called before the block leaves the list. */
+mia_inline void mia_fast_require_free(const mia_theap *theap, unsigned size_class,
                                       mia_block *block) {
   if (MIA_DEBUG)
-    mia_page_require_free(mia_fast_page(local, size_class, block), block,
-                          local->bins[size_class].zeroed);
+    mia_page_require_free(mia_fast_page(theap, size_class, block), block,
+                          theap->bins[size_class].zeroed);
 }
 
-/* And lay a guard around one that was taken off the list, for a request of `size'
- * bytes. */
-mia_inline void *mia_fast_set_canary(const mia_theap *local, unsigned size_class, mia_block *block,
+/* Returns the block, which has left the free list.  Debug builds set its canary and redzone for a
+ * request of `size' bytes. */
+mia_inline void *mia_fast_set_canary(const mia_theap *theap, unsigned size_class, mia_block *block,
                                      size_t size) {
-  if (MIA_DEBUG) mia_page_set_canary(mia_fast_page(local, size_class, block), block, size);
+  if (MIA_DEBUG) mia_page_set_canary(mia_fast_page(theap, size_class, block), block, size);
   return block;
 }
 
-/* A block of a local that has `room' bytes for a request of `size', or NULL: its list
- * is at its end, or no list has such blocks. */
-mia_inline void *mia_fast_take_from(mia_theap *local, size_t room, size_t size) {
+/* Takes a block of a theap that has `room' bytes, for a request of `size' bytes.  Returns NULL if
+ * the free list is empty, or if `room' is larger than all classes. */
+mia_inline void *mia_fast_take_from(mia_theap *theap, size_t room, size_t size) {
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return NULL;
   unsigned size_class = mia_class_of(room);
-  mia_block *block = local->free_list[size_class];
+  mia_block *block = theap->free_list[size_class];
   if (mia_unlikely(block == NULL)) return NULL;
-  mia_fast_require_free(local, size_class, block);
+  mia_fast_require_free(theap, size_class, block);
   mia_block *next = block->next;
-  local->free_list[size_class] = next;
-  /* The next allocation reads its link, and the program writes to it. */
+  theap->free_list[size_class] = next;
+  /* The next allocation reads the link of this block, and the program writes to it. */
   __builtin_prefetch(next, 1);
-  return mia_fast_set_canary(local, size_class, block, size);
+  return mia_fast_set_canary(theap, size_class, block, size);
 }
 
-/* The same of the calling thread's; NULL: ask mia_alloc_slow. */
+/* Likewise from the calling thread's theap.  If NULL, the caller must call mia_alloc_slow. */
 mia_inline void *mia_fast_take(size_t room, size_t size) {
   return mia_fast_take_from(mia_theap_self, room, size);
 }
 
 mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_canary_room(size), size); }
 
-/* What blocks at multiples of `align', which is at most a slice, need for a request:
- * then their class has no others (class.h). */
+/* Returns the bytes that a block needs for a request at a multiple of `align', which is at most a
+ * slice.  All blocks of the class of this size are at such multiples (page/class.h). */
 mia_inline size_t mia_fast_aligned_room(size_t size, size_t align) {
   return mia_align_up(mia_canary_room(size + (size == 0)), align);
 }
 
+/* Returns true if a block of a class can serve the request. */
 mia_inline bool mia_fast_is_aligned_class(size_t size, size_t align) {
   return mia_is_power_of_two(align) && align <= MIA_SLICE_SIZE && size <= MIA_CLASS_SIZE_MAX &&
          mia_fast_aligned_room(size, align) <= MIA_CLASS_SIZE_MAX;
 }
 
-/* NULL: ask mia_alloc_aligned. */
+/* Takes a block at a multiple of `align'.  If NULL, the caller must call mia_alloc_aligned. */
 mia_inline void *mia_fast_aligned(size_t size, size_t align) {
   if (mia_unlikely(!mia_fast_is_aligned_class(size, align))) return NULL;
   return mia_fast_take(mia_fast_aligned_room(size, align), size);
 }
 
-/* The most frequent reason why a list is at its end is that what was freed meanwhile
- * is not on it: the stash, or blocks of the same page.  `room' is a class's.
- * NULL: ask mia_alloc_slow. */
+/* Refills the empty free list from the magazine, or with the blocks that this thread freed into
+ * the page in use, and takes a block.  These are the most frequent sources, since a free does not
+ * put its block on the free list.  `room' is at most MIA_CLASS_SIZE_MAX.  If NULL, the caller
+ * must call mia_alloc_refill or mia_alloc_slow. */
 mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   unsigned size_class = mia_class_of(room);
   mia_bin *bin = &self->bins[size_class];
@@ -98,7 +101,8 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   return mia_fast_set_canary(self, size_class, block, size);
 }
 
-/* A large block, or NULL: ask mia_alloc_slow.  Debug builds guard it there. */
+/* Takes the large page that was freed last, if it fits.  If NULL, the caller must call
+ * mia_alloc_slow.  In debug builds NULL always, because only mia_alloc_slow sets the canary. */
 mia_inline void *mia_fast_large(mia_theap *self, size_t size) {
   if (MIA_DEBUG || self->default_heap != NULL) return NULL;
   mia_page *page = mia_recent_take(self, size);
@@ -107,16 +111,17 @@ mia_inline void *mia_fast_large(mia_theap *self, size_t size) {
   return page->start;
 }
 
-/* Whether a page may have no block in use and still stay with its owner: lists are
- * lent from it. */
+/* Returns true if the page's last live block can be freed and the page stays with its owner,
+ * because it is the page in use. */
 mia_inline bool mia_fast_keeps_empty(const mia_theap *self, const mia_page *page) {
   return page->used == 1 && self->bins[page->size_class].page == page;
 }
 
-/* Of a page of one's own.  False: ask mia_alloc_free_slow. */
+/* Frees a block of a page that the thread owns.  If false, the caller must call
+ * mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_own(const mia_theap *self, mia_page *page, void *p) {
   if (MIA_DEBUG) mia_page_require_block(page, p);
-  /* The last block in use, or more than all of them: the cold function tells. */
+  /* The last live block, or a block too many: mia_alloc_free_slow finds out which. */
   if (mia_unlikely(page->used <= 1) && (p == page->free || !mia_fast_keeps_empty(self, page)))
     return false;
   mia_block *block = p;
@@ -127,19 +132,21 @@ mia_inline bool mia_fast_free_own(const mia_theap *self, mia_page *page, void *p
   return true;
 }
 
-/* Of a page that is known.  False: ask mia_fast_free_other. */
+/* Frees a block whose page is known.  If false, the caller must call mia_fast_free_other. */
 mia_inline bool mia_fast_free_of(const mia_theap *self, mia_page *page, void *p) {
   return mia_likely(mia_theap_owns_on_fast_path(self, page)) && mia_fast_free_own(self, page, p);
 }
 
+/* Likewise for a block whose page is not known, or any other address. */
 mia_inline bool mia_fast_free(void *p) {
   p = mia_map_untagged(p);
   mia_page *page = mia_page_of_block(p);
   return mia_likely(page != NULL) && mia_fast_free_of(mia_theap_self, page, p);
 }
 
-/* What is frequent of the rest.  Debug builds look at the block first, as the function
- * does that is to be asked if this is false: mia_alloc_free_slow. */
+/* Frees the blocks that mia_fast_free often refuses: blocks of singleton pages and, while the
+ * thread exchanges a class, all others.  If false, the caller must call mia_alloc_free_slow.  In
+ * debug builds false always, because that function checks the block first. */
 mia_inline bool mia_fast_free_other(void *p) {
   if (MIA_DEBUG) return false;
   p = mia_map_untagged(p);

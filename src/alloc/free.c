@@ -1,4 +1,4 @@
-/* free.c -- freeing when the fast path refuses, and asking about blocks. */
+/* free.c -- freeing when the fast path cannot, and the sizes of blocks. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"

@@ -1,14 +1,14 @@
-/* pool.c -- pages that have room and no owner, by class. */
+/* abandoned.c -- the lists of abandoned pages. */
 #include "base/prelude.h"
 
 #include "base/bits.h"
 #include "page/owner.h"
 #include "theap/abandoned.h"
 
-/* At this age a page that is not lent from is due to be trimmed. */
+/* The age at which a page is first due to be trimmed, and the age at which it stays. */
 enum { DUE_AGE = 2, AGE_MAX = 128 };
 
-static bool is_loose(const mia_page *page) {
+static bool is_untrimmed(const mia_page *page) {
   return page->age < DUE_AGE && mia_theap_is_main_page(page);
 }
 
@@ -23,7 +23,7 @@ static void link_page(mia_page *page) {
   *head = page;
   mia_aword_set(&page->listed, 1);
   mia_aword_add(&mia_theap_heap_of(page)->abandoned_count[page->size_class], 1);
-  if (is_loose(page)) mia_aword_add(&mia_theap_all.untrimmed, page->slices);
+  if (is_untrimmed(page)) mia_aword_add(&mia_theap_all.untrimmed, page->slices);
 }
 
 static void unlink_page(mia_page *page) {
@@ -38,22 +38,22 @@ static void unlink_page(mia_page *page) {
     heap->abandoned_last[page->size_class] = page->prev;
   if (heap->trim_next[page->size_class] == page) heap->trim_next[page->size_class] = page->prev;
   mia_aword_sub(&heap->abandoned_count[page->size_class], 1);
-  if (is_loose(page)) mia_aword_sub(&mia_theap_all.untrimmed, page->slices);
-  /* Last: who has the page and sees this may retire it without the lock. */
+  if (is_untrimmed(page)) mia_aword_sub(&mia_theap_all.untrimmed, page->slices);
+  /* Last: the thread that has claimed the page and sees 0 may retire it without the lock. */
   mia_aword_set_rel(&page->listed, 0);
 }
 
 bool mia_theap_abandon_page(mia_page *page) {
   mia_os_lock(&mia_theap_all.abandoned_lock);
   if (mia_aword_get(&page->listed) == 0) link_page(page);
-  bool dropped = mia_owner_abandon(page, page->used);
-  if (!dropped) unlink_page(page);
+  bool abandoned = mia_owner_abandon(page, page->used);
+  if (!abandoned) unlink_page(page);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
-  return dropped;
+  return abandoned;
 }
 
 void mia_theap_reclaim_abandoned(mia_page *page) {
-  /* Only who has the page lists it: not listed now is not listed. */
+  /* Only the caller could list the page, so if it is not listed now it stays so. */
   if (mia_aword_get_acq(&page->listed) == 0) return;
   mia_os_lock(&mia_theap_all.abandoned_lock);
   if (mia_aword_get(&page->listed) != 0) unlink_page(page);
@@ -65,34 +65,35 @@ mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class) {
   mia_os_lock(&mia_theap_all.abandoned_lock);
   mia_page *page = heap->abandoned[size_class];
   while (page != NULL) {
-    bool claimed = mia_owner_claim(page); /* first: unlinked, it may be gone */
+    bool claimed = mia_owner_claim(page); /* before unlinking: then it may be retired */
     unlink_page(page);
     if (claimed) break;
-    page = heap->abandoned[size_class]; /* it was claimed by a free, which sees to it */
+    page = heap->abandoned[size_class]; /* a free has claimed it, and will dispose of it */
   }
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return page;
 }
 
-/* Beyond the greatest age a page is due at each visit. */
+/* At AGE_MAX, which is a power of two, a page is due at each visit. */
 bool mia_theap_age_page(mia_page *page) {
   if (page->age < AGE_MAX) page->age++;
   return page->age >= DUE_AGE && mia_is_power_of_two(page->age);
 }
 
-static bool grow_older_listed(mia_page *page) {
-  bool loose = is_loose(page);
+static bool age_listed_page(mia_page *page) {
+  bool was_untrimmed = is_untrimmed(page);
   bool due = mia_theap_age_page(page);
-  if (loose && due) mia_aword_sub(&mia_theap_all.untrimmed, page->slices);
+  if (was_untrimmed && due) mia_aword_sub(&mia_theap_all.untrimmed, page->slices);
   return due;
 }
 
-static bool is_wanted(mia_page *page, mia_trim which) {
-  if (which == MIA_TRIM_DUE) return grow_older_listed(page);
-  return which == MIA_TRIM_ALL || is_loose(page);
+static bool should_trim(mia_page *page, mia_trim which) {
+  if (which == MIA_TRIM_DUE) return age_listed_page(page);
+  return which == MIA_TRIM_ALL || is_untrimmed(page);
 }
 
-/* Those first that are there for the longest time: others have freed the most of them. */
+/* Begins with the page that was listed first: other threads have had the most time to free
+ * its blocks.  A page that is taken counts as having been due. */
 mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
                                             mia_budget *budget, bool *more) {
   mia_page *taken = NULL, *next;
@@ -104,7 +105,7 @@ mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class,
   for (; page != NULL && !mia_budget_is_spent(budget); page = next) {
     next = page->prev;
     mia_budget_spend(budget, MIA_BUDGET_PAGE);
-    if (!is_wanted(page, which) || !mia_owner_claim(page)) continue;
+    if (!should_trim(page, which) || !mia_owner_claim(page)) continue;
     mia_budget_spend(budget, MIA_BUDGET_BLOCKS);
     unlink_page(page);
     if (page->age < DUE_AGE) page->age = DUE_AGE;

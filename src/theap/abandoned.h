@@ -1,42 +1,51 @@
-/* pool.h -- pages that have room and no owner, by class.
+/* abandoned.h -- the lists of abandoned pages: pages with free blocks and without an owner,
+ * one list for each heap and class.
  *
- * A page is put here by who has it and drops it in the same step, under the
- * pool's lock; it leaves when somebody takes it for allocating, or when the
- * thread whose free claimed it takes it out.  Whoever unlinks a page to take it
- * claims it before the lock is released; so a page that is retired can't be
- * reached from here. */
+ * The thread that has claimed a page links it into the list and gives up its claim in one
+ * step, under the lock `abandoned'.  The page leaves the list when a thread takes it to
+ * allocate from it or to trim it, or when a free claims it and the thread that freed unlinks
+ * it.  A thread that takes a page claims it before it releases the lock.  So a list never
+ * leads to a page that was retired. */
 #ifndef MIA_THEAP_ABANDONED_H
 #define MIA_THEAP_ABANDONED_H
 
 #include "arena/budget.h"
 #include "theap/theap.h"
 
-/* Puts a page that the caller has and drops it until all of it is free.  False:
- * blocks came in the meantime; it is not in the pool and the caller has it. */
+/* Links a page that the caller has claimed, and abandons it until all of its blocks are free.
+ * Returns false if other threads freed blocks of it in the meantime: the page is then not
+ * listed, and still claimed by the caller. */
 bool mia_theap_abandon_page(mia_page *page);
 
-/* Takes a page out that the caller has; nothing if it is not there. */
+/* Unlinks a page that the caller has claimed.  Does nothing if the page is not listed. */
 void mia_theap_reclaim_abandoned(mia_page *page);
 
-/* A page of a class that the caller then has, or NULL. */
+/* Unlinks an abandoned page of a class and claims it for the caller.  Returns NULL if there
+ * are none. */
 mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class);
 
-/* Which pages are to be trimmed.  At each visit of the purger those in the pool age:
- * one that was not lent from since a whole delay is due, and again after twice as
- * many visits each time, as others may go on freeing its blocks.  Until then it is
- * loose: trimmed only where there is too much of that. */
-typedef enum mia_trim { MIA_TRIM_DUE, MIA_TRIM_UNTRIMMED, MIA_TRIM_ALL } mia_trim;
+/* The age of a page is the number of visits by the purger since a free list last came from
+ * the page.  At age 2, after a whole purge delay without use, the page is due to be trimmed.
+ * It is due again at 4, 8, 16, ..., because other threads may go on freeing its blocks.  An
+ * abandoned page that has not been due yet is `untrimmed': it is trimmed early only if there
+ * is too much memory in such pages. */
+typedef enum mia_trim {
+  MIA_TRIM_DUE,       /* ages the pages, and trims those that are then due */
+  MIA_TRIM_UNTRIMMED, /* the main heap's pages that have not been due yet */
+  MIA_TRIM_ALL
+} mia_trim;
 
-/* A visit to a page that is not in the pool.  True: it is due. */
+/* Increments the age of a page that is not listed.  Returns true if the page is then due. */
 bool mia_theap_age_page(mia_page *page);
 
-/* Takes them out, as many as the budget lets; the caller has them, linked by next.  *more:
- * there may be others, with which the next call for those that are due goes on. */
+/* Unlinks and claims the pages of a class that are to be trimmed, until the budget is spent.
+ * Returns them linked by `next'.  Sets *more to true if pages of the class were not looked at;
+ * for MIA_TRIM_DUE the next call continues with these. */
 mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
                                             mia_budget *budget, bool *more);
 
-/* With the pool's lock held: puts a page on the list of all of a heap; takes it
- * off; takes one that the caller has out of the pool. */
+/* [lock:abandoned] Adds a page to the list of all pages of a heap; removes it from that list;
+ * unlinks a page that the caller has claimed, if it is listed as abandoned. */
 void mia_theap_add_heap_page(mia_heap *heap, mia_page *page);
 void mia_theap_remove_heap_page(mia_page *page);
 void mia_theap_unlink_abandoned(mia_page *page);

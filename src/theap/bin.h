@@ -1,58 +1,68 @@
-/* bin.h -- a local's pages of one class: where blocks come from when the list
- * in use is at its end, and where pages go when something is due with them. */
+/* bin.h -- the pages of a theap, by class: where blocks come from when a free list is empty,
+ * and where pages go when they are full, empty or no longer needed.  Implemented by refill.c,
+ * remote.c, bin_pages.c (disposing of a page, checking) and bin.c (giving up pages). */
 #ifndef MIA_THEAP_BIN_H
 #define MIA_THEAP_BIN_H
 
 #include "theap/theap.h"
 
-/* Gives the empty head of `size_class' a new list.  False: out of memory. */
+/* Refills the empty free list of a class.  Returns false if memory is short. */
 bool mia_theap_refill(mia_theap *self, unsigned size_class);
 
-/* Frees a block of a page that `self' owns, whatever that leads to. */
+/* Frees a block of a page that `self' owns.  Caches the page if it is then empty and not the
+ * page in use. */
 void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block);
 
-/* Frees the one block of a large page, if that is nobody else's affair: false, and
- * nothing was done. */
+/* Frees the block of a singleton page without a compare-and-swap.  Returns false, with the
+ * block not freed, where another thread may claim the page, and for a thread without a
+ * theap. */
 bool mia_theap_free_singleton(mia_theap *self, mia_page *page);
 
 /* Frees a block of a page that `self' does not own. */
 void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block);
 
-/* Finds a place for a page that the caller has and no local owns: back to the
- * arena, to `self' where `keep' lets it, to the pool; full ones go nowhere. */
+/* Disposes of a page that the caller has claimed and no theap owns.  An empty page is cached
+ * or retired; a page with free blocks goes to `self' if `keep' and if the thread can use it,
+ * else to the abandoned list; a full page is in no list until enough blocks are freed. */
 void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep);
 
-/* Withholds the lists in use, so that the next allocation of each class comes to
- * a slow path, which sees the time.  A list that comes back again and again is, after
- * a few times, left alone until it is called with `anew'. */
-void mia_theap_force_slow(mia_theap *self, bool anew);
+/* Makes the next allocation of each class take the slow path, which runs a tick.  This is the
+ * timer of a thread that is rarely on a slow path: the fast path tests nothing but whether the
+ * free list is empty, so the lists are set aside and look empty.  The slow path puts a list
+ * back (mia_theap_end_forced) and runs the tick, which calls this function again if more ticks
+ * are needed.  A list is set aside a few times in each millisecond of the clock and then left
+ * in place; `new_tick': the millisecond is another than at the last call. */
+void mia_theap_force_slow(mia_theap *self, bool new_tick);
 
-/* Gives one back.  False: it is not withheld. */
+/* Puts the free list of a class back and makes the slow path run a tick.  Returns false if the
+ * list is not set aside. */
 bool mia_theap_end_forced(mia_theap *self, unsigned size_class);
 
-/* Sends what is in the outbox. */
+/* Sends all remote batches to their pages. */
 void mia_theap_flush_batches(mia_theap *self);
 
-/* Sends what is in stashes, and what is left of those that are lists in use. */
+/* Sends the blocks of all magazines to their pages, and the rest of free lists that were
+ * magazines. */
 void mia_theap_flush_magazines(mia_theap *self);
 
-/* Sends both: of what the thread has freed, nothing is then seen as in use. */
+/* Sends batches and magazines: no block that the thread has freed then counts as live. */
 void mia_theap_flush_remote(mia_theap *self);
 
-/* Gathers, and retires the pages that are empty. */
+/* Returns free lists, magazines and batches to their pages, collects the pages, and retires
+ * those that are empty, cached ones included. */
 void mia_theap_collect(mia_theap *self);
 
 /* Asserts L1 and L2 of a bin (debug builds). */
 void mia_theap_check(const mia_theap *self, unsigned size_class);
 
-/* Takes the lists in use back to their pages, which the thread keeps. */
+/* Returns the free lists and magazines to their pages, which the thread keeps. */
 void mia_theap_return_lists(mia_theap *self);
 
-/* Takes back what was lent, so that nothing is left to allocate from without
- * asking. */
+/* Returns the free lists and magazines, and gives up the pages in use, so that every further
+ * allocation takes the slow path. */
 void mia_theap_return_pages(mia_theap *self);
 
-/* Lets go of all pages and blocks that are free. */
+/* Gives up all pages, batches, magazines and cached pages: the theap is then empty. */
 void mia_theap_abandon(mia_theap *self);
 
 #endif

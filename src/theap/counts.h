@@ -1,8 +1,8 @@
 /* counts.h -- what a thread counts on its slow paths.
  *
- * Counters are owned, not sent: only the thread adds, and whoever wants a sum
- * reads all.  A local that goes to another thread keeps what it has counted, so
- * nothing is lost when a thread ends. */
+ * Only the thread that has a theap writes its counters; to get a sum, a thread reads the
+ * counters of all theaps.  A theap that goes to another thread keeps its counts, so no count
+ * is lost when a thread ends. */
 #ifndef MIA_THEAP_COUNTS_H
 #define MIA_THEAP_COUNTS_H
 
@@ -10,31 +10,31 @@
 #include "page/class.h"
 
 typedef enum mia_event {
-  MIA_EVENT_REFILL,            /* a list of blocks came to its end */
-  MIA_EVENT_MADE,              /* a page came from an arena or the OS */
-  MIA_EVENT_RETIRED,           /* a page went back */
-  MIA_EVENT_REUSED,            /* an empty page was kept and used again */
-  MIA_EVENT_RECLAIMED_ON_FREE, /* a page came to the thread that freed into it */
-  MIA_EVENT_ABANDONED,         /* a page was left to any thread */
-  MIA_EVENT_RECLAIMED,         /* such a page was taken */
-  MIA_EVENT_REMOTE_BATCH,      /* blocks went home to a page of another thread */
+  MIA_EVENT_REFILL,            /* a free list was empty */
+  MIA_EVENT_MADE,              /* a page was made, from an arena or the OS */
+  MIA_EVENT_RETIRED,           /* a page's memory was given back */
+  MIA_EVENT_REUSED,            /* a page came from the page cache */
+  MIA_EVENT_RECLAIMED_ON_FREE, /* a thread reclaimed a page that it freed into */
+  MIA_EVENT_ABANDONED,         /* a page with free blocks was abandoned */
+  MIA_EVENT_RECLAIMED,         /* such a page was reclaimed to allocate from it */
+  MIA_EVENT_REMOTE_BATCH,      /* a remote batch was sent */
   MIA_EVENT_COUNT
 } mia_event;
 
 typedef struct mia_counts {
   mia_aword events[MIA_EVENT_COUNT];
-  mia_aword refilled[MIA_CLASS_KINDS]; /* blocks that came to the thread, in all */
+  mia_aword refilled[MIA_CLASS_KINDS]; /* blocks put into free lists, in all */
 } mia_counts;
 
 mia_assert_placed(mia_counts, events);
 mia_assert_placed(mia_counts, refilled);
 
-/* Adds to a counter that the caller owns; what is added may be less than 0. */
+/* Adds to a counter that only the caller writes.  To subtract, pass -n. */
 mia_inline void mia_count_add(mia_aword *counter, uintptr_t n) {
   mia_aword_set(counter, mia_aword_get(counter) + n);
 }
 
-/* How many there are, and were at the most. */
+/* How many there are now, and the most that there have been. */
 typedef struct mia_peak_count {
   mia_aword now;
   mia_aword peak;

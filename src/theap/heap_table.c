@@ -1,4 +1,4 @@
-/* heap.c -- heaps that a program makes. */
+/* heap_table.c -- heaps that the program makes, and each thread's table of them. */
 #include "base/prelude.h"
 
 #include "arena/meta.h"
@@ -40,9 +40,9 @@ static void give_heap(mia_heap *heap) {
   mia_os_unlock(&mia_theap_all.threads);
 }
 
-/* ---- a thread's part of a heap ---- */
+/* ---- a thread's theap for a heap ---- */
 
-/* The old table stays behind: all of them together are no larger than the new. */
+/* The old table is not freed: all old tables together are no larger than the new one. */
 static bool grow_table(mia_theap *self, size_t id) {
   size_t count = mia_power_above(id + 1 > ENTRIES_MIN ? id + 1 : ENTRIES_MIN);
   mia_heap_entry *entries = mia_arena_meta(count * sizeof *entries);
@@ -54,45 +54,49 @@ static bool grow_table(mia_theap *self, size_t id) {
   return true;
 }
 
+/* Takes a theap for a heap and enters it into the thread's table. */
 static mia_theap *join(mia_heap *heap, mia_heap_entry *entry) {
-  mia_theap *local = mia_theap_take(heap);
-  if (local == NULL) return NULL;
+  mia_theap *theap = mia_theap_take(heap);
+  if (theap == NULL) return NULL;
   mia_os_lock(&mia_theap_all.abandoned_lock);
   for (size_t i = 0; i < MIA_CLASS_KINDS; i++)
-    local->refilled_before[i] = mia_aword_get(&local->counts.refilled[i]);
-  local->sibling_before = NULL;
-  local->sibling = heap->theaps;
-  if (local->sibling != NULL) local->sibling->sibling_before = local;
-  heap->theaps = local;
-  *entry = (mia_heap_entry){.theap = local, .heap = heap, .generation = heap->generation};
+    theap->refilled_before[i] = mia_aword_get(&theap->counts.refilled[i]);
+  theap->sibling_before = NULL;
+  theap->sibling = heap->theaps;
+  if (theap->sibling != NULL) theap->sibling->sibling_before = theap;
+  heap->theaps = theap;
+  *entry = (mia_heap_entry){.theap = theap, .heap = heap, .generation = heap->generation};
   mia_os_unlock(&mia_theap_all.abandoned_lock);
-  return local;
+  return theap;
 }
 
 mia_theap *mia_theap_of_heap(mia_theap *self, mia_heap *heap) {
   if (heap == mia_theap_main_heap()) return self;
   if (heap->id >= self->heap_entry_count && !grow_table(self, heap->id)) return NULL;
   mia_heap_entry *entry = &self->heap_entries[heap->id];
-  /* Without the lock: nobody ends a heap that is being allocated from, and whoever
-   * made it knows it from who ended the one before. */
+  /* The generation is read without the lock.  No thread may end a heap from which another
+   * allocates; and the structure's earlier use ended before this heap was made, which happened
+   * before the caller got it. */
   if (mia_likely(entry->theap != NULL && entry->generation == heap->generation))
     return entry->theap;
   return join(heap, entry);
 }
 
-/* ---- what locals counted for a heap, [lock:abandoned] ---- */
+/* ---- the counts of a heap, [lock:abandoned] ---- */
 
-static uintptr_t lent_to(const mia_theap *local, size_t size_class) {
-  return mia_aword_get(&local->counts.refilled[size_class]) - local->refilled_before[size_class];
+/* Returns the blocks that a theap got since it was taken for its heap. */
+static uintptr_t refilled_for_heap(const mia_theap *theap, size_t size_class) {
+  return mia_aword_get(&theap->counts.refilled[size_class]) - theap->refilled_before[size_class];
 }
 
-/* A local that leaves has lent nothing any more. */
-static void inherit_local(mia_heap *heap, mia_theap *local) {
-  mia_theap_return_lists(local);
-  for (size_t i = 0; i < MIA_CLASS_KINDS; i++) heap->refilled[i] += lent_to(local, i);
+/* Adds the counts of a theap that leaves its heap.  Its free lists are returned first, so that
+ * their blocks do not count. */
+static void add_counts(mia_heap *heap, mia_theap *theap) {
+  mia_theap_return_lists(theap);
+  for (size_t i = 0; i < MIA_CLASS_KINDS; i++) heap->refilled[i] += refilled_for_heap(theap, i);
 }
 
-static void inherit_heap(mia_heap *heap, mia_heap *ended) {
+static void move_counts(mia_heap *heap, mia_heap *ended) {
   for (size_t i = 0; i < MIA_CLASS_KINDS; i++) {
     heap->refilled[i] += ended->refilled[i];
     ended->refilled[i] = 0;
@@ -103,31 +107,32 @@ void mia_theap_count_heaps(mia_heap *heap, unsigned long long sums[MIA_CLASS_KIN
   mia_os_lock(&mia_theap_all.abandoned_lock);
   for (size_t i = 0; i < MIA_CLASS_KINDS; i++) {
     sums[i] += heap->refilled[i];
-    for (const mia_theap *local = heap->theaps; local != NULL; local = local->sibling)
-      sums[i] += lent_to(local, i);
+    for (const mia_theap *theap = heap->theaps; theap != NULL; theap = theap->sibling)
+      sums[i] += refilled_for_heap(theap, i);
   }
   mia_os_unlock(&mia_theap_all.abandoned_lock);
 }
 
 /* ---- leaving ---- */
 
-static void unlink_sibling(mia_heap *heap, const mia_theap *local) {
-  if (local->sibling_before != NULL)
-    local->sibling_before->sibling = local->sibling;
+static void unlink_sibling(mia_heap *heap, const mia_theap *theap) {
+  if (theap->sibling_before != NULL)
+    theap->sibling_before->sibling = theap->sibling;
   else
-    heap->theaps = local->sibling;
-  if (local->sibling != NULL) local->sibling->sibling_before = local->sibling_before;
+    heap->theaps = theap->sibling;
+  if (theap->sibling != NULL) theap->sibling->sibling_before = theap->sibling_before;
 }
 
-/* A thread that ends and another that ends the heap may both want a local: the heap's
- * generation tells who comes first. */
+/* Unlinks a theap from its heap.  A thread that ends and a thread that ends the heap may both do
+ * this; the first one under the lock gives the theap back.  If the heap's generation has
+ * changed, the heap was ended first: returns false. */
 static bool leave(const mia_heap_entry *entry) {
   mia_os_lock(&mia_theap_all.abandoned_lock);
   mia_heap *heap = entry->heap;
   bool leaves = heap->generation == entry->generation;
   if (leaves) {
     unlink_sibling(heap, entry->theap);
-    inherit_local(heap, entry->theap);
+    add_counts(heap, entry->theap);
   }
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return leaves;
@@ -145,36 +150,36 @@ void mia_theap_leave_heaps(mia_theap *self) {
 
 /* ---- ending ---- */
 
-/* From here on no thread finds its local for the heap. */
-static mia_theap *take_locals(mia_heap *heap, mia_heap *to) {
+/* Unlinks all theaps of a heap and returns them linked by `sibling'.  The new generation makes
+ * the entries in all threads' tables invalid. */
+static mia_theap *take_theaps(mia_heap *heap, mia_heap *to) {
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  mia_theap *locals = heap->theaps;
-  for (mia_theap *local = locals; local != NULL; local = local->sibling) inherit_local(heap, local);
+  mia_theap *theaps = heap->theaps;
+  for (mia_theap *theap = theaps; theap != NULL; theap = theap->sibling) add_counts(heap, theap);
   heap->theaps = NULL;
   heap->generation++;
-  inherit_heap(to, heap);
+  move_counts(to, heap);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
-  return locals;
+  return theaps;
 }
 
-static void abandon_locals(mia_heap *heap, mia_heap *to) {
+static void abandon_theaps(mia_heap *heap, mia_heap *to) {
   mia_theap *next;
-  for (mia_theap *local = take_locals(heap, to); local != NULL; local = next) {
-    next = local->sibling;
-    mia_theap_abandon(local);
-    mia_theap_give(local);
+  for (mia_theap *theap = take_theaps(heap, to); theap != NULL; theap = next) {
+    next = theap->sibling;
+    mia_theap_abandon(theap);
+    mia_theap_give(theap);
   }
 }
 
-/* How a heap ends: its blocks go with it, or become those of another, which also has
- * what it has counted. */
+/* A heap that is ended. */
 typedef struct ending {
   mia_heap *heap;
-  mia_heap *to;
-  bool with_blocks;
+  mia_heap *to;     /* gets the counts, and the blocks if they are not freed */
+  bool with_blocks; /* the blocks are freed */
 } ending;
 
-/* [lock:abandoned] */
+/* [lock:abandoned] Moves a page to another heap. */
 static void move_page(mia_page *page, mia_heap *to) {
   mia_theap_remove_heap_page(page);
   mia_theap_set_heap(page, to);
@@ -182,69 +187,81 @@ static void move_page(mia_page *page, mia_heap *to) {
     mia_theap_add_heap_page(to, page);
 }
 
-typedef enum { NO_PAGE, BUSY_PAGE, HAVE_PAGE, LEFT_PAGE } found;
+typedef enum {
+  NO_PAGE,      /* the heap has no page left */
+  BUSY_PAGE,    /* another thread has claimed the page */
+  CLAIMED_PAGE, /* the caller has claimed the page */
+  MOVED_PAGE    /* the page was moved to the other heap while another thread has claimed it */
+} take_result;
 
-/* Gets one page of a heap whose locals have gone.  It is busy while a thread
- * that freed into it makes up its mind, which takes some instructions.  `left': that
- * thread may not be there.  Then the page changes heaps as it is: nobody touches what
- * is [own], and blocks in it are in use until they are freed; only that nobody takes
- * any from it again.  Who claimed it, if he is there after all, finds it in order. */
-static found take_page(const ending *e, bool left, mia_page **page) {
-  found result = NO_PAGE;
+/* Takes the first page of a heap that has no theaps any more.  The page is busy if a free in
+ * another thread has just claimed it and has not disposed of it yet, which takes that thread
+ * some instructions.  `move_busy': in the child of a fork, that thread may not exist.  Then the
+ * page moves to the other heap without a claim.  Its [own] fields are not touched.  Its live
+ * blocks can be freed as before, but without the missing thread no thread allocates from the
+ * page again.  If the thread does exist after all, it finds the page consistent. */
+static take_result take_page(const ending *e, bool move_busy, mia_page **page) {
+  take_result result = NO_PAGE;
   mia_os_lock(&mia_theap_all.abandoned_lock);
   *page = e->heap->pages;
-  if (*page != NULL) result = mia_owner_claim(*page) ? HAVE_PAGE : left ? LEFT_PAGE : BUSY_PAGE;
-  if (result == HAVE_PAGE || result == LEFT_PAGE) mia_theap_unlink_abandoned(*page);
-  if (result == LEFT_PAGE || (result == HAVE_PAGE && !e->with_blocks)) move_page(*page, e->to);
+  if (*page != NULL)
+    result = mia_owner_claim(*page) ? CLAIMED_PAGE : move_busy ? MOVED_PAGE : BUSY_PAGE;
+  if (result == CLAIMED_PAGE || result == MOVED_PAGE) mia_theap_unlink_abandoned(*page);
+  if (result == MOVED_PAGE || (result == CLAIMED_PAGE && !e->with_blocks)) move_page(*page, e->to);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return result;
 }
 
-/* In the child of a fork, how long a page is waited for; others wait for ever. */
-enum { PATIENCE_MS = 100 };
+/* How long the child of a fork waits for busy pages.  Other processes wait without a limit,
+ * because the thread that has claimed the page does exist. */
+enum { BUSY_WAIT_MS = 100 };
 
-/* Whether pages that were busy at *since, which is 0 at first, are to be waited for. */
-static bool is_patient(mia_tick *since) {
+/* Returns true if the caller should wait for a busy page.  *since is 0 at first, then the time
+ * when the waiting began. */
+static bool should_wait(mia_tick *since) {
   if (mia_aword_get(&mia_theap_all.forked) == 0) return true;
   mia_tick now = mia_os_now();
   if (*since == 0) *since = now;
-  return now - *since < PATIENCE_MS;
+  return now - *since < BUSY_WAIT_MS;
 }
 
-/* The page stays the heap's until it is gone, so that a walk of another finds no blocks
- * in it. */
-static void drop_blocks(mia_theap *self, mia_page *page) {
+/* Retires a page with all its blocks.  The page stays in its heap until then, so that a walk of
+ * another heap does not find the blocks. */
+static void free_blocks(mia_theap *self, mia_page *page) {
   mia_page_collect(page);
   page->used = 0;
   mia_theap_retire_page(self, page);
 }
 
-static void end(mia_theap *self, const ending *e) {
+/* Ends a heap: takes its pages until there are none, and gives its structure back.  Between two
+ * tries to claim a busy page, the thread yields.  Once the child of a fork has waited long
+ * enough, it moves busy pages at once, until it can claim one again. */
+static void end_heap(mia_theap *self, const ending *e) {
   mia_assert(e->heap != mia_theap_main_heap() && e->heap != e->to);
-  abandon_locals(e->heap, e->to);
+  abandon_theaps(e->heap, e->to);
   mia_tick busy_since = 0;
-  bool left = false;
+  bool move_busy = false;
   mia_page *page;
-  for (found result; (result = take_page(e, left, &page)) != NO_PAGE;) {
-    if (result == HAVE_PAGE) {
+  for (take_result result; (result = take_page(e, move_busy, &page)) != NO_PAGE;) {
+    if (result == CLAIMED_PAGE) {
       if (e->with_blocks)
-        drop_blocks(self, page);
+        free_blocks(self, page);
       else
         mia_theap_dispose_page(self, page, false);
       busy_since = 0;
-      left = false;
+      move_busy = false;
     }
     if (result != BUSY_PAGE) continue;
-    left = !is_patient(&busy_since);
+    move_busy = !should_wait(&busy_since);
     mia_os_yield();
   }
   give_heap(e->heap);
 }
 
 void mia_theap_heap_delete(mia_theap *self, mia_heap *heap, mia_heap *to) {
-  end(self, &(ending){heap, to, .with_blocks = false});
+  end_heap(self, &(ending){heap, to, .with_blocks = false});
 }
 
 void mia_theap_heap_destroy(mia_theap *self, mia_heap *heap, mia_heap *to) {
-  end(self, &(ending){heap, to, .with_blocks = true});
+  end_heap(self, &(ending){heap, to, .with_blocks = true});
 }

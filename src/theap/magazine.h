@@ -1,39 +1,47 @@
-/* stash.h -- blocks that are freed where blocks of their class are allocated.
+/* magazine.h -- remote frees that become the thread's next free list.
  *
- * A thread that frees blocks of pages which others own, and allocates as many of the
- * class, need not send them home: they are its next list, and neither thread waits
- * for the other.  Such blocks stay lent, so that their pages know nothing of it.  A
- * stash that gets too long goes home, all of it, and there is no other before the
- * thread needs a list: who only frees has none.
+ * A thread that frees blocks of other threads' pages, and allocates blocks of the class
+ * itself, need not send them to their pages.  It keeps them in a magazine, which becomes its
+ * next free list, so neither thread needs an atomic operation.  To their pages these blocks
+ * are live all the time.  A magazine that gets too long is sent to the pages, all of it, and no
+ * other is opened until the thread needs a free list.  So a thread that only frees has none.
  *
- * Where a thread frees about as many blocks of others' pages as of its own, which of
- * them one is cannot be foreseen, and a branch on it costs more than the rest.  So a
- * class of which stashes came list after list is exchanged for a while: what is freed
- * is kept whosever it is.  As long as the thread does that with any class, the fast
- * path does not free (`plain' makes that no test of its own); so it ends as well
- * when the thread frees much of other classes.
+ * Exchange.  If a thread frees other threads' blocks about as often as its own, the branch on
+ * the owner of the page is unpredictable and costs more than the rest of the free.  So a class
+ * that has had enough magazines is exchanged for a while: all blocks of it that the thread
+ * frees go into the magazine, whichever thread owns the page.
  *
- * Only what is of the main heap is kept so, and by locals that serve it. */
+ * The fast path of free pays nothing for this.  It compares the page's owner with the field
+ * fast_owner of the theap.  Normally that is the theap's own address.  While the thread
+ * exchanges any class it is MIA_THEAP_EXCHANGING, which equals no page's owner.  So every free
+ * leaves the fast path and comes to mia_fast_free_other, which looks at the class first
+ * (mia_magazine_exchange).  `exchanging' counts these classes: at 0, fast_owner is the address
+ * again.  As frees of all other classes are slower meanwhile, too many of them end it.
+ *
+ * Only blocks of the main heap go into magazines, and so only its theaps have any. */
 #ifndef MIA_THEAP_MAGAZINE_H
 #define MIA_THEAP_MAGAZINE_H
 
 #include "base/fail.h"
 #include "theap/theap.h"
 
-/* What a stash may hold: so many blocks, so many bytes. */
+/* A magazine has at most so many blocks, and so many bytes. */
 enum { MIA_MAGAZINE_BLOCKS = 255, MIA_MAGAZINE_BYTES = 32 * 1024 };
 
-/* When a class is exchanged: after so many stashes of so many blocks, for so many more
- * lists.  Own blocks leave a quarter of the stash to others'. */
+/* exchange_state of a class counts magazines that became free lists: up to MIA_EXCHANGE_BEGIN
+ * those of at least MIA_EXCHANGE_LEAST blocks, then all.  From MIA_EXCHANGE_BEGIN on, the class
+ * is exchanged.  The blocks that an exchange adds leave a quarter of the magazine free, for
+ * remote frees. */
 enum {
   MIA_EXCHANGE_BEGIN = 8,
   MIA_EXCHANGE_LEAST = 16,
-  MIA_EXCHANGE_LISTS = 120,
-  MIA_EXCHANGE_STRAYS = 4096, /* frees of other classes meanwhile, which it slows down */
+  MIA_EXCHANGE_LISTS = 120,   /* an exchange ends after so many magazines */
+  MIA_EXCHANGE_STRAYS = 4096, /* or so many frees of classes not exchanged */
   MIA_EXCHANGE_BLOCKS = MIA_MAGAZINE_BLOCKS - MIA_MAGAZINE_BLOCKS / 4,
   MIA_EXCHANGE_BYTES = MIA_MAGAZINE_BYTES - MIA_MAGAZINE_BYTES / 4
 };
 
+/* Returns true if the magazine has no room for a block of the page. */
 mia_inline bool mia_magazine_is_full(const mia_bin *bin, const mia_page *page) {
   return bin->magazine_count == MIA_MAGAZINE_BLOCKS ||
          (bin->magazine_count + 1u) * page->size > MIA_MAGAZINE_BYTES;
@@ -46,7 +54,7 @@ mia_inline void mia_magazine_push(mia_bin *bin, mia_block *block) {
   bin->magazine_count++;
 }
 
-/* ---- a class that is exchanged ---- */
+/* ---- exchange ---- */
 
 mia_inline bool mia_magazine_is_exchanged(const mia_theap *self, unsigned size_class) {
   return self->exchange_state[size_class] >= MIA_EXCHANGE_BEGIN;
@@ -58,23 +66,24 @@ mia_inline void mia_magazine_end_exchange(mia_theap *self, unsigned size_class) 
   self->exchange_state[size_class] = 0;
 }
 
-/* No class is exchanged from now on. */
+/* Ends the exchange of all classes. */
 mia_cold void mia_theap_end_exchanges(mia_theap *self);
 
-/* A list comes that was a stash of so many blocks. */
+/* Called when a magazine of `count' blocks becomes the free list: may begin or end an exchange. */
 mia_inline void mia_magazine_note(mia_theap *self, unsigned size_class, uintptr_t count) {
-  uint8_t *exchange = &self->exchange_state[size_class];
+  uint8_t *state = &self->exchange_state[size_class];
   if (mia_magazine_is_exchanged(self, size_class)) {
-    if (++*exchange == MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS)
+    if (++*state == MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS)
       mia_magazine_end_exchange(self, size_class);
-  } else if (count >= MIA_EXCHANGE_LEAST && ++*exchange == MIA_EXCHANGE_BEGIN) {
+  } else if (count >= MIA_EXCHANGE_LEAST && ++*state == MIA_EXCHANGE_BEGIN) {
     self->exchanging++;
     self->fast_owner = MIA_THEAP_EXCHANGING;
     self->exchange_misses = 0;
   }
 }
 
-/* Keeps a block of a class that is exchanged.  False: it is not, or there is enough. */
+/* Puts a block into the magazine if its class is exchanged.  Returns false if that is not so, if
+ * the magazine has enough blocks, or if the page's blocks may not go there. */
 mia_inline bool mia_magazine_exchange(mia_theap *self, const mia_page *page, mia_block *block) {
   mia_bin *bin = &self->bins[page->size_class];
   if (!mia_magazine_is_exchanged(self, page->size_class)) {
@@ -91,9 +100,9 @@ mia_inline bool mia_magazine_exchange(mia_theap *self, const mia_page *page, mia
   return true;
 }
 
-/* ---- using it ---- */
+/* ---- the magazine as the free list ---- */
 
-/* Takes the stash, and ends it. */
+/* Takes the blocks of the magazine and closes it. */
 mia_inline mia_block *mia_magazine_take(mia_bin *bin) {
   mia_block *list = bin->magazine;
   bin->magazine = NULL;
@@ -102,15 +111,15 @@ mia_inline mia_block *mia_magazine_take(mia_bin *bin) {
   return list;
 }
 
-/* Takes the stash to be the list in use, which is at its end and not withheld.  NULL:
- * there is none, and the list will be one of the page in use.  Blocks that are freed
- * from now on are kept. */
+/* Returns the blocks of the magazine, to become the free list, which is empty and not set aside.
+ * Returns NULL if there are none: the caller then refills the list from a page.  In both cases
+ * a new magazine is open from now on. */
 mia_inline mia_block *mia_magazine_use(mia_theap *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
-  bool stashed = bin->magazine != NULL;
-  bin->from_magazine = stashed;
+  bool has_blocks = bin->magazine != NULL;
+  bin->from_magazine = has_blocks;
   bin->magazine_open = true;
-  if (mia_likely(!stashed)) return NULL;
+  if (mia_likely(!has_blocks)) return NULL;
   uintptr_t count = bin->magazine_count;
   mia_magazine_note(self, size_class, count);
   mia_block *list = mia_magazine_take(bin);

@@ -1,13 +1,13 @@
-/* hot.h -- the large page that was freed last.
+/* recent.h -- the large page that was freed last.
  *
- * A large block that is freed is often needed again at once: the buffer of a loop.
- * So a local has the page of the last one at hand, for itself alone, and no word has
- * to be swapped as for other spares (spare.h).  It becomes one of those when another
- * is freed, and when the thread looks at the clock for the first time in a tick: only
- * a thread that sleeps keeps it longer, and it is small.
+ * A large block is often needed again as soon as it is freed: the buffer of a loop.  So a
+ * theap keeps the page of the block freed last in a field that no other thread reads.  That
+ * saves the atomic swap that the page cache needs (page_cache.h).  The page moves to the
+ * page cache when another large block is freed, and in the first tick of each millisecond.
+ * Only a thread that sleeps keeps it longer; the page is small.
  * Invariant:
- *   H1  `hot' is NULL or an empty large page that could be a spare of the local
- *       (spare.h), of at most MIA_RECENT_SLICES slices */
+ *   H1  `recent' is NULL or an empty large page that the theap's page cache could keep
+ *       (page_cache.h), of at most MIA_RECENT_SLICES slices */
 #ifndef MIA_THEAP_RECENT_H
 #define MIA_THEAP_RECENT_H
 
@@ -17,13 +17,15 @@
 
 enum { MIA_RECENT_SLICES = 2 };
 
+/* Returns true if the page may become `recent' when it is empty. */
 mia_inline bool mia_recent_fits(const mia_page *page) {
   return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_RECENT_SLICES &&
          page->padding == MIA_SINGLETON_PADDING && !page->exclusive;
 }
 
-/* Frees the one block of a page, which the calling thread then has at hand.  False:
- * nothing was done, as the page is another's affair or one is at hand already. */
+/* Frees the block of a singleton page and makes the page `recent'.  Returns false, with
+ * nothing done, if `recent' is in use, or if the page does not fit, is not in the main heap or
+ * has been claimed. */
 mia_inline bool mia_recent_free(mia_theap *self, mia_page *page) {
   if (self->recent != NULL || !mia_recent_fits(page)) return false;
   if (!mia_theap_is_settled_main_page(page) || mia_theap_is_none(self)) return false;
@@ -33,7 +35,8 @@ mia_inline bool mia_recent_free(mia_theap *self, mia_page *page) {
   return true;
 }
 
-/* A live block of `room' bytes, not counted yet, or NULL: there is none of that size. */
+/* Takes `recent' for a block of `room' bytes, which is then live but not counted.  Returns
+ * NULL if there is no page or it has another size. */
 mia_inline mia_page *mia_recent_take(mia_theap *self, size_t room) {
   mia_page *page = self->recent;
   if (page == NULL || room > page->size || page->size - room >= MIA_OS_PAGE_MIN) return NULL;

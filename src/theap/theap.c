@@ -1,5 +1,5 @@
-/* local.c -- the layer's roots, valid from the first instruction on; locals are
- * taken from and given back to the list of those that are not in use. */
+/* theap.c -- the roots of this layer, which are valid before any code of ours runs, and the
+ * list of theaps that are not in use. */
 #include "base/prelude.h"
 
 #include "arena/meta.h"
@@ -13,36 +13,36 @@ mia_theap_world mia_theap_all = {.none = {.fast_owner = MIA_THEAP_EXCHANGING},
 
 mia_thread_local mia_theap *mia_theap_self = &mia_theap_all.none;
 
-void mia_theap_register(mia_theap *local) {
-  local->fast_owner = (uintptr_t)local;
-  local->all = (mia_theap *)mia_aword_get(&mia_theap_all.all);
-  mia_aword_set_rel(&mia_theap_all.all, (uintptr_t)local);
+void mia_theap_register(mia_theap *theap) {
+  theap->fast_owner = (uintptr_t)theap;
+  theap->all = (mia_theap *)mia_aword_get(&mia_theap_all.all);
+  mia_aword_set_rel(&mia_theap_all.all, (uintptr_t)theap);
 }
 
-/* One that was never used, [lock:threads]. */
+/* [lock:threads] Returns a new theap, or NULL if memory is short. */
 static mia_theap *make(void) {
-  mia_theap *local = &mia_theap_all.first;
-  if (mia_theap_all.first_made) local = mia_arena_meta(sizeof *local);
+  mia_theap *theap = &mia_theap_all.first;
+  if (mia_theap_all.first_made) theap = mia_arena_meta(sizeof *theap);
   mia_theap_all.first_made = true;
-  if (local != NULL) mia_theap_register(local);
-  return local;
+  if (theap != NULL) mia_theap_register(theap);
+  return theap;
 }
 
 mia_theap *mia_theap_take(mia_heap *heap) {
   mia_os_lock(&mia_theap_all.threads);
-  mia_theap *local = mia_theap_all.idle;
-  if (local != NULL)
-    mia_theap_all.idle = local->idle;
+  mia_theap *theap = mia_theap_all.idle;
+  if (theap != NULL)
+    mia_theap_all.idle = theap->idle;
   else
-    local = make();
+    theap = make();
   mia_os_unlock(&mia_theap_all.threads);
-  if (local != NULL) local->heap = mia_theap_heap_field(heap);
-  return local;
+  if (theap != NULL) theap->heap = mia_theap_heap_field(heap);
+  return theap;
 }
 
-void mia_theap_give(mia_theap *local) {
+void mia_theap_give(mia_theap *theap) {
   mia_os_lock(&mia_theap_all.threads);
-  local->idle = mia_theap_all.idle;
-  mia_theap_all.idle = local;
+  theap->idle = mia_theap_all.idle;
+  mia_theap_all.idle = theap;
   mia_os_unlock(&mia_theap_all.threads);
 }

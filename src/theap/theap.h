@@ -1,12 +1,11 @@
-/* local.h -- what one thread owns.
+/* theap.h -- thread heaps: what one thread owns of one heap.
  *
- * A local holds, for each size class, a list of free blocks to allocate from
- * (`head', lent by one page), and the other pages that the thread owns because
- * they have free blocks.  Pages without free blocks have no owner: whoever frees
- * the blocks decides what becomes of them (bin.h), so that a sleeping thread
- * keeps no memory from others.
+ * For each size class a theap has a free list to allocate from, whose blocks come from one
+ * page, and the other pages that the thread owns because they have free blocks.  Pages
+ * without free blocks have no owner: the threads that free their blocks decide what becomes
+ * of them (bin.h), so that a sleeping thread keeps no memory from others.
  *
- * Locals are never unmapped: a thread that ends gives its own to the next. */
+ * Theaps are never unmapped: a thread that ends leaves its theap to a later thread. */
 #ifndef MIA_THEAP_THEAP_H
 #define MIA_THEAP_THEAP_H
 
@@ -18,101 +17,108 @@
 
 struct mia_theap;
 
-/* No page's owner: neither a local, nor none. */
+/* A value of `fast_owner' that differs from the field `owner' of every page, which is the
+ * address of a theap or 0. */
 enum { MIA_THEAP_EXCHANGING = 1 };
 
-/* What blocks belong to.  The main heap is there from the start and serves who
- * names none; the pages of others are linked, so that all can be found.
- * Structures of heaps are recycled, never unmapped; `generation' tells whose. */
+/* A heap: pages that can be deleted together.  Calls without a heap argument use the main
+ * heap, which exists from the start.  The pages of every other heap are linked, so that all of
+ * them can be found.  The structures of heaps are recycled, never unmapped; each time a heap
+ * ends, its `generation' changes. */
 typedef struct mia_heap {
-  mia_page *abandoned_last
-      [MIA_CLASS_COUNT]; /* [lock:abandoned] the one that is there for the longest time */
-  mia_page *abandoned[MIA_CLASS_COUNT]; /* [lock:abandoned] pages with room and without owner */
-  mia_aword abandoned_count[MIA_CLASS_COUNT]; /* [any] their number: advice */
   mia_page *
-      trim_next[MIA_CLASS_COUNT]; /* [lock:abandoned] where trimming goes on; NULL: with the last */
-  mia_aword trim_class;           /* [any] the class that trimming goes on with: advice */
-  mia_page *pages; /* [lock:abandoned] linked by heap_next: all, or the main heap's huge ones */
-  struct mia_theap *theaps; /* [lock:abandoned] linked by sibling; not the main heap's */
-  mia_arena *arena;         /* [const] where its memory comes from; NULL: anywhere */
+      abandoned_last[MIA_CLASS_COUNT]; /* [lock:abandoned] end of the list: the page listed first */
+  mia_page *abandoned[MIA_CLASS_COUNT]; /* [lock:abandoned] head of the list: abandoned.h */
+  mia_aword
+      abandoned_count[MIA_CLASS_COUNT]; /* [any] length of the list; without the lock a hint */
+  mia_page
+      *trim_next[MIA_CLASS_COUNT]; /* [lock:abandoned] where trimming continues; NULL: at the end */
+  mia_aword trim_class;            /* [any] the class where trimming continues: a hint */
+  mia_page *pages; /* [lock:abandoned] linked by heap_next; of the main heap only huge pages */
+  struct mia_theap *theaps; /* [lock:abandoned] linked by sibling; of the main heap NULL */
+  mia_arena *arena;         /* [const] where its pages lie; NULL: in any arena not exclusive */
   size_t id;                /* [const] index in every thread's table of heaps */
-  uintptr_t generation; /* [lock:abandoned] changed when the heap goes; who allocates reads it */
-  uintptr_t
-      refilled[MIA_CLASS_KINDS]; /* [lock:abandoned] to locals that left; not the main heap's */
-  struct mia_heap *idle;         /* [lock:threads] next in the list of unused ones */
-  struct mia_subproc *subproc;   /* [const] while in use; NULL: the main one */
-  struct mia_heap *next;         /* [lock:subprocs] other heaps of the sub-process */
-  struct mia_heap *prev;         /* [lock:subprocs] */
+  uintptr_t generation;     /* [lock:abandoned] incremented when the heap ends; threads that
+                             * allocate from the heap read it without the lock */
+  uintptr_t refilled[MIA_CLASS_KINDS]; /* [lock:abandoned] counts of theaps that left the heap;
+                                        * the main heap's is not used */
+  struct mia_heap *idle;               /* [lock:threads] next in the list of unused structures */
+  struct mia_subproc *subproc;         /* [const] while in use; NULL: the main sub-process */
+  struct mia_heap *next;               /* [lock:subprocs] other heaps of the sub-process */
+  struct mia_heap *prev;               /* [lock:subprocs] */
 } mia_heap;
 
-/* What a thread has of a heap other than the main one. */
+/* An entry in a thread's table of heaps: its theap for a heap other than the main heap. */
 typedef struct mia_heap_entry {
-  struct mia_theap *theap; /* NULL: nothing yet */
-  mia_heap *heap;          /* local->heap, which is others' once that heap ended */
-  uintptr_t generation;    /* the heap's when that was */
+  struct mia_theap *theap; /* NULL: none.  Recycled, and not the thread's, once the heap ended */
+  mia_heap *heap;          /* the heap that the theap was made for */
+  uintptr_t generation;    /* the heap's generation at that time: changed if the heap ended */
 } mia_heap_entry;
 
 typedef struct mia_theap {
   alignas(MIA_CACHE_LINE) mia_block *free_list[MIA_CLASS_COUNT]; /* [own] */
-  uintptr_t fast_owner; /* [own] its address, or UNPLAIN while a class is exchanged */
-  size_t exchanging;    /* [own] classes that are exchanged: stash.h */
+  uintptr_t fast_owner; /* [own] the theap's address; while it exchanges, EXCHANGING: magazine.h */
+  size_t exchanging;    /* [own] number of classes that are exchanged: magazine.h */
   mia_bin bins[MIA_CLASS_COUNT];
-  mia_aword cache[MIA_THEAP_CACHE_SLOTS];      /* [any] empty pages in reserve: spare.h */
+  mia_aword cache[MIA_THEAP_CACHE_SLOTS];      /* [any] the page cache: page_cache.h */
   mia_remote_batch batches[MIA_THEAP_BATCHES]; /* [own] by class */
-  uint64_t batches_waiting;                    /* [own] a bit for each that is not empty */
-  size_t cached_large_slices;      /* [own] slices of large ones, or more than there are */
-  size_t cached_more;              /* [own] sum of kept - 1, where that is positive */
-  uint8_t cached[MIA_CLASS_COUNT]; /* [own] pages of a class, or more than there are */
-  uint8_t cached_large[MIA_THEAP_CACHED_LARGE]; /* [own] the same, of large ones by their slices */
-  uint8_t exchange_state[MIA_CLASS_COUNT];      /* [own] of each class, how far it is: stash.h */
-  uint32_t exchange_misses;                     /* [own] frees of others meanwhile */
-  mia_page *recent;                             /* [own] a large page at hand: hot.h */
-  mia_heap *heap;                               /* [const] while in use */
-  struct mia_theap *sibling;        /* [lock:abandoned] next in the list of the heap's locals */
-  struct mia_theap *sibling_before; /* [lock:abandoned] the one before; NULL: none */
+  uint64_t batches_waiting;                    /* [own] a bit for each batch that is not empty */
+  /* The four counts of cached pages are upper bounds: other threads may have taken some. */
+  size_t cached_large_slices;                   /* [own] slices of all cached large pages */
+  size_t cached_more;                           /* [own] cached pages beyond each class's first */
+  uint8_t cached[MIA_CLASS_COUNT];              /* [own] cached pages of each class */
+  uint8_t cached_large[MIA_THEAP_CACHED_LARGE]; /* [own] cached large pages, by slices - 1 */
+  uint8_t exchange_state[MIA_CLASS_COUNT];      /* [own] progress of each class: magazine.h */
+  uint32_t exchange_misses;         /* [own] frees of classes not exchanged, while one is */
+  mia_page *recent;                 /* [own] the large page freed last, or NULL: recent.h */
+  mia_heap *heap;                   /* [const] while in use; NULL: the main heap */
+  struct mia_theap *sibling;        /* [lock:abandoned] next in the list of the heap's theaps */
+  struct mia_theap *sibling_before; /* [lock:abandoned] previous one; NULL: this is the first */
   mia_heap_entry *heap_entries;     /* [own] by the id of a heap; kept when the thread ends */
   size_t heap_entry_count;          /* [own] */
-  mia_heap
-      *default_heap; /* [own] of who names none; NULL: the main one.  If set, `head' is empty */
-  struct mia_subproc *subproc; /* [own] where the thread is (api); NULL: the main one */
+  mia_heap *default_heap; /* [own] serves calls without a heap argument; NULL: the main heap does.
+                           * If set, all free lists of this theap are empty */
+  struct mia_subproc *subproc; /* [own] of the thread (api); NULL: the main sub-process */
   mia_counts counts;           /* [any] written by the owner */
-  uintptr_t
-      refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.lent when it came to its heap */
-  bool tick_idle;                       /* [own] nothing wants a look at the clock */
-  bool tick_requested;                  /* [own] pages came or went since the last look */
-  bool can_force;                       /* [own] lists came that may be withheld */
-  bool in_deferred;                     /* [own] the program is at freeing what it put off */
-  mia_tick forced_at;                   /* [own] when its lists last were */
-  mia_tick trimmed_at;                  /* [own] when its own pages were */
-  size_t trim_class;                    /* [own] the class that this goes on with */
-  mia_tick tick_until;                  /* [own] until then what went may still be here */
-  unsigned long long heartbeat;         /* [own] how often it was asked to */
-  struct mia_theap *all;                /* [const] next in the list of all locals */
-  struct mia_theap *idle;               /* [lock:threads] next in the list of unused ones */
+  uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
+                                               * was taken for its heap */
+  bool tick_idle;                             /* [own] the slow paths need not run a tick */
+  bool tick_requested;                        /* [own] pages came or went since the last tick */
+  bool can_force;               /* [own] there may be free lists to set aside: bin.h */
+  bool in_deferred;             /* [own] the program's deferred-free function is running */
+  mia_tick forced_at;           /* [own] when its free lists were last set aside */
+  mia_tick trimmed_at;          /* [own] when trimming of its own pages last began */
+  size_t trim_class;            /* [own] the class where this trimming continues */
+  mia_tick tick_until;          /* [own] until then pages that went may still occupy memory */
+  unsigned long long heartbeat; /* [own] calls of the deferred-free function */
+  struct mia_theap *all;        /* [const] next in the list of all theaps */
+  struct mia_theap *idle;       /* [lock:threads] next in the list of unused theaps */
 } mia_theap;
 
 typedef struct mia_theap_world {
-  mia_theap none;   /* [const] of a thread that has none yet: empty, UNPLAIN */
-  mia_theap ended;  /* [const] of a thread that had one and was told of its end: likewise */
-  mia_theap shared; /* [lock:shared] of threads that can have none, one at a time; else empty */
-  mia_theap first;  /* the first one in use */
+  mia_theap none;   /* [const] for threads that have no theap yet: empty, owns no page */
+  mia_theap ended;  /* [const] likewise, for threads whose end was reported already */
+  mia_theap shared; /* [lock:shared] for threads for whose theap memory is missing, one at a time;
+                     * otherwise empty */
+  mia_theap first;  /* the first theap in use, so that it needs no memory */
   mia_lock shared_lock;
   mia_lock threads;
-  mia_theap *idle; /* [lock:threads] */
-  bool first_made; /* [lock:threads] */
-  mia_aword all;   /* [any] head of the list of all locals; only grows */
-  mia_theap
-      *cache_turn; /* [lock:abandoned] of that list, whose spares age next; NULL: the first one's */
-  mia_aword abandoned_due; /* [any] 1: pages of the main heap's pool are due to be looked at */
-  mia_peak_count attached; /* [any] threads */
-  mia_aword on_last_exit;  /* [any] a function to be told when no thread is left; 0: none */
-  mia_aword forked;        /* [any] 1: a child; pages may be claimed by who is not there */
+  mia_theap *idle;         /* [lock:threads] */
+  bool first_made;         /* [lock:threads] */
+  mia_aword all;           /* [any] head of the list of all theaps, which only grows */
+  mia_theap *cache_turn;   /* [lock:abandoned] the theap in that list where aging or flushing of
+                            * page caches continues; NULL: the first */
+  mia_aword abandoned_due; /* [any] 1: the main heap's abandoned pages are to be aged */
+  mia_peak_count attached; /* [any] threads that have a theap */
+  mia_aword on_last_exit;  /* [any] a function to call when `attached' goes to 0; 0: none */
+  mia_aword forked;        /* [any] 1 in the child of a fork: a page may be claimed by a thread
+                            * that exists in the parent only */
   mia_lock abandoned_lock;
-  mia_aword untrimmed; /* [any] slices of pages in the main heap's pool not due to be trimmed yet */
+  mia_aword untrimmed; /* [any] slices of the main heap's untrimmed pages: abandoned.h */
   mia_heap main;
-  mia_heap *idle_heaps;                  /* [lock:threads] */
-  size_t heap_count;                     /* [lock:threads] made so far, the main one not counted */
-  mia_peak_count pages[MIA_CLASS_KINDS]; /* [any] of each class, and large and huge */
+  mia_heap *idle_heaps;                  /* [lock:threads] structures not in use */
+  size_t heap_count;                     /* [lock:threads] structures made, without `main' */
+  mia_peak_count pages[MIA_CLASS_KINDS]; /* [any] by class, large and huge included */
 } mia_theap_world;
 
 mia_assert_placed(mia_theap, cache);
@@ -135,19 +141,21 @@ mia_assert_placed(mia_theap_world, pages);
 extern mia_theap_world mia_theap_all __attribute__((visibility("hidden")));
 mia_assert_holds(mia_theap_all, mia_theap);
 
-/* The calling thread's; &mia_theap_all.none before it needs one, &mia_theap_all.ended
- * after its end.  Never NULL, so that the fast path need not look. */
+/* The calling thread's theap for the main heap: &mia_theap_all.none before the thread needs
+ * one, &mia_theap_all.ended after its end.  Never NULL, so that the fast path needs no check. */
 extern mia_thread_local mia_theap *mia_theap_self __attribute__((visibility("hidden")));
 
-/* A local for a heap, empty; NULL: out of memory.  And back, empty again. */
+/* Returns an empty theap for a heap, or NULL if memory is short; gives back a theap, which
+ * must be empty again. */
 mia_theap *mia_theap_take(mia_heap *heap);
-void mia_theap_give(mia_theap *local);
+void mia_theap_give(mia_theap *theap);
 
-/* With `threads' held: puts a new one where those find it who count, or take spares. */
-void mia_theap_register(mia_theap *local);
+/* [lock:threads] Adds a new theap to the list of all theaps, where threads find it that read
+ * counts or take cached pages. */
+void mia_theap_register(mia_theap *theap);
 
-/* A field that names a heap is NULL for the main one, so that what is all zero
- * belongs to it. */
+/* In fields, NULL stands for the main heap, so that a structure of zeroes belongs to it.  These
+ * functions convert from and to that form. */
 mia_inline mia_heap *mia_theap_main_heap(void) { return &mia_theap_all.main; }
 mia_inline mia_heap *mia_theap_heap(mia_heap *field) {
   return field != NULL ? field : mia_theap_main_heap();
@@ -155,8 +163,8 @@ mia_inline mia_heap *mia_theap_heap(mia_heap *field) {
 mia_inline mia_heap *mia_theap_heap_field(mia_heap *heap) {
   return heap != mia_theap_main_heap() ? heap : NULL;
 }
-/* The heap of a page, also for who holds no more than a block of it: a heap that
- * is deleted may hand the page on at any time. */
+/* Returns the heap of a page.  Needs no claim on the page: the caller may just hold a block of
+ * it.  A thread that deletes the heap may move the page to another heap at any time. */
 mia_inline mia_heap *mia_theap_heap_of(const mia_page *page) {
   return mia_theap_heap((mia_heap *)mia_aword_get(&page->heap));
 }
@@ -166,40 +174,42 @@ mia_inline void mia_theap_set_heap(mia_page *page, mia_heap *heap) {
 mia_inline bool mia_theap_is_main_page(const mia_page *page) {
   return mia_aword_get(&page->heap) == 0;
 }
-/* The same, and no other heap has a claim to it that is not seen. */
+/* Like mia_theap_is_main_page, with acquire order: if a thread that deleted another heap moved
+ * the page here, that thread's claim of the page is visible too. */
 mia_inline bool mia_theap_is_settled_main_page(const mia_page *page) {
   return mia_aword_get_acq(&page->heap) == 0;
 }
-/* Whether blocks of a page may be allocated again: those of a heap that was made for an
- * exclusive arena, and deleted, are another's, and their memory is nobody's. */
+/* Returns true if free blocks of a page may be allocated again.  They may not if the page lies
+ * in an exclusive arena and the heap that was made for the arena is deleted: the page then
+ * belongs to a heap that may not allocate there. */
 mia_inline bool mia_theap_can_allocate_from(const mia_page *page) {
   return mia_likely(!page->exclusive) || mia_theap_heap_of(page)->arena == page->arena;
 }
-/* Where blocks come from that name no heap. */
+/* Returns the heap that serves the thread's calls without a heap argument. */
 mia_inline mia_heap *mia_theap_default_heap(const mia_theap *self) {
   return mia_theap_heap(self->default_heap);
 }
 mia_inline bool mia_theap_is_none(const mia_theap *self) {
   return self == &mia_theap_all.none || self == &mia_theap_all.ended;
 }
-/* The list that a local allocates from, also while it is withheld. */
-mia_inline mia_block *mia_theap_free_list(const mia_theap *local, unsigned size_class) {
-  mia_block *list = local->free_list[size_class];
-  return list != NULL ? list : local->bins[size_class].set_aside;
+/* Returns the free list of a class, even while it is set aside. */
+mia_inline mia_block *mia_theap_free_list(const mia_theap *theap, unsigned size_class) {
+  mia_block *list = theap->free_list[size_class];
+  return list != NULL ? list : theap->bins[size_class].set_aside;
 }
-/* Pages came or went: a reason to look at the clock. */
+/* Makes the next slow path run a tick, because pages came or went. */
 mia_inline void mia_theap_request_tick(mia_theap *self) {
   self->tick_requested = true;
   self->tick_idle = false;
 }
-/* A thread that has no local counts nothing. */
+/* Counts an event.  A thread without a theap counts nothing. */
 mia_inline void mia_theap_count(mia_theap *self, mia_event event) {
   if (!mia_theap_is_none(self)) mia_count_add(&self->counts.events[event], 1);
 }
 mia_inline bool mia_theap_owns(const mia_theap *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;
 }
-/* The same, but for a thread that exchanges a class: then of no page. */
+/* Like mia_theap_owns, but false for every page while the thread exchanges a class. */
 mia_inline bool mia_theap_owns_on_fast_path(const mia_theap *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == self->fast_owner;
 }

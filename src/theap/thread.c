@@ -1,4 +1,4 @@
-/* thread.c -- threads come and go. */
+/* thread.c -- attaches theaps to threads and detaches them. */
 #include "base/prelude.h"
 
 #include "base/fail.h"
@@ -10,16 +10,16 @@
 
 #include <errno.h>
 
-/* Not acquired: locals are given back under a lock, and so the last thread to do so
- * sees what all others did before. */
-static void tell_deserted(void) {
-  void (*told)(void) = (void (*)(void))mia_aword_get(&mia_theap_all.on_last_exit);
-  if (told != NULL) told();
+/* Needs no acquire: theaps are given back under a lock, so the last thread to do so sees what
+ * all others did before. */
+static void report_last_exit(void) {
+  void (*report)(void) = (void (*)(void))mia_aword_get(&mia_theap_all.on_last_exit);
+  if (report != NULL) report();
 }
 
-static void at_thread_exit(void *local) {
-  mia_assert(local == mia_theap_self);
-  (void)local;
+static void at_thread_exit(void *theap) {
+  mia_assert(theap == mia_theap_self);
+  (void)theap;
   mia_theap_detach();
 }
 
@@ -28,10 +28,11 @@ mia_theap *mia_theap_attach(void) {
   if (!mia_theap_is_none(self)) return self;
   self = mia_theap_take(mia_theap_main_heap());
   if (self == NULL) return NULL;
-  /* In this order: the hook may allocate, and is served. */
+  /* Before the hook is registered: that may allocate, and the theap serves it. */
   mia_theap_self = self;
   mia_theap_count_up(&mia_theap_all.attached);
-  /* Without a hook what the thread holds stays with it: nothing worse. */
+  /* If the hook cannot be registered, the theap and its memory are not recycled when the thread
+   * ends; nothing else depends on it. */
   (void)mia_os_at_thread_exit(at_thread_exit, self);
   return self;
 }
@@ -43,7 +44,8 @@ mia_theap *mia_theap_attach_to_free(void) {
   return self != NULL ? self : &mia_theap_all.none;
 }
 
-/* Not the first in the list, where the first local is: there is always memory for that. */
+/* The field `all' of the shared theap is NULL until its first use, when it enters the list of all
+ * theaps.  It is never the first one there: that is a theap which needs no memory. */
 mia_theap *mia_theap_take_shared(void) {
   mia_theap *shared = &mia_theap_all.shared;
   mia_os_lock(&mia_theap_all.shared_lock);
@@ -69,7 +71,7 @@ void mia_theap_detach(void) {
   mia_theap_self = &mia_theap_all.ended;
   mia_theap_count_down(&mia_theap_all.attached);
   mia_theap_give(self);
-  if (mia_aword_get(&mia_theap_all.attached.now) == 0) tell_deserted();
+  if (mia_aword_get(&mia_theap_all.attached.now) == 0) report_last_exit();
 }
 
 /* ---- fork ---- */
@@ -80,8 +82,8 @@ void mia_theap_before_fork(mia_tick until) {
   mia_os_hold(&mia_theap_all.abandoned_lock, until);
 }
 
-/* Of the threads that were attached the child has one at the most. */
-static void count_again(void) {
+/* The child has at most one attached thread: the one that called fork. */
+static void recount_threads(void) {
   uintptr_t attached = mia_theap_is_none(mia_theap_self) ? 0 : 1;
   mia_aword_set(&mia_theap_all.attached.now, attached);
   mia_aword_set(&mia_theap_all.attached.peak, attached);
@@ -89,7 +91,7 @@ static void count_again(void) {
 
 void mia_theap_after_fork(bool child) {
   if (child) {
-    count_again();
+    recount_threads();
     mia_aword_set(&mia_theap_all.forked, 1);
   }
   mia_os_let_go(&mia_theap_all.abandoned_lock, child);

@@ -1,32 +1,33 @@
-/* thread.h -- threads come and go. */
+/* thread.h -- attaches theaps to threads and detaches them. */
 #ifndef MIA_THEAP_THREAD_H
 #define MIA_THEAP_THREAD_H
 
 #include "theap/theap.h"
 
-/* The calling thread's local, made if there is none; NULL: out of memory.  It
- * is given back when the thread ends. */
+/* Returns the calling thread's theap, and takes one if the thread has none.  Returns NULL if
+ * memory is short.  The theap is given back when the thread ends. */
 mia_theap *mia_theap_attach(void);
 
-/* The same for who frees: with a local blocks go back many at a time.  But a thread
- * that was told of its end gets no other, as nobody may tell it again, and without
- * memory there is none to be had: then it is an empty one.  errno is kept. */
+/* Likewise for a thread that frees: with a theap it can send remote frees in batches.  Keeps errno.
+ * Never returns NULL: returns `none' if memory is short, and `ended' to a thread whose end was
+ * already reported, because the end of another theap might not be reported. */
 mia_cold mia_theap *mia_theap_attach_to_free(void);
 mia_inline mia_theap *mia_theap_attach_to_free_fast(void) {
   mia_theap *self = mia_theap_self;
   return mia_likely(self != &mia_theap_all.none) ? self : mia_theap_attach_to_free();
 }
 
-/* Where no local can be had: one for the main heap that all such threads share, for one
- * at a time.  It is given empty, and is not to be waited for with a lock held. */
+/* Takes the shared theap, for a thread for whose theap memory is missing; waits until no other
+ * thread has it.  It serves the main heap.  It is empty when it is taken, and must be when it is
+ * given back.  The caller of mia_theap_take_shared must hold no lock. */
 mia_theap *mia_theap_take_shared(void);
 void mia_theap_give_shared(void);
 
-/* Gives the calling thread's local back, if there is one. */
+/* Empties the calling thread's theaps and gives them back.  Does nothing if it has none. */
 void mia_theap_detach(void);
 
-/* Around fork: the layer's locks are held while the child is made, which then counts
- * the threads that it has. */
+/* Called around fork: this layer's locks are held while the child is made.  The child counts its
+ * attached threads anew. */
 void mia_theap_before_fork(mia_tick until);
 void mia_theap_after_fork(bool child);
 

@@ -1,4 +1,4 @@
-/* trim.c -- giving back OS pages in pages that nobody allocates from. */
+/* trim_pages.c -- which pages are trimmed, and when. */
 #include "base/prelude.h"
 
 #include "arena/budget.h"
@@ -24,18 +24,19 @@ void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget) {
   self->trim_class = size_class < MIA_CLASS_COUNT ? size_class : 0;
 }
 
-static bool is_worth_it(const mia_page *page, mia_trim which) {
+/* Returns true if a page, which is collected, should be trimmed. */
+static bool is_worthwhile(const mia_page *page, mia_trim which) {
   return page->used > 0 && (which != MIA_TRIM_UNTRIMMED || page->used < page->total / 2u);
 }
 
-static void trim(mia_theap *self, mia_page *page, mia_trim which, mia_budget *budget) {
+static void trim_and_dispose(mia_theap *self, mia_page *page, mia_trim which, mia_budget *budget) {
   mia_page_collect(page);
-  if (is_worth_it(page, which)) trim_page(page, budget);
+  if (is_worthwhile(page, which)) trim_page(page, budget);
   mia_theap_dispose_page(self, page, false);
 }
 
-/* Whoever comes first goes through a class from where the last one stopped.  False: there
- * is more. */
+/* Trims the abandoned pages of a class.  Returns false if the budget did not suffice: the next
+ * thread that trims continues there. */
 static bool trim_class(mia_theap *self, mia_heap *heap, unsigned size_class, mia_trim which,
                        mia_budget *budget) {
   mia_page *next;
@@ -43,7 +44,7 @@ static bool trim_class(mia_theap *self, mia_heap *heap, unsigned size_class, mia
   mia_page *page = mia_theap_take_abandoned_for_trim(heap, size_class, which, budget, &more);
   for (; page != NULL; page = next) {
     next = page->next;
-    trim(self, page, which, budget);
+    trim_and_dispose(self, page, which, budget);
   }
   return !more;
 }

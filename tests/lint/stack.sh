@@ -20,7 +20,7 @@ arena/arena.c   -
 arena/reserve.c -
 arena/purge.c   -
 theap/thread.c  mia_api_wake_background
-theap/page_cache.c   drop drop_or_age
+theap/page_cache.c   retire_list retire_or_age
 api/dlopen.c    -
 api/atfork.c    -
 api/caught.c    -

@@ -1,4 +1,4 @@
-/* Pages with room and no owner. */
+/* The lists of abandoned pages. */
 #include "fake/world.h"
 
 #include "page/owner.h"
@@ -10,46 +10,49 @@
 
 enum { CLASS = 30, PAGES = 5, THREADS = 3, TURNS = 6000, FEW = 6 };
 
+/* Returns a page with free blocks, claimed by the test, and its used blocks. */
 static mia_page *page_with_room(mia_block **blocks) {
-  bool fresh;
+  bool zeroed;
   mia_page *page = mia_theap_make_page(mia_theap_self, CLASS);
   ck_assert_ptr_nonnull(page);
-  *blocks = mia_page_pop_blocks(page, &fresh);
+  *blocks = mia_page_pop_blocks(page, &zeroed);
   ck_assert(page->used > 1 && page->used < page->total);
   return page;
 }
 
-static size_t pooled(void) { return mia_aword_get(&mia_theap_all.main.abandoned_count[CLASS]); }
+static size_t abandoned_count(void) {
+  return mia_aword_get(&mia_theap_all.main.abandoned_count[CLASS]);
+}
 static bool listed(const mia_page *page) { return mia_aword_get(&page->listed) != 0; }
 
-/* P4: listed exactly while on a list. */
-START_TEST(P4_put_and_taken) {
+/* P4: `listed' is set exactly while the page is in a list. */
+START_TEST(P4_listed_while_abandoned) {
   mia_block *blocks;
   mia_page *page = page_with_room(&blocks);
   ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS));
   ck_assert(mia_theap_abandon_page(page));
-  ck_assert(listed(page) && pooled() == 1 && mia_theap_all.main.abandoned[CLASS] == page);
+  ck_assert(listed(page) && abandoned_count() == 1 && mia_theap_all.main.abandoned[CLASS] == page);
   ck_assert_uint_eq(page->countdown_from, page->used);
   ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS + 1));
   ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS), page);
-  ck_assert(!listed(page) && pooled() == 0 && mia_theap_all.main.abandoned[CLASS] == NULL);
-  ck_assert(!mia_owner_claim(page)); /* whoever took it has it */
+  ck_assert(!listed(page) && abandoned_count() == 0 && mia_theap_all.main.abandoned[CLASS] == NULL);
+  ck_assert(!mia_owner_claim(page)); /* it is claimed already */
 }
 END_TEST
 
-START_TEST(put_fails_when_blocks_came) {
+START_TEST(abandoning_fails_after_a_remote_free) {
   mia_block *blocks;
   mia_page *page = page_with_room(&blocks);
   ck_assert(!mia_owner_push(page, blocks, blocks, 1));
   ck_assert(!mia_theap_abandon_page(page));
-  ck_assert(!listed(page) && pooled() == 0 && !mia_owner_claim(page));
+  ck_assert(!listed(page) && abandoned_count() == 0 && !mia_owner_claim(page));
   mia_page_collect(page);
   ck_assert(mia_theap_abandon_page(page));
 }
 END_TEST
 
-/* From the middle, the head and the tail of the list. */
-START_TEST(removed_from_anywhere) {
+/* Unlinks pages from the middle, the head and the end of the list. */
+START_TEST(any_page_can_be_unlinked) {
   mia_page *page[PAGES];
   mia_block *blocks;
   for (int i = 0; i < PAGES; i++) {
@@ -61,35 +64,36 @@ START_TEST(removed_from_anywhere) {
     mia_page *p = page[order[i]];
     ck_assert(mia_owner_claim(p));
     mia_theap_reclaim_abandoned(p);
-    ck_assert(!listed(p) && pooled() == (size_t)(PAGES - 1 - i));
-    mia_theap_reclaim_abandoned(p); /* nothing if it is not there */
+    ck_assert(!listed(p) && abandoned_count() == (size_t)(PAGES - 1 - i));
+    mia_theap_reclaim_abandoned(p); /* does nothing if the page is not listed */
     size_t n = 0;
     for (const mia_page *q = mia_theap_all.main.abandoned[CLASS]; q != NULL; q = q->next, n++)
       ck_assert(q != p && (q->next == NULL || q->next->prev == q));
-    ck_assert_uint_eq(n, pooled());
+    ck_assert_uint_eq(n, abandoned_count());
   }
 }
 END_TEST
 
-/* The page's last block comes home: who frees it has the page, not the pool. */
-START_TEST(a_page_that_a_free_claimed_is_passed_over) {
+/* The free of a page's last block claims the page: it cannot be taken from the list any more. */
+START_TEST(a_page_claimed_by_a_free_is_skipped) {
   mia_block *blocks, *others;
   mia_page *claimed = page_with_room(&blocks), *good = page_with_room(&others);
   ck_assert(mia_theap_abandon_page(good) && mia_theap_abandon_page(claimed));
-  bool got = false;
+  bool was_claimed = false;
   for (mia_block *next; blocks != NULL; blocks = next) {
     next = blocks->next;
-    got |= mia_owner_push(claimed, blocks, blocks, 1);
+    was_claimed |= mia_owner_push(claimed, blocks, blocks, 1);
   }
-  ck_assert(got && listed(claimed));
+  ck_assert(was_claimed && listed(claimed));
   ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS), good);
-  ck_assert(!listed(claimed) && pooled() == 0);
+  ck_assert(!listed(claimed) && abandoned_count() == 0);
   ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS));
 }
 END_TEST
 
 /* ---- threads ----
- * Pages go in and out; the one who has a page writes a field of it. */
+ * Threads take pages from the list and put them back.  A thread that has claimed a page writes
+ * to a field of it, which shows if another thread has claimed it too. */
 
 static void put_back(mia_page *page) {
   while (!mia_theap_abandon_page(page)) mia_page_collect(page);
@@ -116,29 +120,29 @@ static void *put_and_take(void *arg) {
   return NULL;
 }
 
-START_TEST(a_page_is_taken_by_one) {
+START_TEST(a_page_is_taken_by_one_thread) {
   pthread_t thread[THREADS];
   mia_block *blocks;
   for (int i = 0; i < PAGES; i++) ck_assert(mia_theap_abandon_page(page_with_room(&blocks)));
   for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, put_and_take, (void *)i);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
   need_nothing_noted();
-  ck_assert_uint_eq(pooled(), PAGES);
+  ck_assert_uint_eq(abandoned_count(), PAGES);
 }
 END_TEST
 
-/* Frees claim pages while others take them: the page has one holder, who
- * retires it while nobody else looks at it. */
+/* Frees claim pages while other threads take them.  Only one thread has claimed a page at any
+ * time, and may retire it. */
 static void *free_and_take(void *arg) {
   uint64_t random = suite_random(20 + (unsigned)(uintptr_t)arg);
   for (int i = 0; i < TURNS; i++) {
-    bool fresh;
+    bool zeroed;
     mia_page *page = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS);
     if (page == NULL) page = mia_page_make(CLASS, NULL, 0);
     if (page == NULL) continue;
     mia_page_collect(page);
-    mia_block *list = mia_page_pop_blocks(page, &fresh);
-    if (list == NULL || page->used > 8) { /* enough: all go home */
+    mia_block *list = mia_page_pop_blocks(page, &zeroed);
+    if (list == NULL || page->used > 8) { /* enough blocks are used: return all */
       mia_page_push_list(page, list);
     } else {
       mia_block *mine = list;
@@ -157,7 +161,7 @@ static void *free_and_take(void *arg) {
   return NULL;
 }
 
-START_TEST(frees_and_takers_do_not_share_a_page) {
+START_TEST(a_page_is_claimed_by_a_free_or_a_taker) {
   pthread_t thread[THREADS];
   for (uintptr_t i = 0; i < THREADS; i++)
     pthread_create(&thread[i], NULL, free_and_take, (void *)i);
@@ -174,11 +178,11 @@ END_TEST
 
 SUITE("theap/abandoned") {
   CASE(world_of_locals, world_end);
-  TEST(P4_put_and_taken);
-  TEST(put_fails_when_blocks_came);
-  TEST(removed_from_anywhere);
-  TEST(a_page_that_a_free_claimed_is_passed_over);
-  TEST(a_page_is_taken_by_one);
-  TEST(frees_and_takers_do_not_share_a_page);
+  TEST(P4_listed_while_abandoned);
+  TEST(abandoning_fails_after_a_remote_free);
+  TEST(any_page_can_be_unlinked);
+  TEST(a_page_claimed_by_a_free_is_skipped);
+  TEST(a_page_is_taken_by_one_thread);
+  TEST(a_page_is_claimed_by_a_free_or_a_taker);
   TIMEOUT(60);
 }

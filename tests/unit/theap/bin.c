@@ -1,5 +1,5 @@
-/* Where a thread's blocks come from and where they go: L1 and L2 of local.h.
- * Several locals in one thread make other threads' steps a matter of script. */
+/* Refilling free lists and freeing blocks: L1 and L2 of bin_parts.h.  The tests use several theaps
+ * in one thread, so that they decide the order in which `threads' take their steps. */
 #include "fake/world.h"
 
 #include "map/bitmap.h"
@@ -14,18 +14,18 @@
 #include <pthread.h>
 
 enum {
-  BIG = 56,        /* 8 KiB, a page of one slice */
-  SMALL = 1,       /* 16 bytes */
-  WIDE = 72,       /* 32 KiB, a page of four slices */
-  FINE = 32,       /* 1 KiB, the largest that wait in an outbox */
-  LED = MIA_DEBUG, /* a page's lead takes as many blocks (guard.h) */
-  BIGS = 8 - LED,  /* blocks a page */
-  SMALLS = 4096 - LED,
-  WIDES = 8 - LED,
-  FINES = 64 - LED,
-  OUTBOX = 32,
-  OTHERS = 32,
-  LOCALS = 3,
+  BIG = 56,            /* 8 KiB, a page of one slice */
+  SMALL = 1,           /* 16 bytes */
+  WIDE = 72,           /* 32 KiB, a page of four slices */
+  FINE = 32,           /* 1 KiB, the largest class with remote batches */
+  PADDING = MIA_DEBUG, /* blocks that a page's padding takes (canary.h) */
+  BIGS = 8 - PADDING,  /* blocks of a page */
+  SMALLS = 4096 - PADDING,
+  WIDES = 8 - PADDING,
+  FINES = 64 - PADDING,
+  BATCH = 32,
+  PAGES_MAX = 32,
+  THEAPS = 3,
   BLOCKS = 3000,
   TURNS = 20000,
   THREADS = 3,
@@ -33,13 +33,13 @@ enum {
   THREAD_TURNS = 30000
 };
 
-static mia_theap locals[LOCALS];
-static mia_theap *const alice = &locals[0], *const bob = &locals[1];
+static mia_theap theaps[THEAPS];
+static mia_theap *const alice = &theaps[0], *const bob = &theaps[1];
 
 static void begin(void) {
   world_of_locals();
-  memset(locals, 0, sizeof locals);
-  for (int i = 0; i < LOCALS; i++) locals[i].fast_owner = (uintptr_t)&locals[i];
+  memset(theaps, 0, sizeof theaps);
+  for (int i = 0; i < THEAPS; i++) theaps[i].fast_owner = (uintptr_t)&theaps[i];
   ck_assert_uint_eq(mia_class_size(BIG), 8192);
 }
 
@@ -73,11 +73,11 @@ static size_t pages(unsigned size_class) {
   return mia_aword_get(&mia_theap_all.pages[size_class].now);
 }
 static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
-static mia_page *spare(const mia_theap *self, unsigned size_class) {
+static mia_page *cached(const mia_theap *self, unsigned size_class) {
   return (void *)(mia_aword_get(&self->cache[size_class]) & ~(uintptr_t)1);
 }
 
-/* L1, L2, and that a spare is empty and nobody's. */
+/* Checks L1 and L2, and that cached pages are empty and have no owner. */
 static bool bin_holds(const mia_theap *self, unsigned c) {
   const mia_bin *bin = &self->bins[c];
   uint32_t n = 0;
@@ -90,7 +90,7 @@ static bool bin_holds(const mia_theap *self, unsigned c) {
     if (p->next != NULL && p->next->prev != p) return false;
     if (mia_aword_get(&p->listed) != 0 || !claimed(p)) return false;
   }
-  for (const mia_page *s = spare(self, c); s != NULL; s = s->next)
+  for (const mia_page *s = cached(self, c); s != NULL; s = s->next)
     if (s->used != 0 || owner(s) != NULL || !claimed(s)) return false;
   return n == bin->page_count;
 }
@@ -109,7 +109,7 @@ static void nothing_is_left(void) {
 
 /* ---- allocating ---- */
 
-START_TEST(L1_a_list_is_of_the_page_in_use) {
+START_TEST(L1_a_free_list_is_of_the_page_in_use) {
   for (unsigned c = 0; c < MIA_CLASS_COUNT; c++) {
     mia_block *b = alloc(alice, c);
     need_at(b != NULL && page_of(b) == alice->bins[c].page, c);
@@ -129,11 +129,11 @@ START_TEST(a_full_page_has_no_owner) {
 }
 END_TEST
 
-/* The page in use, the others, the pool, the spare, the arena. */
-START_TEST(refilled_from_what_is_nearest) {
+/* In this order: the page in use, other pages, abandoned pages, cached pages, the arena. */
+START_TEST(refill_uses_the_nearest_source) {
   mia_block *b[3 * BIGS + 2], *left = alloc(bob, BIG);
   fill(alice, b, 3 * BIGS + 2, BIG); /* three full pages, the fourth in use */
-  mia_page *in_use = page_of(b[3 * BIGS]), *other = page_of(b[0]), *pooled = page_of(left);
+  mia_page *in_use = page_of(b[3 * BIGS]), *other = page_of(b[0]), *abandoned = page_of(left);
   mia_page *kept = page_of(b[BIGS]);
   release(alice, b[BIGS]);
   mia_theap_flush_batches(alice);
@@ -141,20 +141,20 @@ START_TEST(refilled_from_what_is_nearest) {
   release(alice, b[0]);
   mia_theap_flush_batches(alice);
   mia_theap_abandon(bob);
-  ck_assert(holds(alice) && alice->bins[BIG].pages == other && spare(alice, BIG) == kept);
-  ck_assert_ptr_eq(mia_theap_all.main.abandoned[BIG], pooled);
+  ck_assert(holds(alice) && alice->bins[BIG].pages == other && cached(alice, BIG) == kept);
+  ck_assert_ptr_eq(mia_theap_all.main.abandoned[BIG], abandoned);
   for (int i = 2; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), in_use);
   ck_assert_ptr_eq(page_of(alloc(alice, BIG)), other);
-  for (int i = 1; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), pooled);
+  for (int i = 1; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), abandoned);
   ck_assert_uint_eq(pages(BIG), 5);
   for (int i = 0; i < BIGS; i++) ck_assert_ptr_eq(page_of(alloc(alice, BIG)), kept);
   ck_assert_uint_eq(pages(BIG), 5);
   ck_assert(alloc(alice, BIG) != NULL && pages(BIG) == 6);
-  ck_assert(owner(in_use) == NULL && owner(other) == NULL && owner(pooled) == NULL);
+  ck_assert(owner(in_use) == NULL && owner(other) == NULL && owner(abandoned) == NULL);
 }
 END_TEST
 
-START_TEST(what_the_owner_freed_is_lent_again) {
+START_TEST(blocks_that_the_owner_freed_are_allocated_again) {
   mia_block *b[2];
   fill(alice, b, 2, BIG);
   release(alice, b[0]);
@@ -165,11 +165,11 @@ START_TEST(what_the_owner_freed_is_lent_again) {
 }
 END_TEST
 
-START_TEST(what_is_withheld_comes_back) {
+START_TEST(a_list_that_was_set_aside_comes_back) {
   mia_block *first = alloc(alice, SMALL);
   mia_block *next = alice->free_list[SMALL];
   mia_theap_force_slow(alice, true);
-  mia_theap_force_slow(alice, true); /* no more than once */
+  mia_theap_force_slow(alice, true); /* changes nothing */
   ck_assert_ptr_null(alice->free_list[SMALL]);
   ck_assert_ptr_eq(mia_theap_free_list(alice, SMALL), next);
   mia_theap_check(alice, SMALL);
@@ -184,7 +184,7 @@ START_TEST(what_is_withheld_comes_back) {
 }
 END_TEST
 
-START_TEST(a_list_that_comes_back_too_often_is_left_alone) {
+START_TEST(a_list_is_set_aside_a_few_times_in_a_tick) {
   enum { MANY = 100 };
   ck_assert(alloc(alice, SMALL) != NULL && alloc(alice, FINE) != NULL);
   mia_theap_force_slow(alice, true);
@@ -200,7 +200,7 @@ START_TEST(a_list_that_comes_back_too_often_is_left_alone) {
 }
 END_TEST
 
-START_TEST(no_memory_is_an_error_that_passes) {
+START_TEST(refill_works_again_after_memory_was_short) {
   mia_block *b[BIGS];
   fill(alice, b, BIGS, BIG);
   for (size_t i = 0; i < MIA_ARENA_FIRST_SLICES; i++) {
@@ -213,7 +213,7 @@ START_TEST(no_memory_is_an_error_that_passes) {
   ck_assert(alice->bins[BIG].page == NULL && alice->free_list[BIG] == NULL && holds(alice));
   release(alice, b[3]);
   mia_theap_flush_batches(alice);
-  ck_assert_ptr_eq(alloc(alice, BIG), b[3]); /* what came home will do */
+  ck_assert_ptr_eq(alloc(alice, BIG), b[3]); /* the block that was freed is used again */
   ck_assert(!mia_theap_refill(alice, BIG));
   fake_allow();
   ck_assert_ptr_nonnull(alloc(alice, BIG));
@@ -222,32 +222,32 @@ END_TEST
 
 /* ---- freeing ---- */
 
-START_TEST(empty_pages_are_kept) {
+START_TEST(empty_pages_are_cached) {
   mia_block *b[3 * BIGS + 1];
   fill(alice, b, 3 * BIGS + 1, BIG);
-  for (int p = 0; p < 3; p++) { /* one block each makes them others again */
+  for (int p = 0; p < 3; p++) { /* a free block in each: alice reclaims them */
     release(alice, b[BIGS * p]);
     mia_theap_flush_batches(alice);
   }
   ck_assert(alice->bins[BIG].page_count == 3 && holds(alice));
   mia_page *first = page_of(b[0]), *second = page_of(b[BIGS]);
   for (int i = 1; i < BIGS; i++) release(alice, b[i]);
-  ck_assert(spare(alice, BIG) == first && pages(BIG) == 4 && holds(alice));
+  ck_assert(cached(alice, BIG) == first && pages(BIG) == 4 && holds(alice));
   for (int i = BIGS + 1; i < 2 * BIGS; i++) release(alice, b[i]);
-  ck_assert(spare(alice, BIG) == second && second->next == first && pages(BIG) == 4);
+  ck_assert(cached(alice, BIG) == second && second->next == first && pages(BIG) == 4);
   ck_assert(holds(alice));
   for (int i = 2 * BIGS + 1; i < 3 * BIGS; i++) release(alice, b[i]);
   ck_assert(pages(BIG) == 4 && alice->bins[BIG].pages == NULL && holds(alice));
 }
 END_TEST
 
-START_TEST(wide_empty_pages_are_not_kept) {
+START_TEST(empty_pages_of_several_slices_are_not_cached) {
   mia_block *b[WIDES + 1];
   fill(alice, b, WIDES + 1, WIDE);
   release(alice, b[0]);
   mia_theap_flush_batches(alice);
   for (int i = 1; i < WIDES; i++) release(alice, b[i]);
-  ck_assert(spare(alice, WIDE) == NULL && pages(WIDE) == 1 && holds(alice));
+  ck_assert(cached(alice, WIDE) == NULL && pages(WIDE) == 1 && holds(alice));
 }
 END_TEST
 
@@ -262,12 +262,12 @@ START_TEST(the_page_in_use_stays_when_it_is_empty) {
 }
 END_TEST
 
-/* Of a full page a part must be free before anybody has it again. */
-START_TEST(who_frees_enough_of_a_full_page_has_it) {
+/* Without early reclaiming, a thread owns a full page once a sixteenth of it is free. */
+START_TEST(a_thread_that_frees_enough_of_a_full_page_owns_it) {
   static mia_block *b[SMALLS + 1];
   fill(alice, b, SMALLS + 1, SMALL);
-  (void)alloc(bob, SMALL);              /* bob uses the class, so he wants such pages */
-  bob->bins[SMALL].reclaim_backoff = 1; /* but not early */
+  (void)alloc(bob, SMALL);              /* bob allocates from the class, so he can use such pages */
+  bob->bins[SMALL].reclaim_backoff = 1; /* but he reclaims none early */
   mia_page *full = page_of(b[0]);
   const uint32_t due = SMALLS / 16;
   for (size_t i = 0; i < due - 1; i++) release(bob, b[i]);
@@ -281,7 +281,7 @@ START_TEST(who_frees_enough_of_a_full_page_has_it) {
 }
 END_TEST
 
-START_TEST(who_uses_the_class_has_a_full_page_at_once) {
+START_TEST(a_thread_that_uses_the_class_reclaims_a_full_page_early) {
   static mia_block *b[3 * SMALLS + 1];
   fill(alice, b, 3 * SMALLS + 1, SMALL);
   (void)alloc(bob, SMALL);
@@ -294,12 +294,12 @@ START_TEST(who_uses_the_class_has_a_full_page_at_once) {
 }
 END_TEST
 
-/* When its turn comes a page has had too little time: so will the next. */
-START_TEST(pages_are_not_adopted_early_where_that_brings_few_blocks) {
+/* A page that was reclaimed early has few blocks when it comes into use: backoff. */
+START_TEST(early_reclaiming_has_a_backoff) {
   static mia_block *b[SMALLS + 1];
   fill(alice, b, SMALLS + 1, SMALL);
-  mia_block *own = alloc(bob, SMALL);
-  mia_page *first = page_of(own);
+  mia_block *mine = alloc(bob, SMALL);
+  mia_page *first = page_of(mine);
   release(bob, b[0]);
   mia_bin *bin = &bob->bins[SMALL];
   ck_assert(bin->page_count == 1 && bin->reclaim_backoff == 0);
@@ -313,68 +313,68 @@ START_TEST(pages_are_not_adopted_early_where_that_brings_few_blocks) {
 }
 END_TEST
 
-START_TEST(who_has_no_use_for_a_page_puts_it_into_the_pool) {
+START_TEST(a_thread_that_cannot_use_a_page_abandons_it) {
   mia_block *b[BIGS + 1];
   fill(alice, b, BIGS + 1, BIG);
   mia_page *full = page_of(b[0]);
   release(bob, b[0]);
   mia_theap_flush_batches(bob);
   ck_assert(owner(full) == NULL && !claimed(full) && mia_theap_all.main.abandoned[BIG] == full);
-  /* There it waits until all of it is free, or somebody takes it. */
+  /* It stays abandoned until all of it is free, or a thread allocates from it. */
   for (int i = 1; i < BIGS - 1; i++) release(bob, b[i]);
   mia_theap_flush_batches(bob);
   ck_assert(mia_theap_all.main.abandoned[BIG] == full && pages(BIG) == 2);
   release(bob, b[BIGS - 1]);
   mia_theap_flush_batches(bob);
-  ck_assert(mia_theap_all.main.abandoned[BIG] == NULL && spare(bob, BIG) == full);
+  ck_assert(mia_theap_all.main.abandoned[BIG] == NULL && cached(bob, BIG) == full);
 }
 END_TEST
 
-START_TEST(a_thread_takes_no_more_than_some) {
+START_TEST(a_thread_owns_a_limited_number_of_pages) {
   static mia_block *b[BIGS * 40 + 1];
   fill(alice, b, BIGS * 40 + 1, BIG);
   for (int p = 0; p < 40; p++) {
     release(alice, b[BIGS * p]);
     mia_theap_flush_batches(alice);
   }
-  ck_assert_uint_eq(alice->bins[BIG].page_count, OTHERS);
-  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.main.abandoned_count[BIG]), 40 - OTHERS);
+  ck_assert_uint_eq(alice->bins[BIG].page_count, PAGES_MAX);
+  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.main.abandoned_count[BIG]), 40 - PAGES_MAX);
   ck_assert(holds(alice));
 }
 END_TEST
 
-static uint32_t put_out(const mia_theap *self, unsigned size_class) {
+static uint32_t batch_count(const mia_theap *self, unsigned size_class) {
   ck_assert((self->batches_waiting >> size_class & 1) == (self->batches[size_class].count > 0));
   return self->batches[size_class].count;
 }
 
-START_TEST(frees_leave_in_chains) {
+START_TEST(remote_frees_are_sent_in_batches) {
   static mia_block *b[5000];
   fill(alice, b, 5000, SMALL);
   mia_page *page = page_of(b[0]);
-  for (int i = 0; i < OUTBOX - 1; i++) release(bob, b[i]);
-  ck_assert(put_out(bob, SMALL) == OUTBOX - 1 && !mia_owner_has_remote(page));
-  release(bob, b[OUTBOX - 1]);
-  ck_assert(put_out(bob, SMALL) == 0 && mia_owner_has_remote(page));
-  release(bob, b[OUTBOX]);
-  release(bob, b[OUTBOX + 1]);
-  release(bob, b[4999]); /* of another page: what waits is sent */
+  for (int i = 0; i < BATCH - 1; i++) release(bob, b[i]);
+  ck_assert(batch_count(bob, SMALL) == BATCH - 1 && !mia_owner_has_remote(page));
+  release(bob, b[BATCH - 1]);
+  ck_assert(batch_count(bob, SMALL) == 0 && mia_owner_has_remote(page));
+  release(bob, b[BATCH]);
+  release(bob, b[BATCH + 1]);
+  release(bob, b[4999]); /* of another page: sends the batch */
   ck_assert(page_of(b[4999]) != page && bob->batches[SMALL].page == page_of(b[4999]));
-  ck_assert_uint_eq(put_out(bob, SMALL), 1);
+  ck_assert_uint_eq(batch_count(bob, SMALL), 1);
   mia_theap_flush_batches(bob);
-  ck_assert_uint_eq(put_out(bob, SMALL), 0);
+  ck_assert_uint_eq(batch_count(bob, SMALL), 0);
   mia_theap_flush_batches(bob);
-  ck_assert(mia_owner_claim(page)); /* it is full: nobody has it */
+  ck_assert(mia_owner_claim(page)); /* it is full, so it has no owner */
   mia_page_collect(page);
-  ck_assert_uint_eq(page->capacity - page->used, OUTBOX + 2);
-  /* Whoever has no local sends at once. */
+  ck_assert_uint_eq(page->capacity - page->used, BATCH + 2);
+  /* A thread without a theap sends each block at once. */
   release(&mia_theap_all.none, b[100]);
   ck_assert(mia_owner_has_remote(page));
   mia_theap_flush_batches(&mia_theap_all.none);
 }
 END_TEST
 
-START_TEST(each_class_of_small_blocks_has_its_chain) {
+START_TEST(each_class_of_small_blocks_has_a_batch) {
   const int eighth = FINES / 8;
   mia_block *small[4], *kib[FINES];
   fill(alice, small, 4, SMALL);
@@ -383,12 +383,13 @@ START_TEST(each_class_of_small_blocks_has_its_chain) {
     release(bob, small[i]);
     release(bob, kib[i]);
   }
-  ck_assert(put_out(bob, SMALL) == 4 && put_out(bob, FINE) == 4);
-  /* No more than an eighth of a page. */
+  ck_assert(batch_count(bob, SMALL) == 4 && batch_count(bob, FINE) == 4);
+  /* A batch has at most an eighth of the page's blocks. */
   for (int i = 4; i < eighth - 1; i++) release(bob, kib[i]);
-  ck_assert(put_out(bob, FINE) == (uint32_t)eighth - 1 && !mia_owner_has_remote(page_of(kib[0])));
+  ck_assert(batch_count(bob, FINE) == (uint32_t)eighth - 1 &&
+            !mia_owner_has_remote(page_of(kib[0])));
   release(bob, kib[eighth - 1]);
-  ck_assert(put_out(bob, FINE) == 0 && mia_owner_has_remote(page_of(kib[0])));
+  ck_assert(batch_count(bob, FINE) == 0 && mia_owner_has_remote(page_of(kib[0])));
   mia_block *big = alloc(alice, BIG);
   release(bob, big);
   ck_assert(mia_owner_has_remote(page_of(big)));
@@ -397,30 +398,30 @@ START_TEST(each_class_of_small_blocks_has_its_chain) {
 }
 END_TEST
 
-/* Bob allocates 16 bytes, and frees `n' such blocks of a page that is alice's. */
+/* Bob allocates from the class SMALL and frees `n' blocks of this class in a page of alice. */
 static void free_as_bob(mia_block **b, size_t n) {
   (void)alloc(bob, SMALL);
   fill(alice, b, n, SMALL);
   for (size_t i = 0; i < n; i++) release(bob, b[i]);
 }
 
-START_TEST(who_allocates_the_class_keeps_what_others_own) {
+START_TEST(remote_frees_of_a_class_in_use_go_into_the_magazine) {
   mia_block *b[3];
   free_as_bob(b, 3);
   mia_bin *bin = &bob->bins[SMALL];
   ck_assert(bin->magazine == b[2] && bin->magazine_count == 3 && bob->batches_waiting == 0);
   ck_assert(!mia_owner_has_remote(page_of(b[0])));
-  uintptr_t lent = mia_aword_get(&bob->counts.refilled[SMALL]);
+  uintptr_t refilled = mia_aword_get(&bob->counts.refilled[SMALL]);
   while (bob->free_list[SMALL] != NULL) (void)alloc(bob, SMALL);
   for (int i = 2; i >= 0; i--) ck_assert_ptr_eq(alloc(bob, SMALL), b[i]);
   ck_assert(bin->from_magazine && !bin->zeroed && bin->magazine_count == 0);
-  ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), lent + 3);
+  ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), refilled + 3);
   ck_assert(alloc(bob, SMALL) != NULL && !bin->from_magazine && holds(bob) && holds(alice));
 }
 END_TEST
 
-/* Stashes list after list, of as many blocks as it takes. */
-static void use_stashes(unsigned lists, unsigned count) {
+/* Lets bob allocate from `lists' magazines of `count' blocks each. */
+static void use_magazines(unsigned lists, unsigned count) {
   mia_block *b[MIA_EXCHANGE_LEAST];
   for (unsigned n = 0; n < lists; n++) {
     free_as_bob(b, count);
@@ -429,18 +430,18 @@ static void use_stashes(unsigned lists, unsigned count) {
   }
 }
 
-START_TEST(what_is_exchanged_is_kept_whosever_it_is) {
-  use_stashes(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST - 1);
-  use_stashes(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_LEAST);
+START_TEST(an_exchange_puts_all_blocks_into_the_magazine) {
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST - 1);
+  use_magazines(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_LEAST);
   ck_assert(!mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 0);
-  mia_block *own = alloc(bob, SMALL);
-  mia_page *page = page_of(own);
-  ck_assert(!mia_magazine_exchange(bob, page, own) && mia_theap_owns_on_fast_path(bob, page));
-  use_stashes(1, MIA_EXCHANGE_LEAST);
+  mia_block *mine = alloc(bob, SMALL);
+  mia_page *page = page_of(mine);
+  ck_assert(!mia_magazine_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
+  use_magazines(1, MIA_EXCHANGE_LEAST);
   ck_assert(mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 1);
   uint32_t used = page->used;
   ck_assert(mia_theap_owns(bob, page) && !mia_theap_owns_on_fast_path(bob, page));
-  ck_assert(mia_magazine_exchange(bob, page, own) && page->used == used);
+  ck_assert(mia_magazine_exchange(bob, page, mine) && page->used == used);
   mia_block *others = alloc(alice, SMALL);
   ck_assert(mia_magazine_exchange(bob, page_of(others), others));
   mia_block *big = alloc(bob, BIG);
@@ -448,31 +449,31 @@ START_TEST(what_is_exchanged_is_kept_whosever_it_is) {
   int left = MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS - bob->exchange_state[SMALL];
   for (; left > 0; left--) {
     ck_assert(mia_magazine_is_exchanged(bob, SMALL));
-    while (bob->free_list[SMALL] != NULL) own = alloc(bob, SMALL);
+    while (bob->free_list[SMALL] != NULL) mine = alloc(bob, SMALL);
     if (bob->bins[SMALL].magazine_count == 0)
-      ck_assert(mia_magazine_exchange(bob, page_of(own), own));
-    own = alloc(bob, SMALL);
+      ck_assert(mia_magazine_exchange(bob, page_of(mine), mine));
+    mine = alloc(bob, SMALL);
   }
   ck_assert(!mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 0);
   ck_assert(mia_theap_owns_on_fast_path(bob, page) && holds(bob) && holds(alice));
 }
 END_TEST
 
-START_TEST(what_is_exchanged_leaves_room_for_others) {
+START_TEST(an_exchange_leaves_room_for_remote_frees) {
   static mia_block *b[MIA_MAGAZINE_BLOCKS];
-  use_stashes(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   fill(bob, b, MIA_MAGAZINE_BLOCKS, SMALL);
   unsigned kept = 0;
   while (mia_magazine_exchange(bob, page_of(b[kept]), b[kept])) kept++;
   ck_assert(kept == MIA_EXCHANGE_BLOCKS && bob->bins[SMALL].magazine_count == kept);
-  mia_theap_return_lists(bob); /* which ends that too: all are where they belong */
+  mia_theap_return_lists(bob); /* ends the exchange; all blocks return to their pages */
   ck_assert(bob->exchanging == 0 && bob->bins[SMALL].magazine_count == 0 && holds(bob));
   ck_assert(!mia_magazine_is_exchanged(bob, SMALL));
 }
 END_TEST
 
 START_TEST(frees_of_other_classes_end_an_exchange) {
-  use_stashes(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   mia_block *big = alloc(bob, BIG);
   for (int i = 1; i < MIA_EXCHANGE_STRAYS; i++)
     ck_assert(!mia_magazine_exchange(bob, page_of(big), big));
@@ -482,27 +483,27 @@ START_TEST(frees_of_other_classes_end_an_exchange) {
 }
 END_TEST
 
-START_TEST(who_only_frees_keeps_nothing) {
+START_TEST(a_thread_that_only_frees_has_no_magazine) {
   mia_block *b[2];
   fill(alice, b, 2, SMALL);
   release(bob, b[0]);
-  ck_assert(bob->bins[SMALL].magazine == NULL && put_out(bob, SMALL) == 1);
+  ck_assert(bob->bins[SMALL].magazine == NULL && batch_count(bob, SMALL) == 1);
 }
 END_TEST
 
-START_TEST(a_stash_that_is_too_long_goes_home) {
+START_TEST(a_magazine_that_is_too_long_is_sent) {
   static mia_block *b[MIA_MAGAZINE_BLOCKS + 1];
   free_as_bob(b, MIA_MAGAZINE_BLOCKS);
   mia_bin *bin = &bob->bins[SMALL];
   ck_assert_uint_eq(bin->magazine_count, MIA_MAGAZINE_BLOCKS);
   b[MIA_MAGAZINE_BLOCKS] = alloc(alice, SMALL);
   release(bob, b[MIA_MAGAZINE_BLOCKS]);
-  ck_assert(bin->magazine == NULL && bin->magazine_count == 0 && put_out(bob, SMALL) == 1);
+  ck_assert(bin->magazine == NULL && bin->magazine_count == 0 && batch_count(bob, SMALL) == 1);
   mia_page *page = page_of(b[0]);
   uint32_t used = page->used;
   mia_page_collect(page);
   ck_assert_uint_eq(page->used, used - MIA_MAGAZINE_BLOCKS);
-  release(bob, alloc(alice, SMALL)); /* and no more are kept, before bob needs some */
+  release(bob, alloc(alice, SMALL)); /* no new magazine before bob refills his free list */
   ck_assert(bin->magazine == NULL && !bin->magazine_open);
   while (bob->free_list[SMALL] != NULL) (void)alloc(bob, SMALL);
   (void)alloc(bob, SMALL);
@@ -510,7 +511,7 @@ START_TEST(a_stash_that_is_too_long_goes_home) {
 }
 END_TEST
 
-START_TEST(a_stash_has_no_more_than_some_bytes) {
+START_TEST(a_magazine_has_a_limited_number_of_bytes) {
   enum { FIT = MIA_MAGAZINE_BYTES / 8192 };
   mia_block *b[FIT + 1];
   (void)alloc(bob, BIG);
@@ -522,21 +523,21 @@ START_TEST(a_stash_has_no_more_than_some_bytes) {
 }
 END_TEST
 
-/* Also what is left of one that is in use, withheld or not. */
-START_TEST(stashes_go_home_when_they_are_told_to) {
-  for (int withheld = 0; withheld < 2; withheld++) {
+/* Also the rest of a free list that was a magazine, whether or not it is set aside. */
+START_TEST(flushing_sends_magazines) {
+  for (int forced = 0; forced < 2; forced++) {
     mia_block *b[4];
     free_as_bob(b, 3);
     while (!bob->bins[SMALL].from_magazine) (void)alloc(bob, SMALL);
-    if (withheld != 0) mia_theap_force_slow(bob, true);
+    if (forced != 0) mia_theap_force_slow(bob, true);
     b[3] = alloc(alice, SMALL);
     release(bob, b[3]);
     ck_assert_uint_eq(bob->bins[SMALL].magazine_count, 1);
-    uintptr_t lent = mia_aword_get(&bob->counts.refilled[SMALL]);
+    uintptr_t refilled = mia_aword_get(&bob->counts.refilled[SMALL]);
     mia_theap_flush_magazines(bob);
     ck_assert(bob->free_list[SMALL] == NULL && bob->bins[SMALL].set_aside == NULL &&
               !bob->bins[SMALL].from_magazine);
-    ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), lent - 2);
+    ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), refilled - 2);
     mia_page *page = page_of(b[0]);
     uint32_t used = page->used;
     mia_page_collect(page);
@@ -549,7 +550,7 @@ START_TEST(stashes_go_home_when_they_are_told_to) {
 }
 END_TEST
 
-START_TEST(what_is_not_the_main_heaps_goes_home) {
+START_TEST(blocks_of_other_heaps_go_into_no_magazine) {
   mia_block *b = alloc(alice, BIG);
   (void)alloc(bob, BIG);
   static mia_heap other;
@@ -560,14 +561,14 @@ START_TEST(what_is_not_the_main_heaps_goes_home) {
 }
 END_TEST
 
-START_TEST(freeing_what_was_just_kept_is_fatal) {
+START_TEST(freeing_the_last_block_of_a_magazine_again_is_fatal) {
   mia_block *b[2];
   free_as_bob(b, 2);
   release(bob, b[1]);
 }
 END_TEST
 
-START_TEST(single_pages_are_had_by_who_frees_them) {
+START_TEST(singleton_pages_are_retired_by_any_thread) {
   bool zero;
   for (int i = 0; i < 4; i++) {
     mia_theap *self = i % 2 == 0 ? bob : &mia_theap_all.none;
@@ -579,7 +580,7 @@ START_TEST(single_pages_are_had_by_who_frees_them) {
 }
 END_TEST
 
-START_TEST(freeing_a_single_page_twice_is_fatal) {
+START_TEST(freeing_a_singleton_block_twice_is_fatal) {
   bool zero;
   mia_page *page = mia_theap_make_singleton(
       alice, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
@@ -588,12 +589,14 @@ START_TEST(freeing_a_single_page_twice_is_fatal) {
 }
 END_TEST
 
-START_TEST(the_inside_of_anothers_block_is_fatal) { release(bob, (char *)alloc(alice, BIG) + 16); }
+START_TEST(freeing_the_inside_of_a_remote_block_is_fatal) {
+  release(bob, (char *)alloc(alice, BIG) + 16);
+}
 END_TEST
 
 /* ---- housekeeping ---- */
 
-START_TEST(collect_gathers_and_retires) {
+START_TEST(collect_retires_empty_pages) {
   mia_block *b[2 * BIGS + 1];
   fill(alice, b, 2 * BIGS + 1, BIG);
   for (int p = 0; p < 2; p++) {
@@ -601,20 +604,20 @@ START_TEST(collect_gathers_and_retires) {
     mia_theap_flush_batches(alice);
   }
   ck_assert_uint_eq(alice->bins[BIG].page_count, 2);
-  for (int i = 1; i < BIGS; i++) release(bob, b[i]); /* alice's page: she gathers */
+  for (int i = 1; i < BIGS; i++) release(bob, b[i]); /* alice owns the page and collects later */
   mia_theap_flush_batches(bob);
   ck_assert_uint_eq(pages(BIG), 3);
   mia_theap_collect(alice);
-  ck_assert(pages(BIG) == 2 && spare(alice, BIG) == NULL && holds(alice));
+  ck_assert(pages(BIG) == 2 && cached(alice, BIG) == NULL && holds(alice));
   for (int i = BIGS + 1; i < 2 * BIGS; i++) release(alice, b[i]);
-  ck_assert_ptr_nonnull(spare(alice, BIG));
+  ck_assert_ptr_nonnull(cached(alice, BIG));
   mia_theap_collect(alice);
-  ck_assert(pages(BIG) == 1 && spare(alice, BIG) == NULL && holds(alice));
+  ck_assert(pages(BIG) == 1 && cached(alice, BIG) == NULL && holds(alice));
 }
 END_TEST
 
-/* The page in use goes too when all of it is free, and is used on when not. */
-START_TEST(collect_ends_what_is_in_use) {
+/* The page in use is retired if all of it is free, and else used further. */
+START_TEST(collect_gives_up_the_page_in_use) {
   mia_block *kept = alloc(alice, SMALL);
   release(alice, alloc(alice, BIG));
   ck_assert(pages(BIG) == 1 && pages(SMALL) == 1);
@@ -630,11 +633,11 @@ START_TEST(collect_ends_what_is_in_use) {
 }
 END_TEST
 
-START_TEST(abandoned_pages_are_adopted) {
+START_TEST(abandoned_pages_are_reclaimed) {
   mia_block *b[3], *kept[2];
   fill(alice, b, 3, BIG);
   fill(alice, kept, 2, WIDE);
-  release(alice, alloc(alice, 20)); /* a class with nothing live */
+  release(alice, alloc(alice, 20)); /* a class without a live block */
   mia_page *page = page_of(b[0]);
   mia_theap_abandon(alice);
   ck_assert(holds(alice) && alice->bins[BIG].page == NULL && alice->free_list[BIG] == NULL);
@@ -653,8 +656,8 @@ START_TEST(abandoned_pages_are_adopted) {
 }
 END_TEST
 
-/* A full page is of no use to anybody: it waits for a free, not in the pool. */
-START_TEST(a_full_page_is_abandoned_to_its_frees) {
+/* A full page is in no list of abandoned pages: a free claims it. */
+START_TEST(an_abandoned_full_page_is_claimed_by_a_free) {
   mia_block *b[BIGS];
   fill(alice, b, BIGS, BIG);
   mia_page *page = page_of(b[0]);
@@ -668,7 +671,7 @@ START_TEST(a_full_page_is_abandoned_to_its_frees) {
 }
 END_TEST
 
-START_TEST(an_abandoned_page_goes_when_its_last_block_does) {
+START_TEST(an_abandoned_page_is_retired_with_its_last_block) {
   mia_block *b[BIGS];
   fill(alice, b, BIGS, BIG);
   mia_theap_abandon(alice);
@@ -681,10 +684,10 @@ START_TEST(an_abandoned_page_goes_when_its_last_block_does) {
 }
 END_TEST
 
-START_TEST(the_outbox_is_sent_when_its_thread_ends) {
+START_TEST(batches_are_sent_when_the_thread_ends) {
   mia_block *b = alloc(alice, SMALL);
   release(bob, b);
-  ck_assert(put_out(bob, SMALL) == 1 && !mia_owner_has_remote(page_of(b)));
+  ck_assert(batch_count(bob, SMALL) == 1 && !mia_owner_has_remote(page_of(b)));
   mia_theap_abandon(bob);
   ck_assert(mia_owner_has_remote(page_of(b)));
   mia_theap_abandon(alice);
@@ -692,26 +695,26 @@ START_TEST(the_outbox_is_sent_when_its_thread_ends) {
 }
 END_TEST
 
-static void *leave_spares(void *arg) {
+static void *leave_cached_page(void *arg) {
   mia_theap *self = mia_theap_attach();
   mia_block *b[BIGS + 1];
   fill(self, b, BIGS + 1, BIG);
   release(self, b[0]);
   mia_theap_flush_batches(self);
   for (int i = 1; i < BIGS; i++) release(self, b[i]);
-  note(spare(self, BIG) != NULL);
+  note(cached(self, BIG) != NULL);
   pthread_barrier_wait(arg);
   pthread_barrier_wait(arg);
-  note(spare(self, BIG) == NULL);
+  note(cached(self, BIG) == NULL);
   release(self, b[BIGS]);
   return NULL;
 }
 
-START_TEST(spares_of_sleeping_threads_are_dropped) {
+START_TEST(cached_pages_of_sleeping_threads_are_retired) {
   pthread_barrier_t barrier;
   pthread_t thread[2];
   pthread_barrier_init(&barrier, NULL, 3);
-  for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, leave_spares, &barrier);
+  for (int i = 0; i < 2; i++) pthread_create(&thread[i], NULL, leave_cached_page, &barrier);
   pthread_barrier_wait(&barrier);
   ck_assert_uint_eq(pages(BIG), 4);
   mia_theap_flush_all_caches(bob, &(mia_budget)MIA_BUDGET_ALL);
@@ -735,13 +738,13 @@ static bool stamped(const void *p, size_t size, unsigned char with) {
   return bytes[sizeof(mia_block)] == with && bytes[size - 1] == with;
 }
 
-START_TEST(three_locals_lose_nothing) {
+START_TEST(three_theaps_lose_no_block) {
   const unsigned classes[] = {SMALL, 20, BIG, WIDE};
   static mia_block *live[BLOCKS];
   uint64_t random = suite_random(1);
   size_t n = 0;
   for (int i = 0; i < TURNS; i++) {
-    mia_theap *self = &locals[random_below(&random, LOCALS)];
+    mia_theap *self = &theaps[random_below(&random, THEAPS)];
     size_t most = i / 2000 % 2 == 0 ? 8 : 4; /* grow, then shrink */
     if (n < BLOCKS && random_below(&random, 12) < most) {
       live[n] = alloc(self, classes[random_below(&random, 4)]);
@@ -757,10 +760,10 @@ START_TEST(three_locals_lose_nothing) {
     }
     if (i % 997 == 0) mia_theap_collect(self);
     if (i % 3989 == 0) mia_theap_abandon(self);
-    if (i % 61 == 0) need_at(holds(&locals[0]) && holds(&locals[1]) && holds(&locals[2]), i);
+    if (i % 61 == 0) need_at(holds(&theaps[0]) && holds(&theaps[1]) && holds(&theaps[2]), i);
   }
   while (n > 0) release(bob, live[--n]);
-  for (int i = 0; i < LOCALS; i++) mia_theap_abandon(&locals[i]);
+  for (int i = 0; i < THEAPS; i++) mia_theap_abandon(&theaps[i]);
   nothing_is_left();
   ck_assert_uint_eq(used(), 0);
 }
@@ -798,7 +801,7 @@ static void *exchange(void *arg) {
   return NULL;
 }
 
-START_TEST(three_threads_lose_nothing) {
+START_TEST(three_threads_lose_no_block) {
   pthread_t thread[THREADS];
   memset(slots, 0, sizeof slots);
   for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, exchange, (void *)i);
@@ -815,44 +818,44 @@ END_TEST
 
 SUITE("theap/bin") {
   CASE(begin, world_end);
-  TEST(L1_a_list_is_of_the_page_in_use);
+  TEST(L1_a_free_list_is_of_the_page_in_use);
   TEST(a_full_page_has_no_owner);
-  TEST(refilled_from_what_is_nearest);
-  TEST(what_the_owner_freed_is_lent_again);
-  TEST(what_is_withheld_comes_back);
-  TEST(a_list_that_comes_back_too_often_is_left_alone);
-  TEST(no_memory_is_an_error_that_passes);
-  TEST(empty_pages_are_kept);
-  TEST(wide_empty_pages_are_not_kept);
+  TEST(refill_uses_the_nearest_source);
+  TEST(blocks_that_the_owner_freed_are_allocated_again);
+  TEST(a_list_that_was_set_aside_comes_back);
+  TEST(a_list_is_set_aside_a_few_times_in_a_tick);
+  TEST(refill_works_again_after_memory_was_short);
+  TEST(empty_pages_are_cached);
+  TEST(empty_pages_of_several_slices_are_not_cached);
   TEST(the_page_in_use_stays_when_it_is_empty);
-  TEST(who_frees_enough_of_a_full_page_has_it);
-  TEST(who_uses_the_class_has_a_full_page_at_once);
-  TEST(pages_are_not_adopted_early_where_that_brings_few_blocks);
-  TEST(who_has_no_use_for_a_page_puts_it_into_the_pool);
-  TEST(a_thread_takes_no_more_than_some);
-  TEST(frees_leave_in_chains);
-  TEST(each_class_of_small_blocks_has_its_chain);
-  TEST(who_allocates_the_class_keeps_what_others_own);
-  TEST(what_is_exchanged_is_kept_whosever_it_is);
-  TEST(what_is_exchanged_leaves_room_for_others);
+  TEST(a_thread_that_frees_enough_of_a_full_page_owns_it);
+  TEST(a_thread_that_uses_the_class_reclaims_a_full_page_early);
+  TEST(early_reclaiming_has_a_backoff);
+  TEST(a_thread_that_cannot_use_a_page_abandons_it);
+  TEST(a_thread_owns_a_limited_number_of_pages);
+  TEST(remote_frees_are_sent_in_batches);
+  TEST(each_class_of_small_blocks_has_a_batch);
+  TEST(remote_frees_of_a_class_in_use_go_into_the_magazine);
+  TEST(an_exchange_puts_all_blocks_into_the_magazine);
+  TEST(an_exchange_leaves_room_for_remote_frees);
   TEST(frees_of_other_classes_end_an_exchange);
-  TEST(who_only_frees_keeps_nothing);
-  TEST(a_stash_that_is_too_long_goes_home);
-  TEST(a_stash_has_no_more_than_some_bytes);
-  TEST(stashes_go_home_when_they_are_told_to);
-  TEST(what_is_not_the_main_heaps_goes_home);
-  TEST(single_pages_are_had_by_who_frees_them);
-  TEST(collect_gathers_and_retires);
-  TEST(collect_ends_what_is_in_use);
-  TEST(abandoned_pages_are_adopted);
-  TEST(a_full_page_is_abandoned_to_its_frees);
-  TEST(an_abandoned_page_goes_when_its_last_block_does);
-  TEST(the_outbox_is_sent_when_its_thread_ends);
-  TEST(spares_of_sleeping_threads_are_dropped);
-  TEST(three_locals_lose_nothing);
-  TEST(three_threads_lose_nothing);
-  DIES(freeing_a_single_page_twice_is_fatal, SIGABRT);
-  DIES(freeing_what_was_just_kept_is_fatal, SIGABRT);
-  DIES(the_inside_of_anothers_block_is_fatal, SIGABRT);
+  TEST(a_thread_that_only_frees_has_no_magazine);
+  TEST(a_magazine_that_is_too_long_is_sent);
+  TEST(a_magazine_has_a_limited_number_of_bytes);
+  TEST(flushing_sends_magazines);
+  TEST(blocks_of_other_heaps_go_into_no_magazine);
+  TEST(singleton_pages_are_retired_by_any_thread);
+  TEST(collect_retires_empty_pages);
+  TEST(collect_gives_up_the_page_in_use);
+  TEST(abandoned_pages_are_reclaimed);
+  TEST(an_abandoned_full_page_is_claimed_by_a_free);
+  TEST(an_abandoned_page_is_retired_with_its_last_block);
+  TEST(batches_are_sent_when_the_thread_ends);
+  TEST(cached_pages_of_sleeping_threads_are_retired);
+  TEST(three_theaps_lose_no_block);
+  TEST(three_threads_lose_no_block);
+  DIES(freeing_a_singleton_block_twice_is_fatal, SIGABRT);
+  DIES(freeing_the_last_block_of_a_magazine_again_is_fatal, SIGABRT);
+  DIES(freeing_the_inside_of_a_remote_block_is_fatal, SIGABRT);
   TIMEOUT(60);
 }

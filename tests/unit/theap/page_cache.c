@@ -1,4 +1,4 @@
-/* Empty pages that threads keep, use again, and lose to others and to age. */
+/* The page cache: empty pages are used again, taken by other threads, and retired when old. */
 #include "fake/world.h"
 
 #include "page/canary.h"
@@ -21,14 +21,14 @@ static void begin(void) {
 
 static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
 
-static mia_page *made(unsigned size_class) {
+static mia_page *make(unsigned size_class) {
   mia_page *page = mia_theap_make_page(&alice, size_class);
   ck_assert_ptr_nonnull(page);
   return page;
 }
 
-/* A large page of a block in use. */
-static mia_page *live(size_t slices) {
+/* Returns a large page whose block is live. */
+static mia_page *make_live(size_t slices) {
   bool zero;
   mia_page *page = mia_theap_make_singleton(
       &alice,
@@ -40,23 +40,23 @@ static mia_page *live(size_t slices) {
   return page;
 }
 
-/* An empty one, as its last free leaves it. */
-static mia_page *emptied(size_t slices) {
-  mia_page *page = live(slices);
+/* Returns a large page as the free of its block leaves it. */
+static mia_page *make_emptied(size_t slices) {
+  mia_page *page = make_live(slices);
   ck_assert(mia_owner_claim(page));
   page->used = 0;
   return page;
 }
 
-static mia_page *reused_large(mia_theap *local, size_t slices) {
-  return mia_theap_cached_large(local, slices * MIA_SLICE_SIZE);
+static mia_page *reused_large(mia_theap *theap, size_t slices) {
+  return mia_theap_cached_large(theap, slices * MIA_SLICE_SIZE);
 }
 
-START_TEST(a_page_is_kept_for_its_class_and_used_again) {
-  mia_page *page = made(SMALL);
+START_TEST(a_page_is_cached_for_its_class) {
+  mia_page *page = make(SMALL);
   const char *start = page->start;
   mia_theap_cache_page(&alice, page);
-  ck_assert_ptr_null(mia_page_of(start)); /* a late free of a block is noticed */
+  ck_assert_ptr_null(mia_page_of(start)); /* a late free of a block is detected */
   ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL + 1));
   ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL), page);
   ck_assert(mia_page_of(start) == page && !mia_owner_claim(page) && page->used == 0);
@@ -64,16 +64,16 @@ START_TEST(a_page_is_kept_for_its_class_and_used_again) {
 }
 END_TEST
 
-/* The newest first, and where there are too many it is the one before it that goes. */
-START_TEST(several_pages_of_a_class_are_kept) {
+/* The newest page comes first.  If there are too many, the page behind it is retired. */
+START_TEST(several_pages_of_a_class_are_cached) {
   mia_page *page[MOST + 1];
-  for (int i = 0; i <= MOST; i++) page[i] = made(SMALL);
-  mia_page *other[2] = {made(SMALL + 1), made(SMALL + 1)};
+  for (int i = 0; i <= MOST; i++) page[i] = make(SMALL);
+  mia_page *other[2] = {make(SMALL + 1), make(SMALL + 1)};
   for (int i = 0; i < MOST; i++) mia_theap_cache_page(&alice, page[i]);
   ck_assert_uint_eq(used(), (MOST + 3) * MIA_SLICE_SIZE);
   mia_theap_cache_page(&alice, page[MOST]);
   ck_assert_uint_eq(used(), (MOST + 2) * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, other[0]); /* the first of a class always is */
+  mia_theap_cache_page(&alice, other[0]); /* the first page of a class is always cached */
   mia_theap_cache_page(&alice, other[1]);
   ck_assert_uint_eq(used(), (MOST + 1) * MIA_SLICE_SIZE);
   ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL + 1), other[1]);
@@ -85,11 +85,11 @@ START_TEST(several_pages_of_a_class_are_kept) {
 }
 END_TEST
 
-/* Those that were not used again since the last visit go when another comes. */
-START_TEST(old_pages_of_a_class_go_first) {
+/* Aged pages are retired when a new one is cached. */
+START_TEST(aged_pages_of_a_class_are_retired_first) {
   mia_theap *self = mia_theap_attach();
   mia_page *page[4];
-  for (int i = 0; i < 4; i++) page[i] = made(SMALL);
+  for (int i = 0; i < 4; i++) page[i] = make(SMALL);
   for (int i = 0; i < 3; i++) mia_theap_cache_page(self, page[i]);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL), page[2]);
@@ -103,10 +103,10 @@ START_TEST(old_pages_of_a_class_go_first) {
 }
 END_TEST
 
-START_TEST(pages_of_a_class_that_went_make_room) {
+START_TEST(pages_of_a_class_that_others_took_make_room) {
   mia_theap *self = mia_theap_attach();
   for (unsigned i = 0; i < 10; i++) {
-    for (int k = 0; k < MOST; k++) mia_theap_cache_page(self, made(SMALL + i));
+    for (int k = 0; k < MOST; k++) mia_theap_cache_page(self, make(SMALL + i));
     ck_assert_uint_eq(used(), MOST * MIA_SLICE_SIZE);
     mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
     mia_theap_recount_cache(self);
@@ -115,19 +115,19 @@ START_TEST(pages_of_a_class_that_went_make_room) {
 }
 END_TEST
 
-/* The large page freed last is the owner's, until it is a spare again. */
-START_TEST(a_hot_page_becomes_a_spare) {
+/* The large page freed last is for its thread alone until it moves to the page cache. */
+START_TEST(the_recent_page_moves_to_the_cache) {
   mia_theap *self = mia_theap_attach();
-  mia_page *page = live(1), *wide = live(MIA_RECENT_SLICES + 1), *other = live(2);
+  mia_page *page = make_live(1), *wide = make_live(MIA_RECENT_SLICES + 1), *other = make_live(2);
   ck_assert(!mia_recent_free(self, wide) && !mia_recent_free(&mia_theap_all.none, page));
   ck_assert(mia_recent_free(self, page) && self->recent == page && !mia_recent_free(self, other));
-  ck_assert_ptr_null(mia_page_of(page->start)); /* a late free of a block is noticed */
+  ck_assert_ptr_null(mia_page_of(page->start)); /* a late free of a block is detected */
   ck_assert_ptr_null(mia_recent_take(self, page->size + 1));
   ck_assert_ptr_null(mia_recent_take(self, page->size - MIA_OS_PAGE_MIN));
   ck_assert(mia_recent_take(self, page->size - 1) == page && self->recent == NULL);
   ck_assert(mia_page_of(page->start) == page && page->used == 1);
   ck_assert(mia_recent_free(self, page));
-  mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL); /* by another: it is no spare */
+  mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL); /* does not see it */
   ck_assert(self->recent == page);
   mia_theap_cache_recent(self);
   ck_assert(self->recent == NULL && reused_large(self, 1) == page);
@@ -141,10 +141,10 @@ START_TEST(a_hot_page_becomes_a_spare) {
 }
 END_TEST
 
-START_TEST(large_pages_are_kept_by_their_slices) {
+START_TEST(large_pages_are_cached_by_their_slices) {
   ck_assert_ptr_null(reused_large(&alice, MIA_THEAP_CACHED_LARGE + 1));
   for (size_t slices = 1; slices <= MIA_THEAP_CACHED_LARGE; slices++) {
-    mia_page *page = emptied(slices);
+    mia_page *page = make_emptied(slices);
     mia_theap_cache_page(&alice, page);
     ck_assert_ptr_eq(reused_large(&alice, slices), page);
     ck_assert_ptr_null(reused_large(&alice, slices));
@@ -156,11 +156,11 @@ START_TEST(large_pages_are_kept_by_their_slices) {
 }
 END_TEST
 
-/* However many sizes a program has: the newest, and small ones beside it. */
-START_TEST(large_pages_are_not_many_in_all) {
+/* With many sizes, the newest page stays, and small ones beside it. */
+START_TEST(large_pages_have_a_common_limit) {
   const size_t most = MIA_THEAP_CACHED_LARGE;
   mia_page *page[MIA_THEAP_CACHED_LARGE + 1];
-  for (size_t slices = 1; slices <= most; slices++) page[slices] = emptied(slices);
+  for (size_t slices = 1; slices <= most; slices++) page[slices] = make_emptied(slices);
   for (size_t slices = 1; slices <= most; slices++) {
     mia_theap_cache_page(&alice, page[slices]);
     size_t left = most * (most + 1) / 2 - slices * (slices + 1) / 2;
@@ -170,25 +170,26 @@ START_TEST(large_pages_are_not_many_in_all) {
   ck_assert_ptr_eq(reused_large(&alice, most), page[most]);
   for (size_t slices = 1; slices < most; slices++) ck_assert_ptr_null(reused_large(&alice, slices));
   mia_theap_retire_page(&alice, page[most]);
-  mia_theap_cache_page(&alice, emptied(2));
-  mia_theap_cache_page(&alice, emptied(most - 5));
-  mia_theap_cache_page(&alice, emptied(3));
+  mia_theap_cache_page(&alice, make_emptied(2));
+  mia_theap_cache_page(&alice, make_emptied(most - 5));
+  mia_theap_cache_page(&alice, make_emptied(3));
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, emptied(1)); /* one too many: the largest goes */
+  mia_theap_cache_page(&alice,
+                       make_emptied(1)); /* one slice too many: the largest page is retired */
   ck_assert_uint_eq(used(), 6 * MIA_SLICE_SIZE);
 }
 END_TEST
 
-/* As many as there is room for, and what there is most of goes first: the oldest. */
-START_TEST(several_large_pages_are_kept) {
+/* Pages of one size fill the cache.  Then the oldest page of the size with most slices goes. */
+START_TEST(several_large_pages_are_cached) {
   const size_t most = MIA_THEAP_CACHED_LARGE;
   mia_page *page[MIA_THEAP_CACHED_LARGE + 1];
-  for (size_t i = 0; i <= most; i++) page[i] = emptied(1);
+  for (size_t i = 0; i <= most; i++) page[i] = make_emptied(1);
   for (size_t i = 0; i < most; i++) mia_theap_cache_page(&alice, page[i]);
   ck_assert_uint_eq(used(), (most + 1) * MIA_SLICE_SIZE);
   mia_theap_cache_page(&alice, page[most]);
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, emptied(3));
+  mia_theap_cache_page(&alice, make_emptied(3));
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
   for (size_t i = most; i > 3; i--) ck_assert_ptr_eq(reused_large(&alice, 1), page[i]);
   ck_assert_ptr_null(reused_large(&alice, 1));
@@ -197,14 +198,14 @@ START_TEST(several_large_pages_are_kept) {
 }
 END_TEST
 
-/* Which was written as far as is needed, or a little farther; else the one that was
- * written farthest. */
+/* The best page was written as far as is needed or little farther; else it is the page that
+ * was written farthest. */
 START_TEST(the_best_large_page_is_taken) {
   enum { PAGES = 4 };
   const uint32_t unit = MIA_OS_PAGE_MIN,
                  touched[PAGES] = {12 * unit, 9 * unit, 15 * unit, 10 * unit};
   mia_page *page[PAGES];
-  for (int i = 0; i < PAGES; i++) page[i] = emptied(1);
+  for (int i = 0; i < PAGES; i++) page[i] = make_emptied(1);
   for (int i = 0; i < PAGES; i++) {
     mia_theap_cache_page(&alice, page[i]);
     page[i]->touched = touched[i];
@@ -217,12 +218,12 @@ START_TEST(the_best_large_page_is_taken) {
 }
 END_TEST
 
-/* What others took is not held against it. */
-START_TEST(large_pages_that_went_make_room) {
+/* Pages that other threads took do not count. */
+START_TEST(large_pages_that_others_took_make_room) {
   mia_theap *self = mia_theap_attach();
   for (int i = 0; i < 10; i++) {
-    mia_theap_cache_page(self, emptied(MIA_THEAP_CACHED_LARGE - 1));
-    mia_theap_cache_page(self, emptied(1));
+    mia_theap_cache_page(self, make_emptied(MIA_THEAP_CACHED_LARGE - 1));
+    mia_theap_cache_page(self, make_emptied(1));
     ck_assert_uint_eq(used(), MIA_THEAP_CACHED_LARGE * MIA_SLICE_SIZE);
     mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
     ck_assert_uint_eq(used(), 0);
@@ -230,36 +231,36 @@ START_TEST(large_pages_that_went_make_room) {
 }
 END_TEST
 
-START_TEST(what_has_no_slot_is_retired) {
-  mia_theap_cache_page(&alice, made(WIDE));
-  mia_theap_cache_page(&alice, emptied(MIA_THEAP_CACHED_LARGE + 1));
-  mia_theap_cache_page(&mia_theap_all.none, made(SMALL));
-  mia_theap_cache_page(&mia_theap_all.none, emptied(1));
+START_TEST(a_page_without_a_slot_is_retired) {
+  mia_theap_cache_page(&alice, make(WIDE));
+  mia_theap_cache_page(&alice, make_emptied(MIA_THEAP_CACHED_LARGE + 1));
+  mia_theap_cache_page(&mia_theap_all.none, make(SMALL));
+  mia_theap_cache_page(&mia_theap_all.none, make_emptied(1));
   ck_assert_uint_eq(used(), 0);
 }
 END_TEST
 
-START_TEST(all_spares_of_one_are_dropped) {
-  mia_theap_cache_page(&alice, made(SMALL));
-  mia_theap_cache_page(&alice, made(0));
-  mia_theap_cache_page(&alice, emptied(MIA_THEAP_CACHED_LARGE));
+START_TEST(flushing_retires_all_cached_pages) {
+  mia_theap_cache_page(&alice, make(SMALL));
+  mia_theap_cache_page(&alice, make(0));
+  mia_theap_cache_page(&alice, make_emptied(MIA_THEAP_CACHED_LARGE));
   ck_assert(used() > 0);
   mia_theap_flush_cache(&alice);
   ck_assert_uint_eq(used(), 0);
 }
 END_TEST
 
-/* Two visits and nothing between them: gone.  Used between them: kept. */
-START_TEST(spares_age) {
+/* A page is retired at the second visit, unless it was used since the first. */
+START_TEST(cached_pages_age) {
   mia_theap *self = mia_theap_attach();
-  mia_page *cold = made(SMALL), *hot = made(SMALL + 1);
+  mia_page *cold = make(SMALL), *warm = make(SMALL + 1);
   mia_theap_cache_page(self, cold);
-  mia_theap_cache_page(self, hot);
-  mia_theap_cache_page(self, emptied(3));
+  mia_theap_cache_page(self, warm);
+  mia_theap_cache_page(self, make_emptied(3));
   mia_theap_age_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used(), 5 * MIA_SLICE_SIZE);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL + 1), hot); /* its address, not its age */
-  mia_theap_cache_page(self, hot);
+  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL + 1), warm); /* without the bit */
+  mia_theap_cache_page(self, warm);
   mia_theap_age_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used(), MIA_SLICE_SIZE);
   mia_theap_age_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
@@ -267,9 +268,9 @@ START_TEST(spares_age) {
 }
 END_TEST
 
-START_TEST(old_spares_are_as_good) {
+START_TEST(aged_pages_can_be_used) {
   mia_theap *self = mia_theap_attach();
-  mia_page *page = made(SMALL);
+  mia_page *page = make(SMALL);
   mia_theap_cache_page(self, page);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL), page);
@@ -280,16 +281,16 @@ START_TEST(old_spares_are_as_good) {
 }
 END_TEST
 
-START_TEST(keeping_what_is_in_use_is_fatal) {
-  bool fresh;
-  mia_page *page = made(SMALL);
-  (void)mia_page_pop_blocks(page, &fresh);
+START_TEST(caching_a_page_in_use_is_fatal) {
+  bool zeroed;
+  mia_page *page = make(SMALL);
+  (void)mia_page_pop_blocks(page, &zeroed);
   mia_theap_cache_page(&alice, page);
 }
 END_TEST
 
-/* Each keeps and uses its own, and now and then takes everybody's. */
-static void *keep_and_take(void *arg) {
+/* Each thread caches pages and uses them again.  Now and then it takes those of all threads. */
+static void *cache_and_take(void *arg) {
   mia_theap *self = mia_theap_attach();
   uint64_t random = suite_random(10 + (unsigned)(uintptr_t)arg);
   mia_page *have = NULL;
@@ -310,10 +311,10 @@ static void *keep_and_take(void *arg) {
   return NULL;
 }
 
-START_TEST(a_spare_is_had_by_one) {
+START_TEST(a_cached_page_is_taken_by_one_thread) {
   pthread_t thread[THREADS];
   for (uintptr_t i = 0; i < THREADS; i++)
-    pthread_create(&thread[i], NULL, keep_and_take, (void *)i);
+    pthread_create(&thread[i], NULL, cache_and_take, (void *)i);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
   need_nothing_noted();
   mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
@@ -323,20 +324,20 @@ END_TEST
 
 SUITE("theap/page_cache") {
   CASE(begin, world_end);
-  TEST(a_page_is_kept_for_its_class_and_used_again);
-  TEST(several_pages_of_a_class_are_kept);
-  TEST(old_pages_of_a_class_go_first);
-  TEST(pages_of_a_class_that_went_make_room);
-  TEST(a_hot_page_becomes_a_spare);
-  TEST(large_pages_are_kept_by_their_slices);
-  TEST(large_pages_are_not_many_in_all);
-  TEST(several_large_pages_are_kept);
+  TEST(a_page_is_cached_for_its_class);
+  TEST(several_pages_of_a_class_are_cached);
+  TEST(aged_pages_of_a_class_are_retired_first);
+  TEST(pages_of_a_class_that_others_took_make_room);
+  TEST(the_recent_page_moves_to_the_cache);
+  TEST(large_pages_are_cached_by_their_slices);
+  TEST(large_pages_have_a_common_limit);
+  TEST(several_large_pages_are_cached);
   TEST(the_best_large_page_is_taken);
-  TEST(large_pages_that_went_make_room);
-  TEST(what_has_no_slot_is_retired);
-  TEST(all_spares_of_one_are_dropped);
-  TEST(spares_age);
-  TEST(old_spares_are_as_good);
-  TEST(a_spare_is_had_by_one);
-  DIES_IN_DEBUG(keeping_what_is_in_use_is_fatal, SIGABRT);
+  TEST(large_pages_that_others_took_make_room);
+  TEST(a_page_without_a_slot_is_retired);
+  TEST(flushing_retires_all_cached_pages);
+  TEST(cached_pages_age);
+  TEST(aged_pages_can_be_used);
+  TEST(a_cached_page_is_taken_by_one_thread);
+  DIES_IN_DEBUG(caching_a_page_in_use_is_fatal, SIGABRT);
 }

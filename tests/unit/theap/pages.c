@@ -1,11 +1,11 @@
-/* Pages made and retired are counted, and stir their thread. */
+/* Making and retiring pages counts them and requests a tick. */
 #include "fake/world.h"
 
 #include "page/owner.h"
 #include "theap/pages.h"
 #include "theap/thread.h"
 
-START_TEST(tallies_keep_their_peak) {
+START_TEST(counts_keep_their_peak) {
   mia_peak_count t = {{0}, {0}};
   mia_theap_count_up(&t);
   mia_theap_count_up(&t);
@@ -46,7 +46,7 @@ START_TEST(pages_are_counted_by_class) {
 }
 END_TEST
 
-START_TEST(what_was_not_made_is_not_counted) {
+START_TEST(a_page_that_was_not_made_is_not_counted) {
   mia_theap *self = mia_theap_attach();
   bool zero;
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
@@ -59,7 +59,7 @@ START_TEST(what_was_not_made_is_not_counted) {
 }
 END_TEST
 
-START_TEST(the_local_of_no_thread_is_never_written) {
+START_TEST(the_empty_theap_is_never_written) {
   bool zero;
   mia_page *large = mia_theap_make_singleton(
       mia_theap_self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
@@ -72,8 +72,8 @@ END_TEST
 
 SUITE("theap/pages") {
   CASE(world_of_locals, world_end);
-  TEST(tallies_keep_their_peak);
+  TEST(counts_keep_their_peak);
   TEST(pages_are_counted_by_class);
-  TEST(what_was_not_made_is_not_counted);
-  TEST(the_local_of_no_thread_is_never_written);
+  TEST(a_page_that_was_not_made_is_not_counted);
+  TEST(the_empty_theap_is_never_written);
 }

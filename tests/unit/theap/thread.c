@@ -1,4 +1,4 @@
-/* Threads come and go: what they owned does not go with them. */
+/* Attaching and detaching theaps; the pages of a thread outlive it. */
 #include "fake/world.h"
 
 #include "page/owner.h"
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLASS = 30, COMERS = 2000, CROWD = 6, ROUNDS = 20 };
+enum { CLASS = 30, THREADS_IN_A_ROW = 2000, CROWD = 6, ROUNDS = 20 };
 
 static mia_block *alloc(unsigned size_class) {
   mia_theap *self = mia_theap_attach();
@@ -46,14 +46,14 @@ static void run(void *(*f)(void *), void *arg) {
   need_nothing_noted();
 }
 
-START_TEST(a_thread_begins_with_none) {
+START_TEST(a_thread_starts_without_a_theap) {
   ck_assert(mia_theap_is_none(mia_theap_self) && attached() == 0 && registered() == 0);
   mia_theap_detach();
   ck_assert(attached() == 0);
 }
 END_TEST
 
-START_TEST(attach_is_made_once_and_costs_nothing_at_first) {
+START_TEST(the_first_theap_needs_no_memory) {
   fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
   mia_theap *self = mia_theap_attach();
   ck_assert(self == &mia_theap_all.first && mia_theap_self == self);
@@ -63,7 +63,7 @@ START_TEST(attach_is_made_once_and_costs_nothing_at_first) {
 }
 END_TEST
 
-START_TEST(detach_and_attach_again) {
+START_TEST(a_theap_is_attached_again) {
   mia_theap *self = mia_theap_attach();
   mia_block *b = alloc(CLASS);
   mia_theap_detach();
@@ -76,7 +76,7 @@ START_TEST(detach_and_attach_again) {
 }
 END_TEST
 
-static void *come_and_go(void *block) {
+static void *run_thread(void *block) {
   note(mia_theap_is_none(mia_theap_self));
   mia_block *b = alloc(CLASS);
   note(b != NULL);
@@ -90,10 +90,10 @@ static void *come_and_go(void *block) {
 START_TEST(an_ended_thread_leaves_its_blocks) {
   mia_block *b[2];
   (void)mia_theap_attach();
-  run(come_and_go, &b[0]);
-  run(come_and_go, &b[1]);
+  run(run_thread, &b[0]);
+  run(run_thread, &b[1]);
   ck_assert_uint_eq(attached(), 1);
-  ck_assert_ptr_eq(page_of(b[0]), page_of(b[1])); /* the second adopted it */
+  ck_assert_ptr_eq(page_of(b[0]), page_of(b[1])); /* the second thread reclaimed it */
   ck_assert(pages() == 1 && mia_theap_all.main.abandoned[CLASS] == page_of(b[0]));
   release(b[0]);
   mia_theap_flush_batches(mia_theap_self);
@@ -104,11 +104,11 @@ START_TEST(an_ended_thread_leaves_its_blocks) {
 }
 END_TEST
 
-START_TEST(thousands_of_threads_need_one_local) {
+START_TEST(thousands_of_threads_in_a_row_need_one_theap) {
   (void)mia_theap_attach();
-  run(come_and_go, NULL);
+  run(run_thread, NULL);
   size_t used = mia_aword_get(&mia_arena_all.used), mapped = fake.mapped;
-  for (int i = 0; i < COMERS; i++) run(come_and_go, NULL);
+  for (int i = 0; i < THREADS_IN_A_ROW; i++) run(run_thread, NULL);
   ck_assert_uint_eq(registered(), 2);
   ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 2);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), used);
@@ -125,7 +125,7 @@ static void *crowd(void *unused) {
   return unused;
 }
 
-START_TEST(a_crowd_needs_as_many_as_it_is_at_once) {
+START_TEST(threads_at_the_same_time_need_a_theap_each) {
   pthread_barrier_init(&barrier, NULL, CROWD);
   for (int round = 0; round < ROUNDS; round++) {
     pthread_t thread[CROWD];
@@ -137,7 +137,7 @@ START_TEST(a_crowd_needs_as_many_as_it_is_at_once) {
 }
 END_TEST
 
-/* Destructors of other keys may run after ours, and allocate. */
+/* Destructors of other pthread keys may run after ours, and allocate. */
 static pthread_key_t late_key;
 static void late(void *value) {
   uintptr_t left = (uintptr_t)value - 1;
@@ -150,7 +150,7 @@ static void *end_late(void *unused) {
   return unused;
 }
 
-START_TEST(allocating_after_the_end_is_served) {
+START_TEST(a_thread_can_allocate_after_its_end) {
   pthread_key_create(&late_key, late);
   for (int i = 0; i < 20; i++) run(end_late, NULL);
   pthread_key_delete(late_key);
@@ -166,7 +166,7 @@ static void *fail_to_attach(void *unused) {
   return unused;
 }
 
-START_TEST(no_memory_is_an_error_that_passes) {
+START_TEST(attaching_works_again_after_memory_was_short) {
   (void)mia_theap_attach();
   fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
   run(fail_to_attach, NULL);
@@ -174,13 +174,13 @@ START_TEST(no_memory_is_an_error_that_passes) {
 }
 END_TEST
 
-START_TEST(without_a_hook_nothing_worse_happens) {
+START_TEST(without_a_hook_a_theap_is_not_recycled) {
   mia_block *b;
   fake_refuse(FAKE_HOOK, 1, FAKE_EVER);
-  run(come_and_go, &b);
+  run(run_thread, &b);
   ck_assert(attached() == 1 && pages() == 1);
   fake_allow();
-  run(come_and_go, NULL);
+  run(run_thread, NULL);
   (void)mia_theap_attach();
   release(b);
   mia_theap_flush_batches(mia_theap_self);
@@ -188,7 +188,7 @@ START_TEST(without_a_hook_nothing_worse_happens) {
 }
 END_TEST
 
-static void *go_on(void *unused) {
+static void *use_classes(void *unused) {
   for (unsigned c = 0; c < 60; c += 7) {
     mia_block *b = alloc(c);
     note(b != NULL);
@@ -197,7 +197,7 @@ static void *go_on(void *unused) {
   return unused;
 }
 
-START_TEST(fork_leaves_both_sides_at_work) {
+START_TEST(both_processes_work_after_fork) {
   mia_block *b = alloc(CLASS);
   mia_tick until = mia_os_begin_fork();
   mia_theap_before_fork(until);
@@ -209,28 +209,28 @@ START_TEST(fork_leaves_both_sides_at_work) {
   mia_page_after_fork(pid == 0);
   mia_theap_after_fork(pid == 0);
   release(b);
-  (void)go_on(NULL);
-  mia_theap_detach(); /* takes each of the layer's locks */
-  (void)go_on(NULL);
+  (void)use_classes(NULL);
+  mia_theap_detach(); /* takes all locks of this layer */
+  (void)use_classes(NULL);
   if (pid == 0) _exit(suite_noted == NULL ? 0 : 1);
   int status = 1;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
   ck_assert_int_eq(status, 0);
-  run(go_on, NULL);
+  run(use_classes, NULL);
 }
 END_TEST
 
 SUITE("theap/thread") {
   CASE(world_of_locals, world_end);
-  TEST(a_thread_begins_with_none);
-  TEST(attach_is_made_once_and_costs_nothing_at_first);
-  TEST(detach_and_attach_again);
+  TEST(a_thread_starts_without_a_theap);
+  TEST(the_first_theap_needs_no_memory);
+  TEST(a_theap_is_attached_again);
   TEST(an_ended_thread_leaves_its_blocks);
-  TEST(thousands_of_threads_need_one_local);
-  TEST(a_crowd_needs_as_many_as_it_is_at_once);
-  TEST(allocating_after_the_end_is_served);
-  TEST(no_memory_is_an_error_that_passes);
-  TEST(without_a_hook_nothing_worse_happens);
-  TEST(fork_leaves_both_sides_at_work);
+  TEST(thousands_of_threads_in_a_row_need_one_theap);
+  TEST(threads_at_the_same_time_need_a_theap_each);
+  TEST(a_thread_can_allocate_after_its_end);
+  TEST(attaching_works_again_after_memory_was_short);
+  TEST(without_a_hook_a_theap_is_not_recycled);
+  TEST(both_processes_work_after_fork);
   TIMEOUT(60);
 }

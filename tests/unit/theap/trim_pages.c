@@ -24,7 +24,7 @@ static mia_block *alloc(mia_theap *self, unsigned size_class) {
   return b;
 }
 
-/* All blocks of a page that then is full and nobody's. */
+/* Allocates all blocks of a page, which is then full. */
 static mia_block *blocks[1024];
 static mia_page *full_page(mia_theap *self) {
   blocks[0] = alloc(self, CLASS);
@@ -43,10 +43,10 @@ static void release(mia_theap *self, mia_block *b) {
     mia_theap_free_remote(self, page_of(b), b);
 }
 
-/* A page in the pool of which one block lives. */
-static mia_page *pooled_page(void) {
+/* Returns an abandoned page with one live block. */
+static mia_page *abandoned_page(void) {
   mia_page *page = full_page(&alice);
-  mia_theap_abandon(&alice); /* so that nothing is adopted */
+  mia_theap_abandon(&alice); /* so that no page is reclaimed */
   for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
   mia_theap_flush_batches(&alice);
   ck_assert(mia_aword_get(&page->listed) != 0);
@@ -57,21 +57,21 @@ static void visit(mia_trim which) {
   (void)mia_theap_trim_abandoned(&alice, mia_theap_main_heap(), which, &(mia_budget)MIA_BUDGET_ALL);
 }
 
-static size_t loose(void) { return mia_aword_get(&mia_theap_all.untrimmed); }
+static size_t untrimmed(void) { return mia_aword_get(&mia_theap_all.untrimmed); }
 
-START_TEST(a_page_is_trimmed_when_it_was_there_for_a_delay) {
-  mia_page *page = pooled_page();
-  ck_assert_uint_eq(loose(), page->slices);
+START_TEST(an_abandoned_page_is_trimmed_at_the_second_visit) {
+  mia_page *page = abandoned_page();
+  ck_assert_uint_eq(untrimmed(), page->slices);
   visit(MIA_TRIM_DUE);
-  ck_assert(page->trimmed_pages == 0 && loose() == page->slices);
+  ck_assert(page->trimmed_pages == 0 && untrimmed() == page->slices);
   visit(MIA_TRIM_DUE);
-  ck_assert(page->trimmed_pages != 0 && loose() == 0);
+  ck_assert(page->trimmed_pages != 0 && untrimmed() == 0);
   ck_assert(mia_aword_get(&page->listed) != 0);
 }
 END_TEST
 
-START_TEST(then_again_after_twice_as_many_visits_each_time) {
-  mia_page *page = pooled_page();
+START_TEST(a_page_is_due_again_after_twice_as_many_visits) {
+  mia_page *page = abandoned_page();
   size_t trims = 0;
   for (size_t i = 1; i <= VISITS; i++) {
     bool more;
@@ -86,63 +86,63 @@ START_TEST(then_again_after_twice_as_many_visits_each_time) {
 }
 END_TEST
 
-START_TEST(a_page_that_was_lent_from_is_young_again) {
-  mia_page *page = pooled_page();
+START_TEST(allocating_from_a_page_resets_its_age) {
+  mia_page *page = abandoned_page();
   visit(MIA_TRIM_DUE);
   visit(MIA_TRIM_DUE);
   ck_assert(page->age >= 2);
   mia_block *b = alloc(&alice, CLASS);
   ck_assert_ptr_eq(page_of(b), page);
   ck_assert_uint_eq(page->age, 0);
-  ck_assert_uint_eq(loose(), 0);
+  ck_assert_uint_eq(untrimmed(), 0);
 }
 END_TEST
 
-START_TEST(all_are_trimmed_at_once_if_wanted) {
-  mia_page *page = pooled_page();
+START_TEST(all_pages_can_be_trimmed_at_once) {
+  mia_page *page = abandoned_page();
   visit(MIA_TRIM_ALL);
-  ck_assert(page->trimmed_pages != 0 && loose() == 0 && mia_aword_get(&page->listed) != 0);
+  ck_assert(page->trimmed_pages != 0 && untrimmed() == 0 && mia_aword_get(&page->listed) != 0);
   fake_count_anew();
   visit(MIA_TRIM_ALL);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
 }
 END_TEST
 
-START_TEST(what_is_loose_is_trimmed_where_half_is_free) {
-  mia_page *page = pooled_page();
+START_TEST(an_untrimmed_page_is_trimmed_if_half_is_free) {
+  mia_page *page = abandoned_page();
   visit(MIA_TRIM_UNTRIMMED);
-  ck_assert(page->trimmed_pages != 0 && loose() == 0 && mia_aword_get(&page->listed) != 0);
+  ck_assert(page->trimmed_pages != 0 && untrimmed() == 0 && mia_aword_get(&page->listed) != 0);
 }
 END_TEST
 
-START_TEST(what_is_loose_and_fuller_is_left_alone) {
+START_TEST(an_untrimmed_page_that_is_fuller_is_not_trimmed) {
   mia_page *page = full_page(&alice);
   mia_theap_abandon(&alice);
   for (uint32_t i = 0; i < page->total / 4u; i++) release(&alice, blocks[i]);
   mia_theap_flush_batches(&alice);
-  ck_assert_uint_eq(loose(), page->slices);
+  ck_assert_uint_eq(untrimmed(), page->slices);
   visit(MIA_TRIM_UNTRIMMED);
-  ck_assert(page->trimmed_pages == 0 && loose() == 0 && mia_aword_get(&page->listed) != 0);
+  ck_assert(page->trimmed_pages == 0 && untrimmed() == 0 && mia_aword_get(&page->listed) != 0);
 }
 END_TEST
 
-START_TEST(an_empty_page_goes_whole) {
-  mia_page *page = pooled_page();
+START_TEST(an_empty_page_is_not_trimmed_but_cached) {
+  mia_page *page = abandoned_page();
   ck_assert(mia_owner_push(page, blocks[0], blocks[0], 1));
   mia_theap_dispose_page(&alice, page, false);
   ck_assert_ptr_null(mia_theap_all.main.abandoned[CLASS]);
-  ck_assert_uint_eq(loose(), 0);
+  ck_assert_uint_eq(untrimmed(), 0);
 }
 END_TEST
 
-START_TEST(own_pages_of_a_cold_class) {
+START_TEST(own_pages_of_an_unused_class_are_trimmed) {
   mia_page *page = full_page(&alice);
-  mia_page *in_use = page_of(alloc(&alice, CLASS)); /* the full one is nobody's now */
+  mia_page *in_use = page_of(alloc(&alice, CLASS)); /* the full page has no owner now */
   for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
   mia_theap_flush_batches(&alice);
   ck_assert(in_use != page && mia_theap_owns(&alice, page));
   mia_page_collect(page);
-  mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL); /* warm */
+  mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL); /* the class was used */
   mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert(page->trimmed_pages == 0);
   mia_theap_trim_own(&alice, false, &(mia_budget)MIA_BUDGET_ALL);
@@ -152,7 +152,7 @@ START_TEST(own_pages_of_a_cold_class) {
 }
 END_TEST
 
-START_TEST(own_pages_all_at_once) {
+START_TEST(all_own_pages_can_be_trimmed_at_once) {
   mia_page *page = full_page(&alice);
   (void)alloc(&alice, CLASS);
   for (uint32_t i = 1; i < page->total; i++) release(&alice, blocks[i]);
@@ -163,27 +163,27 @@ START_TEST(own_pages_all_at_once) {
 }
 END_TEST
 
-START_TEST(other_heaps_are_not_counted_as_loose) {
+START_TEST(pages_of_other_heaps_do_not_count_as_untrimmed) {
   mia_heap *heap = mia_theap_heap_new(NULL);
   alice.heap = mia_theap_heap_field(heap);
-  mia_page *page = pooled_page();
-  ck_assert_uint_eq(loose(), 0);
+  mia_page *page = abandoned_page();
+  ck_assert_uint_eq(untrimmed(), 0);
   (void)mia_theap_trim_abandoned(&alice, heap, MIA_TRIM_ALL, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert(page->trimmed_pages != 0 && loose() == 0);
+  ck_assert(page->trimmed_pages != 0 && untrimmed() == 0);
 }
 END_TEST
 
 SUITE("theap/trim_pages") {
   CASE(begin, world_end);
-  TEST(a_page_is_trimmed_when_it_was_there_for_a_delay);
-  TEST(then_again_after_twice_as_many_visits_each_time);
-  TEST(a_page_that_was_lent_from_is_young_again);
-  TEST(all_are_trimmed_at_once_if_wanted);
-  TEST(what_is_loose_is_trimmed_where_half_is_free);
-  TEST(what_is_loose_and_fuller_is_left_alone);
-  TEST(an_empty_page_goes_whole);
-  TEST(own_pages_of_a_cold_class);
-  TEST(own_pages_all_at_once);
-  TEST(other_heaps_are_not_counted_as_loose);
+  TEST(an_abandoned_page_is_trimmed_at_the_second_visit);
+  TEST(a_page_is_due_again_after_twice_as_many_visits);
+  TEST(allocating_from_a_page_resets_its_age);
+  TEST(all_pages_can_be_trimmed_at_once);
+  TEST(an_untrimmed_page_is_trimmed_if_half_is_free);
+  TEST(an_untrimmed_page_that_is_fuller_is_not_trimmed);
+  TEST(an_empty_page_is_not_trimmed_but_cached);
+  TEST(own_pages_of_an_unused_class_are_trimmed);
+  TEST(all_own_pages_can_be_trimmed_at_once);
+  TEST(pages_of_other_heaps_do_not_count_as_untrimmed);
   TIMEOUT(60);
 }

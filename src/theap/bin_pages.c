@@ -1,0 +1,43 @@
+/* bin_pages.c -- what becomes of the pages of a theap, and the invariants of a bin. */
+#include "base/prelude.h"
+
+#include "page/owner.h"
+#include "theap/bin_pages.h"
+#include "theap/page_cache.h"
+
+void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
+  for (;;) {
+    mia_page_collect(page);
+    if (page->used == 0) {
+      mia_theap_reclaim_abandoned(page);
+      mia_theap_cache_page(self, page);
+      return;
+    }
+    if (!mia_theap_can_allocate_from(page)) {
+      if (mia_owner_abandon(page, page->used)) return;
+    } else if (mia_theap_is_full(page)) {
+      if (mia_owner_abandon(page, mia_theap_full_due(page))) return;
+    } else if (keep && mia_theap_can_use(self, page)) {
+      mia_theap_reclaim(self, page, mia_theap_add_page_first);
+      return;
+    } else if (mia_theap_abandon_page(page)) {
+      mia_theap_count(self, MIA_EVENT_ABANDONED);
+      if (!mia_theap_is_none(self)) mia_theap_request_tick(self);
+      return;
+    }
+  }
+}
+
+void mia_theap_check(const mia_theap *self, unsigned size_class) {
+  const mia_bin *bin = &self->bins[size_class];
+  mia_assert(bin->page != NULL || mia_theap_free_list(self, size_class) == NULL); /* L1 */
+  mia_assert(self->free_list[size_class] == NULL || bin->set_aside == NULL);
+  uint32_t count = 0;
+  for (const mia_page *page = bin->pages; page != NULL; page = page->next, count++) {
+    mia_page_check(page);
+    mia_assert(mia_theap_owns(self, page) && page->size_class == size_class &&
+               page->used < page->total && page != bin->page); /* L2 */
+  }
+  mia_assert(count == bin->page_count);
+  mia_assert(count > 0 ? bin->last_page->next == NULL : bin->last_page == NULL);
+}

@@ -1,0 +1,95 @@
+/* bin_pages.h -- the list of pages of one class, and what becomes of a page: shared by bin.c,
+ * refill.c and remote.c, and private to these files. */
+#ifndef MIA_THEAP_BIN_PAGES_H
+#define MIA_THEAP_BIN_PAGES_H
+
+#include "theap/abandoned.h"
+#include "theap/bin.h"
+
+enum {
+  /* A full page is claimed by the free after which a sixteenth of its blocks are free, but at
+   * least 16 blocks, unless that is more than an eighth. */
+  MIA_THEAP_FULL_DUE_SHIFT = 4,
+  MIA_THEAP_FULL_DUE_MIN = 16,
+  MIA_THEAP_FULL_DUE_MAX_SHIFT = 3,
+  /* A theap with so many pages of a class reclaims no more: other threads may need them. */
+  MIA_THEAP_PAGES_MAX = 32
+};
+
+/* ---- the list of pages ---- */
+
+/* Returns the link to the page behind `page', or to the first page for NULL. */
+mia_inline mia_page **mia_theap_link_to_next(mia_bin *bin, mia_page *page) {
+  return page != NULL ? &page->next : &bin->pages;
+}
+
+/* Returns the link to the page before `page', or to the last page for NULL. */
+mia_inline mia_page **mia_theap_link_to_prev(mia_bin *bin, mia_page *page) {
+  return page != NULL ? &page->prev : &bin->last_page;
+}
+
+mia_inline void mia_theap_add_page_between(mia_bin *bin, mia_page *prev, mia_page *page,
+                                           mia_page *next) {
+  page->prev = prev;
+  page->next = next;
+  *mia_theap_link_to_next(bin, prev) = page;
+  *mia_theap_link_to_prev(bin, next) = page;
+  bin->page_count++;
+}
+
+mia_inline void mia_theap_add_page_first(mia_bin *bin, mia_page *page) {
+  mia_theap_add_page_between(bin, NULL, page, bin->pages);
+}
+mia_inline void mia_theap_add_page_last(mia_bin *bin, mia_page *page) {
+  mia_theap_add_page_between(bin, bin->last_page, page, NULL);
+}
+
+mia_inline void mia_theap_remove_page(mia_bin *bin, mia_page *page) {
+  *mia_theap_link_to_next(bin, page->prev) = page->next;
+  *mia_theap_link_to_prev(bin, page->next) = page->prev;
+  bin->page_count--;
+}
+
+mia_inline void mia_theap_set_owner(mia_theap *self, mia_page *page) {
+  mia_aword_set(&page->owner, (uintptr_t)self);
+}
+
+mia_inline void mia_theap_clear_owner(mia_page *page) { mia_aword_set(&page->owner, 0); }
+
+/* ---- what becomes of a page ---- */
+
+/* Returns true if `self' may own the page and allocates from its class. */
+mia_inline bool mia_theap_can_use(const mia_theap *self, const mia_page *page) {
+  const mia_bin *bin = &self->bins[page->size_class];
+  return mia_theap_heap_of(page) == mia_theap_heap(self->heap) && bin->page != NULL &&
+         bin->page_count < MIA_THEAP_PAGES_MAX && mia_theap_can_allocate_from(page);
+}
+
+mia_inline bool mia_theap_is_full(const mia_page *page) { return page->used == page->total; }
+
+/* Returns the number of frees after which a full page is claimed. */
+mia_inline uint32_t mia_theap_full_due(const mia_page *page) {
+  uint32_t due = page->total >> MIA_THEAP_FULL_DUE_SHIFT;
+  uint32_t most = page->total >> MIA_THEAP_FULL_DUE_MAX_SHIFT;
+  if (due < MIA_THEAP_FULL_DUE_MIN)
+    due = most < MIA_THEAP_FULL_DUE_MIN ? most : MIA_THEAP_FULL_DUE_MIN;
+  return due > 0 ? due : 1;
+}
+
+/* Makes `self' the owner of a page that the caller has claimed.  The page comes into use next if
+ * `add' is mia_theap_add_page_first, and after all others if it is mia_theap_add_page_last. */
+mia_inline void mia_theap_reclaim(mia_theap *self, mia_page *page,
+                                  void (*add)(mia_bin *, mia_page *)) {
+  mia_theap_reclaim_abandoned(page);
+  mia_theap_set_owner(self, page);
+  add(&self->bins[page->size_class], page);
+  mia_theap_count(self, MIA_EVENT_RECLAIMED_ON_FREE);
+}
+
+/* ---- shared by remote.c and bin.c ---- */
+
+/* Sends the blocks of the magazine of a class to their pages, and the rest of its free list if
+ * that was a magazine. */
+void mia_theap_send_magazines(mia_theap *self, unsigned size_class);
+
+#endif
