@@ -49,7 +49,7 @@ AC_CACHE_CHECK([whether a call can be a jump], [mia_cv_tail_call], [
 typedef void *opener(const char *, int);
 opener *next(void);
 void prepare(void);
-MIA_OS_HANDS_OVER void *open_file(const char *file, int mode) {
+MIA_OS_TAIL_CALLS void *open_file(const char *file, int mode) {
   if (mode > 1) prepare();
   MIA_OS_TAIL next()(file, mode);
 }

@@ -245,7 +245,7 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
   return mia_alloc_in(mia_theap_default_heap(mia_theap_self), size, align, 0, zero);
 }
 
-size_t mia_alloc_good(size_t size, size_t align) {
+size_t mia_alloc_good_size(size_t size, size_t align) {
   if (MIA_DEBUG) return size; /* the usable size is the requested one */
   if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
     size_t class_size = mia_align_up(size > 0 ? size : 1, align);

@@ -14,7 +14,7 @@ void *mia_alloc_zeroed(size_t size);
 /* Allocates a block for a request of `size' bytes that needs `room' bytes, at most
  * MIA_CLASS_SIZE_MAX, when the free list in the main heap's theap is empty.  Returns NULL with
  * errno unchanged if the caller must call mia_alloc_slow. */
-mia_apart void *mia_alloc_refill(size_t room, size_t size);
+mia_noinline void *mia_alloc_refill(size_t room, size_t size);
 
 /* Allocates a block larger than the classes in a cached page.  Returns NULL with errno unchanged
  * if no page fits. */
@@ -29,7 +29,7 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
 
 /* Frees any block, or nothing for NULL, and keeps errno.  mia_alloc_free tries the fast path
  * first. */
-mia_apart void mia_alloc_free_slow(void *p);
+mia_noinline void mia_alloc_free_slow(void *p);
 void mia_alloc_free(void *p);
 
 /* Changes the size of a block and keeps its content, up to the smaller size.  The result is at a
@@ -57,7 +57,7 @@ bool mia_alloc_extend(void *p, size_t size);
 size_t mia_alloc_usable(const void *p);
 
 /* Returns the usable size that a new block of `size' bytes at a multiple of `align' would have. */
-size_t mia_alloc_good(size_t size, size_t align);
+size_t mia_alloc_good_size(size_t size, size_t align);
 
 /* Aborts if the block cannot have been requested with this size and alignment.  Debug builds know
  * the requested size to the byte. */

@@ -162,7 +162,7 @@ static bool visit_page(const walk *w, mia_page *page) {
  * NULL, and sets *slice to the slice where the page begins.  A descriptor describes a page if the
  * page map has it.  The arena is protected from unloading only during the search: one that
  * has a page of the heap is not unloaded. */
-mia_glance static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *slice) {
+mia_racy_read static mia_page *find_page(size_t nth, const mia_heap *heap, size_t *slice) {
   mia_page *found = NULL;
   mia_arena_begin_read();
   const mia_arena *arena = mia_arena_nth(nth);

@@ -95,7 +95,8 @@ static void free_leftover(const mia_page *page) {
 static bool resize_page(const resize_request *r, mia_page *page, bool may_move, size_t *zero_from) {
   if (r->exact && !MIA_DEBUG)
     return page->padding == 0 &&
-           mia_page_resize_singleton(page, mia_alloc_good(r->size, r->align), may_move, zero_from);
+           mia_page_resize_singleton(page, mia_alloc_good_size(r->size, r->align), may_move,
+                                     zero_from);
   size_t room = mia_canary_room(r->size);
   size_t good = r->zero ? room : mia_page_good_resize(page, room);
   return mia_page_resize_singleton(page, good, may_move, zero_from) ||
@@ -145,7 +146,7 @@ static bool is_placed(const resize_request *r, const mia_page *page, const char 
 /* Returns true if the block can serve the request as it is. */
 static bool may_stay(const resize_request *r, const mia_page *page) {
   if (!is_worth_keeping(mia_canary_capacity(page), r->size)) return false;
-  return !r->exact || MIA_DEBUG || page->size == mia_alloc_good(r->size, r->align);
+  return !r->exact || MIA_DEBUG || page->size == mia_alloc_good_size(r->size, r->align);
 }
 
 static void *resize(const resize_request *r, void *p) {

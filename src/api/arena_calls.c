@@ -21,7 +21,7 @@ bool mia_arena_unload(mia_arena *arena) {
   int error = errno;
   if (!mia_theap_is_none(self)) mia_theap_collect(self);
   mia_theap_flush_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  bool done = mia_arena_take_down(arena);
+  bool done = mia_arena_try_unload(arena);
   errno = done ? error : EBUSY;
   return done;
 }

@@ -26,7 +26,7 @@ static bool no_thread_left(void) { return mia_aword_get(&mia_theap_all.attached.
 static void sleep_until_requested(void) {
   uintptr_t was = RUNNING;
   while (was == RUNNING && !mia_aword_cas_rel(&mia_api_all.background, &was, ASLEEP)) {}
-  if (was == RUNNING) mia_os_wait_for_bell(&mia_api_all.bell);
+  if (was == RUNNING) mia_os_wait_semaphore(&mia_api_all.bell);
 }
 
 static long pause_before_pass(long delay) {
@@ -75,7 +75,7 @@ static bool start(void) {
 }
 
 bool mia_api_start_background(void) {
-  mia_os_make_bell(&mia_api_all.bell);
+  mia_os_make_semaphore(&mia_api_all.bell);
   mia_aword_set(&mia_api_all.background, RUNNING);
   mia_aword_set(&mia_theap_all.on_last_exit, (uintptr_t)mia_api_wake_background);
   return start();
@@ -83,7 +83,7 @@ bool mia_api_start_background(void) {
 
 void mia_api_reset_background(void) {
   if (mia_aword_get(&mia_api_all.background) == OFF) return;
-  mia_os_make_bell(&mia_api_all.bell);
+  mia_os_make_semaphore(&mia_api_all.bell);
   mia_aword_set(&mia_api_all.background, ENDED);
 }
 
@@ -92,7 +92,7 @@ void mia_api_wake_background(void) {
   do {
     if (was == OFF || was == ENDED) return;
   } while (!mia_aword_cas_acq_rel(&mia_api_all.background, &was, REQUESTED));
-  if (was == ASLEEP) mia_os_ring_bell(&mia_api_all.bell);
+  if (was == ASLEEP) mia_os_post_semaphore(&mia_api_all.bell);
 }
 
 void mia_api_restart_background(void) {

@@ -46,7 +46,7 @@ mia_cold static void bind_and_warn(void) {
                  "cannot be changed: the process ends when one frees the other's block");
 }
 
-MIA_API MIA_OS_HANDS_OVER void *dlopen(const char *file, int mode) {
+MIA_API MIA_OS_TAIL_CALLS void *dlopen(const char *file, int mode) {
   if (mia_unlikely(mia_os_is_deep(mode))) bind_and_warn();
   MIA_OS_TAIL mia_os_next_dlopen(dlopen)(file, mode);
 }

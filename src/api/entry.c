@@ -90,14 +90,14 @@ mia_inline void *refill_and_take(size_t room, size_t size) {
   return p;
 }
 
-mia_apart static void *malloc_general(size_t size) {
+mia_noinline static void *malloc_general(size_t size) {
   int error = errno_if_retry();
   if (mia_unlikely(mia_api_has_deferred())) (void)mia_api_run_deferred(mia_theap_self, false);
   void *p = mia_alloc_slow(size, false);
   return finish_request(p, (request){.size = size, .align = 1, .error = error});
 }
 
-mia_apart static void *malloc_large(size_t size) {
+mia_noinline static void *malloc_large(size_t size) {
   if (mia_unlikely(mia_api_has_deferred())) return malloc_general(size);
   void *p = mia_fast_large(mia_theap_self, size);
   if (mia_likely(p != NULL)) return p;
@@ -125,7 +125,7 @@ void *mia_api_zalloc(size_t size) {
   return finish_request(p, (request){.size = size, .align = 1, .zero = true, .error = error});
 }
 
-mia_apart static void *refill_aligned(size_t size, size_t align) {
+mia_noinline static void *refill_aligned(size_t size, size_t align) {
   if (!mia_fast_is_aligned_class(size, align)) return NULL;
   return refill_and_take(mia_fast_aligned_room(size, align), size);
 }

@@ -12,8 +12,8 @@
 #include "api/process.h"
 #include "base/bits.h"
 
-mia_apart void *mia_api_malloc_slow(size_t size);
-mia_apart void mia_api_free_slow(void *p);
+mia_noinline void *mia_api_malloc_slow(size_t size);
+mia_noinline void mia_api_free_slow(void *p);
 mia_cold void *mia_api_overflow(void);
 
 mia_inline void *mia_enter_malloc(size_t size) {
@@ -29,7 +29,7 @@ mia_inline void mia_enter_free(void *p) {
 void *mia_api_zalloc(size_t size);
 void *mia_api_aligned(size_t size, size_t align, bool zero);
 void *mia_api_realloc(void *p, size_t size, size_t align);
-mia_apart void *mia_api_realloc_slow(void *p, size_t size, size_t align);
+mia_noinline void *mia_api_realloc_slow(void *p, size_t size, size_t align);
 void *mia_api_realloc_exact(void *p, size_t size, size_t align);
 
 /* Allocate from a heap; (p + offset) is the multiple of `align'.  The last function leaves

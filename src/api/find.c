@@ -5,7 +5,7 @@
 #include "api/subproc.h"
 
 /* Returns true if `p' points to or into a block of the page, in use or free. */
-mia_glance static bool page_contains(const mia_page *page, const void *p) {
+mia_racy_read static bool page_contains(const mia_page *page, const void *p) {
   return (uintptr_t)p - (uintptr_t)page->start < page->total * page->size;
 }
 

@@ -18,10 +18,10 @@ enum {
 };
 
 /* Returns true once in every delay, to one thread only. */
-static bool is_time_to_age(mia_tick now, mia_tick delay) {
-  mia_tick due = mia_acell_get(&mia_api_all.age_due);
-  if (due != 0 && !mia_tick_reached(now, due)) return false;
-  mia_tick next = now + delay;
+static bool is_time_to_age(mia_time_ms now, mia_time_ms delay) {
+  mia_time_ms due = mia_acell_get(&mia_api_all.age_due);
+  if (due != 0 && !mia_time_reached(now, due)) return false;
+  mia_time_ms next = now + delay;
   return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
 }
 
@@ -33,7 +33,7 @@ static size_t idle_bound(void) {
 }
 
 /* Each thread trims its own pages. */
-static void trim_own(mia_theap *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+static void trim_own(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
   if (mia_theap_is_none(self)) return;
   if (self->trim_class == 0) {
     if (now - self->trimmed_at < delay || mia_budget_is_spent(budget)) return;
@@ -55,7 +55,7 @@ static void trim_excess(mia_theap *self, mia_budget *budget) {
   if (!mia_theap_is_none(self)) mia_theap_trim_own(self, false, budget);
 }
 
-static void give_back(mia_theap *self, mia_tick now, mia_tick delay, mia_budget *budget) {
+static void give_back(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
   bool is_time = delay > 0 && is_time_to_age(now, delay);
   if (delay == 0) {
     mia_theap_flush_all_caches(self, budget);
@@ -84,10 +84,10 @@ static void enforce_limit(mia_theap *self, mia_budget *budget) {
     mia_api_warn("MIALLOC_LIMIT: seven eighths of it are in use");
 }
 
-bool mia_api_give_back(mia_theap *self, mia_tick now, mia_budget budget) {
+bool mia_api_give_back(mia_theap *self, mia_time_ms now, mia_budget budget) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
   if (delay >= 0)
-    give_back(self, now, (mia_tick)delay, &budget);
+    give_back(self, now, (mia_time_ms)delay, &budget);
   else
     mia_aword_set(&mia_arena_all.excess.unfinished, 0); /* no amount is excess */
   enforce_limit(self, &budget);

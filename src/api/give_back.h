@@ -15,7 +15,7 @@ enum { MIA_API_RARE_TICK_MS = 10, MIA_API_RARE_TICK_FACTOR = 3 };
 
 /* Returns to the OS what is due now, as far as the budget goes.  Returns false if the budget
  * did not suffice. */
-bool mia_api_give_back(mia_theap *self, mia_tick now, mia_budget budget);
+bool mia_api_give_back(mia_theap *self, mia_time_ms now, mia_budget budget);
 
 /* Returns to the OS, at once, all memory that can be returned.  Returns true if there was any. */
 bool mia_api_purge(void);

@@ -57,12 +57,12 @@ void mia_api_reset_hooks(void) {
 void mia_api_write_message(mia_output_function *out, void *arg, const char *text) {
   if (out == NULL) out = (mia_output_function *)get_hook(&mia_api_all.output, &arg);
   int error = errno;
-  int cancel = mia_os_put_off_cancel();
+  int cancel = mia_os_disable_cancel();
   if (out != NULL)
     out(text, arg);
   else
     mia_os_write(MIA_OS_STDERR, text, strlen(text));
-  mia_os_allow_cancel(cancel);
+  mia_os_restore_cancel(cancel);
   errno = error;
 }
 
@@ -90,9 +90,9 @@ bool mia_api_report(int error) {
   mia_error_function *function = (mia_error_function *)get_hook(&mia_api_all.error, &arg);
   if (function == NULL) return false;
   int error_before = errno;
-  int cancel = mia_os_put_off_cancel();
+  int cancel = mia_os_disable_cancel();
   function(error, arg);
-  mia_os_allow_cancel(cancel);
+  mia_os_restore_cancel(cancel);
   errno = error_before;
   return true;
 }
@@ -122,11 +122,11 @@ bool mia_api_run_deferred(mia_theap *self, bool force) {
       &mia_api_all.deferred, &arg);
   if (function == NULL) return false;
   int error = errno;
-  int cancel = mia_os_put_off_cancel();
+  int cancel = mia_os_disable_cancel();
   self->in_deferred = true;
   function(force, self->heartbeat++, arg);
   self->in_deferred = false;
-  mia_os_allow_cancel(cancel);
+  mia_os_restore_cancel(cancel);
   errno = error;
   return true;
 }

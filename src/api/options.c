@@ -61,7 +61,8 @@ long mia_option_get(mia_option option) {
 static void set_value(mia_option option, long value) {
   mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].default_value));
   if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
-  if (option == MIA_OPTION_PURGE_DELAY) mia_aword_set(&mia_arena_all.kept.wanted, value != 0);
+  if (option == MIA_OPTION_PURGE_DELAY)
+    mia_aword_set(&mia_arena_all.mapping_cache.wanted, value != 0);
 }
 
 static bool fail_invalid(void) {
@@ -275,7 +276,7 @@ void mia_api_read_options(const char *const *environment) {
 void mia_api_begin_options(void) {
   if (mia_acell_get(&mia_api_all.begun) != 0) return;
   mia_acell_set(&mia_api_all.begun, mia_os_now());
-  mia_aword_set(&mia_arena_all.kept.wanted, mia_option_get(MIA_OPTION_PURGE_DELAY) != 0);
+  mia_aword_set(&mia_arena_all.mapping_cache.wanted, mia_option_get(MIA_OPTION_PURGE_DELAY) != 0);
   if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
 }
 

@@ -25,13 +25,13 @@ enum { WATCH_DELAYS = 3 };
  * on, by forcing the slow path a few times in each tick of the clock.  Once would not suffice:
  * the thread's next operation may still fall into this tick of the clock, with none for a long
  * time after it.  If the budget did not suffice, the next slow path runs another tick. */
-static void schedule_next_tick(mia_theap *self, mia_tick now, bool finished) {
+static void schedule_next_tick(mia_theap *self, mia_time_ms now, bool finished) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
   self->tick_idle = finished;
-  if (self->tick_requested) self->tick_until = now + (mia_tick)(delay * WATCH_DELAYS);
+  if (self->tick_requested) self->tick_until = now + (mia_time_ms)(delay * WATCH_DELAYS);
   self->tick_requested = false;
   bool needs_tick = delay >= 0 &&
-                    (mia_arena_idle() > 0 || !mia_tick_reached(now, self->tick_until));
+                    (mia_arena_idle() > 0 || !mia_time_reached(now, self->tick_until));
   if (!needs_tick) return;
   bool new_tick = now != self->forced_at;
   if (new_tick) {
@@ -50,7 +50,7 @@ void mia_api_run_tick(mia_theap *self) {
   errno = error;
 }
 
-static mia_budget budget_of(const mia_theap *self, mia_tick now) {
+static mia_budget budget_of(const mia_theap *self, mia_time_ms now) {
   bool rare = !mia_theap_is_none(self) && now - self->forced_at >= MIA_API_RARE_TICK_MS;
   return (mia_budget){.left = rare ? MIA_API_RARE_TICK_FACTOR * MIA_API_TICK_BUDGET
                                    : MIA_API_TICK_BUDGET};
@@ -58,7 +58,7 @@ static mia_budget budget_of(const mia_theap *self, mia_tick now) {
 
 void mia_api_run_tick_after_free(mia_theap *self) {
   int error = errno;
-  mia_tick now = mia_os_now();
+  mia_time_ms now = mia_os_now();
   bool finished = mia_api_give_back(self, now, budget_of(self, now));
   mia_api_wake_background();
   if (!mia_theap_is_none(self)) schedule_next_tick(self, now, finished);
@@ -67,9 +67,9 @@ void mia_api_run_tick_after_free(mia_theap *self) {
 
 /* The locks are taken in descending rank. */
 static void before_fork(void) {
-  mia_tick until = mia_os_begin_fork();
+  mia_time_ms until = mia_os_begin_fork();
   if (until == 0) return;
-  mia_os_hold(&mia_api_all.subprocs, until);
+  mia_os_lock_for_fork(&mia_api_all.subprocs, until);
   mia_theap_before_fork(until);
   mia_page_before_fork(until);
   mia_arena_before_fork(until);
@@ -80,7 +80,7 @@ static void after_fork(bool child) {
   mia_arena_after_fork(child);
   mia_page_after_fork(child);
   mia_theap_after_fork(child);
-  mia_os_let_go(&mia_api_all.subprocs, child);
+  mia_os_unlock_after_fork(&mia_api_all.subprocs, child);
 }
 
 static void after_fork_parent(void) { after_fork(false); }

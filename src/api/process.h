@@ -8,8 +8,8 @@
 void mia_api_register_fork(void);
 
 /* Run a tick: return to the OS what is due.  The first function is for threads that allocate. */
-mia_apart void mia_api_run_tick(mia_theap *self);
-mia_apart void mia_api_run_tick_after_free(mia_theap *self);
+mia_noinline void mia_api_run_tick(mia_theap *self);
+mia_noinline void mia_api_run_tick_after_free(mia_theap *self);
 
 /* Run a tick if pages came or went in this thread and may not all be back with the OS.
  * Otherwise a tick would have nothing to do. */

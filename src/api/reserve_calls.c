@@ -25,21 +25,21 @@ static bool has(unsigned flags, unsigned flag) { return (flags & flag) != 0; }
 int mia_reserve_memory(size_t size, unsigned flags, mia_arena **arena) {
   if (!are_among(flags, MIA_ARENA_IS_EXCLUSIVE | MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_LARGE))
     return refuse(arena);
-  mia_arena_wish wish = {.size = size,
-                         .exclusive = has(flags, MIA_ARENA_IS_EXCLUSIVE),
-                         .commit = has(flags, MIA_ARENA_IS_COMMITTED),
-                         .large = has(flags, MIA_ARENA_IS_LARGE)};
+  mia_arena_request wish = {.size = size,
+                            .exclusive = has(flags, MIA_ARENA_IS_EXCLUSIVE),
+                            .commit = has(flags, MIA_ARENA_IS_COMMITTED),
+                            .large = has(flags, MIA_ARENA_IS_LARGE)};
   return store_arena(mia_arena_reserve_os(&wish), arena);
 }
 
 /* When a request for huge pages began, and how long it may take. */
 typedef struct deadline {
-  mia_tick begun;
+  mia_time_ms begun;
   size_t timeout_ms; /* 0: no limit */
 } deadline;
 
 static bool is_expired(const deadline *p) {
-  return p->timeout_ms > 0 && (mia_tick)(mia_os_now() - p->begun) >= p->timeout_ms;
+  return p->timeout_ms > 0 && (mia_time_ms)(mia_os_now() - p->begun) >= p->timeout_ms;
 }
 
 /* Returns an address range for adjacent pages.  It is free now; nothing more can be known. */
@@ -65,13 +65,13 @@ static int reserve_huge(size_t pages, int node, const deadline *p, bool exclusiv
   if (start == NULL) return ENOMEM;
   pages = map_huge_pages(start, pages, node, p);
   if (pages == 0) return is_expired(p) ? ETIMEDOUT : ENOMEM;
-  mia_arena_own own = {.start = start,
-                       .size = pages * MIA_OS_HUGE_PAGE,
-                       .committed = true,
-                       .pinned = true,
-                       .zero = true,
-                       .exclusive = exclusive,
-                       .reserved = true};
+  mia_arena_external own = {.start = start,
+                            .size = pages * MIA_OS_HUGE_PAGE,
+                            .committed = true,
+                            .pinned = true,
+                            .zero = true,
+                            .exclusive = exclusive,
+                            .reserved = true};
   mia_arena *made = mia_arena_manage(&own);
   if (made == NULL) (void)mia_os_release(start, own.size);
   return store_arena(made, arena);
@@ -102,14 +102,14 @@ int mia_manage_memory(void *start, size_t size, unsigned flags, mia_commit_funct
   if (!are_among(flags, MIA_ARENA_IS_EXCLUSIVE | MIA_ARENA_IS_COMMITTED | MIA_ARENA_IS_PINNED |
                             MIA_ARENA_IS_ZEROED))
     return refuse(arena);
-  mia_arena_own own = {.start = start,
-                       .size = size,
-                       .committed = has(flags, MIA_ARENA_IS_COMMITTED),
-                       .pinned = has(flags, MIA_ARENA_IS_PINNED),
-                       .zero = has(flags, MIA_ARENA_IS_ZEROED),
-                       .exclusive = has(flags, MIA_ARENA_IS_EXCLUSIVE),
-                       .commit = commit,
-                       .commit_arg = arg};
+  mia_arena_external own = {.start = start,
+                            .size = size,
+                            .committed = has(flags, MIA_ARENA_IS_COMMITTED),
+                            .pinned = has(flags, MIA_ARENA_IS_PINNED),
+                            .zero = has(flags, MIA_ARENA_IS_ZEROED),
+                            .exclusive = has(flags, MIA_ARENA_IS_EXCLUSIVE),
+                            .commit = commit,
+                            .commit_arg = arg};
   if (!mia_arena_can_manage(&own)) return refuse(arena);
   return store_arena(mia_arena_manage(&own), arena);
 }

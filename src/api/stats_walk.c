@@ -33,8 +33,8 @@ static size_t blocks_in_use(uint32_t used, uint32_t total, uint32_t countdown_fr
   return used >= returned && used <= total ? used - returned : 0;
 }
 
-mia_glance static void count_page(const mia_stats_walk *wanted, const mia_page *page,
-                                  mia_stats *stats) {
+mia_racy_read static void count_page(const mia_stats_walk *wanted, const mia_page *page,
+                                     mia_stats *stats) {
   unsigned kind = page->size_class;
   const mia_heap *heap = mia_theap_heap_of(page);
   if (kind >= MIA_CLASS_KINDS) return;
@@ -47,8 +47,8 @@ mia_glance static void count_page(const mia_stats_walk *wanted, const mia_page *
 }
 
 /* A descriptor is a page's if the page map says so. */
-mia_glance static void count_arena(const mia_stats_walk *wanted, const mia_arena *arena,
-                                   mia_stats *stats) {
+mia_racy_read static void count_arena(const mia_stats_walk *wanted, const mia_arena *arena,
+                                      mia_stats *stats) {
   for (size_t i = 0; i < arena->slices; i++) {
     const mia_page *page = mia_page_of(arena->start + (i << MIA_SLICE_SHIFT));
     if (page == NULL || page->arena != arena) continue;
@@ -174,8 +174,8 @@ static void describe_process(mia_stats *stats) {
   stats->rss_peak = usage.peak_rss;
   stats->faults = (unsigned long long)usage.minor_faults + usage.major_faults;
   stats->faults_major = usage.major_faults;
-  mia_tick begun = mia_acell_get(&mia_api_all.begun);
-  stats->elapsed_ms = begun != 0 ? (mia_tick)(mia_os_now() - begun) : 0;
+  mia_time_ms begun = mia_acell_get(&mia_api_all.begun);
+  stats->elapsed_ms = begun != 0 ? (mia_time_ms)(mia_os_now() - begun) : 0;
   stats->user_ms = usage.user_ms;
   stats->system_ms = usage.system_ms;
 }

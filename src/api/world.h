@@ -44,7 +44,7 @@ typedef struct mia_api_world {
   mia_aword stderr_copy; /* [any] duplicate of stderr; 0: none */
   mia_aword limit_near;  /* [any] 1: the user was warned */
   mia_aword background;  /* [any] state of the background thread: background.c */
-  mia_bell bell;         /* [any] wakes that thread */
+  mia_semaphore bell;    /* [any] wakes that thread */
   mia_aword next_atfork; /* [any] C library's registration of fork handlers; 0: not known */
   mia_aword at_fork;     /* [any] 1: our fork handlers are registered, or about to be */
   mia_once bound;        /* [any] whether the C library's symbols were changed: dlopen.c */
@@ -52,25 +52,25 @@ typedef struct mia_api_world {
 } mia_api_world;
 
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");
-mia_assert_placed(mia_hook, function);
-mia_assert_placed(mia_hook, arg);
-mia_assert_placed(mia_hook, version);
-mia_assert_placed(mia_api_world, changes);
-mia_assert_placed(mia_api_world, given);
-mia_assert_placed(mia_api_world, warnings);
-mia_assert_placed(mia_api_world, output);
-mia_assert_placed(mia_api_world, error);
-mia_assert_placed(mia_api_world, deferred);
-mia_assert_placed(mia_api_world, begun);
-mia_assert_placed(mia_api_world, age_due);
-mia_assert_placed(mia_api_world, stderr_copy);
-mia_assert_placed(mia_api_world, limit_near);
-mia_assert_placed(mia_api_world, background);
-mia_assert_placed(mia_api_world, at_fork);
-mia_assert_placed(mia_api_world, next_atfork);
-mia_assert_placed(mia_api_world, unbound);
+mia_assert_field_aligned(mia_hook, function);
+mia_assert_field_aligned(mia_hook, arg);
+mia_assert_field_aligned(mia_hook, version);
+mia_assert_field_aligned(mia_api_world, changes);
+mia_assert_field_aligned(mia_api_world, given);
+mia_assert_field_aligned(mia_api_world, warnings);
+mia_assert_field_aligned(mia_api_world, output);
+mia_assert_field_aligned(mia_api_world, error);
+mia_assert_field_aligned(mia_api_world, deferred);
+mia_assert_field_aligned(mia_api_world, begun);
+mia_assert_field_aligned(mia_api_world, age_due);
+mia_assert_field_aligned(mia_api_world, stderr_copy);
+mia_assert_field_aligned(mia_api_world, limit_near);
+mia_assert_field_aligned(mia_api_world, background);
+mia_assert_field_aligned(mia_api_world, at_fork);
+mia_assert_field_aligned(mia_api_world, next_atfork);
+mia_assert_field_aligned(mia_api_world, unbound);
 
 extern mia_api_world mia_api_all __attribute__((visibility("hidden")));
-mia_assert_holds(mia_api_all, mia_acell);
+mia_assert_object_aligned(mia_api_all, mia_acell);
 
 #endif

@@ -16,11 +16,11 @@ typedef struct mia_arena_excess {
   size_t cell;             /* [lock:purge] ... below this cell; 0: in the arena before it */
 } mia_arena_excess;
 
-mia_assert_placed(mia_arena_excess, purged_at);
-mia_assert_placed(mia_arena_excess, backoff_until);
-mia_assert_placed(mia_arena_excess, bytes_left);
-mia_assert_placed(mia_arena_excess, unmapped);
-mia_assert_placed(mia_arena_excess, backoff_ms);
-mia_assert_placed(mia_arena_excess, unfinished);
+mia_assert_field_aligned(mia_arena_excess, purged_at);
+mia_assert_field_aligned(mia_arena_excess, backoff_until);
+mia_assert_field_aligned(mia_arena_excess, bytes_left);
+mia_assert_field_aligned(mia_arena_excess, unmapped);
+mia_assert_field_aligned(mia_arena_excess, backoff_ms);
+mia_assert_field_aligned(mia_arena_excess, unfinished);
 
 #endif

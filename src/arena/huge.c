@@ -31,7 +31,7 @@ static void count_mapped(size_t more) {
 
 static void *map_new(const mia_huge *wanted) {
   char *p = mia_os_reserve_aligned(wanted->size, wanted->align);
-  if (p == NULL || mia_map_cover(p + wanted->lead, 1)) return p;
+  if (p == NULL || mia_map_cover(p + wanted->padding, 1)) return p;
   (void)mia_os_release(p, wanted->size);
   return NULL;
 }
@@ -49,7 +49,7 @@ static void *move(char *start, size_t size, size_t padding, size_t wanted) {
 /* Resizes a mapping from the cache and returns its start.  NULL: it is unchanged. */
 static void *resize_cached(const mia_mapping *m, const mia_huge *wanted) {
   if (m->size == wanted->size || mia_os_resize(m->start, m->size, wanted->size)) return m->start;
-  return m->size < wanted->size ? move(m->start, m->size, wanted->lead, wanted->size) : NULL;
+  return m->size < wanted->size ? move(m->start, m->size, wanted->padding, wanted->size) : NULL;
 }
 
 /* Takes a mapping from the cache and makes it as large as is wanted. */
@@ -60,7 +60,7 @@ static bool take_cached(const mia_huge *wanted, mia_mapping *m) {
     mia_aword_add(&mia_arena_all.reserved, wanted->size - m->size);
     m->start = p;
     m->size = wanted->size;
-    if (mia_map_cover(p + wanted->lead, 1)) return true;
+    if (mia_map_cover(p + wanted->padding, 1)) return true;
   }
   (void)mia_arena_unmap(m);
   return false;
@@ -88,7 +88,7 @@ static void *take_new(const mia_huge *wanted) {
 void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
   mia_mapping m;
   *zero = true;
-  if (wanted->clean) {
+  if (wanted->zeroed) {
     unmap_cached(wanted->size);
     return take_new(wanted);
   }

@@ -9,10 +9,10 @@
  * the start of its mapping, which may be as much as 1 GiB.  The functions make sure that
  * the page map covers the slice in which the block begins, and no other. */
 typedef struct mia_huge {
-  size_t size;  /* of the mapping: a multiple of the OS page */
-  size_t align; /* of the mapping */
-  size_t lead;  /* bytes of padding */
-  bool clean;   /* the memory must read as zero */
+  size_t size;    /* of the mapping: a multiple of the OS page */
+  size_t align;   /* of the mapping */
+  size_t padding; /* bytes of padding */
+  bool zeroed;    /* the memory must read as zero */
 } mia_huge;
 
 /* Returns the start of the mapping; NULL: out of memory.  Sets *zero to whether the memory

@@ -20,7 +20,7 @@ enum { LARGER_PART = 4, SMALLER_PART = 2 };
 enum { FIT_PART = 2 };
 #define FIT_LEAST (2 * MIA_MIB)
 
-static mia_arena_mapping_cache *const cache = &mia_arena_all.kept;
+static mia_arena_mapping_cache *const cache = &mia_arena_all.mapping_cache;
 
 static void count_cached(const mia_mapping *m) {
   if (m->purged) return;

@@ -41,10 +41,10 @@ typedef struct mia_arena_mapping_cache {
   mia_aword missing; /* [any] bytes of excess.unmapped that were not mapped anew since */
 } mia_arena_mapping_cache;
 
-mia_assert_placed(mia_arena_mapping_cache, due);
-mia_assert_placed(mia_arena_mapping_cache, wanted);
-mia_assert_placed(mia_arena_mapping_cache, bytes);
-mia_assert_placed(mia_arena_mapping_cache, missing);
+mia_assert_field_aligned(mia_arena_mapping_cache, due);
+mia_assert_field_aligned(mia_arena_mapping_cache, wanted);
+mia_assert_field_aligned(mia_arena_mapping_cache, bytes);
+mia_assert_field_aligned(mia_arena_mapping_cache, missing);
 
 /* Puts a mapping into the cache.  False: it is too small, the cache is full or off, or too
  * much memory is idle. */

@@ -9,8 +9,8 @@
 #include "os/os.h"
 
 /* Returns the tick `ms' after `now'; never 0, which means that no deadline is set. */
-static mia_tick deadline(mia_tick now, mia_tick ms) {
-  mia_tick then = now + ms;
+static mia_time_ms deadline(mia_time_ms now, mia_time_ms ms) {
+  mia_time_ms then = now + ms;
   return then != 0 ? then : 1;
 }
 
@@ -35,7 +35,7 @@ static size_t purge_run(mia_arena *arena, size_t first, size_t slices) {
     mia_map_clear(arena->aged, first, slices);
     mia_aword_sub(&mia_arena_all.idle, idle);
   }
-  mia_arena_free_again(arena, first, slices);
+  mia_arena_unclaim(arena, first, slices);
   return purged ? size : 0;
 }
 
@@ -143,10 +143,10 @@ static bool visit_arena(mia_arena *arena, bool all, mia_budget *budget) {
 
 /* Visits an arena if its purge_expire has been reached; sets that for a stale arena.  False:
  * the budget did not suffice. */
-static bool visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay, mia_budget *budget) {
+static bool visit_if_due(mia_arena *arena, mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
   if (arena->pinned || mia_aword_get(&arena->stale) == 0) return true;
-  mia_tick expire = mia_acell_get(&arena->purge_expire);
-  if (expire != 0 && !mia_tick_reached(now, expire)) return true;
+  mia_time_ms expire = mia_acell_get(&arena->purge_expire);
+  if (expire != 0 && !mia_time_reached(now, expire)) return true;
   bool done = true;
   if (expire != 0 || delay == 0) {
     purge_locked(arena, false);
@@ -160,14 +160,14 @@ static bool visit_if_due(mia_arena *arena, mia_tick now, mia_tick delay, mia_bud
 /* Arenas are checked once in a tick, or at each call if the delay is 0.  If nothing is idle
  * the lock is not even tried, so that fewer OS pages of the C library are in the memory of
  * a small process. */
-static bool is_time_to_look(mia_tick now, mia_tick delay) {
+static bool is_time_to_look(mia_time_ms now, mia_time_ms delay) {
   return mia_arena_idle() > 0 && (delay == 0 || mia_acell_get(&mia_arena_all.visited_at) != now);
 }
 
 /* One call checks at most so many arenas; the next call goes on with the next arena. */
 enum { ARENAS_IN_TURN = 64 };
 
-void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget) {
+void mia_arena_purge_due(mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
   if (!is_time_to_look(now, delay) || !mia_os_try_lock(&mia_arena_all.purge)) return;
   mia_acell_set(&mia_arena_all.visited_at, now);
   size_t count = mia_aword_get_acq(&mia_arena_all.count);
@@ -188,37 +188,37 @@ void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget) {
 enum { SOON_MS = 1000, BACKOFF_MAX_MS = 32 * SOON_MS };
 
 /* Ticks wrap: an end further ahead than the longest backoff has passed. */
-static bool is_backing_off(const mia_arena_excess *e, mia_tick now) {
-  mia_tick until = mia_acell_get(&e->backoff_until);
-  return until != 0 && (mia_tick)(until - now - 1) < BACKOFF_MAX_MS;
+static bool is_backing_off(const mia_arena_excess *e, mia_time_ms now) {
+  mia_time_ms until = mia_acell_get(&e->backoff_until);
+  return until != 0 && (mia_time_ms)(until - now - 1) < BACKOFF_MAX_MS;
 }
 
-static void back_off(mia_arena_excess *e, mia_tick now) {
+static void back_off(mia_arena_excess *e, mia_time_ms now) {
   size_t length = mia_aword_get(&e->backoff_ms) * 2;
   if (length == 0 || now - mia_acell_get(&e->backoff_until) >= SOON_MS) length = SOON_MS;
   if (length > BACKOFF_MAX_MS) length = BACKOFF_MAX_MS;
   mia_aword_set(&e->backoff_ms, length);
-  mia_acell_set(&e->backoff_until, deadline(now, (mia_tick)length));
+  mia_acell_set(&e->backoff_until, deadline(now, (mia_time_ms)length));
 }
 
 /* Returns the bytes of arenas that are in use or idle. */
 static size_t used_or_idle(void) {
   size_t used = mia_aword_get(&mia_arena_all.used), huge = mia_aword_get(&mia_arena_all.huge);
-  size_t idle = mia_arena_idle(), kept = mia_aword_get(&mia_arena_all.kept.bytes);
+  size_t idle = mia_arena_idle(), kept = mia_aword_get(&mia_arena_all.mapping_cache.bytes);
   return (used > huge ? used - huge : 0) + (idle > kept ? idle - kept : 0);
 }
 
 /* Returns the bytes of cached mappings that the last excess purge unmapped and that were
  * mapped anew since. */
 static size_t remapped(const mia_arena_excess *e) {
-  return mia_aword_get(&e->unmapped) - mia_aword_get(&mia_arena_all.kept.missing);
+  return mia_aword_get(&e->unmapped) - mia_aword_get(&mia_arena_all.mapping_cache.missing);
 }
 
 /* Whether the last excess purge was less than SOON_MS ago, and more than half of the bound
  * came into use since: by growth of the arenas, or by mappings made anew.  The bytes are in
  * use now, or are idle again. */
-static bool is_needed_again(const mia_arena_excess *e, mia_tick now, size_t bound) {
-  mia_tick purged_at = mia_acell_get(&e->purged_at);
+static bool is_needed_again(const mia_arena_excess *e, mia_time_ms now, size_t bound) {
+  mia_time_ms purged_at = mia_acell_get(&e->purged_at);
   return purged_at != 0 && now - purged_at < SOON_MS &&
          (used_or_idle() > mia_aword_get(&e->bytes_left) + bound / 2 || remapped(e) > bound / 2);
 }
@@ -273,12 +273,12 @@ void mia_arena_purge_down_to(size_t rest, mia_budget *budget) {
 static void note_unmapped(mia_arena_excess *e, bool going_on, size_t bytes) {
   if (going_on) bytes += mia_aword_get(&e->unmapped);
   mia_aword_set(&e->unmapped, bytes);
-  mia_aword_set(&mia_arena_all.kept.missing, bytes);
+  mia_aword_set(&mia_arena_all.mapping_cache.missing, bytes);
 }
 
 /* `unfinished' is set before anything is purged, so that threads which give slices meanwhile
  * purge them and idle memory does not grow (arena.c). */
-void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget) {
+void mia_arena_purge_excess(mia_time_ms now, size_t bound, mia_budget *budget) {
   mia_arena_excess *e = &mia_arena_all.excess;
   bool going_on = mia_aword_get(&e->unfinished) != 0;
   if (mia_arena_idle() <= (going_on ? bound / 2 : bound)) {

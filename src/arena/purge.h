@@ -15,12 +15,12 @@
 /* Visits the arenas that are due, each at most once in `delay' ms, within the budget; later
  * calls continue.  One thread at a time does so; the others return at once.  With a delay
  * of 0 all slices that are free and dirty are purged. */
-void mia_arena_purge_due(mia_tick now, mia_tick delay, mia_budget *budget);
+void mia_arena_purge_due(mia_time_ms now, mia_time_ms delay, mia_budget *budget);
 
 /* If more than `bound' bytes are idle, purges until half of `bound' is left, within the
  * budget; later calls continue.  If the memory of the last such purge was soon needed
  * again, starts a backoff instead. */
-void mia_arena_purge_excess(mia_tick now, size_t bound, mia_budget *budget);
+void mia_arena_purge_excess(mia_time_ms now, size_t bound, mia_budget *budget);
 
 /* Purges until at most `rest' bytes are idle, within the budget. */
 void mia_arena_purge_down_to(size_t rest, mia_budget *budget);

@@ -14,7 +14,7 @@
 
 mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
                                  .purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                                 .kept = {.lock = MIA_LOCK_INIT(MIA_RANK_MAPPINGS)},
+                                 .mapping_cache = {.lock = MIA_LOCK_INIT(MIA_RANK_MAPPINGS)},
                                  .meta = MIA_LOCK_INIT(MIA_RANK_META)};
 
 static size_t cells_of(size_t slices) { return (slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT; }
@@ -39,7 +39,7 @@ static void unreserve(const range *r) { (void)mia_os_release(r->whole, r->size);
 /* Reserves a range with room for `slices'.  It is LIVE if the system grants memory that
  * may never be touched and does not back it at once.  Otherwise it is RESERVED, unless
  * wish->commit requires it to be LIVE. */
-static bool reserve(size_t slices, const mia_arena_wish *wish, range *r) {
+static bool reserve(size_t slices, const mia_arena_request *wish, range *r) {
   r->size = (slices << MIA_SLICE_SHIFT) + MIA_SLICE_SIZE - mia_os_page_size();
   r->live = true;
   r->locked = !wish->commit && mia_os_locks();
@@ -77,7 +77,7 @@ static void publish(mia_arena *arena, const range *r, size_t head) {
   size_t count = mia_aword_get(&mia_arena_all.count);
   size_t i = arena->exclusive ? empty_entry(count) : count;
   arena->root = arena->exclusive ? &arena->own_root : &mia_arena_all.longest[i];
-  mia_arena_free_again(arena, head, arena->slices - head);
+  mia_arena_unclaim(arena, head, arena->slices - head);
   mia_aword_set_rel(&mia_arena_all.at[i],
                     (uintptr_t)arena | (arena->exclusive ? MIA_ARENA_EXCLUSIVE : 0));
   if (i == count) mia_aword_set_rel(&mia_arena_all.count, count + 1);
@@ -92,7 +92,7 @@ static void point_bitmaps(mia_arena *arena, mia_acell *cells, size_t each) {
 
 static bool make_first(size_t slices) {
   range r;
-  if (!reserve(slices, &(mia_arena_wish){0}, &r)) return false;
+  if (!reserve(slices, &(mia_arena_request){0}, &r)) return false;
   mia_arena *arena = &mia_arena_all.first;
   arena->descriptors = mia_arena_all.first_descriptors;
   arena->slices = slices;
@@ -113,7 +113,7 @@ static mia_arena *lay_out(char *start, size_t slices) {
   return arena;
 }
 
-static mia_arena *make_next(size_t slices, const mia_arena_wish *wish) {
+static mia_arena *make_next(size_t slices, const mia_arena_request *wish) {
   range r;
   if (!reserve(slices, wish, &r)) return NULL;
   size_t head = mia_slices_of(head_size(slices));
@@ -144,7 +144,7 @@ static bool has_room(bool exclusive) {
 
 /* ---- external memory ---- */
 
-static bool commit_external(const mia_arena_own *own, char *start, size_t size, bool *zero) {
+static bool commit_external(const mia_arena_external *own, char *start, size_t size, bool *zero) {
   *zero = false;
   return own->commit != NULL ? own->commit(true, start, size, zero, own->commit_arg)
                              : mia_os_commit(start, size);
@@ -152,7 +152,8 @@ static bool commit_external(const mia_arena_own *own, char *start, size_t size, 
 
 /* Sets the fields and bits that follow from `own'.  Accessible memory that is not known to
  * be zero is dirty; of other memory, the program's function reports it on commit. */
-static void set_properties(mia_arena *arena, const mia_arena_own *own, size_t slices, size_t head) {
+static void set_properties(mia_arena *arena, const mia_arena_external *own, size_t slices,
+                           size_t head) {
   arena->exclusive = own->exclusive;
   arena->external = !own->reserved;
   arena->pinned = own->pinned || own->commit == NULL;
@@ -167,26 +168,27 @@ static void set_properties(mia_arena *arena, const mia_arena_own *own, size_t sl
 }
 
 /* Whether the range does not wrap around and lies within the page map. */
-static bool is_valid(const mia_arena_own *own) {
+static bool is_valid(const mia_arena_external *own) {
   uintptr_t start = (uintptr_t)own->start, last = start + own->size - 1;
-  return start != 0 && last >= start && mia_map_has(own->start) && mia_map_has((void *)last);
+  return start != 0 && last >= start && mia_map_in_range(own->start) &&
+         mia_map_in_range((void *)last);
 }
 
-static size_t lead_of(const mia_arena_own *own) {
+static size_t lead_of(const mia_arena_external *own) {
   return -(uintptr_t)own->start & (MIA_SLICE_SIZE - 1);
 }
 
-static size_t slices_in(const mia_arena_own *own) {
+static size_t slices_in(const mia_arena_external *own) {
   size_t lead = lead_of(own);
   return own->size > lead ? (own->size - lead) >> MIA_SLICE_SHIFT : 0;
 }
 
-bool mia_arena_can_manage(const mia_arena_own *own) {
+bool mia_arena_can_manage(const mia_arena_external *own) {
   size_t slices = slices_in(own);
   return is_valid(own) && slices > mia_slices_of(head_size(slices));
 }
 
-mia_arena *mia_arena_manage(const mia_arena_own *own) {
+mia_arena *mia_arena_manage(const mia_arena_external *own) {
   if (!mia_arena_can_manage(own)) return NULL;
   range r = {.whole = own->start,
              .size = own->size,
@@ -212,22 +214,22 @@ mia_arena *mia_arena_manage(const mia_arena_own *own) {
 
 /* Makes an arena of large OS pages that the system has set aside.  They are never purged,
  * since the kernel takes them back as whole pages only. */
-static mia_arena *reserve_large(const mia_arena_wish *wish, size_t slices) {
+static mia_arena *reserve_large(const mia_arena_request *wish, size_t slices) {
   size_t size = mia_align_up(slices << MIA_SLICE_SHIFT, MIA_OS_LARGE_PAGE);
   char *start = mia_os_reserve_huge(NULL, size, MIA_OS_LARGE_PAGE, -1);
   if (start == NULL) return NULL;
-  mia_arena *arena = mia_arena_manage(&(mia_arena_own){.start = start,
-                                                       .size = size,
-                                                       .committed = true,
-                                                       .pinned = true,
-                                                       .zero = true,
-                                                       .exclusive = wish->exclusive,
-                                                       .reserved = true});
+  mia_arena *arena = mia_arena_manage(&(mia_arena_external){.start = start,
+                                                            .size = size,
+                                                            .committed = true,
+                                                            .pinned = true,
+                                                            .zero = true,
+                                                            .exclusive = wish->exclusive,
+                                                            .reserved = true});
   if (arena == NULL) (void)mia_os_release(start, size);
   return arena;
 }
 
-mia_arena *mia_arena_reserve_os(const mia_arena_wish *wish) {
+mia_arena *mia_arena_reserve_os(const mia_arena_request *wish) {
   if (wish->size == 0 || wish->size > MIA_SIZE_MAX / 2) return NULL;
   size_t slices = slices_with_head(mia_slices_of(wish->size));
   mia_arena *arena = wish->large ? reserve_large(wish, slices) : NULL;
@@ -260,7 +262,7 @@ bool mia_arena_grow(size_t slices, size_t seen) {
     size_t least = first ? slices : slices_with_head(slices);
     size_t size = first ? MIA_ARENA_FIRST_SLICES : next_slices(least);
     do {
-      grown = first ? make_first(size) : make_next(size, &(mia_arena_wish){0}) != NULL;
+      grown = first ? make_first(size) : make_next(size, &(mia_arena_request){0}) != NULL;
       size /= 2;
     } while (!grown && size >= least);
   }

@@ -97,7 +97,7 @@ void mia_arena_raise_runs(mia_arena *arena, size_t first, size_t count) {
  * for the end of the joined run before it sees the slices of the other, and neither would
  * raise the words to the joined length.  The counter `gives' orders them: the later thread
  * sees the slices that the earlier one gave. */
-void mia_arena_free_again(mia_arena *arena, size_t first, size_t slices) {
+void mia_arena_unclaim(mia_arena *arena, size_t first, size_t slices) {
   mia_map_give(arena->free, first, slices);
   (void)mia_aword_add_acq_rel(&arena->gives, 1);
   mia_arena_raise_runs(arena, first, slices);
@@ -107,7 +107,7 @@ void mia_arena_free_again(mia_arena *arena, size_t first, size_t slices) {
  * may have lowered them while these slices were missing from the runs. */
 bool mia_arena_claim(mia_arena *arena, size_t first, size_t slices) {
   size_t done = mia_map_claim_some(arena->free, first, slices);
-  if (done < slices && done > 0) mia_arena_free_again(arena, first, done);
+  if (done < slices && done > 0) mia_arena_unclaim(arena, first, done);
   return done == slices;
 }
 

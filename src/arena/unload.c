@@ -21,9 +21,9 @@ static mia_aword *find_entry(const mia_arena *arena) {
 /* False: there were readers all the time.  `readers' may be below 0 in the child of a fork
  * that a signal handler made between begin_read and end_read. */
 static bool wait_for_readers(void) {
-  mia_tick until = mia_os_now() + READERS_MAX_MS;
+  mia_time_ms until = mia_os_now() + READERS_MAX_MS;
   while ((intptr_t)mia_aword_add_acq_rel(&mia_arena_all.readers, 0) > 0) {
-    if (mia_tick_reached(mia_os_now(), until)) return false;
+    if (mia_time_reached(mia_os_now(), until)) return false;
     mia_os_yield();
   }
   return true;
@@ -45,7 +45,7 @@ static bool unlist(mia_arena *arena, mia_aword *entry) {
   mia_aword_set(entry, (uintptr_t)&mia_arena_all.none | MIA_ARENA_EXCLUSIVE);
   if (wait_for_readers()) return true;
   mia_aword_set_rel(entry, (uintptr_t)arena | MIA_ARENA_EXCLUSIVE);
-  mia_arena_free_again(arena, head, arena->slices - head);
+  mia_arena_unclaim(arena, head, arena->slices - head);
   return false;
 }
 
@@ -60,7 +60,7 @@ static void unmap(const mia_arena *arena) {
     (void)mia_os_purge(arena->range, arena->range_size);
 }
 
-bool mia_arena_take_down(mia_arena *arena) {
+bool mia_arena_try_unload(mia_arena *arena) {
   mia_os_lock(&mia_arena_all.purge);
   mia_os_lock(&mia_arena_all.grow);
   mia_aword *entry = find_entry(arena);

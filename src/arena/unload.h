@@ -15,6 +15,6 @@
 /* Removes an arena.  Its memory is unmapped, or is the program's again if the program
  * supplied it.  False: the arena is not exclusive, a heap was made for it, a slice is in
  * use, or a thread looked at arenas for too long. */
-bool mia_arena_take_down(mia_arena *arena);
+bool mia_arena_try_unload(mia_arena *arena);
 
 #endif

@@ -11,14 +11,14 @@ typedef uint64_t mia_bits;
 typedef uint32_t mia_bits;
 #endif
 
-/* mia_assert_placed proves that a field that is or holds a cell is aligned within its
- * structure.  mia_assert_holds proves that a static object is declared with the
+/* mia_assert_field_aligned proves that a field that is or holds a cell is aligned within its
+ * structure.  mia_assert_object_aligned proves that a static object is declared with the
  * alignment of T: an array of bytes has 1 on every host, wherever the linker then puts
  * it.  Both are used for each structure with cells. */
-#define mia_assert_placed(T, field)                                                 \
+#define mia_assert_field_aligned(T, field)                                          \
   mia_static_assert(offsetof(T, field) % alignof(__typeof__(((T *)0)->field)) == 0, \
                     #field " is aligned for its cells")
-#define mia_assert_holds(object, T) \
+#define mia_assert_object_aligned(object, T) \
   mia_static_assert(__alignof__(object) >= alignof(T), #object " is aligned for " #T)
 
 #endif

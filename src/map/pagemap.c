@@ -51,7 +51,8 @@ static bool cover_entry(mia_aword *entry) {
 
 bool mia_map_cover(const void *start, size_t size) {
   uintptr_t last = ((uintptr_t)start + size - 1) >> ENTRY_SHIFT;
-  if (!mia_map_has(start) || !mia_map_has((const void *)(last << ENTRY_SHIFT))) return false;
+  if (!mia_map_in_range(start) || !mia_map_in_range((const void *)(last << ENTRY_SHIFT)))
+    return false;
   for (uintptr_t i = (uintptr_t)start >> ENTRY_SHIFT; i <= last; i++)
     if (!cover_entry(mia_map_entry((const void *)(i << ENTRY_SHIFT)))) return false;
   return true;
@@ -60,7 +61,7 @@ bool mia_map_cover(const void *start, size_t size) {
 void *mia_map_prepare(void) { return map_leaf(); }
 
 void mia_map_cover_prepared(const void *p, void *prepared) {
-  mia_assert(mia_map_has(p));
+  mia_assert(mia_map_in_range(p));
   set_entry(mia_map_entry(p), prepared);
 }
 

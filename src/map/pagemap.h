@@ -38,12 +38,12 @@ typedef struct mia_map_table {
   mia_aword first[MIA_MAP_LEAF_ENTRIES]; /* [any] addresses of descriptors or 0 */
 } mia_map_table;
 
-mia_assert_placed(mia_map_table, root);
-mia_assert_placed(mia_map_table, first_taken);
-mia_assert_placed(mia_map_table, first);
+mia_assert_field_aligned(mia_map_table, root);
+mia_assert_field_aligned(mia_map_table, first_taken);
+mia_assert_field_aligned(mia_map_table, first);
 
 extern mia_map_table mia_map_pages __attribute__((visibility("hidden")));
-mia_assert_holds(mia_map_pages, mia_aword);
+mia_assert_object_aligned(mia_map_pages, mia_aword);
 
 /* The number of low bits that are 0 in the address of each block. */
 #define MIA_MAP_BLOCK_SHIFT 3
@@ -70,7 +70,7 @@ mia_inline mia_aword *mia_map_entry(const void *p) {
 }
 
 /* Returns true if an address, which must have no tag, is in the map's range. */
-mia_inline bool mia_map_has(const void *p) {
+mia_inline bool mia_map_in_range(const void *p) {
 #if MIA_POINTER_64
   return MIA_ADDRESS_SIGNED || (uintptr_t)p >> MIA_MAP_ADDRESS_BITS == 0;
 #else
@@ -113,7 +113,7 @@ mia_inline void *mia_map_page_in(mia_aword *leaf, const void *p) {
 /* Returns the page of the slice that `p' lies in, or NULL.  `p' may have any value. */
 mia_inline void *mia_map_page_at(const void *p) {
   p = mia_map_untagged(p);
-  return mia_map_has(p) ? mia_map_page_in(mia_map_leaf(p), p) : NULL;
+  return mia_map_in_range(p) ? mia_map_page_in(mia_map_leaf(p), p) : NULL;
 }
 
 /* Returns the page that was set for a slice whose leaf was made, or NULL.  Unlike
@@ -135,7 +135,7 @@ mia_inline void *mia_map_page_of_block(const void *p) {
  * clears it.  mia_map_page_set_at makes what was written to the page before visible. */
 mia_inline void mia_map_set_slice(const void *p, const void *page) {
   mia_aword *leaf = mia_map_leaf(p);
-  mia_assert(mia_map_has(p) && leaf != NULL);
+  mia_assert(mia_map_in_range(p) && leaf != NULL);
   mia_aword *entry = &leaf[((uintptr_t)p >> MIA_SLICE_SHIFT) & (MIA_MAP_LEAF_ENTRIES - 1)];
   mia_assert(page == NULL || mia_aword_get(entry) == 0);
   mia_aword_set_rel(entry, (uintptr_t)page);

@@ -127,11 +127,11 @@ bool mia_os_can_detach(void) {
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
 static ssize_t read_file(const char *name, char *text, size_t size) {
-  int cancel = mia_os_put_off_cancel();
+  int cancel = mia_os_disable_cancel();
   int fd = open(name, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read(fd, text, size) : -1;
   if (fd >= 0) (void)close(fd);
-  mia_os_allow_cancel(cancel);
+  mia_os_restore_cancel(cancel);
   return n;
 }
 

@@ -18,12 +18,12 @@ static mia_thread_local struct {
   uint16_t forks;    /* forks that have begun, each in the handlers of the one before */
   uint16_t ranks;    /* a bit for each rank that it holds; debug builds only */
   uint16_t changing; /* id of the lock whose holder may not be up to date; 0 if none */
-} own;
+} thread_locks;
 
 /* Added to `holder' when the thread holds the lock for a fork. */
 enum { BY_FORK = 1 };
 
-static uintptr_t me(void) { return (uintptr_t)&own; }
+static uintptr_t me(void) { return (uintptr_t)&thread_locks; }
 
 /* Needs no memory order: no other thread writes the value that this compares with. */
 static bool is_held_by_fork(const mia_lock *lock) {
@@ -32,12 +32,12 @@ static bool is_held_by_fork(const mia_lock *lock) {
 
 static void add_rank(const mia_lock *lock) {
   if (!MIA_DEBUG) return;
-  mia_assert((own.ranks & (((unsigned)2 << lock->rank) - 1)) == 0);
-  own.ranks = (uint16_t)(own.ranks | 1u << lock->rank);
+  mia_assert((thread_locks.ranks & (((unsigned)2 << lock->rank) - 1)) == 0);
+  thread_locks.ranks = (uint16_t)(thread_locks.ranks | 1u << lock->rank);
 }
 
 static void remove_rank(const mia_lock *lock) {
-  if (MIA_DEBUG) own.ranks = (uint16_t)(own.ranks & ~(1u << lock->rank));
+  if (MIA_DEBUG) thread_locks.ranks = (uint16_t)(thread_locks.ranks & ~(1u << lock->rank));
 }
 
 /* Distinguishes locks, and is never 0.  16 bits suffice for so few locks, and
@@ -50,15 +50,15 @@ static uint16_t id_of(const mia_lock *lock) {
 /* Returns the value to restore: a signal handler may change a lock while the code that
  * it interrupted changes one. */
 static uint16_t begin_change(const mia_lock *lock) {
-  uint16_t before = own.changing;
-  own.changing = id_of(lock);
+  uint16_t before = thread_locks.changing;
+  thread_locks.changing = id_of(lock);
   mia_signal_fence();
   return before;
 }
 
 static void end_change(uint16_t before) {
   mia_signal_fence();
-  own.changing = before;
+  thread_locks.changing = before;
 }
 
 static void unlock_mutex(mia_lock *lock) {
@@ -74,7 +74,7 @@ static void unlock_mutex(mia_lock *lock) {
  * thread may hold the lock. */
 void mia_os_lock(mia_lock *lock) {
   if (is_held_by_fork(lock)) return;
-  own.depth++;
+  thread_locks.depth++;
   add_rank(lock);
   uint16_t before = begin_change(lock);
   int error = pthread_mutex_lock(&lock->mutex);
@@ -86,7 +86,7 @@ void mia_os_lock(mia_lock *lock) {
 
 bool mia_os_try_lock(mia_lock *lock) {
   if (is_held_by_fork(lock)) return true;
-  own.depth++;
+  thread_locks.depth++;
   uint16_t before = begin_change(lock);
   bool taken = pthread_mutex_trylock(&lock->mutex) == 0;
   if (taken) mia_aword_set(&lock->holder, me());
@@ -94,7 +94,7 @@ bool mia_os_try_lock(mia_lock *lock) {
   if (taken)
     add_rank(lock);
   else
-    own.depth--;
+    thread_locks.depth--;
   return taken;
 }
 
@@ -102,23 +102,24 @@ void mia_os_unlock(mia_lock *lock) {
   if (is_held_by_fork(lock)) return;
   remove_rank(lock);
   unlock_mutex(lock);
-  own.depth--;
+  thread_locks.depth--;
 }
 
 /* ---- fork ---- */
 
-mia_tick mia_os_begin_fork(void) {
-  if (own.forks++ > 0) return 0;
-  mia_tick until = mia_os_now() + (own.depth > 0 ? FORK_WAIT_IN_LOCKS_MS : FORK_WAIT_MS);
+mia_time_ms mia_os_begin_fork(void) {
+  if (thread_locks.forks++ > 0) return 0;
+  mia_time_ms until = mia_os_now() +
+                      (thread_locks.depth > 0 ? FORK_WAIT_IN_LOCKS_MS : FORK_WAIT_MS);
   return until != 0 ? until : 1;
 }
 
-bool mia_os_end_fork(void) { return own.forks > 0 && --own.forks == 0; }
+bool mia_os_end_fork(void) { return thread_locks.forks > 0 && --thread_locks.forks == 0; }
 
-void mia_os_hold(mia_lock *lock, mia_tick until) {
+void mia_os_lock_for_fork(mia_lock *lock, mia_time_ms until) {
   while (pthread_mutex_trylock(&lock->mutex) != 0) {
     if (mia_aword_get(&lock->holder) == me()) return;
-    if (mia_tick_reached(mia_os_now(), until)) return;
+    if (mia_time_reached(mia_os_now(), until)) return;
     mia_os_yield();
   }
   mia_aword_set(&lock->holder, me() | BY_FORK);
@@ -129,12 +130,13 @@ void mia_os_hold(mia_lock *lock, mia_tick until) {
  * releasing the mutex and setting `holder'. */
 static bool is_held_by_interrupted(const mia_lock *lock) {
   uintptr_t holder = mia_aword_get(&lock->holder);
-  return own.depth > 0 && (holder == me() || (holder == 0 && own.changing == id_of(lock)));
+  return thread_locks.depth > 0 &&
+         (holder == me() || (holder == 0 && thread_locks.changing == id_of(lock)));
 }
 
 /* Unlocks the mutex, if the fork holds it, rather than initializing it again: a thread
  * that the child has already started may wait for it. */
-void mia_os_let_go(mia_lock *lock, bool child) {
+void mia_os_unlock_after_fork(mia_lock *lock, bool child) {
   const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
   if (is_held_by_fork(lock)) {
     unlock_mutex(lock);

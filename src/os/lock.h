@@ -35,7 +35,7 @@ typedef struct mia_lock {
   mia_aword holder; /* [any] names the thread that has the mutex and writes this; 0 if none */
   mia_rank rank;
 } mia_lock;
-mia_assert_placed(mia_lock, holder);
+mia_assert_field_aligned(mia_lock, holder);
 mia_static_assert(alignof(mia_lock) >= MIA_OS_FUTEX_ALIGN, "the kernel accepts any lock's address");
 
 /* Is all zero in a release build, so that structures with locks stay in .bss. */
@@ -56,9 +56,9 @@ void mia_os_unlock(mia_lock *lock);
  * fork waits for those in vain and then goes on without them.  Only the interrupted
  * code releases them, in the parent and in the child. */
 
-/* Returns the time until which mia_os_hold is to wait, or 0 if the thread forks within
+/* Returns the time until which mia_os_lock_for_fork is to wait, or 0 if the thread forks within
  * the handlers of another fork, which holds the locks. */
-mia_tick mia_os_begin_fork(void);
+mia_time_ms mia_os_begin_fork(void);
 
 /* Returns true if the locks are to be released, and false if the fork was within the
  * handlers of another one or had not begun. */
@@ -66,11 +66,11 @@ bool mia_os_end_fork(void);
 
 /* Takes a lock for the fork.  Gives up if code that the fork interrupted holds the lock,
  * or when `until' is reached. */
-void mia_os_hold(mia_lock *lock, mia_tick until);
+void mia_os_lock_for_fork(mia_lock *lock, mia_time_ms until);
 
 /* Releases a lock that the fork holds.  In the child it also frees a lock that another
  * thread holds, since the child does not have that thread. */
-void mia_os_let_go(mia_lock *lock, bool child);
+void mia_os_unlock_after_fork(mia_lock *lock, bool child);
 
 /* For a function that runs once in a process: the first thread runs it and others wait.
  * If the process forks while it runs, it runs again in the child. */

@@ -14,9 +14,9 @@
 
 /* The calls fail only for arguments that we do not pass, and sem_wait if a signal
  * handler interrupts it. */
-void mia_os_make_bell(mia_bell *bell) { (void)sem_init(&bell->rung, 0, 0); }
-void mia_os_ring_bell(mia_bell *bell) { (void)sem_post(&bell->rung); }
-void mia_os_wait_for_bell(mia_bell *bell) {
+void mia_os_make_semaphore(mia_semaphore *bell) { (void)sem_init(&bell->rung, 0, 0); }
+void mia_os_post_semaphore(mia_semaphore *bell) { (void)sem_post(&bell->rung); }
+void mia_os_wait_semaphore(mia_semaphore *bell) {
   while (sem_wait(&bell->rung) != 0) {}
 }
 

@@ -7,13 +7,13 @@
 #include <semaphore.h>
 
 /* A semaphore for one thread that waits.  A ring before the wait is not lost. */
-typedef struct mia_bell {
+typedef struct mia_semaphore {
   alignas(sem_t) alignas(MIA_OS_FUTEX_ALIGN) sem_t rung;
-} mia_bell;
+} mia_semaphore;
 
-void mia_os_make_bell(mia_bell *bell);
-void mia_os_ring_bell(mia_bell *bell);
-void mia_os_wait_for_bell(mia_bell *bell);
+void mia_os_make_semaphore(mia_semaphore *bell);
+void mia_os_post_semaphore(mia_semaphore *bell);
+void mia_os_wait_semaphore(mia_semaphore *bell);
 
 /* Sleeps for at least `ms' milliseconds, or not at all if the system refuses. */
 void mia_os_sleep(size_t ms);

@@ -31,7 +31,7 @@ static struct {
   mia_page *unused;     /* [lock] linked by next */
   mia_page *unreleased; /* [lock] likewise: of mappings that the kernel refused to unmap */
 } huge = {.lock = MIA_LOCK_INIT(MIA_RANK_HUGE)};
-mia_assert_holds(huge, mia_lock);
+mia_assert_object_aligned(huge, mia_lock);
 
 /* ---- making ---- */
 
@@ -118,7 +118,8 @@ static mia_page *make_huge(size_t size, size_t padding, const mia_singleton_requ
   mia_page *page = take_huge_descriptor();
   if (page == NULL) return NULL;
   char *start = mia_arena_huge_take(
-      &(mia_huge){.size = size, .align = wanted->align, .lead = padding, .clean = wanted->zeroed},
+      &(mia_huge){
+          .size = size, .align = wanted->align, .padding = padding, .zeroed = wanted->zeroed},
       zero);
   if (start == NULL) {
     give_huge_descriptor(page, true);
@@ -368,9 +369,9 @@ mia_page *mia_page_detach_singleton(mia_page *from) {
 
 /* ---- fork ---- */
 
-void mia_page_before_fork(mia_tick until) { mia_os_hold(&huge.lock, until); }
+void mia_page_before_fork(mia_time_ms until) { mia_os_lock_for_fork(&huge.lock, until); }
 
-void mia_page_after_fork(bool child) { mia_os_let_go(&huge.lock, child); }
+void mia_page_after_fork(bool child) { mia_os_unlock_after_fork(&huge.lock, child); }
 
 /* ---- checking ---- */
 

@@ -74,10 +74,10 @@ typedef struct mia_page {
 
 mia_static_assert(MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT <= UINT32_MAX, "of any large page");
 mia_static_assert(sizeof(mia_page) <= MIA_DESCRIPTOR_SIZE, "a page fits its descriptor");
-mia_assert_placed(mia_page, owner);
-mia_assert_placed(mia_page, remote);
-mia_assert_placed(mia_page, listed);
-mia_assert_placed(mia_page, heap);
+mia_assert_field_aligned(mia_page, owner);
+mia_assert_field_aligned(mia_page, remote);
+mia_assert_field_aligned(mia_page, listed);
+mia_assert_field_aligned(mia_page, heap);
 
 /* Returns the start of the page's span. */
 mia_inline char *mia_page_span(const mia_page *page) { return page->start - page->padding; }
@@ -188,7 +188,7 @@ mia_inline mia_block *mia_page_pop_free(mia_page *page, uint32_t *count) {
 }
 
 /* Called around fork: this layer's lock is held while the child is made. */
-void mia_page_before_fork(mia_tick until);
+void mia_page_before_fork(mia_time_ms until);
 void mia_page_after_fork(bool child);
 
 /* Asserts P1, and as far as a page shows it P2 (debug builds). */

@@ -52,7 +52,7 @@ bool mia_theap_abandon_page(mia_page *page) {
   return abandoned;
 }
 
-void mia_theap_reclaim_abandoned(mia_page *page) {
+void mia_theap_unlist_abandoned(mia_page *page) {
   /* Only the caller could list the page, so if it is not listed now it stays so. */
   if (mia_aword_get_acq(&page->listed) == 0) return;
   mia_os_lock(&mia_theap_all.abandoned_lock);

@@ -18,7 +18,7 @@
 bool mia_theap_abandon_page(mia_page *page);
 
 /* Unlinks a page that the caller has claimed.  Does nothing if the page is not listed. */
-void mia_theap_reclaim_abandoned(mia_page *page);
+void mia_theap_unlist_abandoned(mia_page *page);
 
 /* Unlinks an abandoned page of a class and claims it for the caller.  Returns NULL if there
  * are none. */

@@ -9,7 +9,7 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
   for (;;) {
     mia_page_collect(page);
     if (page->used == 0) {
-      mia_theap_reclaim_abandoned(page);
+      mia_theap_unlist_abandoned(page);
       mia_theap_cache_page(self, page);
       return;
     }

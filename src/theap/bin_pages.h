@@ -80,7 +80,7 @@ mia_inline uint32_t mia_theap_full_due(const mia_page *page) {
  * `add' is mia_theap_add_page_first, and after all others if it is mia_theap_add_page_last. */
 mia_inline void mia_theap_reclaim(mia_theap *self, mia_page *page,
                                   void (*add)(mia_bin *, mia_page *)) {
-  mia_theap_reclaim_abandoned(page);
+  mia_theap_unlist_abandoned(page);
   mia_theap_set_owner(self, page);
   add(&self->bins[page->size_class], page);
   mia_theap_count(self, MIA_EVENT_RECLAIMED_ON_FREE);

@@ -26,8 +26,8 @@ typedef struct mia_counts {
   mia_aword refilled[MIA_CLASS_KINDS]; /* blocks put into free lists, in all */
 } mia_counts;
 
-mia_assert_placed(mia_counts, events);
-mia_assert_placed(mia_counts, refilled);
+mia_assert_field_aligned(mia_counts, events);
+mia_assert_field_aligned(mia_counts, refilled);
 
 /* Adds to a counter that only the caller writes.  To subtract, pass -n. */
 mia_inline void mia_count_add(mia_aword *counter, uintptr_t n) {
@@ -40,7 +40,7 @@ typedef struct mia_peak_count {
   mia_aword peak;
 } mia_peak_count;
 
-mia_assert_placed(mia_peak_count, now);
-mia_assert_placed(mia_peak_count, peak);
+mia_assert_field_aligned(mia_peak_count, now);
+mia_assert_field_aligned(mia_peak_count, peak);
 
 #endif

@@ -218,9 +218,9 @@ enum { BUSY_WAIT_MS = 100 };
 
 /* Returns true if the caller should wait for a busy page.  *since is 0 at first, then the time
  * when the waiting began. */
-static bool should_wait(mia_tick *since) {
+static bool should_wait(mia_time_ms *since) {
   if (mia_aword_get(&mia_theap_all.forked) == 0) return true;
-  mia_tick now = mia_os_now();
+  mia_time_ms now = mia_os_now();
   if (*since == 0) *since = now;
   return now - *since < BUSY_WAIT_MS;
 }
@@ -239,7 +239,7 @@ static void free_blocks(mia_theap *self, mia_page *page) {
 static void end_heap(mia_theap *self, const ending *e) {
   mia_assert(e->heap != mia_theap_main_heap() && e->heap != e->to);
   abandon_theaps(e->heap, e->to);
-  mia_tick busy_since = 0;
+  mia_time_ms busy_since = 0;
   bool move_busy = false;
   mia_page *page;
   for (take_result result; (result = take_page(e, move_busy, &page)) != NO_PAGE;) {

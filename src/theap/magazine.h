@@ -36,7 +36,7 @@ enum {
   MIA_EXCHANGE_BEGIN = 8,
   MIA_EXCHANGE_LEAST = 16,
   MIA_EXCHANGE_LISTS = 120,   /* an exchange ends after so many magazines */
-  MIA_EXCHANGE_STRAYS = 4096, /* or so many frees of classes not exchanged */
+  MIA_EXCHANGE_MISSES = 4096, /* or so many frees of classes not exchanged */
   MIA_EXCHANGE_BLOCKS = MIA_MAGAZINE_BLOCKS - MIA_MAGAZINE_BLOCKS / 4,
   MIA_EXCHANGE_BYTES = MIA_MAGAZINE_BYTES - MIA_MAGAZINE_BYTES / 4
 };
@@ -87,7 +87,7 @@ mia_inline void mia_magazine_note(mia_theap *self, unsigned size_class, uintptr_
 mia_inline bool mia_magazine_exchange(mia_theap *self, const mia_page *page, mia_block *block) {
   mia_bin *bin = &self->bins[page->size_class];
   if (!mia_magazine_is_exchanged(self, page->size_class)) {
-    if (self->exchanging != 0 && ++self->exchange_misses == MIA_EXCHANGE_STRAYS)
+    if (self->exchanging != 0 && ++self->exchange_misses == MIA_EXCHANGE_MISSES)
       mia_theap_end_exchanges(self);
     return false;
   }

@@ -86,10 +86,10 @@ typedef struct mia_theap {
   bool tick_requested;                        /* [own] pages came or went since the last tick */
   bool can_force;               /* [own] there may be free lists to set aside: bin.h */
   bool in_deferred;             /* [own] the program's deferred-free function is running */
-  mia_tick forced_at;           /* [own] when its free lists were last set aside */
-  mia_tick trimmed_at;          /* [own] when trimming of its own pages last began */
+  mia_time_ms forced_at;        /* [own] when its free lists were last set aside */
+  mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
   size_t trim_class;            /* [own] the class where this trimming continues */
-  mia_tick tick_until;          /* [own] until then pages that went may still occupy memory */
+  mia_time_ms tick_until;       /* [own] until then pages that went may still occupy memory */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
   struct mia_theap *all;        /* [const] next in the list of all theaps */
   struct mia_theap *idle;       /* [lock:threads] next in the list of unused theaps */
@@ -121,25 +121,25 @@ typedef struct mia_theap_world {
   mia_peak_count pages[MIA_CLASS_KINDS]; /* [any] by class, large and huge included */
 } mia_theap_world;
 
-mia_assert_placed(mia_theap, cache);
-mia_assert_placed(mia_theap, counts);
-mia_assert_placed(mia_theap_world, none);
-mia_assert_placed(mia_theap_world, ended);
-mia_assert_placed(mia_theap_world, first);
-mia_assert_placed(mia_theap_world, shared);
-mia_assert_placed(mia_theap_world, all);
-mia_assert_placed(mia_theap_world, abandoned_due);
-mia_assert_placed(mia_theap_world, attached);
-mia_assert_placed(mia_theap_world, on_last_exit);
-mia_assert_placed(mia_theap_world, forked);
-mia_assert_placed(mia_heap, abandoned_count);
-mia_assert_placed(mia_heap, trim_class);
-mia_assert_placed(mia_theap_world, untrimmed);
-mia_assert_placed(mia_theap_world, main);
-mia_assert_placed(mia_theap_world, pages);
+mia_assert_field_aligned(mia_theap, cache);
+mia_assert_field_aligned(mia_theap, counts);
+mia_assert_field_aligned(mia_theap_world, none);
+mia_assert_field_aligned(mia_theap_world, ended);
+mia_assert_field_aligned(mia_theap_world, first);
+mia_assert_field_aligned(mia_theap_world, shared);
+mia_assert_field_aligned(mia_theap_world, all);
+mia_assert_field_aligned(mia_theap_world, abandoned_due);
+mia_assert_field_aligned(mia_theap_world, attached);
+mia_assert_field_aligned(mia_theap_world, on_last_exit);
+mia_assert_field_aligned(mia_theap_world, forked);
+mia_assert_field_aligned(mia_heap, abandoned_count);
+mia_assert_field_aligned(mia_heap, trim_class);
+mia_assert_field_aligned(mia_theap_world, untrimmed);
+mia_assert_field_aligned(mia_theap_world, main);
+mia_assert_field_aligned(mia_theap_world, pages);
 
 extern mia_theap_world mia_theap_all __attribute__((visibility("hidden")));
-mia_assert_holds(mia_theap_all, mia_theap);
+mia_assert_object_aligned(mia_theap_all, mia_theap);
 
 /* The calling thread's theap for the main heap: &mia_theap_all.none before the thread needs
  * one, &mia_theap_all.ended after its end.  Never NULL, so that the fast path needs no check. */

@@ -76,10 +76,10 @@ void mia_theap_detach(void) {
 
 /* ---- fork ---- */
 
-void mia_theap_before_fork(mia_tick until) {
-  mia_os_hold(&mia_theap_all.shared_lock, until);
-  mia_os_hold(&mia_theap_all.threads, until);
-  mia_os_hold(&mia_theap_all.abandoned_lock, until);
+void mia_theap_before_fork(mia_time_ms until) {
+  mia_os_lock_for_fork(&mia_theap_all.shared_lock, until);
+  mia_os_lock_for_fork(&mia_theap_all.threads, until);
+  mia_os_lock_for_fork(&mia_theap_all.abandoned_lock, until);
 }
 
 /* The child has at most one attached thread: the one that called fork. */
@@ -94,7 +94,7 @@ void mia_theap_after_fork(bool child) {
     recount_threads();
     mia_aword_set(&mia_theap_all.forked, 1);
   }
-  mia_os_let_go(&mia_theap_all.abandoned_lock, child);
-  mia_os_let_go(&mia_theap_all.threads, child);
-  mia_os_let_go(&mia_theap_all.shared_lock, child);
+  mia_os_unlock_after_fork(&mia_theap_all.abandoned_lock, child);
+  mia_os_unlock_after_fork(&mia_theap_all.threads, child);
+  mia_os_unlock_after_fork(&mia_theap_all.shared_lock, child);
 }

@@ -28,7 +28,7 @@ void mia_theap_detach(void);
 
 /* Called around fork: this layer's locks are held while the child is made.  The child counts its
  * attached threads anew. */
-void mia_theap_before_fork(mia_tick until);
+void mia_theap_before_fork(mia_time_ms until);
 void mia_theap_after_fork(bool child);
 
 #endif

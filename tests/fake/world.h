@@ -21,7 +21,7 @@ static inline void world_of_arenas(void) {
   mia_arena_all.grow = grow;
   mia_arena_all.purge = purge;
   mia_arena_all.meta = meta;
-  mia_arena_all.kept.lock = mappings;
+  mia_arena_all.mapping_cache.lock = mappings;
 }
 
 /* The page layer keeps unused descriptors of huge pages, which lie in metadata.  So huge
@@ -38,7 +38,7 @@ static inline void world_of_pages(void) {
   world_of_arenas();
 }
 
-static inline void world_of_locals(void) {
+static inline void world_of_theaps(void) {
   const mia_lock shared = MIA_LOCK_INIT(MIA_RANK_SHARED), threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
                  abandoned = MIA_LOCK_INIT(MIA_RANK_ABANDONED);
   world_of_pages();

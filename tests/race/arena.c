@@ -185,7 +185,7 @@ static void begin_tall(void) {
     race_fail("no words");
   mia_arena_begin_runs(&tall_arena, tall_words);
 }
-static void give_last(void) { mia_arena_free_again(&tall_arena, LAST_REGION, 1); }
+static void give_last(void) { mia_arena_unclaim(&tall_arena, LAST_REGION, 1); }
 static void search_tall(void) { (void)mia_arena_next_run(&tall_arena, 0, 1); }
 static void check_last_found(void) {
   race_check(mia_arena_next_run(&tall_arena, 0, 1) == REGIONS_BEFORE);
@@ -205,7 +205,7 @@ static const race_model take_slices = {.name = "arena/take",
 /* ---- publication of a new arena ---- */
 
 static void make_arena(void) {
-  race_check(mia_arena_reserve_os(&(mia_arena_wish){.size = MIA_SLICE_SIZE}) != NULL);
+  race_check(mia_arena_reserve_os(&(mia_arena_request){.size = MIA_SLICE_SIZE}) != NULL);
 }
 
 /* Makes an arena itself if it does not see the other thread's. */
@@ -261,14 +261,14 @@ static mia_arena *exclusive_arena;
 
 static bool reserve_exclusive(void) {
   exclusive_arena = mia_arena_reserve_os(
-      &(mia_arena_wish){.size = MIA_SLICE_SIZE, .exclusive = true});
+      &(mia_arena_request){.size = MIA_SLICE_SIZE, .exclusive = true});
   return exclusive_arena != NULL;
 }
 static void begin_unload(void) {
   begin_publish();
   if (!reserve_exclusive()) race_fail("no arena");
 }
-static void unload(void) { race_check(mia_arena_take_down(exclusive_arena)); }
+static void unload(void) { race_check(mia_arena_try_unload(exclusive_arena)); }
 static void replace(void) {
   unload();
   race_check(reserve_exclusive());
@@ -293,10 +293,10 @@ static void begin_timeout(void) {
 }
 static bool unloaded;
 static void replace_and_unload(void) {
-  unloaded = mia_arena_take_down(exclusive_arena);
+  unloaded = mia_arena_try_unload(exclusive_arena);
   if (!unloaded) return;
   race_check(reserve_exclusive());
-  unloaded = mia_arena_take_down(exclusive_arena);
+  unloaded = mia_arena_try_unload(exclusive_arena);
 }
 static void check_usable(void) {
   mia_span span;
@@ -323,7 +323,7 @@ static void use_heap(void) {
   race_check(!mia_arena_take_in(heap->arena, 1, MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT, &span));
   mia_theap_heap_delete(stage_theaps[0], heap, mia_theap_main_heap());
 }
-static void try_to_unload(void) { (void)mia_arena_take_down(exclusive_arena); }
+static void try_to_unload(void) { (void)mia_arena_try_unload(exclusive_arena); }
 static const race_model unload_heap = {.name = "arena/unload-heap",
                                        .subject = "an arena is unloaded when its heap has ended",
                                        .begin = begin_unload_heap,

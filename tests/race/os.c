@@ -26,7 +26,7 @@ static struct {
 extern char etext[], end[];
 
 stage_fork_hooks stage_forks;
-mia_tick stage_tick;
+mia_time_ms stage_tick;
 
 void stage_begin(void) {
   size_t size = ALONE_SIZE + RACE_THREADS * THREAD_SIZE;
@@ -102,16 +102,16 @@ void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
 }
 void mia_os_yield(void) { race_yield(); }
 /* Each thread has a clock of its own, which only its reads advance. */
-mia_tick mia_os_now(void) {
-  static mia_tick now[RACE_THREADS + 1];
+mia_time_ms mia_os_now(void) {
+  static mia_time_ms now[RACE_THREADS + 1];
   if (stage_tick == 0) return 1;
   return now[race_self()] += stage_tick;
 }
 bool mia_os_privileged(void) { return false; }
 const char *const *mia_os_environment(void) { return NULL; }
 int mia_os_copy_stderr(void) { return -1; }
-int mia_os_put_off_cancel(void) { return 0; }
-void mia_os_allow_cancel(int before) { (void)before; }
+int mia_os_disable_cancel(void) { return 0; }
+void mia_os_restore_cancel(int before) { (void)before; }
 void mia_os_write(int fd, const char *text, size_t size) { (void)fd, (void)text, (void)size; }
 mia_os_usage mia_os_measure(void) { return (mia_os_usage){0}; }
 size_t mia_os_resident(void) { return 0; }
@@ -133,13 +133,13 @@ void mia_os_lock(mia_lock *lock) { race_lock(lock); }
 bool mia_os_try_lock(mia_lock *lock) { return race_try_lock(lock); }
 void mia_os_unlock(mia_lock *lock) { race_unlock(lock); }
 
-mia_tick mia_os_begin_fork(void) { return 1; }
+mia_time_ms mia_os_begin_fork(void) { return 1; }
 bool mia_os_end_fork(void) { return true; }
-void mia_os_hold(mia_lock *lock, mia_tick until) {
+void mia_os_lock_for_fork(mia_lock *lock, mia_time_ms until) {
   (void)until;
   race_lock(lock);
 }
-void mia_os_let_go(mia_lock *lock, bool child) {
+void mia_os_unlock_after_fork(mia_lock *lock, bool child) {
   (void)child;
   race_unlock(lock);
 }
@@ -148,15 +148,15 @@ void mia_os_let_go(mia_lock *lock, bool child) {
 
 /* A bell is a lock that is held until it rings: ringing twice for one waiting thread is a failure.
  * Making a bell writes its memory. */
-void mia_os_make_bell(mia_bell *bell) {
+void mia_os_make_semaphore(mia_semaphore *bell) {
   race_write(bell, sizeof *bell);
   (void)race_try_lock(bell);
 }
-void mia_os_ring_bell(mia_bell *bell) {
+void mia_os_post_semaphore(mia_semaphore *bell) {
   race_read(bell, sizeof *bell);
   race_unlock(bell);
 }
-void mia_os_wait_for_bell(mia_bell *bell) {
+void mia_os_wait_semaphore(mia_semaphore *bell) {
   race_read(bell, sizeof *bell);
   race_lock(bell);
 }

@@ -15,7 +15,7 @@ typedef struct stage_fork_hooks {
 extern stage_fork_hooks stage_forks;
 
 /* Each read of the clock advances it by this much; with 0 it stands still. */
-extern mia_tick stage_tick;
+extern mia_time_ms stage_tick;
 
 /* Waits until another thread starts a thread, and runs as that thread. */
 void stage_run_started(void);

@@ -45,7 +45,8 @@ START_TEST(blocks_are_as_large_and_aligned_as_promised) {
     char *p = allocate(size);
     need_at(p != NULL && errno == MARK, size);
     need_at(mia_is_aligned(p, size <= 8 ? 8 : 16), size);
-    need_at(mia_alloc_usable(p) >= size && mia_alloc_usable(p) == mia_alloc_good(size, 1), size);
+    need_at(mia_alloc_usable(p) >= size && mia_alloc_usable(p) == mia_alloc_good_size(size, 1),
+            size);
     if (mia_alloc_usable(p) > 0) p[0] = p[mia_alloc_usable(p) - 1] = 1;
     mia_alloc_free(p);
   }
@@ -115,8 +116,8 @@ START_TEST(impossible_requests_fail) {
     fails_with(EINVAL, mia_alloc_aligned(8, aligns[i], false));
     fails_with(EINVAL, mia_alloc_resize(kept, 8, aligns[i]));
   }
-  ck_assert_uint_eq(mia_alloc_good(SIZE_MAX, 1), SIZE_MAX);
-  ck_assert_uint_eq(mia_alloc_good(MIA_SIZE_MAX, 1), MIA_SIZE_MAX);
+  ck_assert_uint_eq(mia_alloc_good_size(SIZE_MAX, 1), SIZE_MAX);
+  ck_assert_uint_eq(mia_alloc_good_size(MIA_SIZE_MAX, 1), MIA_SIZE_MAX);
 }
 END_TEST
 
@@ -253,7 +254,7 @@ static void all_is_returned(bool strict) {
 
 static void begin_world(void) {
   world_end();
-  world_of_locals();
+  world_of_theaps();
   block_count = failures = 0;
 }
 
@@ -457,7 +458,7 @@ START_TEST(zeroed_after_a_refill_with_used_blocks) {
 END_TEST
 
 SUITE("alloc/alloc") {
-  CASE(world_of_locals, world_end);
+  CASE(world_of_theaps, world_end);
   TEST(blocks_are_as_large_and_aligned_as_promised);
   TEST(zeroed_blocks_are_zero_in_new_and_in_used_memory);
   TEST(aligned_blocks_of_any_size);

@@ -199,7 +199,7 @@ START_TEST(measuring_the_inside_of_a_block_is_fatal) { (void)mia_alloc_usable(al
 END_TEST
 
 SUITE("alloc/free") {
-  CASE(world_of_locals, world_end);
+  CASE(world_of_theaps, world_end);
   TEST(NULL_can_be_freed_and_has_size_0);
   TEST(free_keeps_errno);
   TEST(all_memory_is_returned);

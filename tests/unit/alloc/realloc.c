@@ -252,7 +252,7 @@ START_TEST(the_new_part_is_zeroed_on_request) {
 END_TEST
 
 SUITE("alloc/realloc") {
-  CASE(world_of_locals, world_end);
+  CASE(world_of_theaps, world_end);
   TEST(NULL_is_allocated);
   TEST(blocks_that_fit_stay);
   TEST(every_size_from_every_size);

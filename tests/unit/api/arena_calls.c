@@ -28,7 +28,7 @@ static bool has_room(void) {
 }
 
 static void begin(void) {
-  world_of_locals();
+  world_of_theaps();
   fake.huge_pages = max_pages();
   arena = NULL;
 }

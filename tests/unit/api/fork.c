@@ -94,7 +94,7 @@ static void end_thread(pthread_t thread) {
 /* As in a signal handler that forks and has interrupted this code. */
 START_TEST(fork_with_a_lock_of_its_own) {
   mia_lock *lock = lock_at(_i);
-  mia_tick before = mia_os_now();
+  mia_time_ms before = mia_os_now();
   mia_os_lock(lock);
   pid_t pid = fork();
   if (pid == 0) alarm(SECONDS);
@@ -158,8 +158,8 @@ static void *allocate_in_thread(void *unused) {
 }
 
 START_TEST(handlers_under_the_locks_may_allocate) {
-  mia_tick until = mia_os_begin_fork();
-  for (int i = 0; i < LOCKS; i++) mia_os_hold(lock_at(i), until);
+  mia_time_ms until = mia_os_begin_fork();
+  for (int i = 0; i < LOCKS; i++) mia_os_lock_for_fork(lock_at(i), until);
   need(allocate());
   /* Other threads wait. */
   pthread_t thread;
@@ -174,7 +174,7 @@ START_TEST(handlers_under_the_locks_may_allocate) {
   in_handlers = false;
   need(allocate());
   need(mia_os_end_fork());
-  for (int i = LOCKS; i-- > 0;) mia_os_let_go(lock_at(i), false);
+  for (int i = LOCKS; i-- > 0;) mia_os_unlock_after_fork(lock_at(i), false);
   pthread_join(thread, NULL);
   need_nothing_noted();
   need(good && handled == 2); /* before the fork, and after it in the parent */
@@ -231,9 +231,9 @@ END_TEST
 /* States of background.c: the thread waits for work, or has ended. */
 enum { ASLEEP = 3, ENDED = 4, WAIT_MS = 5000 };
 static bool becomes(uintptr_t state) {
-  mia_tick until = mia_os_now() + WAIT_MS;
+  mia_time_ms until = mia_os_now() + WAIT_MS;
   while (mia_aword_get(&mia_api_all.background) != state) {
-    if (mia_tick_reached(mia_os_now(), until)) return false;
+    if (mia_time_reached(mia_os_now(), until)) return false;
     mia_os_yield();
   }
   return true;

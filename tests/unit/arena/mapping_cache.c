@@ -9,7 +9,7 @@
 
 static void world(void) {
   world_of_arenas();
-  mia_aword_set(&mia_arena_all.kept.wanted, 1);
+  mia_aword_set(&mia_arena_all.mapping_cache.wanted, 1);
 }
 
 static char *taken(size_t size, size_t align, bool *zero) {
@@ -30,7 +30,7 @@ static void give(char *p, size_t size) { ck_assert(mia_arena_huge_give(p, size, 
 static void counts_are(size_t used, size_t kept) {
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), used);
   ck_assert_uint_eq(mia_arena_idle(), kept);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), kept);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.mapping_cache.bytes), kept);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), used + kept);
   ck_assert_uint_eq(fake.mapped, used + kept);
 }
@@ -50,7 +50,7 @@ START_TEST(a_freed_mapping_is_taken_again_unchanged) {
 END_TEST
 
 START_TEST(nothing_is_cached_if_the_cache_is_off) {
-  mia_aword_set(&mia_arena_all.kept.wanted, 0);
+  mia_aword_set(&mia_arena_all.mapping_cache.wanted, 0);
   give(any(SIZE), SIZE);
   counts_are(0, 0);
 }
@@ -135,7 +135,7 @@ START_TEST(a_zeroed_block_gets_a_new_mapping) {
   memset(p, 7, SIZE);
   give(p, SIZE);
   bool zero = false;
-  char *q = mia_arena_huge_take(&(mia_huge){.size = SIZE, .align = 1, .clean = true}, &zero);
+  char *q = mia_arena_huge_take(&(mia_huge){.size = SIZE, .align = 1, .zeroed = true}, &zero);
   ck_assert_ptr_nonnull(q);
   ck_assert(zero && q[0] == 0 && q[SIZE - 1] == 0);
   counts_are(SIZE, 0);
@@ -200,7 +200,7 @@ START_TEST(a_mapping_needed_again_starts_a_backoff) {
   give(p, SIZE);
   mia_arena_purge_excess(1000, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 0);
-  for (mia_tick now = 1010; now < 1900; now += 10) {
+  for (mia_time_ms now = 1010; now < 1900; now += 10) {
     p = any(SIZE);
     give(p, SIZE);
     mia_arena_purge_excess(now, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
@@ -213,9 +213,10 @@ START_TEST(a_full_cache_takes_no_more) {
   static char *p[MIA_MAPPING_CACHE_MAX + 1];
   for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) p[i] = any(MIA_MIB + i % 7 * PAGE);
   for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) give(p[i], MIA_MIB + i % 7 * PAGE);
-  ck_assert_uint_eq(mia_arena_all.kept.count, MIA_MAPPING_CACHE_MAX);
+  ck_assert_uint_eq(mia_arena_all.mapping_cache.count, MIA_MAPPING_CACHE_MAX);
   for (size_t i = 1; i < MIA_MAPPING_CACHE_MAX; i++)
-    need_at(mia_arena_all.kept.at[i - 1].size <= mia_arena_all.kept.at[i].size, i);
+    need_at(mia_arena_all.mapping_cache.at[i - 1].size <= mia_arena_all.mapping_cache.at[i].size,
+            i);
   (void)mia_arena_purge_now();
   counts_are(0, 0);
 }

@@ -35,7 +35,9 @@ static bool is_zero(const char *p, size_t size) {
   return true;
 }
 
-static void due_at(mia_tick now) { mia_arena_purge_due(now, DELAY, &(mia_budget)MIA_BUDGET_ALL); }
+static void due_at(mia_time_ms now) {
+  mia_arena_purge_due(now, DELAY, &(mia_budget)MIA_BUDGET_ALL);
+}
 static size_t counted(void) { return mia_aword_get(&mia_arena_all.purged); }
 static bool stale(void) { return mia_aword_get(&mia_arena_all.first.stale) != 0; }
 
@@ -104,7 +106,7 @@ END_TEST
 START_TEST(slices_in_frequent_use_stay) {
   mia_span cold = taken(2), hot = taken(3);
   give(&cold);
-  mia_tick now = 1000;
+  mia_time_ms now = 1000;
   for (int i = 0; i < 20; i++, now += DELAY) {
     give(&hot);
     due_at(now);
@@ -127,7 +129,7 @@ END_TEST
 
 /* Ticks of 32 bits wrap; a deadline is never 0, which means that none is set. */
 START_TEST(deadlines_wrap) {
-  mia_tick start = (mia_tick)1 - (mia_tick)(_i * DELAY / 2); /* no tick is 0 */
+  mia_time_ms start = (mia_time_ms)1 - (mia_time_ms)(_i * DELAY / 2); /* no tick is 0 */
   (void)dirty(4);
   due_at(start);
   ck_assert(mia_acell_get(&mia_arena_all.first.purge_expire) != 0);
@@ -175,7 +177,7 @@ END_TEST
 START_TEST(a_refused_purge_is_tried_again) {
   (void)dirty(4);
   fake_refuse(FAKE_PURGE, 1, 1);
-  mia_tick now = 1000;
+  mia_time_ms now = 1000;
   for (int i = 0; i < 6; i++, now += DELAY) due_at(now);
   ck_assert_uint_eq(fake_refused(), 1);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
@@ -191,7 +193,7 @@ START_TEST(a_visit_has_a_budget) {
   do {
     mia_budget budget = {.left = 8 * SLICE};
     before = fake.purged;
-    mia_arena_purge_due(1000 + 2 * DELAY + (mia_tick)looks++, DELAY, &budget);
+    mia_arena_purge_due(1000 + 2 * DELAY + (mia_time_ms)looks++, DELAY, &budget);
     need_at(fake.purged - before <= 8 * SLICE, looks);
   } while (fake.purged > before);
   ck_assert_uint_eq(fake.purged, 40 * SLICE);
@@ -202,13 +204,13 @@ END_TEST
 /* There are more arenas than one call checks, but each has its turn. */
 START_TEST(every_arena_is_visited) {
   for (size_t i = 0; i < 100; i++)
-    ck_assert_ptr_nonnull(mia_arena_reserve_os(&(mia_arena_wish){.size = 4 * SLICE}));
+    ck_assert_ptr_nonnull(mia_arena_reserve_os(&(mia_arena_request){.size = 4 * SLICE}));
   for (size_t i = 0; i < 100; i++) {
     mia_span span;
     ck_assert(mia_arena_take_in(mia_arena_nth(i), 2, 1, &span));
     give(&span);
   }
-  mia_tick now = 1000;
+  mia_time_ms now = 1000;
   for (int i = 0; i < 10; i++) due_at(now += DELAY);
   ck_assert_uint_eq(fake.purged, 200 * SLICE);
 }
@@ -218,7 +220,7 @@ END_TEST
 
 enum { BOUND = 2 * 64, MUCH = 5 * 64, SOON = 1000 };
 
-static void excess_at(mia_tick now) {
+static void excess_at(mia_time_ms now) {
   mia_arena_purge_excess(now, BOUND * SLICE, &(mia_budget)MIA_BUDGET_ALL);
 }
 
@@ -250,7 +252,7 @@ END_TEST
 /* However many calls it takes, half of the bound is left, and no more. */
 START_TEST(excess_is_purged_within_the_budget) {
   dirty_much();
-  for (mia_tick look = 0; look < 100; look++) {
+  for (mia_time_ms look = 0; look < 100; look++) {
     mia_budget budget = {.left = 16 * SLICE};
     size_t before = fake.purged;
     mia_arena_purge_excess(1000 + look, BOUND * SLICE, &budget);
@@ -278,13 +280,13 @@ END_TEST
 
 /* If the OS refuses, it is not asked again at each tick. */
 START_TEST(a_refused_excess_purge_starts_a_backoff) {
-  mia_tick now = 1000;
+  mia_time_ms now = 1000;
   dirty_much();
   fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
   excess_at(now);
   size_t calls = fake_calls(FAKE_PURGE);
   ck_assert_uint_gt(calls, 0);
-  for (mia_tick i = 1; i < SOON; i++) excess_at(now + i);
+  for (mia_time_ms i = 1; i < SOON; i++) excess_at(now + i);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), calls);
   fake_allow();
   excess_at(now + 2 * SOON);
@@ -294,7 +296,7 @@ END_TEST
 
 /* Each backoff is twice as long as the one before. */
 START_TEST(memory_soon_needed_again_starts_a_backoff) {
-  mia_tick now = 1000;
+  mia_time_ms now = 1000;
   dirty_much();
   excess_at(now);
   size_t purged = fake.purged, pause = SOON;
@@ -303,7 +305,7 @@ START_TEST(memory_soon_needed_again_starts_a_backoff) {
     dirty_much(); /* needs the purged memory again */
     excess_at(now += 10);
     ck_assert_uint_eq(fake.purged, purged);
-    excess_at(now += (mia_tick)pause - 1);
+    excess_at(now += (mia_time_ms)pause - 1);
     ck_assert_uint_eq(fake.purged, purged);
     excess_at(now += 1);
     ck_assert_uint_gt(fake.purged, purged);
@@ -313,7 +315,7 @@ START_TEST(memory_soon_needed_again_starts_a_backoff) {
 END_TEST
 
 START_TEST(memory_needed_much_later_starts_no_backoff) {
-  mia_tick now = 1000;
+  mia_time_ms now = 1000;
   for (int i = 1; i < 5; i++, now += 2 * SOON) {
     dirty_much();
     excess_at(now);
@@ -458,12 +460,12 @@ START_TEST(locked_slices_are_purged_once) {
   mia_span kept = taken(3);
   (void)dirty(2);
   fake.locks = true;
-  for (mia_tick i = 0; i < 3; i++) due_at(1 + i * DELAY);
+  for (mia_time_ms i = 0; i < 3; i++) due_at(1 + i * DELAY);
   ck_assert_uint_eq(fake.purged, all - 3 * SLICE);
   ck_assert_uint_eq(counted(), fake.purged);
   ck_assert_uint_eq(mia_arena_idle(), 0);
   (void)dirty(2);
-  for (mia_tick i = 3; i < 6; i++) due_at(1 + i * DELAY);
+  for (mia_time_ms i = 3; i < 6; i++) due_at(1 + i * DELAY);
   ck_assert_uint_eq(fake.purged, all - SLICE);
   ck_assert_uint_eq(mia_arena_idle(), 0);
   give(&kept);

@@ -126,17 +126,17 @@ END_TEST
 
 /* Ticks are compared by their difference: a deadline counts as reached for half the range. */
 START_TEST(ticks_are_reached_across_the_wrap) {
-  const mia_tick last = (mia_tick)-1, half = (mia_tick)1 << (MIA_CELL_BITS - 1);
-  const mia_tick at[] = {1, 1000, half - 1, half, half + 1, last - 5, last};
+  const mia_time_ms last = (mia_time_ms)-1, half = (mia_time_ms)1 << (MIA_CELL_BITS - 1);
+  const mia_time_ms at[] = {1, 1000, half - 1, half, half + 1, last - 5, last};
   for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
-    mia_tick t = at[i];
-    ck_assert(mia_tick_reached(t, t));
-    ck_assert(mia_tick_reached(t + 1, t));
-    ck_assert(mia_tick_reached(t + 100, t));
-    ck_assert(mia_tick_reached(t + half - 1, t));
-    ck_assert(!mia_tick_reached(t - 1, t));
-    ck_assert(!mia_tick_reached(t - 100, t));
-    ck_assert(!mia_tick_reached(t + half, t));
+    mia_time_ms t = at[i];
+    ck_assert(mia_time_reached(t, t));
+    ck_assert(mia_time_reached(t + 1, t));
+    ck_assert(mia_time_reached(t + 100, t));
+    ck_assert(mia_time_reached(t + half - 1, t));
+    ck_assert(!mia_time_reached(t - 1, t));
+    ck_assert(!mia_time_reached(t - 100, t));
+    ck_assert(!mia_time_reached(t + half, t));
   }
 }
 END_TEST

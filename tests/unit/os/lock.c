@@ -92,10 +92,10 @@ static bool ends_well(pid_t pid) {
 }
 
 static pid_t fork_holding(mia_lock *lock) {
-  mia_os_hold(lock, mia_os_begin_fork());
+  mia_os_lock_for_fork(lock, mia_os_begin_fork());
   pid_t pid = fork();
   need(mia_os_end_fork());
-  mia_os_let_go(lock, pid == 0);
+  mia_os_unlock_after_fork(lock, pid == 0);
   return pid;
 }
 
@@ -128,9 +128,9 @@ START_TEST(a_child_frees_a_lock_of_another_thread) {
   pthread_barrier_init(&barrier, NULL, 2);
   pthread_create(&thread, NULL, hold_high, NULL);
   pthread_barrier_wait(&barrier);
-  mia_tick before = mia_os_now();
+  mia_time_ms before = mia_os_now();
   pid_t pid = fork_holding(&high);
-  mia_tick waited = mia_os_now() - before;
+  mia_time_ms waited = mia_os_now() - before;
   bool free = is_free(&high);
   if (pid == 0) _exit(free ? 0 : 1);
   pthread_barrier_wait(&barrier);
@@ -162,7 +162,7 @@ static void *take_high(void *unused) {
 
 /* Another fork handler may start a thread in the child before our handler runs. */
 START_TEST(a_thread_that_waits_in_a_child_is_woken) {
-  mia_os_hold(&high, mia_os_begin_fork());
+  mia_os_lock_for_fork(&high, mia_os_begin_fork());
   pid_t pid = fork();
   pthread_t thread;
   counter = 0;
@@ -173,7 +173,7 @@ START_TEST(a_thread_that_waits_in_a_child_is_woken) {
   }
   bool waits = counter == 0;
   need(mia_os_end_fork());
-  mia_os_let_go(&high, pid == 0);
+  mia_os_unlock_after_fork(&high, pid == 0);
   if (pid == 0) {
     pthread_join(thread, NULL);
     _exit(waits && counter == 1 ? 0 : 1);
@@ -183,7 +183,7 @@ START_TEST(a_thread_that_waits_in_a_child_is_woken) {
 END_TEST
 
 START_TEST(taking_a_lock_that_a_fork_holds_does_nothing) {
-  mia_os_hold(&high, mia_os_begin_fork());
+  mia_os_lock_for_fork(&high, mia_os_begin_fork());
   mia_os_lock(&high);
   need(mia_os_try_lock(&high));
   mia_os_lock(&same); /* has the same rank, but a lock held for a fork has none */
@@ -196,7 +196,7 @@ START_TEST(taking_a_lock_that_a_fork_holds_does_nothing) {
   need_nothing_noted();
   need(mia_os_begin_fork() == 0 && !mia_os_end_fork());
   need(mia_os_end_fork());
-  mia_os_let_go(&high, false);
+  mia_os_unlock_after_fork(&high, false);
   need(!mia_os_end_fork() && is_free(&high));
 }
 END_TEST

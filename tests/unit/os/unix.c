@@ -190,10 +190,10 @@ START_TEST(detached_memory_is_a_mapping_and_leaves_zeroes) {
 END_TEST
 
 START_TEST(the_clock_goes_on_and_is_never_0) {
-  mia_tick before = mia_os_now();
+  mia_time_ms before = mia_os_now();
   ck_assert(before != 0);
   usleep(60000);
-  mia_tick passed = mia_os_now() - before;
+  mia_time_ms passed = mia_os_now() - before;
   ck_assert_uint_ge(passed, 40);
   ck_assert_uint_le(passed, 60000);
 }

@@ -486,19 +486,19 @@ END_TEST
 /* Such a page is not put into the mapping cache: the next block that grows needs the address
  * space behind it. */
 START_TEST(a_huge_page_that_grew_is_not_kept) {
-  mia_aword_set(&mia_arena_all.kept.wanted, 1);
+  mia_aword_set(&mia_arena_all.mapping_cache.wanted, 1);
   mia_page *page = make_singleton(HUGE, 1);
   const char *start = page->start;
   size_t size = page->padding + page->size;
   retire_singleton(page);
   ck_assert_ptr_null(mia_page_of(start)); /* a late free is detected */
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), size);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.mapping_cache.bytes), size);
   page = make_singleton(HUGE, 1);
   ck_assert_ptr_eq(page->start, start);
   ck_assert(mia_page_resize_singleton(page, HUGE / 2, true, &zero_from));
   ck_assert(mia_page_resize_singleton(page, HUGE, true, &zero_from));
   retire_singleton(page);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.kept.bytes), 0);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.mapping_cache.bytes), 0);
 }
 END_TEST
 
@@ -596,7 +596,7 @@ START_TEST(P1_a_wrong_count_is_fatal) {
 END_TEST
 
 START_TEST(both_sides_of_a_fork_can_make_pages) {
-  mia_tick until = mia_os_begin_fork();
+  mia_time_ms until = mia_os_begin_fork();
   mia_page_before_fork(until);
   mia_arena_before_fork(until);
   pid_t pid = fork();

@@ -63,9 +63,9 @@ START_TEST(any_page_can_be_unlinked) {
   for (int i = 0; i < PAGES; i++) {
     mia_page *p = page[order[i]];
     ck_assert(mia_owner_claim(p));
-    mia_theap_reclaim_abandoned(p);
+    mia_theap_unlist_abandoned(p);
     ck_assert(!listed(p) && abandoned_count() == (size_t)(PAGES - 1 - i));
-    mia_theap_reclaim_abandoned(p); /* does nothing if the page is not listed */
+    mia_theap_unlist_abandoned(p); /* does nothing if the page is not listed */
     size_t n = 0;
     for (const mia_page *q = mia_theap_all.main.abandoned[CLASS]; q != NULL; q = q->next, n++)
       ck_assert(q != p && (q->next == NULL || q->next->prev == q));
@@ -155,7 +155,7 @@ static void *free_and_take(void *arg) {
     for (mia_page_collect(page); page->used > 0 && !mia_theap_abandon_page(page);)
       mia_page_collect(page);
     if (page->used > 0) continue;
-    mia_theap_reclaim_abandoned(page);
+    mia_theap_unlist_abandoned(page);
     mia_page_retire(page);
   }
   return NULL;
@@ -177,7 +177,7 @@ START_TEST(a_page_is_claimed_by_a_free_or_a_taker) {
 END_TEST
 
 SUITE("theap/abandoned") {
-  CASE(world_of_locals, world_end);
+  CASE(world_of_theaps, world_end);
   TEST(P4_listed_while_abandoned);
   TEST(abandoning_fails_after_a_remote_free);
   TEST(any_page_can_be_unlinked);

@@ -37,7 +37,7 @@ static mia_theap theaps[THEAPS];
 static mia_theap *const alice = &theaps[0], *const bob = &theaps[1];
 
 static void begin(void) {
-  world_of_locals();
+  world_of_theaps();
   memset(theaps, 0, sizeof theaps);
   for (int i = 0; i < THEAPS; i++) theaps[i].fast_owner = (uintptr_t)&theaps[i];
   ck_assert_uint_eq(mia_class_size(BIG), 8192);
@@ -475,7 +475,7 @@ END_TEST
 START_TEST(frees_of_other_classes_end_an_exchange) {
   use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   mia_block *big = alloc(bob, BIG);
-  for (int i = 1; i < MIA_EXCHANGE_STRAYS; i++)
+  for (int i = 1; i < MIA_EXCHANGE_MISSES; i++)
     ck_assert(!mia_magazine_exchange(bob, page_of(big), big));
   ck_assert(mia_magazine_is_exchanged(bob, SMALL));
   ck_assert(!mia_magazine_exchange(bob, page_of(big), big));

@@ -15,7 +15,7 @@ enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000, MOST = MIA_THEAP_CACHE
 
 static mia_theap alice;
 static void begin(void) {
-  world_of_locals();
+  world_of_theaps();
   memset(&alice, 0, sizeof alice);
 }
 

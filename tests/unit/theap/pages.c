@@ -71,7 +71,7 @@ START_TEST(the_empty_theap_is_never_written) {
 END_TEST
 
 SUITE("theap/pages") {
-  CASE(world_of_locals, world_end);
+  CASE(world_of_theaps, world_end);
   TEST(counts_keep_their_peak);
   TEST(pages_are_counted_by_class);
   TEST(a_page_that_was_not_made_is_not_counted);

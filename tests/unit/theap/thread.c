@@ -199,7 +199,7 @@ static void *use_classes(void *unused) {
 
 START_TEST(both_processes_work_after_fork) {
   mia_block *b = alloc(CLASS);
-  mia_tick until = mia_os_begin_fork();
+  mia_time_ms until = mia_os_begin_fork();
   mia_theap_before_fork(until);
   mia_page_before_fork(until);
   mia_arena_before_fork(until);
@@ -221,7 +221,7 @@ START_TEST(both_processes_work_after_fork) {
 END_TEST
 
 SUITE("theap/thread") {
-  CASE(world_of_locals, world_end);
+  CASE(world_of_theaps, world_end);
   TEST(a_thread_starts_without_a_theap);
   TEST(the_first_theap_needs_no_memory);
   TEST(a_theap_is_attached_again);

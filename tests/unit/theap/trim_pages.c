@@ -13,7 +13,7 @@ enum { CLASS = 40, VISITS = 64 };
 static mia_theap alice;
 
 static void begin(void) {
-  world_of_locals();
+  world_of_theaps();
   memset(&alice, 0, sizeof alice);
 }
 
