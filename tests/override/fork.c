@@ -97,7 +97,7 @@ static void *churn(void *arg) {
 static long now_ms(void) {
   struct timespec t;
   (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+  return (long)t.tv_sec * 1000 + (long)t.tv_nsec / 1000000; /* wider than long on x32 */
 }
 
 /* If `each', all threads are interrupted, otherwise the first one. */
