@@ -1,17 +1,15 @@
 /* alloc.c -- allocating when the fast path returns NULL.
  *
- * A request for a block of a class goes through these steps until one has a block:
- *   1. mia_fast_malloc      the free list of the class
- *   2. mia_fast_refill      the magazine, or the blocks that the owner freed in the page in use
- *   3. mia_alloc_refill     another try of step 2 and then all other sources of mia_theap_refill:
- *                           pages of the theap, abandoned, cached and new pages
- *   4. allocate_once        for any heap and alignment; the thread has a theap from here on
- *   5. allocate_after_flush collects and retires what the thread and the page caches keep, then
- *                           tries step 4 again
- * A large request has mia_fast_large and mia_alloc_cached_large, which look for a cached page,
- * in place of steps 1 to 3.  Most public functions take step 2 themselves, inline; step 3 repeats
- * it for the others.  Steps 1 to 3 are only for the main heap as the default heap, without
- * zeroing.  Step 4 never relies on an earlier step, so the steps can be left out. */
+ * One miss of malloc goes down this ladder, and takes each step once:
+ *   1. mia_fast_malloc       the free list of the class
+ *   2. mia_fast_refill       the magazine, or the blocks that the owner freed in the page in use:
+ *                            almost every miss, inline in the entry point
+ *   3. mia_alloc_refill_slow all sources, in the order of mia_theap_refill, down to a new page
+ *   4. mia_alloc_slow        the same for a thread without a theap, or with another default heap;
+ *                            and if memory is short, again after all caches were flushed
+ * A large request has mia_fast_large (the page freed last) and mia_alloc_cached_large (the page
+ * cache) as steps 2 and 3.  Requests with an alignment beyond the class's, with zeroing or for
+ * a heap go to step 4, which relies on no earlier one. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
@@ -177,15 +175,19 @@ static void *allocate(mia_heap *heap, const request *r) {
   return p;
 }
 
-void *mia_alloc_refill(size_t room, size_t size) {
+void *mia_alloc_refill_slow(size_t room, size_t size) {
   mia_theap *self = mia_theap_self;
-  void *p = mia_fast_refill(self, room, size);
-  if (p != NULL || mia_theap_is_none(self) || self->default_heap != NULL) return p;
+  if (mia_theap_is_none(self) || self->default_heap != NULL) return NULL;
   int error = errno;
   mia_theap_flush_batches(self);
-  p = allocate_small(self, mia_class_of(room), size, false);
+  void *p = allocate_small(self, mia_class_of(room), size, false);
   errno = error;
   return p;
+}
+
+void *mia_alloc_refill(size_t room, size_t size) {
+  void *p = mia_fast_refill(mia_theap_self, room, size);
+  return mia_likely(p != NULL) ? p : mia_alloc_refill_slow(room, size);
 }
 
 void *mia_alloc_cached_large(size_t size) {
@@ -199,12 +201,6 @@ void *mia_alloc_cached_large(size_t size) {
 }
 
 void *mia_alloc_slow(size_t size, bool zero) {
-  if (!zero) {
-    size_t room = mia_canary_room(size);
-    void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refill(room, size)
-                                         : mia_alloc_cached_large(size);
-    if (mia_likely(p != NULL)) return p;
-  }
   return allocate(mia_theap_default_heap(mia_theap_self),
                   &(request){.size = nonzero(size), .align = 1, .zero = zero});
 }
@@ -237,11 +233,6 @@ void *mia_alloc_in(mia_heap *heap, size_t size, size_t align, size_t offset, boo
 }
 
 void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
-  if (!zero && mia_fast_is_aligned_class(size, align)) {
-    void *p = mia_fast_aligned(size, align);
-    if (p == NULL) p = mia_alloc_refill(mia_fast_aligned_room(size, align), size);
-    if (mia_likely(p != NULL)) return p;
-  }
   return mia_alloc_in(mia_theap_default_heap(mia_theap_self), size, align, 0, zero);
 }
 

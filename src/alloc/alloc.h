@@ -12,8 +12,10 @@ mia_cold void *mia_alloc_slow(size_t size, bool zero);
 void *mia_alloc_zeroed(size_t size);
 
 /* Allocates a block for a request of `size' bytes that needs `room' bytes, at most
- * MIA_CLASS_SIZE_MAX, when the free list in the main heap's theap is empty.  Returns NULL with
- * errno unchanged if the caller must call mia_alloc_slow. */
+ * MIA_CLASS_SIZE_MAX, when the free list in the main heap's theap is empty.  The first function
+ * is for callers that have tried mia_fast_refill.  Returns NULL with errno unchanged if the
+ * caller must call mia_alloc_slow. */
+mia_noinline void *mia_alloc_refill_slow(size_t room, size_t size);
 mia_noinline void *mia_alloc_refill(size_t room, size_t size);
 
 /* Allocates a block larger than the classes in a cached page.  Returns NULL with errno unchanged
