@@ -56,7 +56,7 @@ void mia_theap_unlist_abandoned(mia_page *page) {
   /* Only the caller could list the page, so if it is not listed now it stays so. */
   if (mia_aword_get_acq(&page->listed) == 0) return;
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  if (mia_aword_get(&page->listed) != 0) unlink_page(page);
+  mia_theap_unlist_abandoned_locked(page);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
 }
 
@@ -136,6 +136,6 @@ void mia_theap_remove_heap_page(mia_page *page) {
   if (page->heap_next != NULL) page->heap_next->heap_prev = page->heap_prev;
 }
 
-void mia_theap_unlink_abandoned(mia_page *page) {
+void mia_theap_unlist_abandoned_locked(mia_page *page) {
   if (mia_aword_get(&page->listed) != 0) unlink_page(page);
 }

@@ -206,7 +206,7 @@ static take_result take_page(const ending *e, bool move_busy, mia_page **page) {
   *page = e->heap->pages;
   if (*page != NULL)
     result = mia_owner_claim(*page) ? CLAIMED_PAGE : move_busy ? MOVED_PAGE : BUSY_PAGE;
-  if (result == CLAIMED_PAGE || result == MOVED_PAGE) mia_theap_unlink_abandoned(*page);
+  if (result == CLAIMED_PAGE || result == MOVED_PAGE) mia_theap_unlist_abandoned_locked(*page);
   if (result == MOVED_PAGE || (result == CLAIMED_PAGE && !e->with_blocks)) move_page(*page, e->to);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return result;

@@ -26,14 +26,11 @@ enum { MIA_THEAP_EXCHANGING = 1 };
  * them can be found.  The structures of heaps are recycled, never unmapped; each time a heap
  * ends, its `generation' changes. */
 typedef struct mia_heap {
-  mia_page *
-      abandoned_last[MIA_CLASS_COUNT]; /* [lock:abandoned] end of the list: the page listed first */
-  mia_page *abandoned[MIA_CLASS_COUNT]; /* [lock:abandoned] head of the list: abandoned.h */
-  mia_aword
-      abandoned_count[MIA_CLASS_COUNT]; /* [any] length of the list; without the lock a hint */
-  mia_page
-      *trim_next[MIA_CLASS_COUNT]; /* [lock:abandoned] where trimming continues; NULL: at the end */
-  mia_aword trim_class;            /* [any] the class where trimming continues: a hint */
+  mia_page *abandoned_last[MIA_CLASS_COUNT];  /* [lock:abandoned] end of the list: listed first */
+  mia_page *abandoned[MIA_CLASS_COUNT];       /* [lock:abandoned] head of the list: abandoned.h */
+  mia_aword abandoned_count[MIA_CLASS_COUNT]; /* [any] its length; without the lock a hint */
+  mia_page *trim_next[MIA_CLASS_COUNT]; /* [lock:abandoned] where trimming goes on; NULL: end */
+  mia_aword trim_class;                 /* [any] the class where it goes on: a hint */
   mia_page *pages; /* [lock:abandoned] linked by heap_next; of the main heap only huge pages */
   struct mia_theap *theaps; /* [lock:abandoned] linked by sibling; of the main heap NULL */
   mia_arena *arena;         /* [const] where its pages lie; NULL: in any arena not exclusive */

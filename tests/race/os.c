@@ -30,10 +30,12 @@ mia_time_ms stage_tick;
 
 void stage_begin(void) {
   size_t size = ALONE_SIZE + RACE_THREADS * THREAD_SIZE;
-  char *p = mmap(NULL, size + MIA_SLICE_SIZE, PROT_READ | PROT_WRITE,
+  /* At a multiple of the largest alignment: where spans are aligned is the same in every run. */
+  const size_t align = MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT;
+  char *p = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) race_fail("no memory for models");
-  memory.start = p + (-(uintptr_t)p & (MIA_SLICE_SIZE - 1));
+  memory.start = p + (-(uintptr_t)p & (align - 1));
   race_watch(etext, (size_t)(end - etext));
   race_watch(memory.start, size);
   for (unsigned i = 0; i < RACE_THREADS; i++)
