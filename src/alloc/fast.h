@@ -13,8 +13,8 @@
 #include "page/canary.h"
 #include "page/poison.h"
 #include "theap/bin.h"
-#include "theap/magazine.h"
 #include "theap/recent.h"
+#include "theap/remote_cache.h"
 #include "theap/theap.h"
 
 /* Returns the page of a block in the free list. */
@@ -90,7 +90,7 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   mia_bin *bin = &self->bins[size_class];
   if (mia_unlikely(bin->page == NULL) || mia_theap_free_list(self, size_class) != NULL) return NULL;
   uint32_t count = 0;
-  mia_block *block = mia_magazine_use(self, size_class);
+  mia_block *block = mia_remote_take_list(self, size_class);
   if (mia_likely(block == NULL)) block = mia_page_pop_free(bin->page, &count);
   if (mia_unlikely(block == NULL)) return NULL;
   bin->zeroed = false;
@@ -157,7 +157,7 @@ mia_inline bool mia_fast_free_other(void *p) {
     return page->start == p &&
            (mia_recent_free(self, page) || mia_theap_free_singleton(self, page));
   if (self->exchanging == 0) return false;
-  return mia_magazine_exchange(self, page, p) ||
+  return mia_remote_exchange(self, page, p) ||
          (mia_theap_owns(self, page) && mia_fast_free_own(self, page, p));
 }
 

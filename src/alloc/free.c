@@ -5,7 +5,7 @@
 #include "alloc/fast.h"
 #include "base/bits.h"
 #include "theap/bin.h"
-#include "theap/magazine.h"
+#include "theap/remote_cache.h"
 #include "theap/thread.h"
 
 void mia_alloc_free_slow(void *p) {
@@ -20,7 +20,7 @@ void mia_alloc_free_slow(void *p) {
     else
       (void)mia_page_require_canary(page, p);
   }
-  if (page->size_class < MIA_CLASS_COUNT && mia_magazine_exchange(self, page, p)) return;
+  if (page->size_class < MIA_CLASS_COUNT && mia_remote_exchange(self, page, p)) return;
   if (mia_theap_owns(self, page))
     mia_theap_free_own(self, page, p);
   else

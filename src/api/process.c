@@ -35,7 +35,7 @@ static void schedule_next_tick(mia_theap *self, mia_time_ms now, bool finished) 
   if (!needs_tick) return;
   bool new_tick = now != self->forced_at;
   if (new_tick) {
-    mia_theap_flush_magazines(self);
+    mia_theap_flush_remote(self);
     mia_theap_cache_recent(self);
     mia_theap_recount_cache(self);
   }

@@ -3,8 +3,8 @@
 #include "base/prelude.h"
 
 #include "theap/bin_pages.h"
-#include "theap/magazine.h"
 #include "theap/page_cache.h"
+#include "theap/remote_cache.h"
 
 /* Gives up a page that is not in use. */
 static void dispose_unused(mia_theap *self, mia_page *page) {
@@ -13,12 +13,11 @@ static void dispose_unused(mia_theap *self, mia_page *page) {
   mia_theap_dispose_page(self, page, false);
 }
 
-/* Returns magazine and free list to their pages.  The page in use is then the first of the
+/* Returns remote cache and free list to their pages.  The page in use is then the first of the
  * other pages. */
 static void return_list(mia_theap *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
-  mia_magazine_end_exchange(self, size_class);
-  mia_theap_send_magazines(self, size_class);
+  mia_theap_flush_remote_of(self, size_class);
   mia_page *page = bin->page;
   if (page == NULL) return;
   (void)mia_theap_end_forced(self, size_class);
@@ -36,7 +35,6 @@ void mia_theap_return_lists(mia_theap *self) {
 }
 
 void mia_theap_collect(mia_theap *self) {
-  mia_theap_flush_batches(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *next;
@@ -59,7 +57,6 @@ void mia_theap_return_pages(mia_theap *self) {
 }
 
 void mia_theap_abandon(mia_theap *self) {
-  mia_theap_flush_batches(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *page;

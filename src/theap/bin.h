@@ -1,6 +1,6 @@
 /* bin.h -- the pages of a theap, by class: where blocks come from when a free list is empty,
  * and where pages go when they are full, empty or no longer needed.  Implemented by refill.c,
- * remote.c, bin_pages.c (disposing of a page, checking) and bin.c (giving up pages). */
+ * remote.c, remote_cache.c, bin_pages.c (disposing of a page, checking) and bin.c (giving up pages). */
 #ifndef MIA_THEAP_BIN_H
 #define MIA_THEAP_BIN_H
 
@@ -41,28 +41,25 @@ bool mia_theap_end_forced(mia_theap *self, unsigned size_class);
 /* Sends all remote batches to their pages. */
 void mia_theap_flush_batches(mia_theap *self);
 
-/* Sends the blocks of all magazines to their pages, and the rest of free lists that were
- * magazines. */
-void mia_theap_flush_magazines(mia_theap *self);
-
-/* Sends batches and magazines: no block that the thread has freed then counts as live. */
+/* Sends batches, magazines and the rest of free lists that were magazines: no block that the
+ * thread has freed then counts as live. */
 void mia_theap_flush_remote(mia_theap *self);
 
-/* Returns free lists, magazines and batches to their pages, collects the pages, and retires
+/* Returns free lists and remote caches to their pages, collects the pages, and retires
  * those that are empty, cached ones included. */
 void mia_theap_collect(mia_theap *self);
 
-/* Asserts L1 and L2 of a bin (debug builds). */
+/* Asserts L1, L2, R1 and R2 (bin_parts.h) for a class (debug builds). */
 void mia_theap_check(const mia_theap *self, unsigned size_class);
 
-/* Returns the free lists and magazines to their pages, which the thread keeps. */
+/* Returns free lists and remote caches to their pages, which the thread keeps. */
 void mia_theap_return_lists(mia_theap *self);
 
-/* Returns the free lists and magazines, and gives up the pages in use, so that every further
+/* Returns free lists and remote caches, and gives up the pages in use, so that every further
  * allocation takes the slow path. */
 void mia_theap_return_pages(mia_theap *self);
 
-/* Gives up all pages, batches, magazines and cached pages: the theap is then empty. */
+/* Gives up all pages, remote caches and cached pages: the theap is then empty. */
 void mia_theap_abandon(mia_theap *self);
 
 #endif

@@ -4,6 +4,7 @@
 #include "page/owner.h"
 #include "theap/bin_pages.h"
 #include "theap/page_cache.h"
+#include "theap/remote_cache.h"
 
 void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
   for (;;) {
@@ -28,7 +29,18 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
   }
 }
 
+/* Asserts R1 and R2 of a remote cache (bin_parts.h). */
+static void check_remote_cache(const mia_theap *self, unsigned size_class) {
+  const mia_remote_cache *cache = &self->remote[size_class];
+  bool waits = cache->state == MIA_REMOTE_BATCH && cache->count > 0;
+  mia_assert((cache->page != NULL) == waits && (cache->blocks != NULL) == (cache->count > 0));
+  mia_assert(mia_remote_is_batched(size_class)
+                 ? (self->batches_waiting >> size_class & 1) == (uint64_t)waits
+                 : !waits);
+}
+
 void mia_theap_check(const mia_theap *self, unsigned size_class) {
+  check_remote_cache(self, size_class);
   const mia_bin *bin = &self->bins[size_class];
   mia_assert(bin->page != NULL || mia_theap_free_list(self, size_class) == NULL); /* L1 */
   mia_assert(self->free_list[size_class] == NULL || bin->set_aside == NULL);

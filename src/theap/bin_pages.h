@@ -86,10 +86,4 @@ mia_inline void mia_theap_reclaim(mia_theap *self, mia_page *page,
   mia_theap_count(self, MIA_EVENT_RECLAIMED_ON_FREE);
 }
 
-/* ---- shared by remote.c and bin.c ---- */
-
-/* Sends the blocks of the magazine of a class to their pages, and the rest of its free list if
- * that was a magazine. */
-void mia_theap_send_magazines(mia_theap *self, unsigned size_class);
-
 #endif

@@ -16,10 +16,7 @@ typedef struct mia_bin {
   mia_page *pages;         /* [own] doubly linked, in the order in which they will be used */
   mia_page *last_page;     /* [own] end of `pages'; NULL if that is empty */
   mia_block *set_aside;    /* [own] the free list while the slow path is forced: bin.h */
-  mia_block *magazine;     /* [own] remote frees, the next free list: magazine.h */
   uint8_t page_count;      /* [own] length of `pages' */
-  uint8_t magazine_count;  /* [own] length of `magazine' */
-  bool magazine_open;      /* [own] remote frees may go into the magazine */
   bool from_magazine;      /* [own] the free list was a magazine */
   bool zeroed;             /* [own] blocks of the free list read as zero behind their first word */
   bool refilled;           /* [own] the free list was refilled since the last trim */
@@ -37,16 +34,29 @@ enum {
 /* The page cache keeps one page of each class, and up to so many more of all classes together. */
 enum { MIA_THEAP_CACHED_MORE = 16 };
 
-/* A remote batch: blocks of one page, freed by this thread and not yet sent to the page.  Each
- * class of small blocks has one: a thread that frees what another thread allocated meets the
- * blocks of a class page by page, but the classes in any order. */
+/* Classes up to this one send remote frees in batches: remote_cache.h. */
 enum { MIA_THEAP_BATCHES = MIA_CLASS_TABLED };
-typedef struct mia_remote_batch {
-  mia_page *page;
-  mia_block *head;
-  mia_block *tail;
-  uint16_t count;
-  uint16_t most; /* the batch is sent when it has so many blocks */
-} mia_remote_batch;
+
+typedef enum mia_remote_state {
+  MIA_REMOTE_BATCH, /* 0, so that a structure of zeroes is an empty batch */
+  MIA_REMOTE_MAGAZINE,
+  MIA_REMOTE_EXCHANGE
+} mia_remote_state;
+
+/* The remote cache of a class: remote_cache.h.
+ * Invariants:
+ *   R1  in state BATCH, `count' blocks of `page' are linked from `blocks' to `last'; if count is 0,
+ *       page is NULL
+ *   R2  in the other states, `count' blocks of any pages are linked from `blocks', and page is
+ *       NULL */
+typedef struct mia_remote_cache {
+  mia_block *blocks; /* [own] the block freed last */
+  mia_block *last;   /* [own] the block freed first, in state BATCH */
+  mia_page *page;    /* [own] the page of all blocks, in state BATCH */
+  uint8_t count;     /* [own] */
+  uint8_t most;      /* [own] a batch is sent when it has so many blocks */
+  uint8_t lists;     /* [own] magazines since the state began that count for its end */
+  uint8_t state;     /* [own] a mia_remote_state */
+} mia_remote_cache;
 
 #endif

@@ -3,9 +3,9 @@
 
 #include "page/owner.h"
 #include "theap/bin_pages.h"
-#include "theap/magazine.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
+#include "theap/remote_cache.h"
 
 enum {
   /* If a page has fewer free blocks than EARLY_MIN when it comes into use, it was reclaimed too
@@ -101,7 +101,7 @@ bool mia_theap_end_forced(mia_theap *self, unsigned size_class) {
  * of another page of the theap, of an abandoned page, of a cached page, of a new page. */
 bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   if (mia_theap_end_forced(self, size_class)) return true;
-  mia_block *magazine = mia_magazine_use(self, size_class);
+  mia_block *magazine = mia_remote_take_list(self, size_class);
   if (magazine != NULL) {
     set_free_list(self, size_class, magazine);
     return true;

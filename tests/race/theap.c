@@ -92,7 +92,7 @@ static void check_page(const mia_page *p, uint32_t live) {
   for (unsigned i = 0; i < RACE_THREADS; i++) {
     mia_theap_check(stage_theaps[i], STAGE_CLASS);
     live += length_of(p, stage_theaps[i]->free_list[STAGE_CLASS]);
-    live += length_of(p, stage_theaps[i]->bins[STAGE_CLASS].magazine);
+    live += length_of(p, stage_theaps[i]->remote[STAGE_CLASS].blocks);
   }
   if (is_gone(p)) {
     race_check(live == 0);
@@ -207,7 +207,7 @@ static void begin_magazine(void) {
   begin_fixed_map();
   give_page(1);
   page = stage_page(0, 4, 3, blocks);
-  stage_theaps[1]->bins[STAGE_CLASS].magazine_open = true;
+  stage_theaps[1]->remote[STAGE_CLASS].state = MIA_REMOTE_MAGAZINE;
 }
 static void free_and_use(void) {
   free_0();

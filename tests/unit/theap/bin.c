@@ -6,9 +6,9 @@
 #include "page/owner.h"
 #include "theap/abandoned.h"
 #include "theap/bin.h"
-#include "theap/magazine.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
+#include "theap/remote_cache.h"
 #include "theap/thread.h"
 
 #include <pthread.h>
@@ -344,8 +344,17 @@ START_TEST(a_thread_owns_a_limited_number_of_pages) {
 END_TEST
 
 static uint32_t batch_count(const mia_theap *self, unsigned size_class) {
-  ck_assert((self->batches_waiting >> size_class & 1) == (self->batches[size_class].count > 0));
-  return self->batches[size_class].count;
+  const mia_remote_cache *cache = &self->remote[size_class];
+  uint32_t count = cache->state == MIA_REMOTE_BATCH ? cache->count : 0;
+  ck_assert((self->batches_waiting >> size_class & 1) == (count > 0));
+  ck_assert((cache->page != NULL) == (count > 0));
+  return count;
+}
+
+static uint32_t magazine_count(const mia_theap *self, unsigned size_class) {
+  const mia_remote_cache *cache = &self->remote[size_class];
+  ck_assert(cache->state == MIA_REMOTE_BATCH || (cache->blocks != NULL) == (cache->count > 0));
+  return cache->state != MIA_REMOTE_BATCH ? cache->count : 0;
 }
 
 START_TEST(remote_frees_are_sent_in_batches) {
@@ -359,7 +368,7 @@ START_TEST(remote_frees_are_sent_in_batches) {
   release(bob, b[BATCH]);
   release(bob, b[BATCH + 1]);
   release(bob, b[4999]); /* of another page: sends the batch */
-  ck_assert(page_of(b[4999]) != page && bob->batches[SMALL].page == page_of(b[4999]));
+  ck_assert(page_of(b[4999]) != page && bob->remote[SMALL].page == page_of(b[4999]));
   ck_assert_uint_eq(batch_count(bob, SMALL), 1);
   mia_theap_flush_batches(bob);
   ck_assert_uint_eq(batch_count(bob, SMALL), 0);
@@ -409,12 +418,13 @@ START_TEST(remote_frees_of_a_class_in_use_go_into_the_magazine) {
   mia_block *b[3];
   free_as_bob(b, 3);
   mia_bin *bin = &bob->bins[SMALL];
-  ck_assert(bin->magazine == b[2] && bin->magazine_count == 3 && bob->batches_waiting == 0);
+  ck_assert(magazine_count(bob, SMALL) == 3 && bob->remote[SMALL].blocks == b[2]);
+  ck_assert(batch_count(bob, SMALL) == 0);
   ck_assert(!mia_owner_has_remote(page_of(b[0])));
   uintptr_t refilled = mia_aword_get(&bob->counts.refilled[SMALL]);
   while (bob->free_list[SMALL] != NULL) (void)alloc(bob, SMALL);
   for (int i = 2; i >= 0; i--) ck_assert_ptr_eq(alloc(bob, SMALL), b[i]);
-  ck_assert(bin->from_magazine && !bin->zeroed && bin->magazine_count == 0);
+  ck_assert(bin->from_magazine && !bin->zeroed && magazine_count(bob, SMALL) == 0);
   ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), refilled + 3);
   ck_assert(alloc(bob, SMALL) != NULL && !bin->from_magazine && holds(bob) && holds(alice));
 }
@@ -433,28 +443,27 @@ static void use_magazines(unsigned lists, unsigned count) {
 START_TEST(an_exchange_puts_all_blocks_into_the_magazine) {
   use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST - 1);
   use_magazines(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_LEAST);
-  ck_assert(!mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 0);
+  ck_assert(!mia_remote_is_exchanged(bob, SMALL) && bob->exchanging == 0);
   mia_block *mine = alloc(bob, SMALL);
   mia_page *page = page_of(mine);
-  ck_assert(!mia_magazine_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
+  ck_assert(!mia_remote_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
   use_magazines(1, MIA_EXCHANGE_LEAST);
-  ck_assert(mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 1);
+  ck_assert(mia_remote_is_exchanged(bob, SMALL) && bob->exchanging == 1);
   uint32_t used = page->used;
   ck_assert(mia_theap_owns(bob, page) && !mia_theap_owns_on_fast_path(bob, page));
-  ck_assert(mia_magazine_exchange(bob, page, mine) && page->used == used);
+  ck_assert(mia_remote_exchange(bob, page, mine) && page->used == used);
   mia_block *others = alloc(alice, SMALL);
-  ck_assert(mia_magazine_exchange(bob, page_of(others), others));
+  ck_assert(mia_remote_exchange(bob, page_of(others), others));
   mia_block *big = alloc(bob, BIG);
-  ck_assert(!mia_magazine_exchange(bob, page_of(big), big));
-  int left = MIA_EXCHANGE_BEGIN + MIA_EXCHANGE_LISTS - bob->exchange_state[SMALL];
-  for (; left > 0; left--) {
-    ck_assert(mia_magazine_is_exchanged(bob, SMALL));
+  ck_assert(!mia_remote_exchange(bob, page_of(big), big));
+  for (int left = MIA_EXCHANGE_LISTS - bob->remote[SMALL].lists; left > 0; left--) {
+    ck_assert(mia_remote_is_exchanged(bob, SMALL));
     while (bob->free_list[SMALL] != NULL) mine = alloc(bob, SMALL);
-    if (bob->bins[SMALL].magazine_count == 0)
-      ck_assert(mia_magazine_exchange(bob, page_of(mine), mine));
+    if (magazine_count(bob, SMALL) == 0)
+      ck_assert(mia_remote_exchange(bob, page_of(mine), mine));
     mine = alloc(bob, SMALL);
   }
-  ck_assert(!mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 0);
+  ck_assert(!mia_remote_is_exchanged(bob, SMALL) && bob->exchanging == 0);
   ck_assert(mia_theap_owns_on_fast_path(bob, page) && holds(bob) && holds(alice));
 }
 END_TEST
@@ -464,11 +473,11 @@ START_TEST(an_exchange_leaves_room_for_remote_frees) {
   use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   fill(bob, b, MIA_MAGAZINE_BLOCKS, SMALL);
   unsigned kept = 0;
-  while (mia_magazine_exchange(bob, page_of(b[kept]), b[kept])) kept++;
-  ck_assert(kept == MIA_EXCHANGE_BLOCKS && bob->bins[SMALL].magazine_count == kept);
+  while (mia_remote_exchange(bob, page_of(b[kept]), b[kept])) kept++;
+  ck_assert(kept == MIA_EXCHANGE_BLOCKS && magazine_count(bob, SMALL) == kept);
   mia_theap_return_lists(bob); /* ends the exchange; all blocks return to their pages */
-  ck_assert(bob->exchanging == 0 && bob->bins[SMALL].magazine_count == 0 && holds(bob));
-  ck_assert(!mia_magazine_is_exchanged(bob, SMALL));
+  ck_assert(bob->exchanging == 0 && magazine_count(bob, SMALL) == 0 && holds(bob));
+  ck_assert(!mia_remote_is_exchanged(bob, SMALL));
 }
 END_TEST
 
@@ -476,10 +485,10 @@ START_TEST(frees_of_other_classes_end_an_exchange) {
   use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   mia_block *big = alloc(bob, BIG);
   for (int i = 1; i < MIA_EXCHANGE_MISSES; i++)
-    ck_assert(!mia_magazine_exchange(bob, page_of(big), big));
-  ck_assert(mia_magazine_is_exchanged(bob, SMALL));
-  ck_assert(!mia_magazine_exchange(bob, page_of(big), big));
-  ck_assert(!mia_magazine_is_exchanged(bob, SMALL) && bob->exchanging == 0);
+    ck_assert(!mia_remote_exchange(bob, page_of(big), big));
+  ck_assert(mia_remote_is_exchanged(bob, SMALL));
+  ck_assert(!mia_remote_exchange(bob, page_of(big), big));
+  ck_assert(!mia_remote_is_exchanged(bob, SMALL) && bob->exchanging == 0);
 }
 END_TEST
 
@@ -487,27 +496,27 @@ START_TEST(a_thread_that_only_frees_has_no_magazine) {
   mia_block *b[2];
   fill(alice, b, 2, SMALL);
   release(bob, b[0]);
-  ck_assert(bob->bins[SMALL].magazine == NULL && batch_count(bob, SMALL) == 1);
+  ck_assert(magazine_count(bob, SMALL) == 0 && batch_count(bob, SMALL) == 1);
 }
 END_TEST
 
 START_TEST(a_magazine_that_is_too_long_is_sent) {
   static mia_block *b[MIA_MAGAZINE_BLOCKS + 1];
   free_as_bob(b, MIA_MAGAZINE_BLOCKS);
-  mia_bin *bin = &bob->bins[SMALL];
-  ck_assert_uint_eq(bin->magazine_count, MIA_MAGAZINE_BLOCKS);
+  ck_assert_uint_eq(magazine_count(bob, SMALL), MIA_MAGAZINE_BLOCKS);
   b[MIA_MAGAZINE_BLOCKS] = alloc(alice, SMALL);
   release(bob, b[MIA_MAGAZINE_BLOCKS]);
-  ck_assert(bin->magazine == NULL && bin->magazine_count == 0 && batch_count(bob, SMALL) == 1);
+  ck_assert(batch_count(bob, SMALL) == 1);
   mia_page *page = page_of(b[0]);
   uint32_t used = page->used;
   mia_page_collect(page);
   ck_assert_uint_eq(page->used, used - MIA_MAGAZINE_BLOCKS);
   release(bob, alloc(alice, SMALL)); /* no new magazine before bob refills his free list */
-  ck_assert(bin->magazine == NULL && !bin->magazine_open);
+  ck_assert(batch_count(bob, SMALL) == 2);
+  mia_theap_flush_batches(bob);
   while (bob->free_list[SMALL] != NULL) (void)alloc(bob, SMALL);
   (void)alloc(bob, SMALL);
-  ck_assert(bin->magazine_open);
+  ck_assert(bob->remote[SMALL].state == MIA_REMOTE_MAGAZINE);
 }
 END_TEST
 
@@ -517,9 +526,9 @@ START_TEST(a_magazine_has_a_limited_number_of_bytes) {
   (void)alloc(bob, BIG);
   fill(alice, b, FIT + 1, BIG);
   for (int i = 0; i < FIT; i++) release(bob, b[i]);
-  ck_assert_uint_eq(bob->bins[BIG].magazine_count, FIT);
+  ck_assert_uint_eq(magazine_count(bob, BIG), FIT);
   release(bob, b[FIT]);
-  ck_assert(bob->bins[BIG].magazine == NULL && mia_owner_has_remote(page_of(b[0])));
+  ck_assert(bob->remote[BIG].blocks == NULL && mia_owner_has_remote(page_of(b[0])));
 }
 END_TEST
 
@@ -532,9 +541,9 @@ START_TEST(flushing_sends_magazines) {
     if (forced != 0) mia_theap_force_slow(bob, true);
     b[3] = alloc(alice, SMALL);
     release(bob, b[3]);
-    ck_assert_uint_eq(bob->bins[SMALL].magazine_count, 1);
+    ck_assert_uint_eq(magazine_count(bob, SMALL), 1);
     uintptr_t refilled = mia_aword_get(&bob->counts.refilled[SMALL]);
-    mia_theap_flush_magazines(bob);
+    mia_theap_flush_remote(bob);
     ck_assert(bob->free_list[SMALL] == NULL && bob->bins[SMALL].set_aside == NULL &&
               !bob->bins[SMALL].from_magazine);
     ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), refilled - 2);
@@ -546,7 +555,40 @@ START_TEST(flushing_sends_magazines) {
   mia_block *b[2];
   free_as_bob(b, 2);
   mia_theap_abandon(bob);
-  ck_assert(bob->bins[SMALL].magazine == NULL && mia_owner_has_remote(page_of(b[0])));
+  ck_assert(bob->remote[SMALL].blocks == NULL && mia_owner_has_remote(page_of(b[0])));
+}
+END_TEST
+
+/* Pages without an owner are reclaimed once enough of them is free, so their blocks do not wait in
+ * a magazine. */
+START_TEST(blocks_of_pages_without_an_owner_go_into_no_magazine) {
+  static mia_block *b[SMALLS + 1];
+  fill(alice, b, SMALLS + 1, SMALL);
+  (void)alloc(bob, SMALL);
+  bob->bins[SMALL].reclaim_backoff = 1;
+  const mia_page *full = page_of(b[0]);
+  release(bob, b[SMALLS]); /* of the page that alice owns */
+  ck_assert(owner(full) == NULL && magazine_count(bob, SMALL) == 1);
+  release(bob, b[0]); /* sent at once */
+  ck_assert(mia_owner_has_remote(full) && magazine_count(bob, SMALL) == 1);
+  while (magazine_count(bob, SMALL) > 0) (void)alloc(bob, SMALL);
+  release(bob, b[1]); /* an empty magazine gives way to a batch */
+  ck_assert(bob->remote[SMALL].page == full && batch_count(bob, SMALL) == 1);
+  ck_assert(holds(bob) && holds(alice));
+}
+END_TEST
+
+/* All of an exchange is sent when a block finds no room, and the exchange ends. */
+START_TEST(an_exchange_that_is_too_long_is_sent) {
+  static mia_block *b[MIA_MAGAZINE_BLOCKS + 1];
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  fill(alice, b, MIA_MAGAZINE_BLOCKS + 1, SMALL);
+  for (unsigned i = 0; i < MIA_MAGAZINE_BLOCKS; i++) release(bob, b[i]);
+  ck_assert(mia_remote_is_exchanged(bob, SMALL));
+  ck_assert_uint_eq(magazine_count(bob, SMALL), MIA_MAGAZINE_BLOCKS);
+  release(bob, b[MIA_MAGAZINE_BLOCKS]);
+  ck_assert(batch_count(bob, SMALL) == 1 && bob->exchanging == 0);
+  ck_assert(bob->fast_owner == (uintptr_t)bob && holds(bob) && holds(alice));
 }
 END_TEST
 
@@ -557,7 +599,7 @@ START_TEST(blocks_of_other_heaps_go_into_no_magazine) {
   mia_theap_set_heap(page_of(b), &other);
   release(bob, b);
   mia_theap_set_heap(page_of(b), mia_theap_main_heap());
-  ck_assert(bob->bins[BIG].magazine == NULL && mia_owner_has_remote(page_of(b)));
+  ck_assert(bob->remote[BIG].blocks == NULL && mia_owner_has_remote(page_of(b)));
 }
 END_TEST
 
@@ -843,6 +885,8 @@ SUITE("theap/bin") {
   TEST(a_magazine_that_is_too_long_is_sent);
   TEST(a_magazine_has_a_limited_number_of_bytes);
   TEST(flushing_sends_magazines);
+  TEST(blocks_of_pages_without_an_owner_go_into_no_magazine);
+  TEST(an_exchange_that_is_too_long_is_sent);
   TEST(blocks_of_other_heaps_go_into_no_magazine);
   TEST(singleton_pages_are_retired_by_any_thread);
   TEST(collect_retires_empty_pages);
