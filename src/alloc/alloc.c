@@ -194,7 +194,7 @@ void *mia_alloc_cached_large(size_t size) {
   mia_theap *self = mia_theap_self;
   size_t room = mia_canary_room(size);
   if (self->default_heap != NULL ||
-      room > MIA_THEAP_CACHED_LARGE * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING)
+      room > MIA_CACHE_LARGE_SLICES * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING)
     return NULL;
   mia_page *page = take_cached_large(self, room);
   return page != NULL ? finish_singleton(self, page, size) : NULL;

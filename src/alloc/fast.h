@@ -13,7 +13,7 @@
 #include "page/canary.h"
 #include "page/poison.h"
 #include "theap/bin.h"
-#include "theap/recent.h"
+#include "theap/page_cache.h"
 #include "theap/remote_cache.h"
 #include "theap/theap.h"
 
@@ -105,7 +105,7 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
  * mia_alloc_slow.  In debug builds NULL always, because only mia_alloc_slow sets the canary. */
 mia_inline void *mia_fast_large(mia_theap *self, size_t size) {
   if (MIA_DEBUG || self->default_heap != NULL) return NULL;
-  mia_page *page = mia_recent_take(self, size);
+  mia_page *page = mia_cache_take_newest(self, size);
   if (mia_unlikely(page == NULL)) return NULL;
   mia_count_add(&self->counts.refilled[MIA_CLASS_LARGE], 1);
   return page->start;
@@ -153,9 +153,11 @@ mia_inline bool mia_fast_free_other(void *p) {
   mia_page *page = mia_page_of_block(p);
   mia_theap *self = mia_theap_self;
   if (mia_unlikely(page == NULL)) return false;
-  if (page->size_class >= MIA_CLASS_COUNT)
-    return page->start == p &&
-           (mia_recent_free(self, page) || mia_theap_free_singleton(self, page));
+  if (page->size_class >= MIA_CLASS_COUNT) {
+    if (page->start != p || mia_theap_is_none(self)) return false;
+    if (!mia_cache_free_newest(self, page)) mia_theap_free_singleton(self, page);
+    return true;
+  }
   if (self->exchanging == 0) return false;
   return mia_remote_exchange(self, page, p) ||
          (mia_theap_owns(self, page) && mia_fast_free_own(self, page, p));

@@ -121,11 +121,10 @@ static void *move_to_huge_page(const resize_request *r, mia_page *page, size_t *
   return p;
 }
 
-/* Resizes the block of a singleton page.  Returns NULL if it cannot: the caller then has to copy
- * to a new block.  From *zero_from on, the block is new memory that reads as zero. */
+/* Resizes the block of a singleton page, which stays larger than all classes.  Returns NULL if that
+ * needs copying.  From *zero_from on, the block is new memory that reads as zero. */
 static void *resize_singleton(const resize_request *r, mia_page *page, size_t *zero_from) {
   size_t room = mia_canary_room(r->size);
-  if (room <= MIA_CLASS_SIZE_MAX) return NULL;
   bool may_move = r->align <= MIA_BLOCK_ALIGN && r->offset == 0;
   int error = errno;
   void *p = resize_page(r, page, may_move, zero_from) ? page->start : NULL;
@@ -135,36 +134,60 @@ static void *resize_singleton(const resize_request *r, mia_page *page, size_t *z
   return p;
 }
 
-/* Returns true if the block already lies at an address that the request allows.  A block that was
- * requested with an offset may lie at any byte; resized without an offset it must be aligned as
- * every block is. */
+/* ---- the decision ---- */
+
+/* What becomes of a block.  The first line that applies decides:
+ *   it lies at an address that the request does not allow                 COPY
+ *   it is larger than all classes and stays so                            RESIZE
+ *   the request fits and uses at least half of it, or it is the smallest  STAY
+ *   all others                                                            COPY
+ * If resizing turns out to be impossible, the lines below it decide. */
+typedef enum action {
+  STAY,   /* the block serves the request as it is */
+  RESIZE, /* its page shrinks or grows, or its OS pages move to another address */
+  COPY    /* its content is copied to a new block */
+} action;
+
+/* A block that was requested with an offset may lie at any byte; resized without an offset it must
+ * be aligned as every block is. */
 static bool is_placed(const resize_request *r, const mia_page *page, const char *p) {
   if (!mia_is_aligned(p + r->offset, r->align)) return false;
   return page->padding == 0 || r->offset > 0 || mia_is_aligned(p, MIA_BLOCK_ALIGN);
 }
 
-/* Returns true if the block can serve the request as it is. */
-static bool may_stay(const resize_request *r, const mia_page *page) {
-  if (!is_worth_keeping(mia_canary_capacity(page), r->size)) return false;
-  return !r->exact || MIA_DEBUG || page->size == mia_alloc_good_size(r->size, r->align);
+static action stay_or_copy(const resize_request *r, const mia_page *page) {
+  if (!is_worth_keeping(mia_canary_capacity(page), r->size)) return COPY;
+  bool has_size = MIA_DEBUG || page->size == mia_alloc_good_size(r->size, r->align);
+  return r->exact && !has_size ? COPY : STAY;
+}
+
+static action decide(const resize_request *r, const mia_page *page, const char *p) {
+  if (!is_placed(r, page, p)) return COPY;
+  if (page->size_class >= MIA_CLASS_COUNT && mia_canary_room(r->size) > MIA_CLASS_SIZE_MAX)
+    return RESIZE;
+  return stay_or_copy(r, page);
+}
+
+/* Returns the block that serves the request where it lies now.  Its usable size was `before'; from
+ * `zero_from' on it reads as zero. */
+static void *finish(const resize_request *r, void *p, size_t before, size_t zero_from) {
+  if (r->zero) clear(p, kept_bytes(before, r->size), zero_from);
+  if (MIA_DEBUG) mia_page_set_canary(mia_page_of(p), p, r->size);
+  return p;
 }
 
 static void *resize(const resize_request *r, void *p) {
-  size_t usable = mia_alloc_usable(p);
+  size_t usable = mia_alloc_usable(p), zero_from;
   mia_page *page = mia_page_require_of(p);
   mia_page_require_block(page, p);
-  if (!is_placed(r, page, p)) return move_by_copy(r, p, usable);
-  if (page->size_class >= MIA_CLASS_COUNT) {
-    size_t zero_from;
+  action what = decide(r, page, p);
+  if (what == RESIZE) {
     void *q = resize_singleton(r, page, &zero_from);
-    if (q != NULL && r->zero) clear(q, kept_bytes(usable, r->size), zero_from);
-    if (MIA_DEBUG && q != NULL) mia_page_set_canary(mia_page_of(q), q, r->size);
-    if (q != NULL) return q;
+    if (q != NULL) return finish(r, q, usable, zero_from);
+    what = stay_or_copy(r, page);
   }
-  if (!may_stay(r, page)) return move_by_copy(r, p, usable);
-  if (r->zero) clear(p, kept_bytes(usable, r->size), mia_canary_capacity(page));
-  if (MIA_DEBUG) mia_page_set_canary(page, p, r->size);
-  return p;
+  if (what == COPY) return move_by_copy(r, p, usable);
+  return finish(r, p, usable, mia_canary_capacity(page));
 }
 
 void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, size_t offset,

@@ -36,8 +36,7 @@ static void schedule_next_tick(mia_theap *self, mia_time_ms now, bool finished) 
   bool new_tick = now != self->forced_at;
   if (new_tick) {
     mia_theap_flush_remote(self);
-    mia_theap_cache_recent(self);
-    mia_theap_recount_cache(self);
+    mia_theap_settle_cache(self);
   }
   mia_theap_force_slow(self, new_tick);
   self->forced_at = now;

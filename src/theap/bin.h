@@ -13,10 +13,8 @@ bool mia_theap_refill(mia_theap *self, unsigned size_class);
  * page in use. */
 void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block);
 
-/* Frees the block of a singleton page without a compare-and-swap.  Returns false, with the
- * block not freed, where another thread may claim the page, and for a thread without a
- * theap. */
-bool mia_theap_free_singleton(mia_theap *self, mia_page *page);
+/* Frees the block of a singleton page.  Caches or retires the page. */
+void mia_theap_free_singleton(mia_theap *self, mia_page *page);
 
 /* Frees a block of a page that `self' does not own. */
 void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block);
@@ -49,7 +47,7 @@ void mia_theap_flush_remote(mia_theap *self);
  * those that are empty, cached ones included. */
 void mia_theap_collect(mia_theap *self);
 
-/* Asserts L1, L2, R1 and R2 (bin_parts.h) for a class (debug builds). */
+/* Asserts L1, L2, R1 and R2 (theap_parts.h) for a class (debug builds). */
 void mia_theap_check(const mia_theap *self, unsigned size_class);
 
 /* Returns free lists and remote caches to their pages, which the thread keeps. */

@@ -29,7 +29,7 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
   }
 }
 
-/* Asserts R1 and R2 of a remote cache (bin_parts.h). */
+/* Asserts R1 and R2 of a remote cache (theap_parts.h). */
 static void check_remote_cache(const mia_theap *self, unsigned size_class) {
   const mia_remote_cache *cache = &self->remote[size_class];
   bool waits = cache->state == MIA_REMOTE_BATCH && cache->count > 0;

@@ -5,7 +5,6 @@
 #include "base/fail.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
-#include "theap/recent.h"
 
 /* The lowest bit of a slot: the list was there at the last visit of the purger. */
 enum { AGED = 1 };
@@ -26,19 +25,6 @@ static uintptr_t take(mia_aword *slot) {
 /* Release: a thread that takes the list sees all writes to its pages. */
 static void put(mia_aword *slot, uintptr_t word) { mia_aword_set_rel(slot, word); }
 
-static mia_aword *large_slot(mia_theap *self, size_t slices) {
-  return &self->cache[MIA_CLASS_COUNT + slices - 1];
-}
-
-static bool can_cache(const mia_theap *self, const mia_page *page) {
-  if (mia_theap_is_none(self) || mia_theap_heap_of(page) != mia_theap_heap(self->heap) ||
-      !mia_theap_can_allocate_from(page))
-    return false;
-  if (page->size_class < MIA_CLASS_COUNT) return page->slices == 1;
-  return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_THEAP_CACHED_LARGE &&
-         page->padding == MIA_SINGLETON_PADDING;
-}
-
 static void retire_all(mia_theap *self, mia_page *page) {
   while (page != NULL) {
     mia_page *next = page->next;
@@ -49,134 +35,132 @@ static void retire_all(mia_theap *self, mia_page *page) {
 
 static void retire_list(mia_theap *self, mia_aword *slot) { retire_all(self, page_in(take(slot))); }
 
-static void set_large_count(mia_theap *self, size_t slices, size_t count) {
-  self->cached_large_slices += (count - self->cached_large[slices - 1]) * slices;
-  self->cached_large[slices - 1] = (uint8_t)count;
+/* ---- slots ---- */
+
+static size_t slot_of_large(size_t slices) { return MIA_CLASS_COUNT + slices - 1; }
+
+static size_t slot_of(const mia_page *page) {
+  return page->size_class < MIA_CLASS_COUNT ? page->size_class : slot_of_large(page->slices);
 }
 
-/* Returns the number of slices of which most slices are cached, or 0 for none.  The page that
- * was just cached, of `newest' slices, does not count. */
-static size_t most_cached(const mia_theap *self, size_t newest) {
-  size_t most = 0, found = 0;
-  for (size_t slices = 1; slices <= MIA_THEAP_CACHED_LARGE; slices++) {
-    size_t count = self->cached_large[slices - 1] - (slices == newest);
-    if (count * slices < most || count == 0) continue;
-    most = count * slices;
-    found = slices;
-  }
-  return found;
+static bool has_slot(const mia_page *page) {
+  if (page->size_class < MIA_CLASS_COUNT) return page->slices == 1;
+  return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_CACHE_LARGE_SLICES &&
+         page->padding == MIA_SINGLETON_PADDING;
 }
 
-/* Retires the oldest page of a list.  For that, takes the list and puts the rest back. */
-static void retire_oldest(mia_theap *self, size_t slices) {
-  mia_aword *slot = large_slot(self, slices);
-  uintptr_t word = take(slot);
+/* Returns what `count' pages in a slot take of the bound, in slices. */
+static size_t weight(size_t slot, size_t count) {
+  if (slot >= MIA_CLASS_COUNT) return count * (slot - MIA_CLASS_COUNT + 1);
+  return count > 1 ? count - 1 : 0;
+}
+
+static void set_count(mia_page_cache *cache, size_t slot, size_t count) {
+  size_t *sum = slot < MIA_CLASS_COUNT ? &cache->small_slices : &cache->large_slices;
+  *sum += weight(slot, count) - weight(slot, cache->counts[slot]);
+  cache->counts[slot] = (uint8_t)count;
+}
+
+/* ---- the bound ---- */
+
+/* Returns the slot from `from' to `end' that takes most of the bound. */
+static size_t fullest_slot(const mia_page_cache *cache, size_t from, size_t end) {
+  size_t fullest = from;
+  for (size_t slot = from + 1; slot < end; slot++)
+    if (weight(slot, cache->counts[slot]) > weight(fullest, cache->counts[fullest])) fullest = slot;
+  return fullest;
+}
+
+/* Retires the oldest page of a slot.  For that, takes the list and puts the rest back. */
+static void retire_oldest(mia_theap *self, size_t slot) {
+  uintptr_t word = take(&self->cache.slots[slot]);
   mia_page *page = page_in(word), *before = NULL;
   size_t count = 0;
   for (; page != NULL && page->next != NULL; page = page->next) {
     before = page;
     count++;
   }
-  set_large_count(self, slices, count);
+  set_count(&self->cache, slot, count);
   if (page == NULL) return;
   if (before != NULL) {
     before->next = NULL;
-    put(slot, word);
+    put(&self->cache.slots[slot], word);
   }
   mia_theap_retire_page(self, page);
 }
 
-/* Retires large pages until few enough slices are cached. */
-static void retire_excess_large(mia_theap *self, size_t newest) {
-  size_t slices;
-  while (self->cached_large_slices > MIA_THEAP_CACHED_LARGE &&
-         (slices = most_cached(self, newest)) > 0)
-    retire_oldest(self, slices);
-}
-
-/* Between `take' and `put' the slot stays 0, because no other thread stores an address there. */
-static void cache_large(mia_theap *self, mia_page *page) {
-  size_t slices = page->slices;
-  mia_page_hide_singleton(page);
-  mia_aword *slot = large_slot(self, slices);
-  uintptr_t word = take(slot);
-  page->next = page_in(word);
-  if ((word & AGED) != 0) {
-    retire_all(self, page->next);
-    page->next = NULL;
+/* Retires cached pages until `slices' more fit, or none takes any of the bound. */
+static void make_room(mia_theap *self, size_t slices) {
+  const mia_page_cache *cache = &self->cache;
+  while (mia_unlikely(cache->small_slices + cache->large_slices + slices > MIA_CACHE_SLICES)) {
+    if (cache->small_slices + cache->large_slices == 0) return;
+    bool large = cache->large_slices > cache->small_slices;
+    retire_oldest(self, large ? fullest_slot(cache, MIA_CLASS_COUNT, MIA_CACHE_SLOTS)
+                              : fullest_slot(cache, 0, MIA_CLASS_COUNT));
   }
-  set_large_count(self, slices, page->next != NULL ? self->cached_large[slices - 1] + 1u : 1);
-  put(slot, (uintptr_t)page);
-  if (self->cached_large_slices > MIA_THEAP_CACHED_LARGE) retire_excess_large(self, slices);
 }
 
-static void set_count(mia_theap *self, unsigned size_class, size_t count) {
-  size_t before = self->cached[size_class];
-  self->cached_more -= before > 1 ? before - 1 : 0;
-  self->cached_more += count > 1 ? count - 1 : 0;
-  self->cached[size_class] = (uint8_t)count;
+/* ---- caching a page ---- */
+
+/* Puts a hidden page into its slot.  If the list there is aged, it is retired.  Between `take' and
+ * `put' the slot stays 0, because no other thread stores an address there. */
+static void put_page(mia_theap *self, mia_page *page) {
+  size_t slot = slot_of(page);
+  mia_page_cache *cache = &self->cache;
+  mia_aword *at = &cache->slots[slot];
+  if ((mia_aword_get(at) & AGED) != 0) retire_list(self, at);
+  if (mia_aword_get(at) == 0) set_count(cache, slot, 0);
+  size_t count = cache->counts[slot];
+  make_room(self, weight(slot, count + 1) - weight(slot, count));
+  page->next = page_in(take(at));
+  set_count(cache, slot, page->next != NULL ? cache->counts[slot] + 1u : 1);
+  put(at, (uintptr_t)page);
 }
 
-void mia_theap_recount_cache(mia_theap *self) {
-  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
-    if (mia_aword_get(&self->cache[size_class]) == 0) set_count(self, size_class, 0);
-  for (size_t slices = 1; slices <= MIA_THEAP_CACHED_LARGE; slices++)
-    if (mia_aword_get(large_slot(self, slices)) == 0) set_large_count(self, slices, 0);
+static void put_newest(mia_theap *self) {
+  mia_page *page = self->cache.newest;
+  self->cache.newest = NULL;
+  if (page != NULL) put_page(self, page);
 }
 
-/* Returns the pages that stay behind a newly cached page of a class; `word' was in the slot.
- * Retires an aged list, or one page if too many are cached. */
-static mia_page *make_room(mia_theap *self, unsigned size_class, uintptr_t word) {
-  mia_page *others = page_in(word);
-  if (others == NULL || (word & AGED) != 0) {
-    retire_all(self, others);
-    set_count(self, size_class, 1);
-    return NULL;
-  }
-  if (self->cached_more < MIA_THEAP_CACHED_MORE) {
-    set_count(self, size_class, self->cached[size_class] + 1u);
-    return others;
-  }
-  mia_page *next = others->next;
-  mia_theap_retire_page(self, others);
-  return next;
+static bool can_cache(const mia_theap *self, const mia_page *page) {
+  return !mia_theap_is_none(self) && has_slot(page) &&
+         mia_theap_heap_of(page) == mia_theap_heap(self->heap) && mia_theap_can_allocate_from(page);
 }
 
-static void cache_small(mia_theap *self, mia_page *page) {
-  mia_aword *slot = &self->cache[page->size_class];
-  mia_page_hide(page);
-  page->next = make_room(self, page->size_class, take(slot));
-  put(slot, (uintptr_t)page);
+static void hide(const mia_page *page) {
+  if (page->size_class < MIA_CLASS_COUNT)
+    mia_page_hide(page);
+  else
+    mia_page_hide_singleton(page);
 }
 
 void mia_theap_cache_page(mia_theap *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
-  bool small = page->size_class < MIA_CLASS_COUNT;
-  if (small && page->free != NULL) mia_page_require_link(page, page->free);
+  if (page->size_class < MIA_CLASS_COUNT && page->free != NULL)
+    mia_page_require_link(page, page->free);
   if (!can_cache(self, page)) {
     mia_theap_retire_page(self, page);
     return;
   }
-  if (small)
-    cache_small(self, page);
-  else
-    cache_large(self, page);
+  hide(page);
+  if (!mia_cache_is_newest_kind(page)) {
+    put_page(self, page);
+    return;
+  }
+  put_newest(self);
+  self->cache.newest = page;
 }
 
-void mia_theap_cache_recent(mia_theap *self) {
-  mia_page *page = self->recent;
-  if (page == NULL) return;
-  self->recent = NULL;
-  mia_theap_cache_page(self, page);
-}
+/* ---- taking a page ---- */
 
 mia_page *mia_theap_cached_page(mia_theap *self, unsigned size_class) {
-  mia_aword *slot = &self->cache[size_class];
-  uintptr_t word = take(slot);
+  mia_page_cache *cache = &self->cache;
+  uintptr_t word = take(&cache->slots[size_class]);
   mia_page *page = page_in(word);
   if (page == NULL) return NULL;
-  set_count(self, size_class, page->next != NULL ? self->cached[size_class] - 1u : 0);
-  if (page->next != NULL) put(slot, (uintptr_t)page->next | (word & AGED));
+  set_count(cache, size_class, page->next != NULL ? cache->counts[size_class] - 1u : 0);
+  if (page->next != NULL) put(&cache->slots[size_class], (uintptr_t)page->next | (word & AGED));
   mia_page_show(page);
   mia_theap_count(self, MIA_EVENT_REUSED);
   return page;
@@ -204,22 +188,22 @@ static mia_page *take_best_fit(mia_page **list, size_t size) {
 
 mia_page *mia_theap_cached_large(mia_theap *self, size_t size) {
   size_t slices = mia_slices_of(size);
-  if (slices > MIA_THEAP_CACHED_LARGE) return NULL;
-  if (self->recent != NULL && self->recent->slices == slices) mia_theap_cache_recent(self);
-  mia_aword *slot = large_slot(self, slices);
-  uintptr_t word = take(slot);
+  if (slices > MIA_CACHE_LARGE_SLICES) return NULL;
+  mia_page_cache *cache = &self->cache;
+  if (cache->newest != NULL && cache->newest->slices == slices) put_newest(self);
+  size_t slot = slot_of_large(slices);
+  uintptr_t word = take(&cache->slots[slot]);
   mia_page *list = page_in(word);
   if (list == NULL) return NULL;
-  mia_page *page = list, *others = list->next;
-  if (others != NULL) {
-    page = take_best_fit(&list, size);
-    others = list;
-    put(slot, (uintptr_t)others | (word & AGED));
-  }
-  set_large_count(self, slices, others != NULL ? self->cached_large[slices - 1] - 1u : 0);
+  mia_page *page = list->next != NULL ? take_best_fit(&list, size) : list;
+  mia_page *others = page != list ? list : NULL;
+  set_count(cache, slot, others != NULL ? cache->counts[slot] - 1u : 0);
+  if (others != NULL) put(&cache->slots[slot], (uintptr_t)others | (word & AGED));
   mia_theap_count(self, MIA_EVENT_REUSED);
   return page;
 }
+
+/* ---- all pages ---- */
 
 static void retire_or_age(mia_theap *self, mia_aword *slot) {
   uintptr_t was = mia_aword_get(slot);
@@ -230,13 +214,19 @@ static void retire_or_age(mia_theap *self, mia_aword *slot) {
 }
 
 void mia_theap_flush_cache(mia_theap *self) {
-  mia_theap_cache_recent(self);
-  for (size_t i = 0; i < MIA_THEAP_CACHE_SLOTS; i++) retire_list(self, &self->cache[i]);
+  put_newest(self);
+  for (size_t i = 0; i < MIA_CACHE_SLOTS; i++) retire_list(self, &self->cache.slots[i]);
+}
+
+void mia_theap_settle_cache(mia_theap *self) {
+  put_newest(self);
+  for (size_t i = 0; i < MIA_CACHE_SLOTS; i++)
+    if (mia_aword_get(&self->cache.slots[i]) == 0) set_count(&self->cache, i, 0);
 }
 
 static void each_slot_of(mia_theap *self, mia_theap *other,
                          void (*action)(mia_theap *, mia_aword *)) {
-  for (size_t i = 0; i < MIA_THEAP_CACHE_SLOTS; i++) action(self, &other->cache[i]);
+  for (size_t i = 0; i < MIA_CACHE_SLOTS; i++) action(self, &other->cache.slots[i]);
 }
 
 /* Sets the theap where the next call continues, and returns the previous one. */
@@ -257,7 +247,7 @@ static void each_slot(mia_theap *self, void (*action)(mia_theap *, mia_aword *),
     other = (mia_theap *)mia_aword_get_acq(&mia_theap_all.all);
   for (; other != NULL && !mia_budget_is_spent(budget); other = other->all) {
     each_slot_of(self, other, action);
-    mia_budget_spend(budget, MIA_THEAP_CACHE_SLOTS * sizeof(mia_aword) * SLOT_COST);
+    mia_budget_spend(budget, MIA_CACHE_SLOTS * sizeof(mia_aword) * SLOT_COST);
   }
   if (other != NULL) (void)swap_turn(other);
 }
@@ -272,7 +262,7 @@ void mia_theap_age_all_caches(mia_theap *self, mia_budget *budget) {
 bool mia_theap_has_cached_page(void) {
   const mia_theap *theap = (const mia_theap *)mia_aword_get_acq(&mia_theap_all.all);
   for (; theap != NULL; theap = theap->all)
-    for (size_t i = 0; i < MIA_THEAP_CACHE_SLOTS; i++)
-      if (mia_aword_get(&theap->cache[i]) != 0) return true;
+    for (size_t i = 0; i < MIA_CACHE_SLOTS; i++)
+      if (mia_aword_get(&theap->cache.slots[i]) != 0) return true;
   return false;
 }

@@ -1,30 +1,27 @@
 /* page_cache.h -- the page cache: the empty pages that a theap keeps, because pages that were
  * needed are often needed again.
  *
- * A theap has a slot for each size class, and a slot for each number of slices that a cached
- * large page may have.  A slot holds a list of pages, the newest first.  It is a word that any
- * thread may swap for 0 to take the whole list, so other threads can empty the cache of a
- * sleeping thread.  A page that was not used between two visits of the purger is retired.
+ * A slot holds a list of pages, the newest first.  It is a word that any thread may swap for 0 to
+ * take the whole list, so other threads can empty the cache of a sleeping thread.  A page that was
+ * not used between two visits of the purger is retired.
  *
- * A theap keeps one page of each class and, all classes together, up to MIA_THEAP_CACHED_MORE
- * further pages: a program that allocates and frees a number of blocks again and again finds
- * the pages as it left them.
+ * The first page of each class is always cached.  All other pages together have at most
+ * MIA_CACHE_SLICES slices.  If they have more, the oldest page is retired of the slot that has most
+ * slices: otherwise a program that uses many sizes would keep pages of each.
  *
- * The large pages of a theap have together at most MIA_THEAP_CACHED_LARGE slices.  If they have
- * more, pages are retired of the number of slices of which most slices are cached: otherwise a
- * program that uses many sizes would keep pages of each.
- *
- * Invariant:
- *   a slot is 0, or the address of an empty page, with the lowest bit set if the list was there
- *   at the last visit of the purger.  All pages of the list are empty, have no owner, are not in
- *   the page map, and count as claimed by the slot: only the thread that took the list may touch
- *   them.  Only the theap's thread stores an address into an empty slot; other threads store 0
- *   or, as the purger, set the bit */
+ * A large block is often needed again as soon as it is freed: the buffer of a loop.  So the large
+ * page that was freed last is in no slot but in `newest', which no other thread reads.  That saves
+ * the atomic swap that a slot needs.  The page moves to its slot when another one is freed, and in
+ * the first tick of each millisecond.  Only a thread that sleeps keeps it longer; it is small. */
 #ifndef MIA_THEAP_PAGE_CACHE_H
 #define MIA_THEAP_PAGE_CACHE_H
 
 #include "arena/budget.h"
+#include "page/canary.h"
+#include "page/owner.h"
 #include "theap/theap.h"
+
+enum { MIA_CACHE_SLICES = 16, MIA_CACHE_NEWEST_SLICES = 2 };
 
 /* Caches an empty page that the caller has claimed, or retires it.  May retire another page to
  * make room. */
@@ -39,7 +36,7 @@ mia_page *mia_theap_cached_page(mia_theap *self, unsigned size_class);
  * (mia_page_reuse_singleton).  Returns NULL if there is none. */
 mia_page *mia_theap_cached_large(mia_theap *self, size_t size);
 
-/* Retires the cached pages of a theap, `recent' included. */
+/* Retires the cached pages of a theap. */
 void mia_theap_flush_cache(mia_theap *self);
 
 /* For the page caches of all theaps: retires all pages; retires the pages that are aged and
@@ -48,14 +45,41 @@ void mia_theap_flush_cache(mia_theap *self);
 void mia_theap_flush_all_caches(mia_theap *self, mia_budget *budget);
 void mia_theap_age_all_caches(mia_theap *self, mia_budget *budget);
 
-/* Moves the page `recent' to the page cache (recent.h). */
-void mia_theap_cache_recent(mia_theap *self);
-
-/* Corrects the counts of cached pages for slots that other threads have emptied.  Only the
- * owner calls this, from time to time. */
-void mia_theap_recount_cache(mia_theap *self);
+/* Moves `newest' to its slot, and corrects the counts of slots that other threads have emptied.
+ * Only the owner calls this, from time to time. */
+void mia_theap_settle_cache(mia_theap *self);
 
 /* Returns true if any theap has a cached page. */
 bool mia_theap_has_cached_page(void);
+
+/* ---- the newest large page ---- */
+
+/* Returns true if the page may become `newest' when it is empty. */
+mia_inline bool mia_cache_is_newest_kind(const mia_page *page) {
+  return page->size_class == MIA_CLASS_LARGE && page->slices <= MIA_CACHE_NEWEST_SLICES &&
+         page->padding == MIA_SINGLETON_PADDING && !page->exclusive;
+}
+
+/* Frees the block of a singleton page, which becomes `newest'.  Returns false, with nothing done,
+ * if there is one, or if the page is of another kind, is not in the main heap or has been
+ * claimed. */
+mia_inline bool mia_cache_free_newest(mia_theap *self, mia_page *page) {
+  if (self->cache.newest != NULL || !mia_cache_is_newest_kind(page)) return false;
+  if (!mia_theap_is_settled_main_page(page) || mia_theap_is_none(self)) return false;
+  if (!mia_owner_free_alone(page)) return false;
+  mia_page_hide_singleton(page);
+  self->cache.newest = page;
+  return true;
+}
+
+/* Takes `newest' for a block of `room' bytes, which is then live but not counted.  Returns
+ * NULL if there is no page or it has another size. */
+mia_inline mia_page *mia_cache_take_newest(mia_theap *self, size_t room) {
+  mia_page *page = self->cache.newest;
+  if (page == NULL || room > page->size || page->size - room >= MIA_OS_PAGE_MIN) return NULL;
+  self->cache.newest = NULL;
+  mia_owner_begin_singleton(page);
+  return page;
+}
 
 #endif

@@ -5,7 +5,6 @@
 #include "page/owner.h"
 #include "theap/bin_pages.h"
 #include "theap/page_cache.h"
-#include "theap/recent.h"
 #include "theap/remote_cache.h"
 
 /* ---- blocks of own pages ---- */
@@ -28,25 +27,21 @@ void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
 
 /* ---- singleton pages ---- */
 
-/* Frees the block of a singleton page.  If another thread has claimed the page to end its heap,
- * that thread disposes of the page. */
-static void free_singleton(mia_theap *self, mia_page *page, const mia_block *block) {
+/* Frees the block of a singleton page.  Where no other thread can claim the page, that needs no
+ * compare-and-swap.  Returns false if another thread has claimed the page to end its heap: that
+ * thread disposes of it. */
+static bool claim_singleton(const mia_theap *self, mia_page *page) {
+  bool alone = !mia_theap_is_none(self) && mia_theap_is_settled_main_page(page);
+  if (alone && mia_owner_free_alone(page)) return true;
   mia_singleton_freed freed = mia_owner_free_singleton(page);
-  if (freed == MIA_SINGLETON_TWICE) mia_base_misuse("block freed twice", block);
-  if (freed == MIA_SINGLETON_LEFT) return;
+  if (freed == MIA_SINGLETON_TWICE) mia_base_misuse("block freed twice", page->start);
+  if (freed == MIA_SINGLETON_LEFT) return false;
   page->used = 0;
-  mia_theap_cache_page(self, page);
+  return true;
 }
 
-bool mia_theap_free_singleton(mia_theap *self, mia_page *page) {
-  if (mia_theap_is_none(self) || !mia_theap_is_settled_main_page(page)) return false;
-  if (mia_recent_fits(page)) {
-    mia_theap_cache_recent(self);
-    return mia_recent_free(self, page);
-  }
-  if (!mia_owner_free_alone(page)) return false;
-  mia_theap_cache_page(self, page);
-  return true;
+void mia_theap_free_singleton(mia_theap *self, mia_page *page) {
+  if (claim_singleton(self, page)) mia_theap_cache_page(self, page);
 }
 
 /* ---- the outcomes of a remote free ---- */
@@ -110,16 +105,24 @@ void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
   unsigned size_class = page->size_class;
   switch (choose(self, page)) {
-    case JOIN_BATCH: join_batch(self, size_class, block); break;
-    case FREE_SINGLETON:
-      if (!mia_theap_free_singleton(self, page)) free_singleton(self, page, block);
-      break;
-    case FREE_OWN: mia_theap_free_own(self, page, block); break;
-    case KEEP: mia_remote_keep(&self->remote[size_class], block); break;
-    case SEND: mia_theap_send(self, page, block, block, 1); break;
-    case BEGIN_BATCH:
-      if (self->remote[size_class].count > 0) mia_theap_send_batch(self, size_class);
-      mia_theap_begin_batch(self, page, block);
-      break;
+  case JOIN_BATCH:
+    join_batch(self, size_class, block);
+    break;
+  case FREE_SINGLETON:
+    mia_theap_free_singleton(self, page);
+    break;
+  case FREE_OWN:
+    mia_theap_free_own(self, page, block);
+    break;
+  case KEEP:
+    mia_remote_keep(&self->remote[size_class], block);
+    break;
+  case SEND:
+    mia_theap_send(self, page, block, block, 1);
+    break;
+  case BEGIN_BATCH:
+    if (self->remote[size_class].count > 0) mia_theap_send_batch(self, size_class);
+    mia_theap_begin_batch(self, page, block);
+    break;
   }
 }

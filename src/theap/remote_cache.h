@@ -60,7 +60,9 @@ enum {
 
 /* Returns true if blocks of the class are sent in batches.  Pages of larger blocks have so few that
  * each is sent at once. */
-mia_inline bool mia_remote_is_batched(unsigned size_class) { return size_class < MIA_THEAP_BATCHES; }
+mia_inline bool mia_remote_is_batched(unsigned size_class) {
+  return size_class < MIA_THEAP_BATCHES;
+}
 
 /* Returns true if blocks of the page may wait in a remote cache.  Blocks of an exclusive arena may
  * not become the free list of a theap that allocates elsewhere. */

@@ -12,8 +12,8 @@
 #include "os/lock.h"
 #include "os/tls.h"
 #include "page/page.h"
-#include "theap/bin_parts.h"
 #include "theap/counts.h"
+#include "theap/theap_parts.h"
 
 struct mia_theap;
 
@@ -54,19 +54,14 @@ typedef struct mia_heap_entry {
 
 typedef struct mia_theap {
   alignas(MIA_CACHE_LINE) mia_block *free_list[MIA_CLASS_COUNT]; /* [own] */
-  uintptr_t fast_owner; /* [own] the theap's address; while it exchanges, EXCHANGING: remote_cache.h */
-  size_t exchanging;    /* [own] number of classes that are exchanged: remote_cache.h */
+  uintptr_t
+      fast_owner;    /* [own] the theap's address; while it exchanges, EXCHANGING: remote_cache.h */
+  size_t exchanging; /* [own] number of classes that are exchanged: remote_cache.h */
   mia_bin bins[MIA_CLASS_COUNT];
-  mia_aword cache[MIA_THEAP_CACHE_SLOTS];      /* [any] the page cache: page_cache.h */
-  mia_remote_cache remote[MIA_CLASS_COUNT];    /* [own] */
-  uint64_t batches_waiting;                    /* [own] a bit for each batch that is not empty */
-  /* The four counts of cached pages are upper bounds: other threads may have taken some. */
-  size_t cached_large_slices;                   /* [own] slices of all cached large pages */
-  size_t cached_more;                           /* [own] cached pages beyond each class's first */
-  uint8_t cached[MIA_CLASS_COUNT];              /* [own] cached pages of each class */
-  uint8_t cached_large[MIA_THEAP_CACHED_LARGE]; /* [own] cached large pages, by slices - 1 */
+  mia_remote_cache remote[MIA_CLASS_COUNT];
+  mia_page_cache cache;
+  uint64_t batches_waiting;         /* [own] a bit for each batch that is not empty */
   uint32_t exchange_misses;         /* [own] frees of classes not exchanged, while one is */
-  mia_page *recent;                 /* [own] the large page freed last, or NULL: recent.h */
   mia_heap *heap;                   /* [const] while in use; NULL: the main heap */
   struct mia_theap *sibling;        /* [lock:abandoned] next in the list of the heap's theaps */
   struct mia_theap *sibling_before; /* [lock:abandoned] previous one; NULL: this is the first */

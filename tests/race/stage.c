@@ -11,10 +11,10 @@
 
 mia_theap *stage_theaps[RACE_THREADS];
 
-mia_static_assert(MIA_THEAP_CACHE_SLOTS > STAGE_CLASS + 1, "there are slots behind that class's");
+mia_static_assert(MIA_CACHE_SLOTS > STAGE_CLASS + 1, "there are slots behind that class's");
 
 static void ignore_cache(const mia_theap *theap, size_t from, size_t to) {
-  race_ignore(&theap->cache[from], (to - from) * sizeof theap->cache[0]);
+  race_ignore(&theap->cache.slots[from], (to - from) * sizeof theap->cache.slots[0]);
 }
 
 /* Only the cached pages of STAGE_CLASS, and large ones of one slice, are explored. */
@@ -22,7 +22,7 @@ void stage_ignore(const mia_theap *theap) {
   race_ignore(&theap->counts, sizeof theap->counts);
   ignore_cache(theap, 0, STAGE_CLASS);
   ignore_cache(theap, STAGE_CLASS + 1, MIA_CLASS_COUNT);
-  ignore_cache(theap, MIA_CLASS_COUNT + 1, MIA_THEAP_CACHE_SLOTS);
+  ignore_cache(theap, MIA_CLASS_COUNT + 1, MIA_CACHE_SLOTS);
 }
 
 void stage_begin_threads(void) {

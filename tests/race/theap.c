@@ -314,7 +314,7 @@ static void flush_caches(void) {
 static void begin_empty_cache(void) {
   begin_fixed_map();
   for (unsigned i = 0; i < RACE_THREADS; i++)
-    if (i != 0) race_ignore(stage_theaps[i]->cache, sizeof stage_theaps[i]->cache);
+    if (i != 0) race_ignore(stage_theaps[i]->cache.slots, sizeof stage_theaps[i]->cache.slots);
 }
 static void begin_cached(void) {
   begin_empty_cache();
@@ -328,7 +328,7 @@ static void begin_two_cached(void) {
 }
 static void cached_end(void) { race_check(stage_retired() <= 1); }
 static void two_cached_end(void) {
-  uintptr_t word = mia_aword_get(&stage_theaps[0]->cache[STAGE_CLASS]);
+  uintptr_t word = mia_aword_get(&stage_theaps[0]->cache.slots[STAGE_CLASS]);
   size_t left = 0;
   for (const mia_page *cached = (void *)(word & ~(uintptr_t)1); cached != NULL;
        cached = cached->next)
@@ -469,20 +469,20 @@ static void begin_singleton(void) {
 }
 /* Its block is freed.  The page stays with that thread until it moves to the page cache, from which
  * other threads may take it. */
-static void begin_recent(void) {
+static void begin_newest(void) {
   begin_fixed_map();
   make_singleton(stage_theaps[0]);
 }
 static void free_and_cache(void) {
   stage_free(0, blocks[2]);
-  mia_theap_cache_recent(stage_theaps[0]);
+  mia_theap_settle_cache(stage_theaps[0]);
 }
-static void recent_end(void) { race_check(is_gone(page) || page->used == 0); }
-static const race_model recent = {.name = "theap/recent",
+static void newest_end(void) { race_check(is_gone(page) || page->used == 0); }
+static const race_model newest = {.name = "theap/newest",
                                   .subject = "a large page freed last is cached and ages",
-                                  .begin = begin_recent,
+                                  .begin = begin_newest,
                                   .threads = {free_and_cache, age_caches},
-                                  .end = recent_end};
+                                  .end = newest_end};
 static void delete_and_flush(void) {
   delete_heap();
   mia_theap_flush_cache(stage_theaps[0]);
@@ -562,7 +562,7 @@ const race_model *const race_models_theap[] = {&full,
                                                &ending,
                                                &deleting_singleton,
                                                &visiting,
-                                               &recent,
+                                               &newest,
                                                &magazine,
                                                &magazine_left,
                                                &filling,

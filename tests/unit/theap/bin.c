@@ -1,4 +1,4 @@
-/* Refilling free lists and freeing blocks: L1 and L2 of bin_parts.h.  The tests use several theaps
+/* Refilling free lists and freeing blocks: L1 and L2 of theap_parts.h.  The tests use several theaps
  * in one thread, so that they decide the order in which `threads' take their steps. */
 #include "fake/world.h"
 
@@ -74,7 +74,7 @@ static size_t pages(unsigned size_class) {
 }
 static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
 static mia_page *cached(const mia_theap *self, unsigned size_class) {
-  return (void *)(mia_aword_get(&self->cache[size_class]) & ~(uintptr_t)1);
+  return (void *)(mia_aword_get(&self->cache.slots[size_class]) & ~(uintptr_t)1);
 }
 
 /* Checks L1 and L2, and that cached pages are empty and have no owner. */
@@ -459,8 +459,7 @@ START_TEST(an_exchange_puts_all_blocks_into_the_magazine) {
   for (int left = MIA_EXCHANGE_LISTS - bob->remote[SMALL].lists; left > 0; left--) {
     ck_assert(mia_remote_is_exchanged(bob, SMALL));
     while (bob->free_list[SMALL] != NULL) mine = alloc(bob, SMALL);
-    if (magazine_count(bob, SMALL) == 0)
-      ck_assert(mia_remote_exchange(bob, page_of(mine), mine));
+    if (magazine_count(bob, SMALL) == 0) ck_assert(mia_remote_exchange(bob, page_of(mine), mine));
     mine = alloc(bob, SMALL);
   }
   ck_assert(!mia_remote_is_exchanged(bob, SMALL) && bob->exchanging == 0);

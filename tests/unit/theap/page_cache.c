@@ -6,12 +6,11 @@
 #include "theap/bin.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
-#include "theap/recent.h"
 #include "theap/thread.h"
 
 #include <pthread.h>
 
-enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000, MOST = MIA_THEAP_CACHED_MORE + 1 };
+enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000, MOST = MIA_CACHE_SLICES + 1 };
 
 static mia_theap alice;
 static void begin(void) {
@@ -64,7 +63,14 @@ START_TEST(a_page_is_cached_for_its_class) {
 }
 END_TEST
 
-/* The newest page comes first.  If there are too many, the page behind it is retired. */
+/* Caches a page, and moves it to its slot if it is a large one. */
+static void cache(mia_theap *self, mia_page *page) {
+  mia_theap_cache_page(self, page);
+  mia_theap_settle_cache(self);
+}
+
+/* The newest page comes first.  If there are too many, the oldest of the class with most pages is
+ * retired. */
 START_TEST(several_pages_of_a_class_are_cached) {
   mia_page *page[MOST + 1];
   for (int i = 0; i <= MOST; i++) page[i] = make(SMALL);
@@ -76,11 +82,9 @@ START_TEST(several_pages_of_a_class_are_cached) {
   mia_theap_cache_page(&alice, other[0]); /* the first page of a class is always cached */
   mia_theap_cache_page(&alice, other[1]);
   ck_assert_uint_eq(used(), (MOST + 1) * MIA_SLICE_SIZE);
-  ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL + 1), other[1]);
+  for (int i = 1; i >= 0; i--) ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL + 1), other[i]);
   ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL + 1));
-  ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL), page[MOST]);
-  for (int i = MOST - 2; i >= 0; i--)
-    ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL), page[i]);
+  for (int i = MOST; i >= 2; i--) ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL), page[i]);
   ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL));
 }
 END_TEST
@@ -109,41 +113,44 @@ START_TEST(pages_of_a_class_that_others_took_make_room) {
     for (int k = 0; k < MOST; k++) mia_theap_cache_page(self, make(SMALL + i));
     ck_assert_uint_eq(used(), MOST * MIA_SLICE_SIZE);
     mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
-    mia_theap_recount_cache(self);
+    mia_theap_settle_cache(self);
     ck_assert_uint_eq(used(), 0);
   }
 }
 END_TEST
 
 /* The large page freed last is for its thread alone until it moves to the page cache. */
-START_TEST(the_recent_page_moves_to_the_cache) {
+START_TEST(the_newest_large_page_moves_to_its_slot) {
   mia_theap *self = mia_theap_attach();
-  mia_page *page = make_live(1), *wide = make_live(MIA_RECENT_SLICES + 1), *other = make_live(2);
-  ck_assert(!mia_recent_free(self, wide) && !mia_recent_free(&mia_theap_all.none, page));
-  ck_assert(mia_recent_free(self, page) && self->recent == page && !mia_recent_free(self, other));
+  mia_page *page = make_live(1), *wide = make_live(MIA_CACHE_NEWEST_SLICES + 1),
+           *other = make_live(2);
+  ck_assert(!mia_cache_free_newest(self, wide) &&
+            !mia_cache_free_newest(&mia_theap_all.none, page));
+  ck_assert(mia_cache_free_newest(self, page) && self->cache.newest == page &&
+            !mia_cache_free_newest(self, other));
   ck_assert_ptr_null(mia_page_of(page->start)); /* a late free of a block is detected */
-  ck_assert_ptr_null(mia_recent_take(self, page->size + 1));
-  ck_assert_ptr_null(mia_recent_take(self, page->size - MIA_OS_PAGE_MIN));
-  ck_assert(mia_recent_take(self, page->size - 1) == page && self->recent == NULL);
+  ck_assert_ptr_null(mia_cache_take_newest(self, page->size + 1));
+  ck_assert_ptr_null(mia_cache_take_newest(self, page->size - MIA_OS_PAGE_MIN));
+  ck_assert(mia_cache_take_newest(self, page->size - 1) == page && self->cache.newest == NULL);
   ck_assert(mia_page_of(page->start) == page && page->used == 1);
-  ck_assert(mia_recent_free(self, page));
+  ck_assert(mia_cache_free_newest(self, page));
   mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL); /* does not see it */
-  ck_assert(self->recent == page);
-  mia_theap_cache_recent(self);
-  ck_assert(self->recent == NULL && reused_large(self, 1) == page);
+  ck_assert(self->cache.newest == page);
+  mia_theap_settle_cache(self);
+  ck_assert(self->cache.newest == NULL && reused_large(self, 1) == page);
   mia_page_reuse_singleton(page, page->size);
-  ck_assert(mia_recent_free(self, page) && reused_large(self, 2) == NULL);
-  ck_assert(reused_large(self, 1) == page && self->recent == NULL);
+  ck_assert(mia_cache_free_newest(self, page) && reused_large(self, 2) == NULL);
+  ck_assert(reused_large(self, 1) == page && self->cache.newest == NULL);
   mia_page_reuse_singleton(page, page->size);
-  ck_assert(mia_recent_free(self, page));
+  ck_assert(mia_cache_free_newest(self, page));
   mia_theap_flush_cache(self);
-  ck_assert_uint_eq(used(), (2 + MIA_RECENT_SLICES + 1) * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used(), (2 + MIA_CACHE_NEWEST_SLICES + 1) * MIA_SLICE_SIZE);
 }
 END_TEST
 
 START_TEST(large_pages_are_cached_by_their_slices) {
-  ck_assert_ptr_null(reused_large(&alice, MIA_THEAP_CACHED_LARGE + 1));
-  for (size_t slices = 1; slices <= MIA_THEAP_CACHED_LARGE; slices++) {
+  ck_assert_ptr_null(reused_large(&alice, MIA_CACHE_LARGE_SLICES + 1));
+  for (size_t slices = 1; slices <= MIA_CACHE_LARGE_SLICES; slices++) {
     mia_page *page = make_emptied(slices);
     mia_theap_cache_page(&alice, page);
     ck_assert_ptr_eq(reused_large(&alice, slices), page);
@@ -158,11 +165,11 @@ END_TEST
 
 /* With many sizes, the newest page stays, and small ones beside it. */
 START_TEST(large_pages_have_a_common_limit) {
-  const size_t most = MIA_THEAP_CACHED_LARGE;
-  mia_page *page[MIA_THEAP_CACHED_LARGE + 1];
+  const size_t most = MIA_CACHE_LARGE_SLICES;
+  mia_page *page[MIA_CACHE_LARGE_SLICES + 1];
   for (size_t slices = 1; slices <= most; slices++) page[slices] = make_emptied(slices);
   for (size_t slices = 1; slices <= most; slices++) {
-    mia_theap_cache_page(&alice, page[slices]);
+    cache(&alice, page[slices]);
     size_t left = most * (most + 1) / 2 - slices * (slices + 1) / 2;
     size_t kept = used() / MIA_SLICE_SIZE - left;
     need_at(kept >= slices && kept <= most, slices);
@@ -170,31 +177,30 @@ START_TEST(large_pages_have_a_common_limit) {
   ck_assert_ptr_eq(reused_large(&alice, most), page[most]);
   for (size_t slices = 1; slices < most; slices++) ck_assert_ptr_null(reused_large(&alice, slices));
   mia_theap_retire_page(&alice, page[most]);
-  mia_theap_cache_page(&alice, make_emptied(2));
-  mia_theap_cache_page(&alice, make_emptied(most - 5));
-  mia_theap_cache_page(&alice, make_emptied(3));
+  cache(&alice, make_emptied(2));
+  cache(&alice, make_emptied(most - 5));
+  cache(&alice, make_emptied(3));
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice,
-                       make_emptied(1)); /* one slice too many: the largest page is retired */
+  cache(&alice, make_emptied(1)); /* one slice too many: the largest page is retired */
   ck_assert_uint_eq(used(), 6 * MIA_SLICE_SIZE);
 }
 END_TEST
 
 /* Pages of one size fill the cache.  Then the oldest page of the size with most slices goes. */
 START_TEST(several_large_pages_are_cached) {
-  const size_t most = MIA_THEAP_CACHED_LARGE;
-  mia_page *page[MIA_THEAP_CACHED_LARGE + 1];
+  const size_t most = MIA_CACHE_LARGE_SLICES;
+  mia_page *page[MIA_CACHE_LARGE_SLICES + 1];
   for (size_t i = 0; i <= most; i++) page[i] = make_emptied(1);
-  for (size_t i = 0; i < most; i++) mia_theap_cache_page(&alice, page[i]);
+  for (size_t i = 0; i < most; i++) cache(&alice, page[i]);
   ck_assert_uint_eq(used(), (most + 1) * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, page[most]);
+  cache(&alice, page[most]);
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, make_emptied(3));
+  cache(&alice, make_emptied(3));
   ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
   for (size_t i = most; i > 3; i--) ck_assert_ptr_eq(reused_large(&alice, 1), page[i]);
   ck_assert_ptr_null(reused_large(&alice, 1));
   ck_assert_ptr_nonnull(reused_large(&alice, 3));
-  ck_assert_uint_eq(alice.cached_large_slices, 0);
+  ck_assert_uint_eq(alice.cache.large_slices, 0);
 }
 END_TEST
 
@@ -207,7 +213,7 @@ START_TEST(the_best_large_page_is_taken) {
   mia_page *page[PAGES];
   for (int i = 0; i < PAGES; i++) page[i] = make_emptied(1);
   for (int i = 0; i < PAGES; i++) {
-    mia_theap_cache_page(&alice, page[i]);
+    cache(&alice, page[i]);
     page[i]->touched = touched[i];
   }
   ck_assert_ptr_eq(mia_theap_cached_large(&alice, 12 * unit), page[0]);
@@ -222,9 +228,9 @@ END_TEST
 START_TEST(large_pages_that_others_took_make_room) {
   mia_theap *self = mia_theap_attach();
   for (int i = 0; i < 10; i++) {
-    mia_theap_cache_page(self, make_emptied(MIA_THEAP_CACHED_LARGE - 1));
-    mia_theap_cache_page(self, make_emptied(1));
-    ck_assert_uint_eq(used(), MIA_THEAP_CACHED_LARGE * MIA_SLICE_SIZE);
+    cache(self, make_emptied(MIA_CACHE_LARGE_SLICES - 1));
+    cache(self, make_emptied(1));
+    ck_assert_uint_eq(used(), MIA_CACHE_LARGE_SLICES * MIA_SLICE_SIZE);
     mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
     ck_assert_uint_eq(used(), 0);
   }
@@ -233,7 +239,7 @@ END_TEST
 
 START_TEST(a_page_without_a_slot_is_retired) {
   mia_theap_cache_page(&alice, make(WIDE));
-  mia_theap_cache_page(&alice, make_emptied(MIA_THEAP_CACHED_LARGE + 1));
+  mia_theap_cache_page(&alice, make_emptied(MIA_CACHE_LARGE_SLICES + 1));
   mia_theap_cache_page(&mia_theap_all.none, make(SMALL));
   mia_theap_cache_page(&mia_theap_all.none, make_emptied(1));
   ck_assert_uint_eq(used(), 0);
@@ -243,7 +249,7 @@ END_TEST
 START_TEST(flushing_retires_all_cached_pages) {
   mia_theap_cache_page(&alice, make(SMALL));
   mia_theap_cache_page(&alice, make(0));
-  mia_theap_cache_page(&alice, make_emptied(MIA_THEAP_CACHED_LARGE));
+  mia_theap_cache_page(&alice, make_emptied(MIA_CACHE_LARGE_SLICES));
   ck_assert(used() > 0);
   mia_theap_flush_cache(&alice);
   ck_assert_uint_eq(used(), 0);
@@ -328,7 +334,7 @@ SUITE("theap/page_cache") {
   TEST(several_pages_of_a_class_are_cached);
   TEST(aged_pages_of_a_class_are_retired_first);
   TEST(pages_of_a_class_that_others_took_make_room);
-  TEST(the_recent_page_moves_to_the_cache);
+  TEST(the_newest_large_page_moves_to_its_slot);
   TEST(large_pages_are_cached_by_their_slices);
   TEST(large_pages_have_a_common_limit);
   TEST(several_large_pages_are_cached);

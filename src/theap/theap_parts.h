@@ -1,6 +1,7 @@
-/* bin_parts.h -- what a theap has for each size class. */
-#ifndef MIA_THEAP_BIN_PARTS_H
-#define MIA_THEAP_BIN_PARTS_H
+/* theap_parts.h -- the parts of a theap: for each size class a bin and a remote cache, and for all
+ * of them the page cache. */
+#ifndef MIA_THEAP_THEAP_PARTS_H
+#define MIA_THEAP_THEAP_PARTS_H
 
 #include "page/page.h"
 
@@ -23,16 +24,6 @@ typedef struct mia_bin {
   uint8_t reclaim_backoff; /* [own] changes of `page' until pages are reclaimed early again */
   uint8_t forced;          /* [own] times that the list was set aside in the tick forced_at */
 } mia_bin;
-
-/* The page cache keeps large pages of up to so many slices, and no more slices than that in
- * all of them together (page_cache.h). */
-enum {
-  MIA_THEAP_CACHED_LARGE = 16,
-  MIA_THEAP_CACHE_SLOTS = MIA_CLASS_COUNT + MIA_THEAP_CACHED_LARGE
-};
-
-/* The page cache keeps one page of each class, and up to so many more of all classes together. */
-enum { MIA_THEAP_CACHED_MORE = 16 };
 
 /* Classes up to this one send remote frees in batches: remote_cache.h. */
 enum { MIA_THEAP_BATCHES = MIA_CLASS_TABLED };
@@ -58,5 +49,30 @@ typedef struct mia_remote_cache {
   uint8_t lists;     /* [own] magazines since the state began that count for its end */
   uint8_t state;     /* [own] a mia_remote_state */
 } mia_remote_cache;
+
+/* The page cache has a slot for each class, and a slot for each number of slices that a cached large
+ * page may have. */
+enum { MIA_CACHE_LARGE_SLICES = 16, MIA_CACHE_SLOTS = MIA_CLASS_COUNT + MIA_CACHE_LARGE_SLICES };
+
+/* The page cache of a theap: page_cache.h.
+ * Invariants:
+ *   C1  a slot is 0, or the address of an empty page, with the lowest bit set if the list was there
+ *       at the last visit of the purger.  All pages of the list are empty, have no owner, are not
+ *       in the page map, and count as claimed by the slot: only the thread that took the list may
+ *       touch them.  Only the theap's thread stores an address into an empty slot; other threads
+ *       store 0 or, as the purger, set the bit
+ *   C2  `newest' is NULL or a page as in a slot, of at most MIA_CACHE_NEWEST_SLICES slices
+ *   C3  counts[i] is at least the length of list i; other threads may have taken some.
+ *       `small_slices' and `large_slices' are the sums of what these counts take of the bound
+ *       (page_cache.c), for pages of classes and large pages */
+typedef struct mia_page_cache {
+  mia_aword slots[MIA_CACHE_SLOTS]; /* [any] lists of pages, the newest first */
+  mia_page *newest;                 /* [own] the large page that was freed last */
+  size_t small_slices;              /* [own] */
+  size_t large_slices;              /* [own] */
+  uint8_t counts[MIA_CACHE_SLOTS];  /* [own] */
+} mia_page_cache;
+
+mia_assert_field_aligned(mia_page_cache, slots);
 
 #endif
