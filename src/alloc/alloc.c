@@ -19,6 +19,7 @@
 #include "base/zero.h"
 #include "os/os.h"
 #include "theap/bin.h"
+#include "theap/clock.h"
 #include "theap/heap_table.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
@@ -152,10 +153,7 @@ static void *allocate_from_heap(mia_theap *self, mia_heap *heap, const request *
   mia_theap_flush_batches(self);
   void *p = allocate_once(theap, r);
   if (p == NULL) p = allocate_after_flush(self, theap, r);
-  if (theap != self && theap->tick_requested) {
-    theap->tick_requested = false;
-    mia_theap_request_tick(self);
-  }
+  mia_clock_pass_on(theap, self);
   if (self->default_heap != NULL) mia_theap_return_pages(self);
   return p;
 }

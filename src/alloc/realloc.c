@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/zero.h"
 #include "page/canary.h"
+#include "theap/clock.h"
 #include "theap/heap_table.h"
 #include "theap/pages.h"
 #include "theap/thread.h"
@@ -78,7 +79,7 @@ static mia_page *make_huge_page(mia_heap *heap, mia_page *from, bool *detached) 
     /* page->start is not NULL.  NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
     memcpy(page->start, from->start, from->size);
   }
-  self->tick_requested = true;
+  mia_clock_request(self);
   mia_count_add(&theap->counts.refilled[page->size_class], 1);
   return page;
 }

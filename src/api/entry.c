@@ -4,7 +4,7 @@
 #include "api/entry.h"
 #include "api/hook.h"
 #include "api/options.h"
-#include "api/process.h"
+#include "api/tick.h"
 #include "base/fmt.h"
 #include "os/os.h"
 
@@ -89,38 +89,26 @@ mia_inline void *refill_and_take(size_t room, size_t size) {
 }
 
 /* The last step of the ladder (alloc.c). */
-mia_cold static void *malloc_last(size_t size, int error) {
+mia_cold static void *malloc_last(size_t size) {
+  int error = errno_if_retry();
   void *p = mia_alloc_slow(size, false);
   return finish_request(p, (request){.size = size, .align = 1, .error = error});
-}
-
-/* Lets the program free deferred blocks first. */
-mia_noinline static void *malloc_deferred(size_t size) {
-  int error = errno;
-  (void)mia_api_run_deferred(mia_theap_self, false);
-  size_t room = mia_canary_room(size);
-  void *p = room <= MIA_CLASS_SIZE_MAX ? mia_alloc_refill(room, size)
-                                       : mia_alloc_cached_large(size);
-  if (mia_unlikely(p == NULL)) return malloc_last(size, error);
-  mia_api_tick();
-  return p;
 }
 
 mia_noinline static void *malloc_large(size_t size) {
   void *p = mia_fast_large(mia_theap_self, size);
   if (mia_likely(p != NULL)) return p;
   p = mia_alloc_cached_large(size);
-  if (mia_unlikely(p == NULL)) return malloc_last(size, 0);
+  if (mia_unlikely(p == NULL)) return malloc_last(size);
   mia_api_tick();
   return p;
 }
 
 void *mia_api_malloc_slow(size_t size) {
-  if (mia_unlikely(mia_api_has_deferred())) return malloc_deferred(size);
   size_t room = mia_canary_room(size);
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
   void *p = refill_and_take(room, size);
-  return mia_likely(p != NULL) ? p : malloc_last(size, 0);
+  return mia_likely(p != NULL) ? p : malloc_last(size);
 }
 
 void mia_api_free_slow(void *p) {
@@ -135,7 +123,7 @@ void *mia_api_zalloc(size_t size) {
 }
 
 mia_noinline static void *refill_aligned(size_t size, size_t align) {
-  if (mia_api_has_deferred() || !mia_fast_is_aligned_class(size, align)) return NULL;
+  if (!mia_fast_is_aligned_class(size, align)) return NULL;
   return refill_and_take(mia_fast_aligned_room(size, align), size);
 }
 

@@ -9,7 +9,7 @@
 #include "alloc/fast.h"
 #include "alloc/heap.h"
 #include "api/hook.h"
-#include "api/process.h"
+#include "api/tick.h"
 #include "base/bits.h"
 
 mia_noinline void *mia_api_malloc_slow(size_t size);
@@ -64,7 +64,6 @@ mia_inline void *mia_enter_reallocarray(void *p, size_t count, size_t size) {
 
 /* Returns NULL if mia_api_realloc_slow must serve the request. */
 mia_inline void *mia_enter_resize_small(void *p, size_t size) {
-  if (mia_unlikely(mia_api_has_deferred())) return NULL;
   void *q = mia_alloc_resize_small(p, size);
   if (mia_likely(q != NULL)) mia_api_tick();
   return q;

@@ -3,8 +3,8 @@
 
 #include "api/entry.h"
 #include "api/give_back.h"
-#include "api/process.h"
 #include "api/subproc.h"
+#include "api/tick.h"
 #include "api/world.h"
 #include "page/owner.h"
 #include "theap/bin.h"

@@ -1,68 +1,16 @@
-/* process.c -- the start and the end of a process, its forks, and the ticks.
+/* process.c -- the start and the end of a process, and its forks.
  *
  * Allocation needs nothing of this: the roots of all layers are static and valid before any of
  * our code runs. */
 #include "base/prelude.h"
 
 #include "api/background.h"
-#include "api/give_back.h"
 #include "api/hook.h"
 #include "api/options.h"
 #include "api/process.h"
 #include "api/stats.h"
 #include "os/os.h"
-#include "theap/bin.h"
-#include "theap/page_cache.h"
 #include "theap/thread.h"
-
-#include <errno.h>
-
-/* For so many delays after pages came or went a thread runs ticks: a cached page ages, is
- * retired, and is then idle. */
-enum { WATCH_DELAYS = 3 };
-
-/* Makes a thread that has made memory idle run another tick, however little it does from now
- * on, by forcing the slow path a few times in each tick of the clock.  Once would not suffice:
- * the thread's next operation may still fall into this tick of the clock, with none for a long
- * time after it.  If the budget did not suffice, the next slow path runs another tick. */
-static void schedule_next_tick(mia_theap *self, mia_time_ms now, bool finished) {
-  long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  self->tick_idle = finished;
-  if (self->tick_requested) self->tick_until = now + (mia_time_ms)(delay * WATCH_DELAYS);
-  self->tick_requested = false;
-  bool needs_tick = delay >= 0 &&
-                    (mia_arena_idle() > 0 || !mia_time_reached(now, self->tick_until));
-  if (!needs_tick) return;
-  bool new_tick = now != self->forced_at;
-  if (new_tick) {
-    mia_theap_flush_remote(self);
-    mia_theap_settle_cache(self);
-  }
-  mia_theap_force_slow(self, new_tick);
-  self->forced_at = now;
-}
-
-void mia_api_run_tick(mia_theap *self) {
-  int error = errno;
-  mia_api_run_tick_after_free(self);
-  mia_api_restart_background();
-  errno = error;
-}
-
-static mia_budget budget_of(const mia_theap *self, mia_time_ms now) {
-  bool rare = !mia_theap_is_none(self) && now - self->forced_at >= MIA_API_RARE_TICK_MS;
-  return (mia_budget){.left = rare ? MIA_API_RARE_TICK_FACTOR * MIA_API_TICK_BUDGET
-                                   : MIA_API_TICK_BUDGET};
-}
-
-void mia_api_run_tick_after_free(mia_theap *self) {
-  int error = errno;
-  mia_time_ms now = mia_os_now();
-  bool finished = mia_api_give_back(self, now, budget_of(self, now));
-  mia_api_wake_background();
-  if (!mia_theap_is_none(self)) schedule_next_tick(self, now, finished);
-  errno = error;
-}
 
 /* The locks are taken in descending rank. */
 static void before_fork(void) {

@@ -24,18 +24,6 @@ void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block);
  * else to the abandoned list; a full page is in no list until enough blocks are freed. */
 void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep);
 
-/* Makes the next allocation of each class take the slow path, which runs a tick.  This is the
- * timer of a thread that is rarely on a slow path: the fast path tests nothing but whether the
- * free list is empty, so the lists are set aside and look empty.  The slow path puts a list
- * back (mia_theap_end_forced) and runs the tick, which calls this function again if more ticks
- * are needed.  A list is set aside a few times in each millisecond of the clock and then left
- * in place; `new_tick': the millisecond is another than at the last call. */
-void mia_theap_force_slow(mia_theap *self, bool new_tick);
-
-/* Puts the free list of a class back and makes the slow path run a tick.  Returns false if the
- * list is not set aside. */
-bool mia_theap_end_forced(mia_theap *self, unsigned size_class);
-
 /* Sends all remote batches to their pages. */
 void mia_theap_flush_batches(mia_theap *self);
 

@@ -1,10 +1,28 @@
 /* bin_pages.c -- what becomes of the pages of a theap, and the invariants of a bin. */
 #include "base/prelude.h"
 
+#include "base/fail.h"
 #include "page/owner.h"
 #include "theap/bin_pages.h"
+#include "theap/clock.h"
 #include "theap/page_cache.h"
 #include "theap/remote_cache.h"
+
+/* Caches a page that is empty and not in use. */
+static void cache_empty(mia_theap *self, mia_page *page) {
+  mia_theap_remove_page(&self->bins[page->size_class], page);
+  mia_theap_clear_owner(page);
+  mia_theap_cache_page(self, page);
+}
+
+void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
+  if (mia_unlikely(page->used == 0 || block == page->free))
+    mia_base_misuse("block freed twice", block);
+  block->next = page->free;
+  page->free = block;
+  page->used--;
+  if (page->used == 0 && page != self->bins[page->size_class].page) cache_empty(self, page);
+}
 
 void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
   for (;;) {
@@ -23,7 +41,7 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
       return;
     } else if (mia_theap_abandon_page(page)) {
       mia_theap_count(self, MIA_EVENT_ABANDONED);
-      if (!mia_theap_is_none(self)) mia_theap_request_tick(self);
+      mia_clock_request_if_any(self);
       return;
     }
   }
@@ -43,7 +61,7 @@ void mia_theap_check(const mia_theap *self, unsigned size_class) {
   check_remote_cache(self, size_class);
   const mia_bin *bin = &self->bins[size_class];
   mia_assert(bin->page != NULL || mia_theap_free_list(self, size_class) == NULL); /* L1 */
-  mia_assert(self->free_list[size_class] == NULL || bin->set_aside == NULL);
+  mia_assert(self->free_list[size_class] == NULL || bin->held == NULL);
   uint32_t count = 0;
   for (const mia_page *page = bin->pages; page != NULL; page = page->next, count++) {
     mia_page_check(page);

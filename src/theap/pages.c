@@ -3,6 +3,7 @@
 
 #include "base/peak.h"
 #include "theap/abandoned.h"
+#include "theap/clock.h"
 #include "theap/pages.h"
 
 #include <errno.h>
@@ -12,11 +13,6 @@ void mia_theap_count_up(mia_peak_count *count) {
 }
 
 void mia_theap_count_down(mia_peak_count *count) { mia_aword_sub(&count->now, 1); }
-
-/* The theaps `none' and `ended' are shared by threads and never written. */
-static void request_tick(mia_theap *self) {
-  if (!mia_theap_is_none(self)) mia_theap_request_tick(self);
-}
 
 /* Returns true if the page is in its heap's list of pages.  Pages of the main heap are found
  * through the arenas instead, except for huge pages. */
@@ -34,7 +30,7 @@ static mia_page *register_page(mia_theap *self, mia_page *page) {
   }
   mia_theap_count_up(&mia_theap_all.pages[page->size_class]);
   mia_theap_count(self, MIA_EVENT_MADE);
-  request_tick(self);
+  mia_clock_request_if_any(self);
   return page;
 }
 
@@ -65,7 +61,7 @@ void mia_theap_retire_page(mia_theap *self, mia_page *page) {
   }
   mia_theap_count_down(&mia_theap_all.pages[page->size_class]);
   mia_theap_count(self, MIA_EVENT_RETIRED);
-  request_tick(self);
+  mia_clock_request_if_any(self);
   mia_page_retire(page);
   errno = error;
 }

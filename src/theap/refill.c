@@ -3,6 +3,7 @@
 
 #include "page/owner.h"
 #include "theap/bin_pages.h"
+#include "theap/clock.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
 #include "theap/remote_cache.h"
@@ -11,14 +12,12 @@ enum {
   /* If a page has fewer free blocks than EARLY_MIN when it comes into use, it was reclaimed too
    * early: during the next EARLY_BACKOFF changes of the page in use, none is. */
   EARLY_MIN = 4,
-  EARLY_BACKOFF = 255,
-  /* A free list is set aside so many times in one tick of the clock. */
-  FORCED_MAX = 8
+  EARLY_BACKOFF = 255
 };
 
 static void set_free_list(mia_theap *self, unsigned size_class, mia_block *list) {
   self->free_list[size_class] = list;
-  if (self->bins[size_class].forced < FORCED_MAX) self->can_force = true;
+  mia_clock_note_list(self, size_class);
 }
 
 /* Refills the free list from a page, which comes into use.  Returns false if the page is full. */
@@ -75,32 +74,10 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
   return page;
 }
 
-void mia_theap_force_slow(mia_theap *self, bool new_tick) {
-  if (!self->can_force && !new_tick) return;
-  self->can_force = false;
-  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    mia_bin *bin = &self->bins[size_class];
-    if (new_tick) bin->forced = 0;
-    if (self->free_list[size_class] == NULL || bin->forced >= FORCED_MAX) continue;
-    bin->set_aside = self->free_list[size_class];
-    bin->forced++;
-    self->free_list[size_class] = NULL;
-  }
-}
-
-bool mia_theap_end_forced(mia_theap *self, unsigned size_class) {
-  mia_bin *bin = &self->bins[size_class];
-  if (bin->set_aside == NULL) return false;
-  set_free_list(self, size_class, bin->set_aside);
-  bin->set_aside = NULL;
-  self->tick_idle = false;
-  return true;
-}
-
-/* Takes the first of these: the list that was set aside, the magazine, blocks of the page in use,
+/* Takes the first of these: the list that the clock holds, the magazine, blocks of the page in use,
  * of another page of the theap, of an abandoned page, of a cached page, of a new page. */
 bool mia_theap_refill(mia_theap *self, unsigned size_class) {
-  if (mia_theap_end_forced(self, size_class)) return true;
+  if (mia_clock_give_out(self, size_class)) return true;
   mia_block *magazine = mia_remote_take_list(self, size_class);
   if (magazine != NULL) {
     set_free_list(self, size_class, magazine);

@@ -1,4 +1,4 @@
-/* remote.c -- what becomes of a block that is freed when the fast path cannot. */
+/* remote.c -- what becomes of a block that is freed by a thread that does not own its page. */
 #include "base/prelude.h"
 
 #include "base/fail.h"
@@ -6,24 +6,6 @@
 #include "theap/bin_pages.h"
 #include "theap/page_cache.h"
 #include "theap/remote_cache.h"
-
-/* ---- blocks of own pages ---- */
-
-/* Caches a page that is empty and not in use. */
-static void cache_empty(mia_theap *self, mia_page *page) {
-  mia_theap_remove_page(&self->bins[page->size_class], page);
-  mia_theap_clear_owner(page);
-  mia_theap_cache_page(self, page);
-}
-
-void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
-  if (mia_unlikely(page->used == 0 || block == page->free))
-    mia_base_misuse("block freed twice", block);
-  block->next = page->free;
-  page->free = block;
-  page->used--;
-  if (page->used == 0 && page != self->bins[page->size_class].page) cache_empty(self, page);
-}
 
 /* ---- singleton pages ---- */
 

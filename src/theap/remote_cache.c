@@ -71,7 +71,7 @@ static void send_magazine_list(mia_theap *self, unsigned size_class) {
   uintptr_t count = 0;
   for (const mia_block *block = list; block != NULL; block = block->next) count++;
   mia_count_add(&self->counts.refilled[size_class], -count);
-  self->free_list[size_class] = bin->set_aside = NULL;
+  self->free_list[size_class] = bin->held = NULL;
   bin->from_magazine = false;
   send_each(self, list);
 }

@@ -147,7 +147,7 @@ mia_inline bool mia_remote_exchange(mia_theap *self, const mia_page *page, mia_b
   return true;
 }
 
-/* Takes the blocks of the magazine, to become the free list, which is empty and not set aside.
+/* Takes the blocks of the magazine, to become the free list, which is empty and not held.
  * Returns NULL if there are none: the caller then refills the list from a page. */
 mia_inline mia_block *mia_remote_take_list(mia_theap *self, unsigned size_class) {
   mia_remote_cache *cache = &self->remote[size_class];

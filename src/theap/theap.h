@@ -60,6 +60,7 @@ typedef struct mia_theap {
   mia_bin bins[MIA_CLASS_COUNT];
   mia_remote_cache remote[MIA_CLASS_COUNT];
   mia_page_cache cache;
+  mia_clock clock;
   uint64_t batches_waiting;         /* [own] a bit for each batch that is not empty */
   uint32_t exchange_misses;         /* [own] frees of classes not exchanged, while one is */
   mia_heap *heap;                   /* [const] while in use; NULL: the main heap */
@@ -73,14 +74,9 @@ typedef struct mia_theap {
   mia_counts counts;           /* [any] written by the owner */
   uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
                                                * was taken for its heap */
-  bool tick_idle;                             /* [own] the slow paths need not run a tick */
-  bool tick_requested;                        /* [own] pages came or went since the last tick */
-  bool can_force;               /* [own] there may be free lists to set aside: bin.h */
   bool in_deferred;             /* [own] the program's deferred-free function is running */
-  mia_time_ms forced_at;        /* [own] when its free lists were last set aside */
   mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
   size_t trim_class;            /* [own] the class where this trimming continues */
-  mia_time_ms tick_until;       /* [own] until then pages that went may still occupy memory */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
   struct mia_theap *all;        /* [const] next in the list of all theaps */
   struct mia_theap *idle;       /* [lock:threads] next in the list of unused theaps */
@@ -183,15 +179,10 @@ mia_inline mia_heap *mia_theap_default_heap(const mia_theap *self) {
 mia_inline bool mia_theap_is_none(const mia_theap *self) {
   return self == &mia_theap_all.none || self == &mia_theap_all.ended;
 }
-/* Returns the free list of a class, even while it is set aside. */
+/* Returns the free list of a class, even while it is held. */
 mia_inline mia_block *mia_theap_free_list(const mia_theap *theap, unsigned size_class) {
   mia_block *list = theap->free_list[size_class];
-  return list != NULL ? list : theap->bins[size_class].set_aside;
-}
-/* Makes the next slow path run a tick, because pages came or went. */
-mia_inline void mia_theap_request_tick(mia_theap *self) {
-  self->tick_requested = true;
-  self->tick_idle = false;
+  return list != NULL ? list : theap->bins[size_class].held;
 }
 /* Counts an event.  A thread without a theap counts nothing. */
 mia_inline void mia_theap_count(mia_theap *self, mia_event event) {

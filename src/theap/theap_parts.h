@@ -7,8 +7,8 @@
 
 /* The pages that a theap owns for one class.
  * Invariants:
- *   L1  the free list is in the theap's free_list or, while the slow path is forced, in
- *       set_aside; never in both.  Its blocks were popped from `page' or, if from_magazine, from
+ *   L1  the free list is in the theap's free_list or, while the clock holds it, in `held';
+ *       never in both.  Its blocks were popped from `page' or, if from_magazine, from
  *       any pages; only in that case may page be NULL
  *   L2  every page in `pages' has free blocks or can be extended, its owner is the theap,
  *       and it is not `page' */
@@ -16,13 +16,13 @@ typedef struct mia_bin {
   mia_page *page;          /* [own] the page in use: the free list comes from it */
   mia_page *pages;         /* [own] doubly linked, in the order in which they will be used */
   mia_page *last_page;     /* [own] end of `pages'; NULL if that is empty */
-  mia_block *set_aside;    /* [own] the free list while the slow path is forced: bin.h */
+  mia_block *held;         /* [own] the free list while the clock holds it: clock.h */
   uint8_t page_count;      /* [own] length of `pages' */
   bool from_magazine;      /* [own] the free list was a magazine */
   bool zeroed;             /* [own] blocks of the free list read as zero behind their first word */
   bool refilled;           /* [own] the free list was refilled since the last trim */
   uint8_t reclaim_backoff; /* [own] changes of `page' until pages are reclaimed early again */
-  uint8_t forced;          /* [own] times that the list was set aside in the tick forced_at */
+  uint8_t holds;           /* [own] times that the list was held in this millisecond: clock.h */
 } mia_bin;
 
 /* Classes up to this one send remote frees in batches: remote_cache.h. */
@@ -49,6 +49,15 @@ typedef struct mia_remote_cache {
   uint8_t lists;     /* [own] magazines since the state began that count for its end */
   uint8_t state;     /* [own] a mia_remote_state */
 } mia_remote_cache;
+
+/* The clock of a theap: clock.h. */
+typedef struct mia_clock {
+  bool idle;               /* [own] no slow path runs a tick */
+  bool requested;          /* [own] pages came or went since the last tick */
+  bool can_hold;           /* [own] there may be lists that can be held */
+  mia_time_ms held_at;     /* [own] when lists were last held */
+  mia_time_ms watch_until; /* [own] until then, pages that went may still occupy memory */
+} mia_clock;
 
 /* The page cache has a slot for each class, and a slot for each number of slices that a cached large
  * page may have. */

@@ -6,6 +6,7 @@
 #include "page/owner.h"
 #include "theap/abandoned.h"
 #include "theap/bin.h"
+#include "theap/clock.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
 #include "theap/remote_cache.h"
@@ -162,41 +163,6 @@ START_TEST(blocks_that_the_owner_freed_are_allocated_again) {
   ck_assert(alloc(alice, BIG) == b[1] && alloc(alice, BIG) == b[0]);
   ck_assert(!alice->bins[BIG].zeroed);
   ck_assert(alloc(alice, BIG) != NULL && alice->bins[BIG].zeroed);
-}
-END_TEST
-
-START_TEST(a_list_that_was_set_aside_comes_back) {
-  mia_block *first = alloc(alice, SMALL);
-  mia_block *next = alice->free_list[SMALL];
-  mia_theap_force_slow(alice, true);
-  mia_theap_force_slow(alice, true); /* changes nothing */
-  ck_assert_ptr_null(alice->free_list[SMALL]);
-  ck_assert_ptr_eq(mia_theap_free_list(alice, SMALL), next);
-  mia_theap_check(alice, SMALL);
-  ck_assert_ptr_eq(alloc(alice, SMALL), next);
-  mia_theap_force_slow(alice, true);
-  ck_assert(mia_theap_end_forced(alice, SMALL) && !mia_theap_end_forced(alice, SMALL));
-  mia_theap_force_slow(alice, true);
-  release(alice, first);
-  release(alice, next);
-  mia_theap_collect(alice);
-  ck_assert_uint_eq(pages(SMALL), 0);
-}
-END_TEST
-
-START_TEST(a_list_is_set_aside_a_few_times_in_a_tick) {
-  enum { MANY = 100 };
-  ck_assert(alloc(alice, SMALL) != NULL && alloc(alice, FINE) != NULL);
-  mia_theap_force_slow(alice, true);
-  int times = 1;
-  for (; times < MANY && mia_theap_end_forced(alice, SMALL); times++)
-    mia_theap_force_slow(alice, false);
-  ck_assert(times > 2 && times < MANY && alice->free_list[SMALL] != NULL);
-  ck_assert(mia_theap_end_forced(alice, FINE));
-  mia_theap_force_slow(alice, false);
-  ck_assert(alice->free_list[SMALL] != NULL && alice->free_list[FINE] == NULL);
-  mia_theap_force_slow(alice, true);
-  ck_assert(alice->free_list[SMALL] == NULL);
 }
 END_TEST
 
@@ -531,19 +497,19 @@ START_TEST(a_magazine_has_a_limited_number_of_bytes) {
 }
 END_TEST
 
-/* Also the rest of a free list that was a magazine, whether or not it is set aside. */
+/* Also the rest of a free list that was a magazine, whether or not it is held. */
 START_TEST(flushing_sends_magazines) {
-  for (int forced = 0; forced < 2; forced++) {
+  for (int held = 0; held < 2; held++) {
     mia_block *b[4];
     free_as_bob(b, 3);
     while (!bob->bins[SMALL].from_magazine) (void)alloc(bob, SMALL);
-    if (forced != 0) mia_theap_force_slow(bob, true);
+    if (held != 0) mia_clock_hold(bob, (mia_time_ms)held);
     b[3] = alloc(alice, SMALL);
     release(bob, b[3]);
     ck_assert_uint_eq(magazine_count(bob, SMALL), 1);
     uintptr_t refilled = mia_aword_get(&bob->counts.refilled[SMALL]);
     mia_theap_flush_remote(bob);
-    ck_assert(bob->free_list[SMALL] == NULL && bob->bins[SMALL].set_aside == NULL &&
+    ck_assert(bob->free_list[SMALL] == NULL && bob->bins[SMALL].held == NULL &&
               !bob->bins[SMALL].from_magazine);
     ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[SMALL]), refilled - 2);
     mia_page *page = page_of(b[0]);
@@ -863,8 +829,6 @@ SUITE("theap/bin") {
   TEST(a_full_page_has_no_owner);
   TEST(refill_uses_the_nearest_source);
   TEST(blocks_that_the_owner_freed_are_allocated_again);
-  TEST(a_list_that_was_set_aside_comes_back);
-  TEST(a_list_is_set_aside_a_few_times_in_a_tick);
   TEST(refill_works_again_after_memory_was_short);
   TEST(empty_pages_are_cached);
   TEST(empty_pages_of_several_slices_are_not_cached);

@@ -24,9 +24,9 @@ static void expect(unsigned kind, size_t now, size_t peak) {
 START_TEST(pages_are_counted_by_class) {
   mia_theap *self = mia_theap_attach();
   bool zero;
-  self->tick_requested = false;
+  self->clock.requested = false;
   mia_page *small = mia_theap_make_page(self, 7);
-  ck_assert(small != NULL && self->tick_requested);
+  ck_assert(small != NULL && self->clock.requested);
   mia_page *large = mia_theap_make_singleton(
       self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
   mia_page *huge = mia_theap_make_singleton(
@@ -34,9 +34,9 @@ START_TEST(pages_are_counted_by_class) {
   expect(7, 1, 1);
   expect(MIA_CLASS_LARGE, 1, 1);
   expect(MIA_CLASS_HUGE, 1, 1);
-  self->tick_requested = false;
+  self->clock.requested = false;
   mia_theap_retire_page(self, small);
-  ck_assert(self->tick_requested);
+  ck_assert(self->clock.requested);
   large->used = huge->used = 0;
   mia_theap_retire_page(self, large);
   mia_theap_retire_page(self, huge);
@@ -50,7 +50,7 @@ START_TEST(a_page_that_was_not_made_is_not_counted) {
   mia_theap *self = mia_theap_attach();
   bool zero;
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
-  self->tick_requested = false;
+  self->clock.requested = false;
   ck_assert_ptr_null(mia_theap_make_page(self, 7));
   ck_assert_ptr_null(mia_theap_make_singleton(
       self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = true}, &zero));

@@ -1,0 +1,38 @@
+/* clock.c -- holds free lists, so that a thread comes to its slow paths. */
+#include "base/prelude.h"
+
+#include "os/os.h"
+#include "theap/clock.h"
+
+bool mia_clock_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool finished) {
+  mia_clock *clock = &self->clock;
+  clock->idle = finished;
+  if (clock->requested) clock->watch_until = now + watch;
+  clock->requested = false;
+  return !mia_time_reached(now, clock->watch_until);
+}
+
+void mia_clock_hold(mia_theap *self, mia_time_ms now) {
+  bool is_new = mia_clock_is_new(self, now);
+  self->clock.held_at = now;
+  if (!self->clock.can_hold && !is_new) return;
+  self->clock.can_hold = false;
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
+    mia_bin *bin = &self->bins[size_class];
+    if (is_new) bin->holds = 0;
+    if (self->free_list[size_class] == NULL || bin->holds >= MIA_CLOCK_HOLDS) continue;
+    bin->held = self->free_list[size_class];
+    bin->holds++;
+    self->free_list[size_class] = NULL;
+  }
+}
+
+bool mia_clock_give_out(mia_theap *self, unsigned size_class) {
+  mia_bin *bin = &self->bins[size_class];
+  if (bin->held == NULL) return false;
+  self->free_list[size_class] = bin->held;
+  bin->held = NULL;
+  mia_clock_note_list(self, size_class);
+  self->clock.idle = false;
+  return true;
+}
