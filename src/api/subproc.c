@@ -4,7 +4,7 @@
 #include "alloc/alloc.h"
 #include "alloc/heap.h"
 #include "api/subproc.h"
-#include "arena/meta.h"
+#include "arena/arena.h"
 #include "theap/thread.h"
 
 #include <errno.h>

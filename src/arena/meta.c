@@ -2,7 +2,6 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
-#include "arena/meta.h"
 #include "base/bits.h"
 #include "base/fail.h"
 

@@ -4,7 +4,6 @@
 #include "base/fail.h"
 #include "os/lock.h"
 #include "os/os.h"
-#include "os/tls.h"
 
 /* How long a fork waits for locks that other threads hold.  A thread that runs releases
  * its locks within microseconds.  But a signal handler may have interrupted it, and wait

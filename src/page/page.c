@@ -1,8 +1,8 @@
 /* page.c -- making pages, taking blocks from them, resizing and retiring them. */
 #include "base/prelude.h"
 
+#include "arena/arena.h"
 #include "arena/huge.h"
-#include "arena/meta.h"
 #include "base/bits.h"
 #include "base/fail.h"
 #include "base/zero.h"

@@ -33,8 +33,12 @@
 #include "base/fail.h"
 #include "base/layout.h"
 #include "map/pagemap.h"
-#include "page/block.h"
 #include "page/class.h"
+
+/* Overlays the start of a free block.  The rest of the block keeps its old content. */
+typedef struct mia_block {
+  struct mia_block *next;
+} mia_block;
 
 /* A remote free reads the first cache line only, and so does not wait for the owner's
  * writes to the second (with 64-bit pointers). */

@@ -1,7 +1,7 @@
 /* heap_table.c -- heaps that the program makes, and each thread's table of them. */
 #include "base/prelude.h"
 
-#include "arena/meta.h"
+#include "arena/arena.h"
 #include "base/bits.h"
 #include "base/fail.h"
 #include "os/os.h"

@@ -2,7 +2,7 @@
  * list of theaps that are not in use. */
 #include "base/prelude.h"
 
-#include "arena/meta.h"
+#include "arena/arena.h"
 #include "theap/theap.h"
 
 mia_theap_world mia_theap_all = {.none = {.fast_owner = MIA_THEAP_EXCHANGING},

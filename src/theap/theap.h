@@ -10,7 +10,7 @@
 #define MIA_THEAP_THEAP_H
 
 #include "os/lock.h"
-#include "os/tls.h"
+#include "os/os.h"
 #include "page/page.h"
 #include "theap/counts.h"
 #include "theap/theap_parts.h"

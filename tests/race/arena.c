@@ -5,7 +5,6 @@
 #include "api/entry.h"
 #include "api/world.h"
 #include "arena/arena.h"
-#include "arena/meta.h"
 #include "arena/purge.h"
 #include "arena/reserve.h"
 #include "arena/runs.h"

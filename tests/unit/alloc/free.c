@@ -3,7 +3,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
-#include "arena/meta.h"
+#include "arena/arena.h"
 #include "theap/bin.h"
 #include "theap/thread.h"
 

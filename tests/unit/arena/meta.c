@@ -1,7 +1,7 @@
 /* Memory for mialloc's own structures. */
 #include "fake/world.h"
 
-#include "arena/meta.h"
+#include "arena/arena.h"
 
 #include <pthread.h>
 
