@@ -177,7 +177,6 @@ void *mia_alloc_refill_slow(size_t room, size_t size) {
   mia_theap *self = mia_theap_self;
   if (mia_theap_is_none(self) || self->default_heap != NULL) return NULL;
   int error = errno;
-  mia_theap_flush_batches(self);
   void *p = allocate_small(self, mia_class_of(room), size, false);
   errno = error;
   return p;

@@ -89,6 +89,7 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   unsigned size_class = mia_class_of(room);
   mia_bin *bin = &self->bins[size_class];
   if (mia_unlikely(bin->page == NULL) || mia_theap_free_list(self, size_class) != NULL) return NULL;
+  if (mia_unlikely(self->remote[size_class].page != NULL)) return NULL; /* a batch waits */
   uint32_t count = 0;
   mia_block *block = mia_remote_take_list(self, size_class);
   if (mia_likely(block == NULL)) block = mia_page_pop_free(bin->page, &count);

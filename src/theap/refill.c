@@ -74,9 +74,18 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
   return page;
 }
 
-/* Takes the first of these: the list that the clock holds, the magazine, blocks of the page in use,
- * of another page of the theap, of an abandoned page, of a cached page, of a new page. */
+/* Takes blocks from the first of these that has some:
+ *   1. The list that the clock holds: it was the free list a moment ago.
+ *   2. The magazine: its blocks are in this processor's cache, and no page is needed.
+ *   3. The page in use: what the thread or others freed of it, or an extension.
+ *   4. Another page of the theap: no other thread can use its free blocks.
+ *   5. An abandoned page of the heap: its memory is in use anyway.
+ *   6. A cached page: it is empty, and so could be given back.
+ *   7. A new page.
+ * Sends the batches first: other threads may wait for these blocks, and while one of this class
+ * waits there is no magazine. */
 bool mia_theap_refill(mia_theap *self, unsigned size_class) {
+  mia_theap_flush_batches(self);
   if (mia_clock_give_out(self, size_class)) return true;
   mia_block *magazine = mia_remote_take_list(self, size_class);
   if (magazine != NULL) {

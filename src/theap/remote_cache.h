@@ -148,17 +148,18 @@ mia_inline bool mia_remote_exchange(mia_theap *self, const mia_page *page, mia_b
 }
 
 /* Takes the blocks of the magazine, to become the free list, which is empty and not held.
- * Returns NULL if there are none: the caller then refills the list from a page. */
+ * Returns NULL if there are none: the caller then refills the list from a page.  No batch of the
+ * class waits. */
 mia_inline mia_block *mia_remote_take_list(mia_theap *self, unsigned size_class) {
   mia_remote_cache *cache = &self->remote[size_class];
   mia_bin *bin = &self->bins[size_class];
   uintptr_t count = cache->count;
+  mia_assert(cache->page == NULL);
   bin->from_magazine = false;
   if (mia_likely(count == 0)) {
     if (mia_unlikely(cache->state == MIA_REMOTE_BATCH)) cache->state = MIA_REMOTE_MAGAZINE;
     return NULL;
   }
-  if (cache->state == MIA_REMOTE_BATCH) return NULL;
   mia_block *list = cache->blocks;
   cache->blocks = NULL;
   cache->count = 0;
