@@ -36,14 +36,14 @@ typedef struct mia_stats_class {
 
 /* How often events on slow paths happened. */
 typedef struct mia_stats_events {
-  unsigned long long refills;       /* a thread's free list was empty */
-  unsigned long long pages_made;    /* pages taken from an arena or the OS */
-  unsigned long long pages_retired; /* pages given back to an arena or the OS */
-  unsigned long long pages_reused;  /* empty pages that were cached and used again */
-  unsigned long long pages_adopted; /* pages reclaimed by a thread that freed blocks in them */
-  unsigned long long pages_pooled;  /* pages abandoned, for any thread */
-  unsigned long long pages_taken;   /* abandoned pages reclaimed by a thread */
-  unsigned long long batches_sent;  /* remote batches sent to pages of other threads */
+  unsigned long long refills;                  /* a thread's free list was empty */
+  unsigned long long pages_made;               /* pages taken from an arena or the OS */
+  unsigned long long pages_retired;            /* pages given back to an arena or the OS */
+  unsigned long long pages_reused;             /* empty pages that were cached and used again */
+  unsigned long long pages_reclaimed_on_free;  /* by a thread that freed blocks in them */
+  unsigned long long pages_abandoned;          /* pages with free blocks, left to any thread */
+  unsigned long long pages_reclaimed_on_alloc; /* abandoned pages that a thread allocates from */
+  unsigned long long batches_sent;             /* remote batches sent to their pages */
 } mia_stats_events;
 
 /* The statistics of a process, a heap or a thread.  Sizes are in bytes. */

@@ -42,9 +42,9 @@ static void put_events(mia_text *t, const mia_stats_events *s) {
   MEMBER(pages_made);
   MEMBER(pages_retired);
   MEMBER(pages_reused);
-  MEMBER(pages_adopted);
-  MEMBER(pages_pooled);
-  MEMBER(pages_taken);
+  MEMBER(pages_reclaimed_on_free);
+  MEMBER(pages_abandoned);
+  MEMBER(pages_reclaimed_on_alloc);
   MEMBER(batches_sent);
   mia_base_put(t, "},\n");
 }

@@ -83,9 +83,9 @@ static void add_events(mia_stats_events *sum, const mia_counts *counts) {
       [MIA_EVENT_MADE] = &sum->pages_made,
       [MIA_EVENT_RETIRED] = &sum->pages_retired,
       [MIA_EVENT_REUSED] = &sum->pages_reused,
-      [MIA_EVENT_RECLAIMED_ON_FREE] = &sum->pages_adopted,
-      [MIA_EVENT_ABANDONED] = &sum->pages_pooled,
-      [MIA_EVENT_RECLAIMED] = &sum->pages_taken,
+      [MIA_EVENT_RECLAIMED_ON_FREE] = &sum->pages_reclaimed_on_free,
+      [MIA_EVENT_ABANDONED] = &sum->pages_abandoned,
+      [MIA_EVENT_RECLAIMED_ON_ALLOC] = &sum->pages_reclaimed_on_alloc,
       [MIA_EVENT_REMOTE_BATCH] = &sum->batches_sent};
   for (size_t i = 0; i < MIA_EVENT_COUNT; i++) *fields[i] += mia_aword_get(&counts->events[i]);
 }

@@ -10,14 +10,14 @@
 #include "page/class.h"
 
 typedef enum mia_event {
-  MIA_EVENT_REFILL,            /* a free list was empty */
-  MIA_EVENT_MADE,              /* a page was made, from an arena or the OS */
-  MIA_EVENT_RETIRED,           /* a page's memory was given back */
-  MIA_EVENT_REUSED,            /* a page came from the page cache */
-  MIA_EVENT_RECLAIMED_ON_FREE, /* a thread reclaimed a page that it freed into */
-  MIA_EVENT_ABANDONED,         /* a page with free blocks was abandoned */
-  MIA_EVENT_RECLAIMED,         /* such a page was reclaimed to allocate from it */
-  MIA_EVENT_REMOTE_BATCH,      /* a remote batch was sent */
+  MIA_EVENT_REFILL,             /* a free list was empty */
+  MIA_EVENT_MADE,               /* a page was made, from an arena or the OS */
+  MIA_EVENT_RETIRED,            /* a page's memory was given back */
+  MIA_EVENT_REUSED,             /* a page came from the page cache */
+  MIA_EVENT_RECLAIMED_ON_FREE,  /* a thread reclaimed a page that it freed into */
+  MIA_EVENT_ABANDONED,          /* a page with free blocks was abandoned */
+  MIA_EVENT_RECLAIMED_ON_ALLOC, /* such a page was reclaimed to allocate from it */
+  MIA_EVENT_REMOTE_BATCH,       /* a remote batch was sent */
   MIA_EVENT_COUNT
 } mia_event;
 

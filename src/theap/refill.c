@@ -67,7 +67,7 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
     return page;
   }
   page = mia_theap_take_abandoned(mia_theap_heap(self->heap), size_class);
-  if (page != NULL) mia_theap_count(self, MIA_EVENT_RECLAIMED);
+  if (page != NULL) mia_theap_count(self, MIA_EVENT_RECLAIMED_ON_ALLOC);
   if (page == NULL) page = mia_theap_cached_page(self, size_class);
   if (page == NULL) page = mia_theap_make_page(self, size_class);
   if (page != NULL) mia_theap_set_owner(self, page);

@@ -171,8 +171,8 @@ MI_INLINE bool mia_mi_stats_fill(mi_stats_t *stats, const mia_stats *from) {
   mia_mi_stats_put(&stats->threads, from->threads_peak, from->threads_peak, from->threads);
   stats->arena_count.total = (int64_t)from->arenas;
   stats->pages_retire.total = (int64_t)from->events.pages_retired;
-  stats->pages_reclaim_on_alloc.total = (int64_t)from->events.pages_taken;
-  stats->pages_reclaim_on_free.total = (int64_t)from->events.pages_adopted;
+  stats->pages_reclaim_on_alloc.total = (int64_t)from->events.pages_reclaimed_on_alloc;
+  stats->pages_reclaim_on_free.total = (int64_t)from->events.pages_reclaimed_on_free;
   mia_mi_stats_fill_bins(stats, from);
   return true;
 }
