@@ -78,3 +78,5 @@ __attribute__((constructor)) static void begin(void) {
 __attribute__((destructor)) static void end(void) {
   if (mia_api_is_on(MIA_OPTION_SHOW_STATS)) mia_api_print_stats();
 }
+
+const char mia_api_process_is_linked;

@@ -4,6 +4,10 @@
 
 #include "base/prelude.h"
 
+/* A symbol that links the object of process.c, which no other object calls, with that of tick.c: its
+ * constructors and fork handlers belong to every program that allocates. */
+extern const char mia_api_process_is_linked __attribute__((visibility("hidden")));
+
 /* Registers our fork handlers, once. */
 void mia_api_register_fork(void);
 

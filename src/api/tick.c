@@ -4,12 +4,15 @@
 #include "api/background.h"
 #include "api/give_back.h"
 #include "api/options.h"
+#include "api/process.h"
 #include "api/tick.h"
 #include "os/os.h"
 #include "theap/bin.h"
 #include "theap/page_cache.h"
 
 #include <errno.h>
+
+__attribute__((used)) static const char *const links_process = &mia_api_process_is_linked;
 
 /* For so many delays after pages came or went a thread runs ticks: a cached page ages, is
  * retired, and is then idle. */
@@ -32,10 +35,10 @@ static void flush_own(mia_theap *self) {
  * little it does from now on. */
 static void end_tick(mia_theap *self, mia_time_ms now, bool finished) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  bool watches = mia_clock_end_tick(self, now, (mia_time_ms)(delay * WATCH_DELAYS), finished);
+  bool watches = mia_theap_end_tick(self, now, (mia_time_ms)(delay * WATCH_DELAYS), finished);
   if (delay < 0 || (!watches && mia_arena_idle() == 0)) return;
   if (mia_clock_is_new(self, now)) flush_own(self);
-  mia_clock_hold(self, now);
+  mia_theap_hold_lists(self, now);
 }
 
 static void give_back(mia_theap *self) {

@@ -21,7 +21,7 @@ static void return_list(mia_theap *self, unsigned size_class) {
   mia_theap_flush_remote_of(self, size_class);
   mia_page *page = bin->page;
   if (page == NULL) return;
-  (void)mia_clock_give_out(self, size_class);
+  (void)mia_theap_give_out_list(self, size_class);
   uint32_t before = page->used;
   mia_page_push_list(page, self->free_list[size_class]);
   mia_count_add(&self->counts.refilled[size_class], (uintptr_t)page->used - before);

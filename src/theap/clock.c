@@ -4,7 +4,7 @@
 #include "os/os.h"
 #include "theap/clock.h"
 
-bool mia_clock_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool finished) {
+bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool finished) {
   mia_clock *clock = &self->clock;
   clock->idle = finished;
   if (clock->requested) clock->watch_until = now + watch;
@@ -12,7 +12,7 @@ bool mia_clock_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, boo
   return !mia_time_reached(now, clock->watch_until);
 }
 
-void mia_clock_hold(mia_theap *self, mia_time_ms now) {
+void mia_theap_hold_lists(mia_theap *self, mia_time_ms now) {
   bool is_new = mia_clock_is_new(self, now);
   self->clock.held_at = now;
   if (!self->clock.can_hold && !is_new) return;
@@ -27,7 +27,7 @@ void mia_clock_hold(mia_theap *self, mia_time_ms now) {
   }
 }
 
-bool mia_clock_give_out(mia_theap *self, unsigned size_class) {
+bool mia_theap_give_out_list(mia_theap *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   if (bin->held == NULL) return false;
   self->free_list[size_class] = bin->held;

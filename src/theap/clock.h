@@ -56,20 +56,20 @@ mia_inline void mia_clock_note_list(mia_theap *self, unsigned size_class) {
   if (self->bins[size_class].holds < MIA_CLOCK_HOLDS) self->clock.can_hold = true;
 }
 
-/* Returns true if `now' is another millisecond than that of the last call of mia_clock_hold. */
+/* Returns true if `now' is another millisecond than that of the last call of mia_theap_hold_lists. */
 mia_inline bool mia_clock_is_new(const mia_theap *self, mia_time_ms now) {
   return now != self->clock.held_at;
 }
 
 /* Ends a tick at the time `now': the clock is IDLE, unless the tick has not `finished'.  If pages
  * came or went, returns true until `watch' milliseconds later. */
-bool mia_clock_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool finished);
+bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool finished);
 
 /* Holds the free lists that may be held. */
-void mia_clock_hold(mia_theap *self, mia_time_ms now);
+void mia_theap_hold_lists(mia_theap *self, mia_time_ms now);
 
 /* Gives out the free list of a class, if it is held, and makes the clock DUE.  Returns false if the
  * list is not held. */
-bool mia_clock_give_out(mia_theap *self, unsigned size_class);
+bool mia_theap_give_out_list(mia_theap *self, unsigned size_class);
 
 #endif

@@ -86,7 +86,7 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
  * waits there is no magazine. */
 bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   mia_theap_flush_batches(self);
-  if (mia_clock_give_out(self, size_class)) return true;
+  if (mia_theap_give_out_list(self, size_class)) return true;
   mia_block *magazine = mia_remote_take_list(self, size_class);
   if (magazine != NULL) {
     set_free_list(self, size_class, magazine);

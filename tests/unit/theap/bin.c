@@ -503,7 +503,7 @@ START_TEST(flushing_sends_magazines) {
     mia_block *b[4];
     free_as_bob(b, 3);
     while (!bob->bins[SMALL].from_magazine) (void)alloc(bob, SMALL);
-    if (held != 0) mia_clock_hold(bob, (mia_time_ms)held);
+    if (held != 0) mia_theap_hold_lists(bob, (mia_time_ms)held);
     b[3] = alloc(alice, SMALL);
     release(bob, b[3]);
     ck_assert_uint_eq(magazine_count(bob, SMALL), 1);
