@@ -44,6 +44,12 @@ bool mia_theap_age_page(mia_page *page);
 mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
                                             mia_budget *budget, bool *more);
 
+/* Returns true if the page is in its heap's list of pages.  Pages of the main heap are found through
+ * the arenas instead, except for huge pages. */
+mia_inline bool mia_theap_is_in_heap_list(const mia_page *page) {
+  return !mia_theap_is_main_page(page) || page->size_class == MIA_CLASS_HUGE;
+}
+
 /* [lock:abandoned] Adds a page to the list of all pages of a heap; removes it from that list;
  * does what mia_theap_unlist_abandoned does. */
 void mia_theap_add_heap_page(mia_heap *heap, mia_page *page);

@@ -183,8 +183,7 @@ typedef struct ending {
 static void move_page(mia_page *page, mia_heap *to) {
   mia_theap_remove_heap_page(page);
   mia_theap_set_heap(page, to);
-  if (to != mia_theap_main_heap() || page->size_class == MIA_CLASS_HUGE)
-    mia_theap_add_heap_page(to, page);
+  if (mia_theap_is_in_heap_list(page)) mia_theap_add_heap_page(to, page);
 }
 
 typedef enum {

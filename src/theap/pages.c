@@ -14,16 +14,10 @@ void mia_theap_count_up(mia_peak_count *count) {
 
 void mia_theap_count_down(mia_peak_count *count) { mia_aword_sub(&count->now, 1); }
 
-/* Returns true if the page is in its heap's list of pages.  Pages of the main heap are found
- * through the arenas instead, except for huge pages. */
-static bool is_in_heap_list(const mia_page *page) {
-  return !mia_theap_is_main_page(page) || page->size_class == MIA_CLASS_HUGE;
-}
-
 static mia_page *register_page(mia_theap *self, mia_page *page) {
   if (page == NULL) return NULL;
   mia_theap_set_heap(page, mia_theap_heap(self->heap));
-  if (is_in_heap_list(page)) {
+  if (mia_theap_is_in_heap_list(page)) {
     mia_os_lock(&mia_theap_all.abandoned_lock);
     mia_theap_add_heap_page(mia_theap_heap(self->heap), page);
     mia_os_unlock(&mia_theap_all.abandoned_lock);
@@ -54,7 +48,7 @@ mia_page *mia_theap_detach_singleton(mia_theap *self, mia_page *from) {
 
 void mia_theap_retire_page(mia_theap *self, mia_page *page) {
   int error = errno;
-  if (is_in_heap_list(page)) {
+  if (mia_theap_is_in_heap_list(page)) {
     mia_os_lock(&mia_theap_all.abandoned_lock);
     mia_theap_remove_heap_page(page);
     mia_os_unlock(&mia_theap_all.abandoned_lock);

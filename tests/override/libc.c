@@ -367,7 +367,9 @@ static void strings(void) {
 }
 
 static void streams(void) {
-  char name[] = "/tmp/mialloc-test-XXXXXX";
+  const char *folder = getenv("TMPDIR");
+  char name[4096];
+  snprintf(name, sizeof name, "%s/mialloc-test-XXXXXX", folder != NULL ? folder : "/tmp");
   int fd = mkstemp(name);
   FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
   tap_ok(file != NULL, "mkstemp and fdopen");
