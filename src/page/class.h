@@ -16,6 +16,11 @@
 #include "base/bits.h"
 #include "base/layout.h"
 
+/* Overlays the start of a free block.  The rest of the block keeps its old content. */
+typedef struct mia_block {
+  struct mia_block *next;
+} mia_block;
+
 #define MIA_CLASS_LINEAR_MAX ((size_t)128)     /* up to here: multiples of 16 */
 #define MIA_CLASS_TABLE_MAX ((size_t)1024)     /* up to here: by table */
 #define MIA_CLASS_SIZE_MAX ((size_t)32 * 1024) /* the largest class */

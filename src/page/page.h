@@ -35,11 +35,6 @@
 #include "map/pagemap.h"
 #include "page/class.h"
 
-/* Overlays the start of a free block.  The rest of the block keeps its old content. */
-typedef struct mia_block {
-  struct mia_block *next;
-} mia_block;
-
 /* A remote free reads the first cache line only, and so does not wait for the owner's
  * writes to the second (with 64-bit pointers). */
 typedef struct mia_page {
