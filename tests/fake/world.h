@@ -12,6 +12,34 @@
 #include "page/page.h"
 #include "theap/theap.h"
 
+/* Size classes, by the size of their blocks. */
+enum {
+  CLASS_16 = 1,
+  CLASS_112 = 7,
+  CLASS_384 = 20,
+  CLASS_896 = 30,
+  CLASS_1K = 32, /* the largest class with remote batches */
+  CLASS_2K = 40,
+  CLASS_8K = 56, /* the largest class whose pages have one slice */
+  CLASS_32K = 72 /* a page has four slices */
+};
+
+/* The blocks of a page.  In a debug build its padding takes one of them (canary.h). */
+enum {
+  BLOCKS_OF_16 = 4096 - MIA_DEBUG,
+  BLOCKS_OF_1K = 64 - MIA_DEBUG,
+  BLOCKS_OF_8K = 8 - MIA_DEBUG,
+  BLOCKS_OF_32K = 8 - MIA_DEBUG
+};
+
+/* Fails the test if the names of the classes are wrong. */
+static inline void world_check_classes(void) {
+  need(mia_class_of(16) == CLASS_16 && mia_class_of(112) == CLASS_112);
+  need(mia_class_of(384) == CLASS_384 && mia_class_of(896) == CLASS_896);
+  need(mia_class_of(MIA_KIB) == CLASS_1K && mia_class_of(2 * MIA_KIB) == CLASS_2K);
+  need(mia_class_of(8 * MIA_KIB) == CLASS_8K && mia_class_of(32 * MIA_KIB) == CLASS_32K);
+}
+
 static inline void world_of_arenas(void) {
   const mia_lock grow = MIA_LOCK_INIT(MIA_RANK_GROW), purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
                  meta = MIA_LOCK_INIT(MIA_RANK_META), mappings = MIA_LOCK_INIT(MIA_RANK_MAPPINGS);
@@ -27,6 +55,7 @@ static inline void world_of_arenas(void) {
 /* The page layer keeps unused descriptors of huge pages, which lie in metadata.  So huge
  * pages are made until one takes new metadata: then no such descriptor is left. */
 static inline void world_of_pages(void) {
+  world_check_classes();
   fake_allow();
   for (int i = 0; i < 1000 && mia_arena_all.meta_at != NULL; i++) {
     bool zero;
@@ -49,6 +78,9 @@ static inline void world_of_theaps(void) {
   mia_theap_all.abandoned_lock = abandoned;
   mia_theap_self = &mia_theap_all.none;
 }
+
+/* Returns the bytes of all spans that are taken. */
+static inline size_t used_bytes(void) { return mia_aword_get(&mia_arena_all.used); }
 
 /* Returns the bytes that the page map has reserved. */
 static inline size_t world_of_leaves(void) {
