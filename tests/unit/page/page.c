@@ -117,14 +117,14 @@ END_TEST
 
 /* A page is extended by as many blocks as it has, as long as its memory was touched before. */
 START_TEST(in_used_memory_pages_are_extended_by_more) {
-  enum { CLASS = 32, FEW = 4 }; /* 1 KiB */
+  enum { FEW = 4 };
   bool zeroed;
-  mia_page *page = make_page(CLASS);
+  mia_page *page = make_page(CLASS_1K);
   while (mia_page_pop_blocks(page, &zeroed) != NULL)
     need_at(page->used % FEW == 0 || page->used == page->total, page->used);
   page->used = 0; /* all blocks are free */
   mia_page_retire(page);
-  page = make_page(CLASS);
+  page = make_page(CLASS_1K);
   ck_assert(!page->zero);
   for (uint32_t used = FEW; used < page->total; used *= 2) {
     ck_assert_ptr_nonnull(mia_page_pop_blocks(page, &zeroed));

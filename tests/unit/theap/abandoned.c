@@ -8,12 +8,12 @@
 #include <pthread.h>
 #include <sched.h>
 
-enum { CLASS = 30, PAGES = 5, THREADS = 3, TURNS = 6000, FEW = 6 };
+enum { PAGES = 5, THREADS = 3, TURNS = 6000, HELD_MAX = 6 };
 
 /* Returns a page with free blocks, claimed by the test, and its used blocks. */
 static mia_page *page_with_room(mia_block **blocks) {
   bool zeroed;
-  mia_page *page = mia_theap_make_page(mia_theap_self, CLASS);
+  mia_page *page = mia_theap_make_page(mia_theap_self, CLASS_896);
   ck_assert_ptr_nonnull(page);
   *blocks = mia_page_pop_blocks(page, &zeroed);
   ck_assert(page->used > 1 && page->used < page->total);
@@ -21,7 +21,7 @@ static mia_page *page_with_room(mia_block **blocks) {
 }
 
 static size_t abandoned_count(void) {
-  return mia_aword_get(&mia_theap_all.main.abandoned_count[CLASS]);
+  return mia_aword_get(&mia_theap_all.main.abandoned_count[CLASS_896]);
 }
 static bool listed(const mia_page *page) { return mia_aword_get(&page->listed) != 0; }
 
@@ -29,13 +29,15 @@ static bool listed(const mia_page *page) { return mia_aword_get(&page->listed) !
 START_TEST(P4_listed_while_abandoned) {
   mia_block *blocks;
   mia_page *page = page_with_room(&blocks);
-  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS));
+  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896));
   ck_assert(mia_theap_abandon_page(page));
-  ck_assert(listed(page) && abandoned_count() == 1 && mia_theap_all.main.abandoned[CLASS] == page);
+  ck_assert(listed(page) && abandoned_count() == 1 &&
+            mia_theap_all.main.abandoned[CLASS_896] == page);
   ck_assert_uint_eq(page->countdown_from, page->used);
-  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS + 1));
-  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS), page);
-  ck_assert(!listed(page) && abandoned_count() == 0 && mia_theap_all.main.abandoned[CLASS] == NULL);
+  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896 + 1));
+  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896), page);
+  ck_assert(!listed(page) && abandoned_count() == 0 &&
+            mia_theap_all.main.abandoned[CLASS_896] == NULL);
   ck_assert(!mia_owner_claim(page)); /* it is claimed already */
 }
 END_TEST
@@ -67,7 +69,7 @@ START_TEST(any_page_can_be_unlinked) {
     ck_assert(!listed(p) && abandoned_count() == (size_t)(PAGES - 1 - i));
     mia_theap_unlist_abandoned(p); /* does nothing if the page is not listed */
     size_t n = 0;
-    for (const mia_page *q = mia_theap_all.main.abandoned[CLASS]; q != NULL; q = q->next, n++)
+    for (const mia_page *q = mia_theap_all.main.abandoned[CLASS_896]; q != NULL; q = q->next, n++)
       ck_assert(q != p && (q->next == NULL || q->next->prev == q));
     ck_assert_uint_eq(n, abandoned_count());
   }
@@ -85,9 +87,9 @@ START_TEST(a_page_claimed_by_a_free_is_skipped) {
     was_claimed |= mia_owner_push(claimed, blocks, blocks, 1);
   }
   ck_assert(was_claimed && listed(claimed));
-  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS), good);
+  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896), good);
   ck_assert(!listed(claimed) && abandoned_count() == 0);
-  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS));
+  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896));
 }
 END_TEST
 
@@ -101,11 +103,11 @@ static void put_back(mia_page *page) {
 
 static void *put_and_take(void *arg) {
   uint64_t random = suite_random(10 + (unsigned)(uintptr_t)arg);
-  mia_page *have[FEW] = {NULL};
+  mia_page *have[HELD_MAX] = {NULL};
   for (int i = 0; i < TURNS; i++) {
-    mia_page **p = &have[random_below(&random, FEW)];
+    mia_page **p = &have[random_below(&random, HELD_MAX)];
     if (*p == NULL) {
-      *p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS);
+      *p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896);
       if (*p == NULL) continue;
       note(!listed(*p) && (*p)->prev != (void *)1);
       (*p)->prev = (void *)1;
@@ -115,7 +117,7 @@ static void *put_and_take(void *arg) {
       *p = NULL;
     }
   }
-  for (int i = 0; i < FEW; i++)
+  for (int i = 0; i < HELD_MAX; i++)
     if (have[i] != NULL) put_back(have[i]);
   return NULL;
 }
@@ -137,8 +139,8 @@ static void *free_and_take(void *arg) {
   uint64_t random = suite_random(20 + (unsigned)(uintptr_t)arg);
   for (int i = 0; i < TURNS; i++) {
     bool zeroed;
-    mia_page *page = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS);
-    if (page == NULL) page = mia_page_make(CLASS, NULL, 0);
+    mia_page *page = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896);
+    if (page == NULL) page = mia_page_make(CLASS_896, NULL, 0);
     if (page == NULL) continue;
     mia_page_collect(page);
     mia_block *list = mia_page_pop_blocks(page, &zeroed);
@@ -166,13 +168,13 @@ START_TEST(a_page_is_claimed_by_a_free_or_a_taker) {
   for (uintptr_t i = 0; i < THREADS; i++)
     pthread_create(&thread[i], NULL, free_and_take, (void *)i);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  for (mia_page *p; (p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS)) != NULL;) {
+  for (mia_page *p; (p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896)) != NULL;) {
     mia_page_collect(p);
     mia_page_check(p);
     ck_assert_uint_eq(p->used, 0);
     mia_page_retire(p);
   }
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 0);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 

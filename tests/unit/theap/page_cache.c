@@ -1,27 +1,16 @@
 /* The page cache: empty pages are used again, taken by other threads, and retired when old. */
-#include "fake/world.h"
+#include "unit/theap/theaps.h"
 
 #include "page/canary.h"
-#include "page/owner.h"
-#include "theap/bin.h"
-#include "theap/page_cache.h"
 #include "theap/pages.h"
 #include "theap/thread.h"
 
 #include <pthread.h>
 
-enum { SMALL = 20, WIDE = 72, THREADS = 3, TURNS = 20000, MOST = MIA_CACHE_SLICES + 1 };
-
-static mia_theap alice;
-static void begin(void) {
-  world_of_theaps();
-  memset(&alice, 0, sizeof alice);
-}
-
-static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
+enum { THREADS = 3, TURNS = 20000, CACHED_MAX = MIA_CACHE_SLICES + 1 };
 
 static mia_page *make(unsigned size_class) {
-  mia_page *page = mia_theap_make_page(&alice, size_class);
+  mia_page *page = mia_theap_make_page(alice, size_class);
   ck_assert_ptr_nonnull(page);
   return page;
 }
@@ -30,7 +19,7 @@ static mia_page *make(unsigned size_class) {
 static mia_page *make_live(size_t slices) {
   bool zero;
   mia_page *page = mia_theap_make_singleton(
-      &alice,
+      alice,
       &(mia_singleton_request){.size = slices * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING,
                                .align = 1,
                                .redzone = MIA_DEBUG},
@@ -52,14 +41,14 @@ static mia_page *reused_large(mia_theap *theap, size_t slices) {
 }
 
 START_TEST(a_page_is_cached_for_its_class) {
-  mia_page *page = make(SMALL);
+  mia_page *page = make(CLASS_384);
   const char *start = page->start;
-  mia_theap_cache_page(&alice, page);
+  mia_theap_cache_page(alice, page);
   ck_assert_ptr_null(mia_page_of(start)); /* a late free of a block is detected */
-  ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL + 1));
-  ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL), page);
+  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384 + 1));
+  ck_assert_ptr_eq(mia_theap_cached_page(alice, CLASS_384), page);
   ck_assert(mia_page_of(start) == page && !mia_owner_claim(page) && page->used == 0);
-  ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL));
+  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384));
 }
 END_TEST
 
@@ -72,20 +61,22 @@ static void cache(mia_theap *self, mia_page *page) {
 /* The newest page comes first.  If there are too many, the oldest of the class with most pages is
  * retired. */
 START_TEST(several_pages_of_a_class_are_cached) {
-  mia_page *page[MOST + 1];
-  for (int i = 0; i <= MOST; i++) page[i] = make(SMALL);
-  mia_page *other[2] = {make(SMALL + 1), make(SMALL + 1)};
-  for (int i = 0; i < MOST; i++) mia_theap_cache_page(&alice, page[i]);
-  ck_assert_uint_eq(used(), (MOST + 3) * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, page[MOST]);
-  ck_assert_uint_eq(used(), (MOST + 2) * MIA_SLICE_SIZE);
-  mia_theap_cache_page(&alice, other[0]); /* the first page of a class is always cached */
-  mia_theap_cache_page(&alice, other[1]);
-  ck_assert_uint_eq(used(), (MOST + 1) * MIA_SLICE_SIZE);
-  for (int i = 1; i >= 0; i--) ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL + 1), other[i]);
-  ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL + 1));
-  for (int i = MOST; i >= 2; i--) ck_assert_ptr_eq(mia_theap_cached_page(&alice, SMALL), page[i]);
-  ck_assert_ptr_null(mia_theap_cached_page(&alice, SMALL));
+  mia_page *page[CACHED_MAX + 1];
+  for (int i = 0; i <= CACHED_MAX; i++) page[i] = make(CLASS_384);
+  mia_page *other[2] = {make(CLASS_384 + 1), make(CLASS_384 + 1)};
+  for (int i = 0; i < CACHED_MAX; i++) mia_theap_cache_page(alice, page[i]);
+  ck_assert_uint_eq(used_bytes(), (CACHED_MAX + 3) * MIA_SLICE_SIZE);
+  mia_theap_cache_page(alice, page[CACHED_MAX]);
+  ck_assert_uint_eq(used_bytes(), (CACHED_MAX + 2) * MIA_SLICE_SIZE);
+  mia_theap_cache_page(alice, other[0]); /* the first page of a class is always cached */
+  mia_theap_cache_page(alice, other[1]);
+  ck_assert_uint_eq(used_bytes(), (CACHED_MAX + 1) * MIA_SLICE_SIZE);
+  for (int i = 1; i >= 0; i--)
+    ck_assert_ptr_eq(mia_theap_cached_page(alice, CLASS_384 + 1), other[i]);
+  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384 + 1));
+  for (int i = CACHED_MAX; i >= 2; i--)
+    ck_assert_ptr_eq(mia_theap_cached_page(alice, CLASS_384), page[i]);
+  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384));
 }
 END_TEST
 
@@ -93,28 +84,28 @@ END_TEST
 START_TEST(aged_pages_of_a_class_are_retired_first) {
   mia_theap *self = mia_theap_attach();
   mia_page *page[4];
-  for (int i = 0; i < 4; i++) page[i] = make(SMALL);
+  for (int i = 0; i < 4; i++) page[i] = make(CLASS_384);
   for (int i = 0; i < 3; i++) mia_theap_cache_page(self, page[i]);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL), page[2]);
-  ck_assert_uint_eq(used(), 4 * MIA_SLICE_SIZE);
+  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page[2]);
+  ck_assert_uint_eq(used_bytes(), 4 * MIA_SLICE_SIZE);
   mia_theap_cache_page(self, page[3]);
-  ck_assert_uint_eq(used(), 2 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 2 * MIA_SLICE_SIZE);
   mia_theap_cache_page(self, page[2]);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL), page[2]);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL), page[3]);
-  ck_assert_ptr_null(mia_theap_cached_page(self, SMALL));
+  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page[2]);
+  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page[3]);
+  ck_assert_ptr_null(mia_theap_cached_page(self, CLASS_384));
 }
 END_TEST
 
 START_TEST(pages_of_a_class_that_others_took_make_room) {
   mia_theap *self = mia_theap_attach();
   for (unsigned i = 0; i < 10; i++) {
-    for (int k = 0; k < MOST; k++) mia_theap_cache_page(self, make(SMALL + i));
-    ck_assert_uint_eq(used(), MOST * MIA_SLICE_SIZE);
-    mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
+    for (int k = 0; k < CACHED_MAX; k++) mia_theap_cache_page(self, make(CLASS_384 + i));
+    ck_assert_uint_eq(used_bytes(), CACHED_MAX * MIA_SLICE_SIZE);
+    mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
     mia_theap_settle_cache(self);
-    ck_assert_uint_eq(used(), 0);
+    ck_assert_uint_eq(used_bytes(), 0);
   }
 }
 END_TEST
@@ -134,7 +125,7 @@ START_TEST(the_newest_large_page_moves_to_its_slot) {
   ck_assert(mia_cache_take_newest(self, page->size - 1) == page && self->cache.newest == NULL);
   ck_assert(mia_page_of(page->start) == page && page->used == 1);
   ck_assert(mia_cache_free_newest(self, page));
-  mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL); /* does not see it */
+  mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL); /* does not see it */
   ck_assert(self->cache.newest == page);
   mia_theap_settle_cache(self);
   ck_assert(self->cache.newest == NULL && reused_large(self, 1) == page);
@@ -144,17 +135,17 @@ START_TEST(the_newest_large_page_moves_to_its_slot) {
   mia_page_reuse_singleton(page, page->size);
   ck_assert(mia_cache_free_newest(self, page));
   mia_theap_flush_cache(self);
-  ck_assert_uint_eq(used(), (2 + MIA_CACHE_NEWEST_SLICES + 1) * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), (2 + MIA_CACHE_NEWEST_SLICES + 1) * MIA_SLICE_SIZE);
 }
 END_TEST
 
 START_TEST(large_pages_are_cached_by_their_slices) {
-  ck_assert_ptr_null(reused_large(&alice, MIA_CACHE_LARGE_SLICES + 1));
+  ck_assert_ptr_null(reused_large(alice, MIA_CACHE_LARGE_SLICES + 1));
   for (size_t slices = 1; slices <= MIA_CACHE_LARGE_SLICES; slices++) {
     mia_page *page = make_emptied(slices);
-    mia_theap_cache_page(&alice, page);
-    ck_assert_ptr_eq(reused_large(&alice, slices), page);
-    ck_assert_ptr_null(reused_large(&alice, slices));
+    mia_theap_cache_page(alice, page);
+    ck_assert_ptr_eq(reused_large(alice, slices), page);
+    ck_assert_ptr_null(reused_large(alice, slices));
     size_t size = slices * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING - 5000;
     mia_page_reuse_singleton(page, size);
     ck_assert(page->size >= size && page->used == 1 && page->slices == slices);
@@ -169,20 +160,20 @@ START_TEST(large_pages_have_a_common_limit) {
   mia_page *page[MIA_CACHE_LARGE_SLICES + 1];
   for (size_t slices = 1; slices <= most; slices++) page[slices] = make_emptied(slices);
   for (size_t slices = 1; slices <= most; slices++) {
-    cache(&alice, page[slices]);
+    cache(alice, page[slices]);
     size_t left = most * (most + 1) / 2 - slices * (slices + 1) / 2;
-    size_t kept = used() / MIA_SLICE_SIZE - left;
+    size_t kept = used_bytes() / MIA_SLICE_SIZE - left;
     need_at(kept >= slices && kept <= most, slices);
   }
-  ck_assert_ptr_eq(reused_large(&alice, most), page[most]);
-  for (size_t slices = 1; slices < most; slices++) ck_assert_ptr_null(reused_large(&alice, slices));
-  mia_theap_retire_page(&alice, page[most]);
-  cache(&alice, make_emptied(2));
-  cache(&alice, make_emptied(most - 5));
-  cache(&alice, make_emptied(3));
-  ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  cache(&alice, make_emptied(1)); /* one slice too many: the largest page is retired */
-  ck_assert_uint_eq(used(), 6 * MIA_SLICE_SIZE);
+  ck_assert_ptr_eq(reused_large(alice, most), page[most]);
+  for (size_t slices = 1; slices < most; slices++) ck_assert_ptr_null(reused_large(alice, slices));
+  mia_theap_retire_page(alice, page[most]);
+  cache(alice, make_emptied(2));
+  cache(alice, make_emptied(most - 5));
+  cache(alice, make_emptied(3));
+  ck_assert_uint_eq(used_bytes(), most * MIA_SLICE_SIZE);
+  cache(alice, make_emptied(1)); /* one slice too many: the largest page is retired */
+  ck_assert_uint_eq(used_bytes(), 6 * MIA_SLICE_SIZE);
 }
 END_TEST
 
@@ -191,16 +182,16 @@ START_TEST(several_large_pages_are_cached) {
   const size_t most = MIA_CACHE_LARGE_SLICES;
   mia_page *page[MIA_CACHE_LARGE_SLICES + 1];
   for (size_t i = 0; i <= most; i++) page[i] = make_emptied(1);
-  for (size_t i = 0; i < most; i++) cache(&alice, page[i]);
-  ck_assert_uint_eq(used(), (most + 1) * MIA_SLICE_SIZE);
-  cache(&alice, page[most]);
-  ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  cache(&alice, make_emptied(3));
-  ck_assert_uint_eq(used(), most * MIA_SLICE_SIZE);
-  for (size_t i = most; i > 3; i--) ck_assert_ptr_eq(reused_large(&alice, 1), page[i]);
-  ck_assert_ptr_null(reused_large(&alice, 1));
-  ck_assert_ptr_nonnull(reused_large(&alice, 3));
-  ck_assert_uint_eq(alice.cache.large_slices, 0);
+  for (size_t i = 0; i < most; i++) cache(alice, page[i]);
+  ck_assert_uint_eq(used_bytes(), (most + 1) * MIA_SLICE_SIZE);
+  cache(alice, page[most]);
+  ck_assert_uint_eq(used_bytes(), most * MIA_SLICE_SIZE);
+  cache(alice, make_emptied(3));
+  ck_assert_uint_eq(used_bytes(), most * MIA_SLICE_SIZE);
+  for (size_t i = most; i > 3; i--) ck_assert_ptr_eq(reused_large(alice, 1), page[i]);
+  ck_assert_ptr_null(reused_large(alice, 1));
+  ck_assert_ptr_nonnull(reused_large(alice, 3));
+  ck_assert_uint_eq(alice->cache.large_slices, 0);
 }
 END_TEST
 
@@ -213,14 +204,14 @@ START_TEST(the_best_large_page_is_taken) {
   mia_page *page[PAGES];
   for (int i = 0; i < PAGES; i++) page[i] = make_emptied(1);
   for (int i = 0; i < PAGES; i++) {
-    cache(&alice, page[i]);
+    cache(alice, page[i]);
     page[i]->touched = touched[i];
   }
-  ck_assert_ptr_eq(mia_theap_cached_large(&alice, 12 * unit), page[0]);
-  ck_assert_ptr_eq(mia_theap_cached_large(&alice, 9 * unit + 1), page[3]);
-  ck_assert_ptr_eq(mia_theap_cached_large(&alice, 16 * unit), page[2]);
-  ck_assert_ptr_eq(mia_theap_cached_large(&alice, 16 * unit), page[1]);
-  ck_assert_ptr_null(mia_theap_cached_large(&alice, 1));
+  ck_assert_ptr_eq(mia_theap_cached_large(alice, 12 * unit), page[0]);
+  ck_assert_ptr_eq(mia_theap_cached_large(alice, 9 * unit + 1), page[3]);
+  ck_assert_ptr_eq(mia_theap_cached_large(alice, 16 * unit), page[2]);
+  ck_assert_ptr_eq(mia_theap_cached_large(alice, 16 * unit), page[1]);
+  ck_assert_ptr_null(mia_theap_cached_large(alice, 1));
 }
 END_TEST
 
@@ -230,68 +221,68 @@ START_TEST(large_pages_that_others_took_make_room) {
   for (int i = 0; i < 10; i++) {
     cache(self, make_emptied(MIA_CACHE_LARGE_SLICES - 1));
     cache(self, make_emptied(1));
-    ck_assert_uint_eq(used(), MIA_CACHE_LARGE_SLICES * MIA_SLICE_SIZE);
-    mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
-    ck_assert_uint_eq(used(), 0);
+    ck_assert_uint_eq(used_bytes(), MIA_CACHE_LARGE_SLICES * MIA_SLICE_SIZE);
+    mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
+    ck_assert_uint_eq(used_bytes(), 0);
   }
 }
 END_TEST
 
 START_TEST(a_page_without_a_slot_is_retired) {
-  mia_theap_cache_page(&alice, make(WIDE));
-  mia_theap_cache_page(&alice, make_emptied(MIA_CACHE_LARGE_SLICES + 1));
-  mia_theap_cache_page(&mia_theap_all.none, make(SMALL));
+  mia_theap_cache_page(alice, make(CLASS_32K));
+  mia_theap_cache_page(alice, make_emptied(MIA_CACHE_LARGE_SLICES + 1));
+  mia_theap_cache_page(&mia_theap_all.none, make(CLASS_384));
   mia_theap_cache_page(&mia_theap_all.none, make_emptied(1));
-  ck_assert_uint_eq(used(), 0);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
 START_TEST(flushing_retires_all_cached_pages) {
-  mia_theap_cache_page(&alice, make(SMALL));
-  mia_theap_cache_page(&alice, make(0));
-  mia_theap_cache_page(&alice, make_emptied(MIA_CACHE_LARGE_SLICES));
-  ck_assert(used() > 0);
-  mia_theap_flush_cache(&alice);
-  ck_assert_uint_eq(used(), 0);
+  mia_theap_cache_page(alice, make(CLASS_384));
+  mia_theap_cache_page(alice, make(0));
+  mia_theap_cache_page(alice, make_emptied(MIA_CACHE_LARGE_SLICES));
+  ck_assert(used_bytes() > 0);
+  mia_theap_flush_cache(alice);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
 /* A page is retired at the second visit, unless it was used since the first. */
 START_TEST(cached_pages_age) {
   mia_theap *self = mia_theap_attach();
-  mia_page *cold = make(SMALL), *warm = make(SMALL + 1);
+  mia_page *cold = make(CLASS_384), *warm = make(CLASS_384 + 1);
   mia_theap_cache_page(self, cold);
   mia_theap_cache_page(self, warm);
   mia_theap_cache_page(self, make_emptied(3));
-  mia_theap_age_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_uint_eq(used(), 5 * MIA_SLICE_SIZE);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL + 1), warm); /* without the bit */
+  mia_theap_age_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert_uint_eq(used_bytes(), 5 * MIA_SLICE_SIZE);
+  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384 + 1), warm); /* without the bit */
   mia_theap_cache_page(self, warm);
-  mia_theap_age_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_uint_eq(used(), MIA_SLICE_SIZE);
-  mia_theap_age_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_uint_eq(used(), 0);
+  mia_theap_age_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert_uint_eq(used_bytes(), MIA_SLICE_SIZE);
+  mia_theap_age_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
 START_TEST(aged_pages_can_be_used) {
   mia_theap *self = mia_theap_attach();
-  mia_page *page = make(SMALL);
+  mia_page *page = make(CLASS_384);
   mia_theap_cache_page(self, page);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, SMALL), page);
+  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page);
   mia_theap_cache_page(self, page);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
   mia_theap_flush_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_uint_eq(used(), 0);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
 START_TEST(caching_a_page_in_use_is_fatal) {
   bool zeroed;
-  mia_page *page = make(SMALL);
+  mia_page *page = make(CLASS_384);
   (void)mia_page_pop_blocks(page, &zeroed);
-  mia_theap_cache_page(&alice, page);
+  mia_theap_cache_page(alice, page);
 }
 END_TEST
 
@@ -302,8 +293,8 @@ static void *cache_and_take(void *arg) {
   mia_page *have = NULL;
   for (int i = 0; i < TURNS; i++) {
     if (have == NULL) {
-      have = mia_theap_cached_page(self, SMALL);
-      if (have == NULL) have = mia_theap_make_page(self, SMALL);
+      have = mia_theap_cached_page(self, CLASS_384);
+      if (have == NULL) have = mia_theap_make_page(self, CLASS_384);
       note(have != NULL && have->used == 0 && mia_page_of(have->start) == have);
     } else {
       mia_theap_cache_page(self, have);
@@ -323,13 +314,13 @@ START_TEST(a_cached_page_is_taken_by_one_thread) {
     pthread_create(&thread[i], NULL, cache_and_take, (void *)i);
   for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
   need_nothing_noted();
-  mia_theap_flush_all_caches(&alice, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_uint_eq(mia_aword_get(&mia_theap_all.pages[SMALL].now), 0);
+  mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert_uint_eq(pages(CLASS_384), 0);
 }
 END_TEST
 
 SUITE("theap/page_cache") {
-  CASE(begin, world_end);
+  CASE(theaps_begin, world_end);
   TEST(a_page_is_cached_for_its_class);
   TEST(several_pages_of_a_class_are_cached);
   TEST(aged_pages_of_a_class_are_retired_first);

@@ -25,13 +25,13 @@ START_TEST(pages_are_counted_by_class) {
   mia_theap *self = mia_theap_attach();
   bool zero;
   self->clock.requested = false;
-  mia_page *small = mia_theap_make_page(self, 7);
+  mia_page *small = mia_theap_make_page(self, CLASS_112);
   ck_assert(small != NULL && self->clock.requested);
   mia_page *large = mia_theap_make_singleton(
       self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
   mia_page *huge = mia_theap_make_singleton(
       self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = true}, &zero);
-  expect(7, 1, 1);
+  expect(CLASS_112, 1, 1);
   expect(MIA_CLASS_LARGE, 1, 1);
   expect(MIA_CLASS_HUGE, 1, 1);
   self->clock.requested = false;
@@ -40,7 +40,7 @@ START_TEST(pages_are_counted_by_class) {
   large->used = huge->used = 0;
   mia_theap_retire_page(self, large);
   mia_theap_retire_page(self, huge);
-  expect(7, 0, 1);
+  expect(CLASS_112, 0, 1);
   expect(MIA_CLASS_LARGE, 0, 1);
   expect(MIA_CLASS_HUGE, 0, 1);
 }
@@ -51,10 +51,10 @@ START_TEST(a_page_that_was_not_made_is_not_counted) {
   bool zero;
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
   self->clock.requested = false;
-  ck_assert_ptr_null(mia_theap_make_page(self, 7));
+  ck_assert_ptr_null(mia_theap_make_page(self, CLASS_112));
   ck_assert_ptr_null(mia_theap_make_singleton(
       self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = true}, &zero));
-  expect(7, 0, 0);
+  expect(CLASS_112, 0, 0);
   expect(MIA_CLASS_HUGE, 0, 0);
 }
 END_TEST

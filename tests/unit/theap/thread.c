@@ -1,8 +1,6 @@
 /* Attaching and detaching theaps; the pages of a thread outlive it. */
-#include "fake/world.h"
+#include "unit/theap/theaps.h"
 
-#include "page/owner.h"
-#include "theap/bin.h"
 #include "theap/thread.h"
 #include "tsan.h"
 
@@ -10,24 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLASS = 30, THREADS_IN_A_ROW = 2000, CROWD = 6, ROUNDS = 20 };
+enum { THREADS_IN_A_ROW = 2000, CROWD = 6, ROUNDS = 20 };
 
-static mia_block *alloc(unsigned size_class) {
-  mia_theap *self = mia_theap_attach();
-  if (self->free_list[size_class] == NULL && !mia_theap_refill(self, size_class)) return NULL;
-  mia_block *b = self->free_list[size_class];
-  self->free_list[size_class] = b->next;
-  return b;
-}
-
-static void release(void *p) {
-  mia_page *page = page_of(p);
-  mia_theap *self = mia_theap_self;
-  if (mia_theap_owns(self, page))
-    mia_theap_free_own(self, page, p);
-  else
-    mia_theap_free_remote(self, page, p);
-}
+/* The theap is that of the thread. */
+static mia_block *alloc_here(unsigned size_class) { return alloc(mia_theap_attach(), size_class); }
+static void release_here(mia_block *b) { release(mia_theap_self, b); }
 
 static size_t registered(void) {
   size_t n = 0;
@@ -37,7 +22,6 @@ static size_t registered(void) {
 }
 
 static size_t attached(void) { return mia_aword_get(&mia_theap_all.attached.now); }
-static size_t pages(void) { return mia_aword_get(&mia_theap_all.pages[CLASS].now); }
 
 static void run(void *(*f)(void *), void *arg) {
   pthread_t thread;
@@ -65,25 +49,25 @@ END_TEST
 
 START_TEST(a_theap_is_attached_again) {
   mia_theap *self = mia_theap_attach();
-  mia_block *b = alloc(CLASS);
+  mia_block *b = alloc_here(CLASS_896);
   mia_theap_detach();
   ck_assert(mia_theap_is_none(mia_theap_self) && attached() == 0);
-  ck_assert(mia_theap_all.main.abandoned[CLASS] == page_of(b) && pages() == 1);
+  ck_assert(mia_theap_all.main.abandoned[CLASS_896] == page_of(b) && pages(CLASS_896) == 1);
   ck_assert_ptr_eq(mia_theap_attach(), self);
   ck_assert(registered() == 1 && attached() == 1);
-  ck_assert_ptr_eq(page_of(alloc(CLASS)), page_of(b));
+  ck_assert_ptr_eq(page_of(alloc_here(CLASS_896)), page_of(b));
   ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 1);
 }
 END_TEST
 
 static void *run_thread(void *block) {
   note(mia_theap_is_none(mia_theap_self));
-  mia_block *b = alloc(CLASS);
+  mia_block *b = alloc_here(CLASS_896);
   note(b != NULL);
   if (block != NULL)
     *(mia_block **)block = b;
   else
-    release(b);
+    release_here(b);
   return NULL;
 }
 
@@ -94,24 +78,24 @@ START_TEST(an_ended_thread_leaves_its_blocks) {
   run(run_thread, &b[1]);
   ck_assert_uint_eq(attached(), 1);
   ck_assert_ptr_eq(page_of(b[0]), page_of(b[1])); /* the second thread reclaimed it */
-  ck_assert(pages() == 1 && mia_theap_all.main.abandoned[CLASS] == page_of(b[0]));
-  release(b[0]);
+  ck_assert(pages(CLASS_896) == 1 && mia_theap_all.main.abandoned[CLASS_896] == page_of(b[0]));
+  release_here(b[0]);
   mia_theap_flush_batches(mia_theap_self);
-  ck_assert_uint_eq(pages(), 1);
-  release(b[1]);
+  ck_assert_uint_eq(pages(CLASS_896), 1);
+  release_here(b[1]);
   mia_theap_collect(mia_theap_self);
-  ck_assert_uint_eq(pages(), 0);
+  ck_assert_uint_eq(pages(CLASS_896), 0);
 }
 END_TEST
 
 START_TEST(thousands_of_threads_in_a_row_need_one_theap) {
   (void)mia_theap_attach();
   run(run_thread, NULL);
-  size_t used = mia_aword_get(&mia_arena_all.used), mapped = fake.mapped;
+  size_t used = used_bytes(), mapped = fake.mapped;
   for (int i = 0; i < THREADS_IN_A_ROW; i++) run(run_thread, NULL);
   ck_assert_uint_eq(registered(), 2);
   ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 2);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), used);
+  ck_assert_uint_eq(used_bytes(), used);
   ck_assert_uint_eq(fake.mapped, mapped);
 }
 END_TEST
@@ -119,9 +103,9 @@ END_TEST
 static pthread_barrier_t barrier;
 static void *crowd(void *unused) {
   mia_block *b[4];
-  for (int i = 0; i < 4; i++) b[i] = alloc(CLASS);
+  for (int i = 0; i < 4; i++) b[i] = alloc_here(CLASS_896);
   pthread_barrier_wait(&barrier);
-  for (int i = 0; i < 4; i++) release(b[i]);
+  for (int i = 0; i < 4; i++) release_here(b[i]);
   return unused;
 }
 
@@ -131,7 +115,7 @@ START_TEST(threads_at_the_same_time_need_a_theap_each) {
     pthread_t thread[CROWD];
     for (int i = 0; i < CROWD; i++) pthread_create(&thread[i], NULL, crowd, NULL);
     for (int i = 0; i < CROWD; i++) pthread_join(thread[i], NULL);
-    need_at(registered() == CROWD && attached() == 0 && pages() == 0, round);
+    need_at(registered() == CROWD && attached() == 0 && pages(CLASS_896) == 0, round);
   }
   pthread_barrier_destroy(&barrier);
 }
@@ -141,12 +125,12 @@ END_TEST
 static pthread_key_t late_key;
 static void late(void *value) {
   uintptr_t left = (uintptr_t)value - 1;
-  release(alloc(CLASS));
+  release_here(alloc_here(CLASS_896));
   if (left > 0) pthread_setspecific(late_key, (void *)left);
 }
 static void *end_late(void *unused) {
   pthread_setspecific(late_key, (void *)(uintptr_t)(TSAN ? 1 : 3));
-  release(alloc(CLASS));
+  release_here(alloc_here(CLASS_896));
   return unused;
 }
 
@@ -154,7 +138,7 @@ START_TEST(a_thread_can_allocate_after_its_end) {
   pthread_key_create(&late_key, late);
   for (int i = 0; i < 20; i++) run(end_late, NULL);
   pthread_key_delete(late_key);
-  ck_assert(attached() == 0 && registered() == 1 && pages() == 0);
+  ck_assert(attached() == 0 && registered() == 1 && pages(CLASS_896) == 0);
 }
 END_TEST
 
@@ -178,11 +162,11 @@ START_TEST(without_a_hook_a_theap_is_not_recycled) {
   mia_block *b;
   fake_refuse(FAKE_HOOK, 1, FAKE_EVER);
   run(run_thread, &b);
-  ck_assert(attached() == 1 && pages() == 1);
+  ck_assert(attached() == 1 && pages(CLASS_896) == 1);
   fake_allow();
   run(run_thread, NULL);
   (void)mia_theap_attach();
-  release(b);
+  release_here(b);
   mia_theap_flush_batches(mia_theap_self);
   ck_assert_uint_eq(attached(), 2);
 }
@@ -190,15 +174,15 @@ END_TEST
 
 static void *use_classes(void *unused) {
   for (unsigned c = 0; c < 60; c += 7) {
-    mia_block *b = alloc(c);
+    mia_block *b = alloc_here(c);
     note(b != NULL);
-    release(b);
+    release_here(b);
   }
   return unused;
 }
 
 START_TEST(both_processes_work_after_fork) {
-  mia_block *b = alloc(CLASS);
+  mia_block *b = alloc_here(CLASS_896);
   mia_time_ms until = mia_os_begin_fork();
   mia_theap_before_fork(until);
   mia_page_before_fork(until);
@@ -208,7 +192,7 @@ START_TEST(both_processes_work_after_fork) {
   mia_arena_after_fork(pid == 0);
   mia_page_after_fork(pid == 0);
   mia_theap_after_fork(pid == 0);
-  release(b);
+  release_here(b);
   (void)use_classes(NULL);
   mia_theap_detach(); /* takes all locks of this layer */
   (void)use_classes(NULL);
