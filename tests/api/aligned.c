@@ -95,10 +95,10 @@ START_TEST(several_blocks_of_each_alignment) {
       for (unsigned j = 0; j < LIVE; j++) {
         live[j] = aligned(MALLOC_ALIGNED, size, opaque((size_t)1 << bits));
         need_at(live[j] != NULL && is_aligned(live[j], (size_t)1 << bits), bits);
-        pattern_fill(live[j], size, api_seed + j);
+        pattern_fill(live[j], size, suite_seed + j);
       }
       for (unsigned j = 0; j < LIVE; j++) {
-        need_at(pattern_holds(live[j], size, api_seed + j), bits);
+        need_at(pattern_holds(live[j], size, suite_seed + j), bits);
         mia_free(live[j]);
       }
     }
@@ -112,7 +112,7 @@ START_TEST(bad_alignment_is_einval) {
   enum { BAD = sizeof bad / sizeof bad[0], MORE = sizeof more / sizeof more[0] };
   void *kept = mia_malloc(100);
   need(kept != NULL);
-  pattern_fill(kept, 100, api_seed);
+  pattern_fill(kept, 100, suite_seed);
   for (unsigned i = 0; i < BAD + MORE; i++) {
     size_t alignment = opaque(i < BAD ? bad[i] : more[i - BAD]);
     for (form which = MALLOC_ALIGNED; which <= ALIGNED_ALLOC; which++) {
@@ -126,7 +126,7 @@ START_TEST(bad_alignment_is_einval) {
     errno = ERRNO_MARK;
     need_at(launder(mia_realloc_exact(kept, 200, alignment)) == NULL, alignment);
     need_at(errno == EINVAL, alignment);
-    need_at(pattern_holds(kept, 100, api_seed), alignment);
+    need_at(pattern_holds(kept, 100, suite_seed), alignment);
   }
   mia_free(kept);
 }
@@ -189,7 +189,7 @@ START_TEST(memalign_rounds_up) {
     void *p = aligned(MEMALIGN, 100, opaque(odd[i]));
     need_at(p != NULL, odd[i]);
     need_at(is_aligned(p, power) && is_aligned(p, 16), odd[i]);
-    pattern_fill(p, mia_usable_size(p), api_seed);
+    pattern_fill(p, mia_usable_size(p), suite_seed);
     mia_free(p);
   }
   errno = ERRNO_MARK;
@@ -237,7 +237,7 @@ START_TEST(realloc_aligned_keeps_alignment_and_contents) {
   size_t size = 20;
   void *p = launder(mia_realloc_aligned(NULL, size, alignment));
   need(p != NULL && is_aligned(p, alignment));
-  pattern_fill(p, size, api_seed);
+  pattern_fill(p, size, suite_seed);
   for (unsigned i = 0; i < sizeof ladder / sizeof ladder[0]; i++) {
     errno = ERRNO_MARK;
     p = launder(mia_realloc_aligned(p, ladder[i], alignment));
@@ -245,9 +245,9 @@ START_TEST(realloc_aligned_keeps_alignment_and_contents) {
     need_at(errno == ERRNO_MARK, ladder[i]);
     need_at(is_aligned(p, alignment), ladder[i]);
     need_at(mia_usable_size(p) >= ladder[i], ladder[i]);
-    need_at(pattern_holds(p, min_size(size, ladder[i]), api_seed), ladder[i]);
+    need_at(pattern_holds(p, min_size(size, ladder[i]), suite_seed), ladder[i]);
     size = ladder[i];
-    pattern_fill(p, size, api_seed);
+    pattern_fill(p, size, suite_seed);
   }
   mia_free(p);
 }
@@ -272,16 +272,16 @@ START_TEST(realloc_aligned_to_larger_alignments) {
   enum { SIZE = 3000 };
   void *p = mia_malloc(SIZE);
   need(p != NULL);
-  pattern_fill(p, SIZE, api_seed);
+  pattern_fill(p, SIZE, suite_seed);
   for (unsigned bits = 4; bits <= 22; bits++) {
     p = launder(mia_realloc_aligned(p, SIZE, opaque((size_t)1 << bits)));
     need_at(p != NULL && is_aligned(p, (size_t)1 << bits), bits);
-    need_at(pattern_holds(p, SIZE, api_seed), bits);
+    need_at(pattern_holds(p, SIZE, suite_seed), bits);
   }
   p = launder(mia_realloc(p, 2 * SIZE));
-  need(p != NULL && is_aligned(p, 16) && pattern_holds(p, SIZE, api_seed));
+  need(p != NULL && is_aligned(p, 16) && pattern_holds(p, SIZE, suite_seed));
   p = launder(mia_realloc(p, 100));
-  need(p != NULL && is_aligned(p, 16) && pattern_holds(p, 100, api_seed));
+  need(p != NULL && is_aligned(p, 16) && pattern_holds(p, 100, suite_seed));
   mia_free(p);
 }
 END_TEST
@@ -293,11 +293,11 @@ START_TEST(blocks_of_mixed_alignment_freed_in_random_order) {
     size_t size;
     size_t alignment;
   } blocks[COUNT];
-  uint64_t random = api_random(1);
+  uint64_t random = suite_random(1);
   for (unsigned n = 0; n < OPERATIONS + COUNT; n++) {
     size_t i = n < OPERATIONS ? random_below(&random, COUNT) : n - OPERATIONS;
     if (blocks[i].p != NULL) {
-      need_at(pattern_holds(blocks[i].p, blocks[i].size, api_seed + i), i);
+      need_at(pattern_holds(blocks[i].p, blocks[i].size, suite_seed + i), i);
       if (random_below(&random, 4) == 0) {
         mia_free_aligned_sized(blocks[i].p, blocks[i].alignment, blocks[i].size);
       } else {
@@ -311,29 +311,25 @@ START_TEST(blocks_of_mixed_alignment_freed_in_random_order) {
       blocks[i].p = aligned(which, blocks[i].size, blocks[i].alignment);
       need_at(blocks[i].p != NULL, blocks[i].size);
       need_at(is_aligned(blocks[i].p, blocks[i].alignment), blocks[i].alignment);
-      pattern_fill(blocks[i].p, blocks[i].size, api_seed + i);
+      pattern_fill(blocks[i].p, blocks[i].size, suite_seed + i);
     }
   }
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/aligned");
-  TCase *tcase = api_case(suite, "forms");
-  tcase_add_loop_test(tcase, every_alignment, 0, FORMS);
-  tcase_add_test(tcase, several_blocks_of_each_alignment);
-  tcase_add_test(tcase, memalign_rounds_up);
-  tcase_add_test(tcase, valloc_and_pvalloc);
-  tcase_add_test(tcase, blocks_of_mixed_alignment_freed_in_random_order);
-  tcase = api_case(suite, "errors");
-  tcase_add_test(tcase, bad_alignment_is_einval);
-  tcase_add_test(tcase, alignment_without_a_next_power_of_two_is_einval);
-  tcase_add_test(tcase, alignment_above_the_limit_is_enomem);
-  tcase_add_test(tcase, posix_memalign_returns_its_error);
-  tcase = api_case(suite, "realloc");
-  tcase_add_loop_test(tcase, realloc_aligned_keeps_alignment_and_contents, 0, 21);
-  tcase_add_test(tcase, realloc_aligned_to_larger_alignments);
-  tcase_add_test(tcase, realloc_of_a_block_at_an_odd_address_is_aligned);
-  return api_run(suite);
+SUITE("api/aligned") {
+  CASE(NULL, NULL);
+  LOOP(every_alignment, 0, FORMS);
+  TEST(several_blocks_of_each_alignment);
+  TEST(memalign_rounds_up);
+  TEST(valloc_and_pvalloc);
+  TEST(blocks_of_mixed_alignment_freed_in_random_order);
+  TEST(bad_alignment_is_einval);
+  TEST(alignment_without_a_next_power_of_two_is_einval);
+  TEST(alignment_above_the_limit_is_enomem);
+  TEST(posix_memalign_returns_its_error);
+  LOOP(realloc_aligned_keeps_alignment_and_contents, 0, 21);
+  TEST(realloc_aligned_to_larger_alignments);
+  TEST(realloc_of_a_block_at_an_odd_address_is_aligned);
+  TIMEOUT(60);
 }

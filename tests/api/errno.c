@@ -118,14 +118,12 @@ START_TEST(queries_and_purges_keep_errno) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/errno");
-  TCase *tcase = api_case(suite, "errno");
-  tcase_add_loop_test(tcase, success_keeps_errno, 0, SIZES);
-  tcase_add_test(tcase, free_keeps_any_errno);
-  tcase_add_test(tcase, free_of_many_keeps_errno);
-  tcase_add_test(tcase, failure_sets_enomem_each_time);
-  tcase_add_test(tcase, queries_and_purges_keep_errno);
-  return api_run(suite);
+SUITE("api/errno") {
+  CASE(NULL, NULL);
+  LOOP(success_keeps_errno, 0, SIZES);
+  TEST(free_keeps_any_errno);
+  TEST(free_of_many_keeps_errno);
+  TEST(failure_sets_enomem_each_time);
+  TEST(queries_and_purges_keep_errno);
+  TIMEOUT(60);
 }

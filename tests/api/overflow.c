@@ -99,8 +99,8 @@ START_TEST(block_stays_valid_after_a_failed_realloc) {
   size_t kept = kept_sizes[_i];
   unsigned char *p = launder(mia_malloc(kept));
   need(p != NULL);
-  pattern_fill(p, KEPT, api_seed);
-  pattern_fill(p + kept - KEPT, KEPT, api_seed);
+  pattern_fill(p, KEPT, suite_seed);
+  pattern_fill(p + kept - KEPT, KEPT, suite_seed);
   size_t usable = mia_usable_size(p);
   for (size_t i = 0; i < PRODUCTS; i++) {
     refused(mia_reallocarray(p, opaque(products[i].count), opaque(products[i].size)), i);
@@ -110,12 +110,12 @@ START_TEST(block_stays_valid_after_a_failed_realloc) {
     refused(mia_realloc_aligned(p, opaque(totals[i]), opaque(64)), i);
   }
   ck_assert_uint_eq(mia_usable_size(p), usable);
-  ck_assert(pattern_holds(p, KEPT, api_seed));
-  ck_assert(pattern_holds(p + kept - KEPT, KEPT, api_seed));
+  ck_assert(pattern_holds(p, KEPT, suite_seed));
+  ck_assert(pattern_holds(p + kept - KEPT, KEPT, suite_seed));
   p = launder(mia_realloc(p, kept + 1000));
   ck_assert_ptr_nonnull(p);
-  ck_assert(pattern_holds(p, KEPT, api_seed));
-  ck_assert(pattern_holds(p + kept - KEPT, KEPT, api_seed));
+  ck_assert(pattern_holds(p, KEPT, suite_seed));
+  ck_assert(pattern_holds(p + kept - KEPT, KEPT, suite_seed));
   mia_free(p);
 }
 END_TEST
@@ -157,15 +157,13 @@ START_TEST(good_size_of_an_impossible_size_is_that_size) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/overflow");
-  TCase *tcase = api_case(suite, "overflow");
-  tcase_add_test(tcase, products_overflow);
-  tcase_add_test(tcase, totals_of_every_form);
-  tcase_add_loop_test(tcase, block_stays_valid_after_a_failed_realloc, 0,
-                      (int)(sizeof kept_sizes / sizeof kept_sizes[0]));
-  tcase_add_test(tcase, products_that_fit);
-  tcase_add_test(tcase, good_size_of_an_impossible_size_is_that_size);
-  return api_run(suite);
+SUITE("api/overflow") {
+  CASE(NULL, NULL);
+  TEST(products_overflow);
+  TEST(totals_of_every_form);
+  LOOP(block_stays_valid_after_a_failed_realloc, 0,
+       (int)(sizeof kept_sizes / sizeof kept_sizes[0]));
+  TEST(products_that_fit);
+  TEST(good_size_of_an_impossible_size_is_that_size);
+  TIMEOUT(60);
 }

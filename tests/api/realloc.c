@@ -31,7 +31,7 @@ static void *checked_realloc(void *p, size_t old, size_t size) {
   need_at(p != NULL, size);
   need_at(is_aligned(p, size <= 8 ? 8 : 16), size);
   need_at(mia_usable_size(p) >= size, size);
-  need_at(pattern_holds(p, old < size ? old : size, api_seed), size);
+  need_at(pattern_holds(p, old < size ? old : size, suite_seed), size);
   return p;
 }
 
@@ -41,7 +41,7 @@ START_TEST(grow_and_shrink_in_steps) {
   size_t size = ladders[_i].start;
   void *p = launder(mia_malloc(size));
   need(p != NULL);
-  pattern_fill(p, size, api_seed);
+  pattern_fill(p, size, suite_seed);
   void *obstacle = NULL;
   unsigned n = 0;
   while (size < ladders[_i].top) {
@@ -51,7 +51,7 @@ START_TEST(grow_and_shrink_in_steps) {
       obstacle = launder(mia_malloc(size));
     }
     p = checked_realloc(p, size, next);
-    pattern_fill_from(p, size, next, api_seed);
+    pattern_fill_from(p, size, next, suite_seed);
     size = next;
   }
   mia_free(obstacle);
@@ -69,10 +69,10 @@ START_TEST(null_allocates) {
   for (size_t size = 0; size < 100000; size = size * 3 / 2 + 1) {
     void *p = launder(mia_realloc(NULL, size));
     need_at(p != NULL && mia_usable_size(p) >= size, size);
-    pattern_fill(p, mia_usable_size(p), api_seed);
+    pattern_fill(p, mia_usable_size(p), suite_seed);
     void *q = launder(mia_reallocarray(NULL, size, 2));
     need_at(q != NULL && q != p && mia_usable_size(q) >= 2 * size, size);
-    pattern_fill(q, mia_usable_size(q), api_seed);
+    pattern_fill(q, mia_usable_size(q), suite_seed);
     mia_free(p);
     mia_free(q);
   }
@@ -91,7 +91,7 @@ START_TEST(size_zero_returns_a_smallest_block) {
     /* A large block must not be kept: 0 bytes must not hold on to megabytes. */
     need_at(mia_usable_size(p) <= mia_good_size(0) || mia_usable_size(p) <= size, size);
     need_at(size < MIB || mia_usable_size(p) < 64 * KIB, size);
-    pattern_fill(p, mia_good_size(0), api_seed);
+    pattern_fill(p, mia_good_size(0), suite_seed);
     mia_free(p);
     mia_free(q);
     mia_free(r);
@@ -121,7 +121,7 @@ START_TEST(shrunk_blocks_are_small) {
   for (int i = 0; i < COUNT; i++) {
     void *p = launder(mia_malloc(MIB));
     need(p != NULL);
-    pattern_fill(p, 100, api_seed);
+    pattern_fill(p, 100, suite_seed);
     p = checked_realloc(p, 100, 100);
     need(mia_usable_size(p) <= MIB / 2);
     mia_free(p);
@@ -137,10 +137,10 @@ START_TEST(resize_at_random) {
     size_t size;
   } blocks[COUNT];
   unsigned bits = (unsigned)_i;
-  uint64_t random = api_random(bits);
+  uint64_t random = suite_random(bits);
   for (int step = 0; step < (bits > LARGE_BITS ? LARGE_STEPS : STEPS); step++) {
     size_t i = random_below(&random, COUNT);
-    uint64_t key = api_seed + i;
+    uint64_t key = suite_seed + i;
     size_t old = blocks[i].size;
     size_t size = random_size(&random, bits);
     if (blocks[i].p != NULL && random_below(&random, 8) == 0) {
@@ -165,7 +165,7 @@ START_TEST(resize_at_random) {
   }
   for (size_t i = 0; i < COUNT; i++) {
     if (blocks[i].p == NULL) continue;
-    need_at(pattern_holds(blocks[i].p, blocks[i].size, api_seed + i), i);
+    need_at(pattern_holds(blocks[i].p, blocks[i].size, suite_seed + i), i);
     mia_free(blocks[i].p);
     blocks[i].p = NULL; /* without fork the next loop would find the old entries */
     blocks[i].size = 0;
@@ -173,17 +173,13 @@ START_TEST(resize_at_random) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/realloc");
-  TCase *tcase = api_case(suite, "ladders");
-  tcase_add_loop_test(tcase, grow_and_shrink_in_steps, 0, LADDERS);
-  tcase = api_case(suite, "rules");
-  tcase_add_test(tcase, null_allocates);
-  tcase_add_test(tcase, size_zero_returns_a_smallest_block);
-  tcase_add_test(tcase, does_not_move_within_the_usable_size);
-  tcase_add_test(tcase, shrunk_blocks_are_small);
-  tcase = api_case(suite, "walks");
-  tcase_add_loop_test(tcase, resize_at_random, 4, 22);
-  return api_run(suite);
+SUITE("api/realloc") {
+  CASE(NULL, NULL);
+  LOOP(grow_and_shrink_in_steps, 0, LADDERS);
+  TEST(null_allocates);
+  TEST(size_zero_returns_a_smallest_block);
+  TEST(does_not_move_within_the_usable_size);
+  TEST(shrunk_blocks_are_small);
+  LOOP(resize_at_random, 4, 22);
+  TIMEOUT(60);
 }

@@ -72,10 +72,10 @@ START_TEST(every_small_size_at_once) {
   static void *blocks[TOP];
   for (size_t size = 0; size < TOP; size++) {
     blocks[size] = checked_malloc(size);
-    pattern_fill(blocks[size], mia_usable_size(blocks[size]), api_seed + size);
+    pattern_fill(blocks[size], mia_usable_size(blocks[size]), suite_seed + size);
   }
   for (size_t size = 0; size < TOP; size++) {
-    need_at(pattern_holds(blocks[size], mia_usable_size(blocks[size]), api_seed + size), size);
+    need_at(pattern_holds(blocks[size], mia_usable_size(blocks[size]), suite_seed + size), size);
     mia_free(blocks[size]);
   }
 }
@@ -91,13 +91,13 @@ START_TEST(sizes_around_class_boundaries) {
     size_t size = classes[i / 3] - 1 + i % 3;
     for (size_t j = 0; j < BLOCKS; j++) {
       blocks[i][j] = checked_malloc(size);
-      pattern_fill(blocks[i][j], mia_usable_size(blocks[i][j]), api_seed ^ (i * BLOCKS + j));
+      pattern_fill(blocks[i][j], mia_usable_size(blocks[i][j]), suite_seed ^ (i * BLOCKS + j));
     }
   }
   for (size_t i = 0; i < n; i++) {
     for (size_t j = 0; j < BLOCKS; j++) {
       size_t usable = mia_usable_size(blocks[i][j]);
-      need_at(pattern_holds(blocks[i][j], usable, api_seed ^ (i * BLOCKS + j)), usable);
+      need_at(pattern_holds(blocks[i][j], usable, suite_seed ^ (i * BLOCKS + j)), usable);
       mia_free(blocks[i][j]);
     }
   }
@@ -107,7 +107,7 @@ END_TEST
 START_TEST(live_blocks_never_overlap) {
   enum { COUNT = 4000, SIZE_BITS = 13 };
   static void *blocks[COUNT];
-  uint64_t random = api_random(1);
+  uint64_t random = suite_random(1);
   for (int round = 0; round < 4; round++) {
     for (int i = 0; i < COUNT; i++) {
       if (blocks[i] == NULL) blocks[i] = checked_malloc(random_size(&random, SIZE_BITS));
@@ -207,18 +207,15 @@ START_TEST(sizes_that_the_system_may_refuse) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/sizes");
-  TCase *tcase = api_case(suite, "classes");
-  tcase_add_test(tcase, classes_grow_gently);
-  tcase_add_test(tcase, every_small_size_at_once);
-  tcase_add_test(tcase, sizes_around_class_boundaries);
-  tcase_add_test(tcase, live_blocks_never_overlap);
-  tcase_add_test(tcase, zero_bytes_are_distinct_blocks);
-  tcase_add_test(tcase, waste_is_bounded);
-  tcase = api_case(suite, "large");
-  tcase_add_test(tcase, large_sizes);
-  tcase_add_test(tcase, sizes_that_the_system_may_refuse);
-  return api_run(suite);
+SUITE("api/sizes") {
+  CASE(NULL, NULL);
+  TEST(classes_grow_gently);
+  TEST(every_small_size_at_once);
+  TEST(sizes_around_class_boundaries);
+  TEST(live_blocks_never_overlap);
+  TEST(zero_bytes_are_distinct_blocks);
+  TEST(waste_is_bounded);
+  TEST(large_sizes);
+  TEST(sizes_that_the_system_may_refuse);
+  TIMEOUT(60);
 }

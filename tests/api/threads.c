@@ -109,7 +109,7 @@ static void churn(uint64_t random, unsigned steps) {
 }
 
 static void *churn_thread(void *arg) {
-  churn(api_random(*(unsigned *)arg), 10000);
+  churn(suite_random(*(unsigned *)arg), 10000);
   return NULL;
 }
 
@@ -163,8 +163,8 @@ static void *pass_on(void *arg) {
 
 START_TEST(blocks_freed_by_another_thread) {
   static ring way;
-  hand from = {NULL, &way, api_random(1)};
-  hand to = {&way, NULL, api_random(2)};
+  hand from = {NULL, &way, suite_random(1)};
+  hand to = {&way, NULL, suite_random(2)};
   pthread_t a = start(pass_on, &from);
   pthread_t b = start(pass_on, &to);
   join(a);
@@ -175,8 +175,8 @@ END_TEST
 
 START_TEST(blocks_exchanged_by_two_threads) {
   static ring there, back;
-  hand one = {&back, &there, api_random(1)};
-  hand two = {&there, &back, api_random(2)};
+  hand one = {&back, &there, suite_random(1)};
+  hand two = {&there, &back, suite_random(2)};
   pthread_t a = start(pass_on, &one);
   pthread_t b = start(pass_on, &two);
   join(a);
@@ -190,7 +190,7 @@ START_TEST(blocks_passed_around_a_circle_of_threads) {
   static hand hands[THREADS];
   pthread_t threads[THREADS];
   for (unsigned i = 0; i < THREADS; i++) {
-    hands[i] = (hand){&rings[i], &rings[(i + 1) % THREADS], api_random(i)};
+    hands[i] = (hand){&rings[i], &rings[(i + 1) % THREADS], suite_random(i)};
     threads[i] = start(pass_on, &hands[i]);
   }
   for (unsigned i = 0; i < THREADS; i++) join(threads[i]);
@@ -204,7 +204,7 @@ enum { LEFT_BLOCKS = 2000 };
 static void *left_blocks[LEFT_BLOCKS];
 
 static void *leave_blocks(void *arg) {
-  uint64_t random = api_random(*(unsigned *)arg);
+  uint64_t random = suite_random(*(unsigned *)arg);
   for (int i = 0; i < LEFT_BLOCKS; i++) left_blocks[i] = make(&random, 11);
   return NULL;
 }
@@ -238,10 +238,10 @@ static void *leave_and_finish(void *arg) {
 static void *leave_and_begin_again(void *arg) {
   leave_blocks(arg);
   mia_thread_done();
-  churn(api_random(7), 1000);
+  churn(suite_random(7), 1000);
   mia_thread_done();
   mia_thread_done(); /* a second call has nothing to do */
-  churn(api_random(8), 1000);
+  churn(suite_random(8), 1000);
   return NULL;
 }
 
@@ -279,7 +279,7 @@ START_TEST(blocks_left_by_ended_threads) {
 END_TEST
 
 START_TEST(main_thread_can_call_thread_done) {
-  uint64_t random = api_random(1);
+  uint64_t random = suite_random(1);
   void *kept = make(&random, 10);
   mia_thread_done();
   churn(random, 2000);
@@ -320,7 +320,7 @@ static void at_thread_exit(void *p) {
 }
 
 static void *uses_a_destructor(void *arg) {
-  end_later((ending){.random = api_random(*(unsigned *)arg)});
+  end_later((ending){.random = suite_random(*(unsigned *)arg)});
   return NULL;
 }
 
@@ -336,7 +336,7 @@ END_TEST
 
 static void *churn_and_tidy(void *arg) {
   enum { ROUNDS = 40 };
-  uint64_t random = api_random(*(unsigned *)arg);
+  uint64_t random = suite_random(*(unsigned *)arg);
   for (int round = 0; round < ROUNDS; round++) {
     churn(random_next(&random), 300);
     void *big = make(&random, 20);
@@ -399,7 +399,7 @@ static void *stock_up_and_sleep(void *arg) {
   free_stock();
   atomic_store(&stage, 3);
   wait_for(4); /* makes no calls, so the library cannot tell that it is awake */
-  churn(api_random(1), 500);
+  churn(suite_random(1), 500);
   return NULL;
 }
 
@@ -480,8 +480,8 @@ START_TEST(memory_freed_by_another_thread_is_reused) {
   const size_t growth_allowed = 40 * MIB;
   size_t before = resident();
   for (int round = 0; round < 4; round++) {
-    hand from = {NULL, &way, api_random(1)};
-    hand to = {&way, NULL, api_random(2)};
+    hand from = {NULL, &way, suite_random(1)};
+    hand to = {&way, NULL, suite_random(2)};
     pthread_t a = start(pass_on, &from);
     pthread_t b = start(pass_on, &to);
     join(a);
@@ -494,7 +494,7 @@ START_TEST(memory_freed_by_another_thread_is_reused) {
 END_TEST
 
 static void *live_shortly(void *arg) {
-  uint64_t random = api_random(*(unsigned *)arg);
+  uint64_t random = suite_random(*(unsigned *)arg);
   void *blocks[8];
   for (unsigned i = 0; i < 8; i++) blocks[i] = make(&random, 12);
   for (unsigned i = 0; i < 8; i++) destroy(blocks[i]);
@@ -511,26 +511,21 @@ START_TEST(two_thousand_short_threads) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/threads");
-  TCase *tcase = api_case(suite, "hand-over");
-  tcase_add_test(tcase, threads_with_separate_blocks);
-  tcase_add_test(tcase, blocks_freed_by_another_thread);
-  tcase_add_test(tcase, blocks_exchanged_by_two_threads);
-  tcase_add_test(tcase, blocks_passed_around_a_circle_of_threads);
-  tcase = api_case(suite, "ends");
-  tcase_add_loop_test(tcase, blocks_left_by_ended_threads, 0, 4);
-  tcase_add_test(tcase, main_thread_can_call_thread_done);
-  tcase_add_test(tcase, destructors_allocate_while_the_thread_ends);
-  tcase = api_case(suite, "upkeep");
-  tcase_add_test(tcase, threads_collect_and_purge_at_the_same_time);
-  tcase_add_test(tcase, purge_returns_free_memory);
-  tcase_add_test(tcase, purge_reaches_sleeping_threads);
-  tcase = api_case(suite, "growth");
-  tcase_add_test(tcase, memory_of_ended_threads_is_reused);
-  tcase_add_test(tcase, memory_freed_by_ended_threads_is_reused);
-  tcase_add_test(tcase, memory_freed_by_another_thread_is_reused);
-  tcase_add_test(tcase, two_thousand_short_threads);
-  return api_run(suite);
+SUITE("api/threads") {
+  CASE(NULL, NULL);
+  TEST(threads_with_separate_blocks);
+  TEST(blocks_freed_by_another_thread);
+  TEST(blocks_exchanged_by_two_threads);
+  TEST(blocks_passed_around_a_circle_of_threads);
+  LOOP(blocks_left_by_ended_threads, 0, 4);
+  TEST(main_thread_can_call_thread_done);
+  TEST(destructors_allocate_while_the_thread_ends);
+  TEST(threads_collect_and_purge_at_the_same_time);
+  TEST(purge_returns_free_memory);
+  TEST(purge_reaches_sleeping_threads);
+  TEST(memory_of_ended_threads_is_reused);
+  TEST(memory_freed_by_ended_threads_is_reused);
+  TEST(memory_freed_by_another_thread_is_reused);
+  TEST(two_thousand_short_threads);
+  TIMEOUT(60);
 }

@@ -47,16 +47,16 @@ START_TEST(good_size_aligned_is_the_usable_size) {
 END_TEST
 
 START_TEST(realloc_exact_keeps_contents) {
-  uint64_t random = api_random(2);
+  uint64_t random = suite_random(2);
   size_t size = 1;
   void *p = launder(mia_malloc(size));
-  pattern_fill(p, size, api_seed);
+  pattern_fill(p, size, suite_seed);
   for (unsigned i = 0; i < 3000; i++) {
     size_t wanted = random_size(&random, i % 10 == 0 ? 26 : 17), kept = size;
     p = launder(mia_realloc_exact(p, wanted, 1));
     need_at(p != NULL && mia_usable_size(p) == mia_good_size(wanted), wanted);
-    need_at(pattern_holds(p, kept < wanted ? kept : wanted, api_seed), wanted);
-    pattern_fill(p, wanted, api_seed);
+    need_at(pattern_holds(p, kept < wanted ? kept : wanted, suite_seed), wanted);
+    pattern_fill(p, wanted, suite_seed);
     size = wanted;
   }
   mia_free(p);
@@ -97,18 +97,18 @@ START_TEST(all_usable_bytes_can_be_written) {
   enum { COUNT = 600 };
   static void *blocks[COUNT];
   static size_t usable[COUNT];
-  uint64_t random = api_random(1);
+  uint64_t random = suite_random(1);
   for (size_t i = 0; i < COUNT; i++) {
     size_t size = random_size(&random, 14);
     size_t alignment = (size_t)1 << random_below(&random, 10);
     blocks[i] = launder(i % 3 == 0 ? mia_malloc_aligned(size, alignment) : mia_malloc(size));
     need_at(blocks[i] != NULL, size);
     usable[i] = mia_usable_size(blocks[i]);
-    pattern_fill(blocks[i], usable[i], api_seed + i);
+    pattern_fill(blocks[i], usable[i], suite_seed + i);
   }
   for (size_t i = 0; i < COUNT; i++) {
     need_at(mia_usable_size(blocks[i]) == usable[i], i);
-    need_at(pattern_holds(blocks[i], usable[i], api_seed + i), i);
+    need_at(pattern_holds(blocks[i], usable[i], suite_seed + i), i);
     mia_free(blocks[i]);
   }
 }
@@ -170,21 +170,18 @@ START_TEST(version_agrees_with_the_header) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/usable");
-  TCase *tcase = api_case(suite, "sizes");
-  tcase_add_test(tcase, good_size_is_the_usable_size);
-  tcase_add_test(tcase, good_size_aligned_is_the_usable_size);
-  tcase_add_test(tcase, realloc_exact_keeps_contents);
-  tcase_add_test(tcase, free_sized_of_a_block_that_grew);
-  tcase_add_test(tcase, good_size_is_monotonic);
-  tcase_add_test(tcase, usable_size_of_null_is_zero);
-  tcase_add_test(tcase, all_usable_bytes_can_be_written);
-  tcase_add_test(tcase, free_sized_with_the_size_asked_for);
-  tcase_add_test(tcase, free_sized_with_the_good_size);
-  tcase = api_case(suite, "others");
-  tcase_add_test(tcase, memalignment_of_any_address);
-  tcase_add_test(tcase, version_agrees_with_the_header);
-  return api_run(suite);
+SUITE("api/usable") {
+  CASE(NULL, NULL);
+  TEST(good_size_is_the_usable_size);
+  TEST(good_size_aligned_is_the_usable_size);
+  TEST(realloc_exact_keeps_contents);
+  TEST(free_sized_of_a_block_that_grew);
+  TEST(good_size_is_monotonic);
+  TEST(usable_size_of_null_is_zero);
+  TEST(all_usable_bytes_can_be_written);
+  TEST(free_sized_with_the_size_asked_for);
+  TEST(free_sized_with_the_good_size);
+  TEST(memalignment_of_any_address);
+  TEST(version_agrees_with_the_header);
+  TIMEOUT(60);
 }

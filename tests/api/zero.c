@@ -139,7 +139,7 @@ END_TEST
 START_TEST(zero_after_realloc) {
   enum { COUNT = 64, SIZE_BITS = 18 };
   void *blocks[COUNT];
-  uint64_t random = api_random(1);
+  uint64_t random = suite_random(1);
   for (int round = 0; round < 12; round++) {
     for (int i = 0; i < COUNT; i++) {
       blocks[i] = zeroed((form)random_below(&random, FORMS), random_size(&random, SIZE_BITS), 64);
@@ -164,17 +164,14 @@ START_TEST(realloc_keeps_zeros) {
 }
 END_TEST
 
-int main(void) {
-  api_seed_init();
-  Suite *suite = suite_create("api/zero");
-  TCase *tcase = api_case(suite, "small");
-  tcase_add_loop_test(tcase, every_class_new_and_reused, 0, FORMS);
-  tcase_add_loop_test(tcase, every_small_size, 0, FORMS);
-  tcase_add_test(tcase, pages_that_change_class);
-  tcase = api_case(suite, "large");
-  tcase_add_loop_test(tcase, large_blocks_new_and_reused, 0, LARGE);
-  tcase_add_test(tcase, zero_after_a_purge);
-  tcase_add_test(tcase, zero_after_realloc);
-  tcase_add_test(tcase, realloc_keeps_zeros);
-  return api_run(suite);
+SUITE("api/zero") {
+  CASE(NULL, NULL);
+  LOOP(every_class_new_and_reused, 0, FORMS);
+  LOOP(every_small_size, 0, FORMS);
+  TEST(pages_that_change_class);
+  LOOP(large_blocks_new_and_reused, 0, LARGE);
+  TEST(zero_after_a_purge);
+  TEST(zero_after_realloc);
+  TEST(realloc_keeps_zeros);
+  TIMEOUT(60);
 }

@@ -57,6 +57,9 @@ static inline void need_nothing_noted(void) {
   if (what != NULL) ck_assert_msg(0, "%s", what);
 }
 
+/* A value that no libc function stores in errno, so that any change is noticed. */
+#define ERRNO_MARK 12345
+
 /* The numbers of a run, which MIA_TEST_SEED repeats; each test has its own. */
 static uint64_t suite_seed;
 static inline uint64_t suite_random(unsigned test) { return suite_seed + test * PATTERN_STEP; }

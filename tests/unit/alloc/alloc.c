@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <pthread.h>
 
-enum { MARK = 12345 /* an errno that no function sets */ };
-
 #define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
 
 static void *allocate(size_t size) {
@@ -41,9 +39,9 @@ enum { BOUNDARY_SIZES = 3 * 18 };
 START_TEST(blocks_are_as_large_and_aligned_as_promised) {
   for (size_t i = 0; i < BOUNDARY_SIZES; i++) {
     size_t size = boundary_size(i);
-    errno = MARK;
+    errno = ERRNO_MARK;
     char *p = allocate(size);
-    need_at(p != NULL && errno == MARK, size);
+    need_at(p != NULL && errno == ERRNO_MARK, size);
     need_at(mia_is_aligned(p, size <= 8 ? 8 : 16), size);
     need_at(mia_alloc_usable(p) >= size && mia_alloc_usable(p) == mia_alloc_good_size(size, 1),
             size);
@@ -59,9 +57,9 @@ START_TEST(zeroed_blocks_are_zero_in_new_and_in_used_memory) {
       size_t size = boundary_size(i) % (2 * MIA_MIB);
       char *p[3];
       for (int k = 0; k < 3; k++) {
-        errno = MARK;
+        errno = ERRNO_MARK;
         p[k] = k == 2 ? mia_alloc_aligned(size, 64, true) : mia_alloc_zeroed(size);
-        need_at(p[k] != NULL && errno == MARK, size);
+        need_at(p[k] != NULL && errno == ERRNO_MARK, size);
         need_at(is_zero(p[k], mia_alloc_usable(p[k])), size);
         memset(p[k], 0xff, mia_alloc_usable(p[k]));
       }
@@ -87,7 +85,7 @@ END_TEST
 static void fails_with(int error, const void *p) {
   ck_assert_ptr_null(p);
   ck_assert_int_eq(errno, error);
-  errno = MARK;
+  errno = ERRNO_MARK;
 }
 
 START_TEST(impossible_requests_fail) {
@@ -101,7 +99,7 @@ START_TEST(impossible_requests_fail) {
                           MIA_SIZE_MAX / 4 * 3};
   /* all but the last two are too large everywhere; these may find room in 32 bits */
   const size_t count = sizeof sizes / sizeof sizes[0] - (MIA_POINTER_64 ? 0 : 2);
-  errno = MARK;
+  errno = ERRNO_MARK;
   for (size_t i = 0; i < count; i++) {
     fails_with(ENOMEM, mia_alloc_slow(sizes[i], false));
     fails_with(ENOMEM, mia_alloc_zeroed(sizes[i]));
@@ -167,12 +165,12 @@ static char *check_result(void *p, size_t size) {
     need(errno == ENOMEM);
     failures++;
   } else {
-    need(errno == MARK);
+    need(errno == ERRNO_MARK);
     blocks[block_count++] = p;
     need_at(mia_alloc_usable(p) >= size, size);
     blocks[block_count - 1][0] = blocks[block_count - 1][size - 1] = 1;
   }
-  errno = MARK;
+  errno = ERRNO_MARK;
   return p;
 }
 
@@ -202,9 +200,9 @@ static void grow(void) {
   for (int i = 0; i < GROWTH; i++) {
     p[0] = 'a';
     p[size - 1] = 'z';
-    errno = MARK;
+    errno = ERRNO_MARK;
     char *q = mia_alloc_resize(p, sizes[i], 1);
-    need(errno == (q == NULL ? ENOMEM : MARK));
+    need(errno == (q == NULL ? ENOMEM : ERRNO_MARK));
     if (q == NULL) {
       failures++;
       need(p[0] == 'a' && p[size - 1] == 'z');
@@ -218,7 +216,7 @@ static void grow(void) {
 }
 
 static void run_all_kinds(void) {
-  errno = MARK;
+  errno = ERRNO_MARK;
   for (size_t size = 8; size <= 65536; size *= 8) (void)check_result(allocate(size), size);
   check_zeroed_result(mia_alloc_zeroed(50000), 50000);
   check_zeroed_result(mia_alloc_zeroed(300000), 300000);
@@ -229,16 +227,16 @@ static void run_all_kinds(void) {
   (void)check_result(mia_alloc_aligned(MIA_MIB, SPAN_MAX, false), MIA_MIB);
   free_some(0, 2);
   mia_theap_detach(); /* a thread ends and another begins */
-  errno = MARK;
+  errno = ERRNO_MARK;
   for (int i = 0; i < 12; i++) (void)check_result(allocate(3 * MIA_MIB), 3 * MIA_MIB);
   grow();
   free_some(3, 2);
   (void)mia_arena_purge_now();
-  errno = MARK;
+  errno = ERRNO_MARK;
   check_zeroed_result(mia_alloc_zeroed(2 * MIA_MIB), 2 * MIA_MIB);
   free_some(0, 1);
   mia_theap_detach();
-  errno = MARK;
+  errno = ERRNO_MARK;
 }
 
 /* Checks that no block, no page and no mapping outside arenas is left. */

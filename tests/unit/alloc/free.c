@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-enum { MARK = 12345, MANY = 500 };
+enum { MANY = 500 };
 
 #define HUGE ((MIA_SPAN_MAX_SLICES + 16) * MIA_SLICE_SIZE)
 
@@ -31,12 +31,12 @@ static const size_t kinds[] = {8, 100, 5000, 65536, 70000, MIA_MIB, HUGE};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 START_TEST(NULL_can_be_freed_and_has_size_0) {
-  errno = MARK;
+  errno = ERRNO_MARK;
   mia_alloc_free(NULL);
   mia_alloc_free_slow(NULL);
   ck_assert_uint_eq(mia_alloc_usable(NULL), 0);
   mia_alloc_require_size(NULL, 5, 3);
-  ck_assert_int_eq(errno, MARK);
+  ck_assert_int_eq(errno, ERRNO_MARK);
   ck_assert_uint_eq(fake_calls(FAKE_ANY), 0);
 }
 END_TEST
@@ -45,9 +45,9 @@ START_TEST(free_keeps_errno) {
   for (size_t i = 0; i < KINDS; i++) {
     void *p = allocate(kinds[i]);
     fake_refuse(FAKE_MEMORY, 1, FAKE_EVER); /* a munmap that fails sets errno */
-    errno = MARK;
+    errno = ERRNO_MARK;
     mia_alloc_free(p);
-    need_at(errno == MARK, i);
+    need_at(errno == ERRNO_MARK, i);
     fake_allow();
   }
 }

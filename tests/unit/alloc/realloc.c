@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-enum { MARK = 12345, LIVE = 40, TURNS = 2500 };
+enum { LIVE = 40, TURNS = 2500 };
 
 #define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
 #define SLICE MIA_SLICE_SIZE
@@ -23,9 +23,9 @@ static char *allocate(size_t size) {
 /* Fills a block of `from' bytes, resizes it to `to' bytes and checks it. */
 static char *resize(char *p, size_t from, size_t to) {
   pattern_fill(p, from, 7);
-  errno = MARK;
+  errno = ERRNO_MARK;
   char *q = mia_alloc_resize(p, to, 1);
-  need_at(q != NULL && errno == MARK, to);
+  need_at(q != NULL && errno == ERRNO_MARK, to);
   need_at(mia_alloc_usable(q) >= to, to);
   need_at(pattern_holds(q, from < to ? from : to, 7), to);
   return q;
@@ -145,11 +145,11 @@ START_TEST(large_blocks_move_to_a_mapping) {
   char *p = allocate(size), *wall = allocate(MIA_CLASS_SIZE_MAX + 1);
   pattern_fill(p, size, 8);
   fake_refuse(refuse[_i], 1, FAKE_EVER);
-  errno = MARK;
+  errno = ERRNO_MARK;
   char *q = mia_alloc_resize_in(mia_theap_main_heap(), p, wanted, 1, 0, true);
   size_t moves = fake_calls(FAKE_DETACH);
   fake_allow();
-  ck_assert(q != NULL && errno == MARK && moves == 1);
+  ck_assert(q != NULL && errno == ERRNO_MARK && moves == 1);
   ck_assert(pattern_holds(q, size, 8));
   size_t usable = mia_alloc_usable(q);
   for (size_t i = size; i < usable; i++) need_at(q[i] == 0, i);
@@ -188,7 +188,7 @@ START_TEST(a_refused_resize_leaves_the_block) {
     char *p = allocate(sizes[i]);
     pattern_fill(p, sizes[i], i);
     fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
-    errno = MARK;
+    errno = ERRNO_MARK;
     ck_assert_ptr_null(mia_alloc_resize(p, 3 * SPAN_MAX, 1));
     ck_assert_int_eq(errno, ENOMEM);
     fake_allow();

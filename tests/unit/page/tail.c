@@ -122,11 +122,11 @@ END_TEST
 START_TEST(what_cannot_be_given_back_is_not_counted) {
   mia_page *page = make_page(SLICE);
   mia_aword_set(&mia_arena_all.tails, MUCH);
-  errno = 123;
+  errno = ERRNO_MARK;
   fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
   renew(page, 9 * OS_PAGE);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 1);
-  ck_assert(counted_tails() == MUCH && errno == 123);
+  ck_assert(counted_tails() == MUCH && errno == ERRNO_MARK);
   ck_assert(page->start[0] == 7);
 }
 END_TEST
