@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "tsan.h"
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include <errno.h>
 #include <mialloc/heap.h>
@@ -55,9 +55,7 @@ START_TEST(main_heap_never_allocates_from_an_exclusive_arena) {
   mia_heap_delete(h);
   for (int s = 0; s < SIZES; s++) {
     for (int i = 0; i < EACH; i++) {
-      pthread_t thread;
-      if (i % 10 == 0) ck_assert_int_eq(pthread_create(&thread, NULL, free_block, left[s][i]), 0);
-      if (i % 10 == 0) ck_assert_int_eq(pthread_join(thread, NULL), 0);
+      if (i % 10 == 0) run_thread(free_block, left[s][i]);
       if (i % 10 != 0) mia_free(left[s][i]);
       void *p = mia_malloc(size[s]), *q = mia_calloc(1, size[s]);
       need_at(!mia_arena_contains(arena, p) && !mia_arena_contains(arena, q), s * EACH + i);

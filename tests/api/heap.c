@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,12 +17,6 @@ enum { BLOCKS = 3000, THREADS = 4 };
 static const size_t sizes[] = {0,    1,     8,     24,     100,     1000,
                                5000, 30000, 40000, 300000, 3 << 20, 40 << 20};
 #define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
-
-static void in_thread(void *(*run)(void *), void *arg) {
-  pthread_t thread;
-  ck_assert_int_eq(pthread_create(&thread, NULL, run, arg), 0);
-  ck_assert_int_eq(pthread_join(thread, NULL), 0);
-}
 
 /* ---- every allocating function ---- */
 
@@ -276,16 +270,16 @@ END_TEST
 
 START_TEST(any_thread_can_use_a_heap) {
   mia_heap *h = mia_heap_new();
-  in_thread(fill_thread, h);
+  run_thread(fill_thread, h);
   check_and_free();
   fill(h);
-  in_thread(check_thread, NULL);
-  in_thread(fill_thread, h);
-  in_thread(check_thread, NULL);
+  run_thread(check_thread, NULL);
+  run_thread(fill_thread, h);
+  run_thread(check_thread, NULL);
   mia_heap_collect(h, false);
   mia_heap_collect(h, true);
   need_nothing_noted();
-  in_thread(fill_thread, h);
+  run_thread(fill_thread, h);
   mia_heap_destroy(h);
   need(!mia_any_heap_contains(blocks[BLOCKS / 2]));
 }
@@ -326,7 +320,7 @@ START_TEST(all_functions_use_the_default_heap) {
     need(mia_heap_of(launder(p[0])) == h);
     for (int j = 0; j < 7; j++) mia_free(p[j]);
   }
-  in_thread(default_in_thread, h);
+  run_thread(default_in_thread, h);
   mia_free(before);
   before = launder(mia_malloc(n));
   need(mia_heap_of(before) == h);
@@ -481,7 +475,7 @@ static void *allocate_some(void *arg) {
  * blocks. */
 START_TEST(blocks_that_the_caller_freed_are_not_visited) {
   void *b[20];
-  in_thread(allocate_some, b);
+  run_thread(allocate_some, b);
   for (size_t i = 0; i < 10; i++) mia_free(b[i]);
   expected_blocks freed = {.blocks = b, .count = 10}, left = {.blocks = b + 10, .count = 10};
   ck_assert(mia_heap_visit_blocks(mia_heap_main(), true, visit_expected, &freed));
@@ -493,7 +487,7 @@ END_TEST
 
 START_TEST(blocks_of_ended_threads_are_visited) {
   mia_heap *h = mia_heap_new();
-  in_thread(fill_thread, h);
+  run_thread(fill_thread, h);
   block_counts c = {.heap = h};
   ck_assert(mia_heap_visit_blocks(h, true, count, &c));
   ck_assert_uint_eq(c.blocks, BLOCKS);

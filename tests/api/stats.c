@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include <errno.h>
 #include <mialloc/stats.h>
@@ -211,12 +211,7 @@ static void *count_mine(void *arg) {
   return NULL;
 }
 
-START_TEST(thread_statistics_count_the_threads_blocks) {
-  pthread_t thread;
-  need(pthread_create(&thread, NULL, count_mine, NULL) == 0);
-  need(pthread_join(thread, NULL) == 0);
-  need_nothing_noted();
-}
+START_TEST(thread_statistics_count_the_threads_blocks) { run_thread(count_mine, NULL); }
 END_TEST
 
 START_TEST(heap_statistics_count_the_heaps_blocks) {

@@ -20,12 +20,6 @@ static void *allocate(size_t size) {
   return p != NULL ? p : mia_alloc_slow(size, false);
 }
 
-static bool is_zero(const char *p, size_t size) {
-  for (size_t i = 0; i < size; i++)
-    if (p[i] != 0) return false;
-  return true;
-}
-
 /* Sizes at which the way of allocating changes, and their neighbours. */
 static size_t boundary_size(size_t i) {
   static const size_t at[] = {
@@ -60,7 +54,7 @@ START_TEST(zeroed_blocks_are_zero_in_new_and_in_used_memory) {
         errno = ERRNO_MARK;
         p[k] = k == 2 ? mia_alloc_aligned(size, 64, true) : mia_alloc_zeroed(size);
         need_at(p[k] != NULL && errno == ERRNO_MARK, size);
-        need_at(is_zero(p[k], mia_alloc_usable(p[k])), size);
+        need_at(all_zero(p[k], mia_alloc_usable(p[k])), size);
         memset(p[k], 0xff, mia_alloc_usable(p[k]));
       }
       for (int k = 0; k < 3; k++) mia_alloc_free(p[k]);
@@ -175,7 +169,7 @@ static char *check_result(void *p, size_t size) {
 }
 
 static void check_zeroed_result(void *p, size_t size) {
-  if (p != NULL) need_at(is_zero(p, 4096) && is_zero((char *)p + size - 4096, 4096), size);
+  if (p != NULL) need_at(all_zero(p, 4096) && all_zero((char *)p + size - 4096, 4096), size);
   (void)check_result(p, size);
 }
 
@@ -245,7 +239,7 @@ static void all_is_returned(bool strict) {
   for (unsigned c = 0; c < MIA_CLASS_KINDS; c++)
     need_at(mia_aword_get(&mia_theap_all.pages[c].now) == 0, c);
   size_t meta = mia_arena_all.meta_at != NULL ? MIA_SLICE_SIZE : 0;
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), meta);
+  ck_assert_uint_eq(used_bytes(), meta);
   if (strict)
     ck_assert_uint_eq(fake.mapped, mia_aword_get(&mia_arena_all.reserved) + world_of_leaves());
 }
@@ -330,7 +324,7 @@ START_TEST(cached_pages_are_the_last_resort) {
   for (size_t i = 0; i < PER_PAGE; i++) mia_alloc_free(b[i]);
   mia_theap_flush_batches(mia_theap_self);
   ck_assert_ptr_null(mia_page_of(b[0])); /* cached for its class */
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), PAGES * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), PAGES * MIA_SLICE_SIZE);
   ck_assert_ptr_nonnull(allocate(OTHER));
 }
 END_TEST
@@ -348,8 +342,6 @@ static void use_up_all_but_a_cached_page(size_t size, size_t per_page) {
   ck_assert(mia_theap_has_cached_page());
 }
 
-static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
-
 /* Idle memory and cached pages that could not serve the request are left alone. */
 START_TEST(an_impossible_request_flushes_no_cache) {
   mia_alloc_free(allocate(2 * SPAN_MAX)); /* its descriptor takes a slice */
@@ -357,12 +349,12 @@ START_TEST(an_impossible_request_flushes_no_cache) {
   void *large = allocate(3 * MIA_MIB);
   memset(large, 1, 3 * MIA_MIB);
   mia_alloc_free(large);
-  size_t idle = mia_arena_idle(), before = used();
+  size_t idle = mia_arena_idle(), before = used_bytes();
   ck_assert(idle >= 3 * MIA_MIB && mia_theap_has_cached_page());
   fake_refuse(FAKE_MEMORY & ~FAKE_PURGE, 1, FAKE_EVER);
   for (size_t size = MIA_SIZE_MAX / 2; size > SPAN_MAX; size /= 2)
     need_at(allocate(size) == NULL && errno == ENOMEM, size);
-  ck_assert(mia_arena_idle() == idle && used() == before && fake.purged == 0);
+  ck_assert(mia_arena_idle() == idle && used_bytes() == before && fake.purged == 0);
   ck_assert(mia_theap_has_cached_page());
 }
 END_TEST
@@ -372,11 +364,11 @@ START_TEST(an_impossible_request_within_a_limit) {
   const size_t huge = SPAN_MAX + MIA_MIB;
   mia_alloc_free(allocate(huge));
   mia_alloc_free(allocate(300000));
-  size_t before = used(), limit = before + huge - MIA_SLICE_SIZE;
+  size_t before = used_bytes(), limit = before + huge - MIA_SLICE_SIZE;
   ck_assert(mia_theap_has_cached_page());
   mia_aword_set(&mia_arena_all.limit, limit);
   ck_assert(allocate(limit + 1) == NULL && errno == ENOMEM);
-  ck_assert(used() == before && mia_theap_has_cached_page());
+  ck_assert(used_bytes() == before && mia_theap_has_cached_page());
   ck_assert_ptr_nonnull(allocate(huge));
   ck_assert(!mia_theap_has_cached_page());
 }
@@ -432,9 +424,9 @@ START_TEST(first_requests_are_served_by_abandoned_pages) {
   while (allocate(EIGHTH) != NULL || allocate(3000) != NULL) {}
   for (int i = 1; i < 40; i++) mia_alloc_free(p[i]);
   mia_theap_abandon(mia_theap_self);
-  size_t before = used();
+  size_t before = used_bytes();
   run_first_requests((request_series){.size = 100, .count = 20}, THREADS);
-  ck_assert_uint_eq(used(), before);
+  ck_assert_uint_eq(used_bytes(), before);
   ck_assert(mia_aword_get(&mia_theap_all.attached.now) == 1);
 }
 END_TEST
@@ -451,7 +443,7 @@ START_TEST(zeroed_after_a_refill_with_used_blocks) {
   p[4] = allocate(SIZE);
   p[5] = mia_alloc_zeroed(SIZE);
   ck_assert(page_of(p[4]) == page_of(p[3]) && page_of(p[5]) == page_of(p[3]));
-  ck_assert(is_zero(p[5], SIZE));
+  ck_assert(all_zero(p[5], SIZE));
 }
 END_TEST
 

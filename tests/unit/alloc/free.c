@@ -1,5 +1,6 @@
 /* Freeing, usable sizes, and pointers that are no blocks, which are detected and reported. */
 #include "fake/world.h"
+#include "unit/threads.h"
 
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
@@ -8,7 +9,6 @@
 #include "theap/thread.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 enum { MANY = 500 };
 
@@ -59,7 +59,7 @@ START_TEST(all_memory_is_returned) {
   for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
   mia_theap_detach();
   ck_assert_uint_eq(pages(), 0);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 0);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
@@ -104,10 +104,8 @@ static void *free_at_the_end(void *arg) {
 
 START_TEST(other_threads_may_free) {
   static void *p[MANY];
-  pthread_t thread;
   for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
-  pthread_create(&thread, NULL, _i == 0 ? free_all : free_at_the_end, p);
-  pthread_join(thread, NULL);
+  run_thread(_i == 0 ? free_all : free_at_the_end, p);
   ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.now), 1);
   mia_theap_detach();
   ck_assert_uint_eq(pages(), 0);
@@ -186,11 +184,7 @@ static void *free_inside(void *p) {
   mia_theap_detach();
   return NULL;
 }
-START_TEST(anothers_inside_of_a_block_is_fatal) {
-  pthread_t thread;
-  pthread_create(&thread, NULL, free_inside, allocate(100));
-  pthread_join(thread, NULL);
-}
+START_TEST(anothers_inside_of_a_block_is_fatal) { run_thread(free_inside, allocate(100)); }
 END_TEST
 
 START_TEST(freeing_the_inside_of_a_block_is_fatal) { mia_alloc_free(allocate(100) + 16); }

@@ -1,5 +1,5 @@
 /* Fork: the locks, and what a child does about threads that it does not have. */
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include "api/background.h"
 #include "api/world.h"
@@ -217,12 +217,10 @@ static void *fork_without_a_theap(void *unused) {
 START_TEST(a_child_counts_its_own_threads) {
   size_t peak;
   mia_free(mia_malloc(10));
-  pthread_t thread = start_thread(attach, NULL), other;
+  pthread_t thread = start_thread(attach, NULL);
   ck_assert_uint_eq(threads(&peak), 2);
   ck_assert(child_does(is_alone));
-  pthread_create(&other, NULL, fork_without_a_theap, NULL);
-  pthread_join(other, NULL);
-  need_nothing_noted();
+  run_thread(fork_without_a_theap, NULL);
   ck_assert_uint_eq(threads(&peak), 2);
   end_thread(thread);
 }

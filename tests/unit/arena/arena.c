@@ -25,21 +25,14 @@ static void give(const mia_span *span, size_t touched) {
 
 static size_t bytes(const mia_span *span) { return span->slices << MIA_SLICE_SHIFT; }
 
-static bool is_zero(const char *p, size_t size) {
-  for (size_t i = 0; i < size; i += 512)
-    if (p[i] != 0) return false;
-  return p[size - 1] == 0;
-}
-
 static size_t arenas(void) { return mia_aword_get(&mia_arena_all.count); }
 static size_t reserved(void) { return mia_aword_get(&mia_arena_all.reserved); }
-static size_t used(void) { return mia_aword_get(&mia_arena_all.used); }
 
 START_TEST(a_span_is_live_zero_and_aligned) {
   for (size_t align = 1; align <= MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE / 2; align *= 2) {
     mia_span s = taken(1 + align % 5, align);
     need_at(mia_is_aligned(s.start, align) && mia_is_aligned(s.start, MIA_SLICE_SIZE), align);
-    need_at(s.zero && is_zero(s.start, bytes(&s)) && fake_is_live(s.start, bytes(&s)), align);
+    need_at(s.zero && all_zero(s.start, bytes(&s)) && fake_is_live(s.start, bytes(&s)), align);
     memset(s.start, 1, bytes(&s));
   }
 }
@@ -95,14 +88,14 @@ END_TEST
 
 START_TEST(bytes_are_counted) {
   mia_span a = taken(3, 1), b = taken(5, 1);
-  ck_assert_uint_eq(used(), 8 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 8 * MIA_SLICE_SIZE);
   ck_assert_uint_eq(reserved(), fake.mapped);
   give(&a, MIA_SLICE_SIZE);
-  ck_assert_uint_eq(used(), 5 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 5 * MIA_SLICE_SIZE);
   ck_assert_uint_eq(mia_arena_idle(), MIA_SLICE_SIZE);
   give(&b, 5 * MIA_SLICE_SIZE);
   ck_assert_uint_eq(mia_arena_idle(), 6 * MIA_SLICE_SIZE);
-  ck_assert_uint_eq(used(), 0);
+  ck_assert_uint_eq(used_bytes(), 0);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used_peak), 8 * MIA_SLICE_SIZE);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.first.stale), 1);
 }
@@ -179,14 +172,14 @@ START_TEST(extending_takes_the_slices_behind) {
   bool zero = false;
   mia_span a = taken(2, 1);
   ck_assert(mia_arena_extend(a.arena, a.start, 2, 6, &zero) && zero);
-  ck_assert_uint_eq(used(), 6 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 6 * MIA_SLICE_SIZE);
   mia_span b = taken(1, 1);
   ck_assert_ptr_eq(b.start, a.start + 6 * MIA_SLICE_SIZE);
   ck_assert(!mia_arena_extend(a.arena, a.start, 6, 7, &zero));
   ck_assert(!mia_arena_extend(a.arena, a.start, 6, 8, &zero));
   give(&b, 1);
   ck_assert(mia_arena_extend(a.arena, a.start, 6, 8, &zero) && !zero);
-  ck_assert_uint_eq(used(), 8 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 8 * MIA_SLICE_SIZE);
 }
 END_TEST
 
@@ -209,7 +202,7 @@ START_TEST(running_out_of_address_space_is_not_permanent) {
   fake_refuse(FAKE_RESERVE_LIVE | FAKE_RESERVE_SPACE, 1, FAKE_EVER);
   ck_assert(!mia_arena_take(1, 1, &s));
   ck_assert(!mia_arena_take(MIA_SPAN_MAX_SLICES, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE, &s));
-  ck_assert(fake.mapped == 0 && reserved() == 0 && used() == 0 && arenas() == 0);
+  ck_assert(fake.mapped == 0 && reserved() == 0 && used_bytes() == 0 && arenas() == 0);
   fake_allow();
   ck_assert(mia_arena_take(1, 1, &s));
 }
@@ -281,7 +274,7 @@ START_TEST(slices_that_cannot_be_committed_stay_free) {
   ck_assert(!mia_arena_take(4, 1, &s));
   ck_assert(!mia_arena_take(1, 1, &s));
   ck_assert(!mia_arena_extend(a.arena, a.start, 3, 4, &zero));
-  ck_assert_uint_eq(used(), 3 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 3 * MIA_SLICE_SIZE);
   ck_assert_uint_eq(fake.live, live);
   ck_assert_uint_eq(fake.mapped, mapped);
   ck_assert_uint_eq(reserved(), mapped);
@@ -369,7 +362,7 @@ static void check_used(void) {
   size_t sum = 0;
   for (int t = 0; t < THREADS; t++)
     for (int i = 0; i < TURNS; i++) sum += held[t][i].arena != NULL ? held[t][i].slices : 0;
-  note(sum << MIA_SLICE_SHIFT == used());
+  note(sum << MIA_SLICE_SHIFT == used_bytes());
 }
 
 START_TEST(threads_share_arenas) {
@@ -388,7 +381,7 @@ START_TEST(threads_share_arenas) {
   need_nothing_noted();
   /* No free slice was lost. */
   ck_assert_uint_eq(arenas(), 1);
-  for (size_t left = MIA_ARENA_FIRST_SLICES - used() / MIA_SLICE_SIZE; left > 0; left--)
+  for (size_t left = MIA_ARENA_FIRST_SLICES - used_bytes() / MIA_SLICE_SIZE; left > 0; left--)
     (void)taken(1, 1);
   ck_assert_uint_eq(arenas(), 1);
 }

@@ -1,17 +1,10 @@
 /* Memory for mialloc's own structures. */
 #include "fake/world.h"
+#include "unit/threads.h"
 
 #include "arena/arena.h"
 
-#include <pthread.h>
-
 enum { PIECES = 300, THREADS = 3 };
-
-static bool is_zero(const char *p, size_t size) {
-  for (size_t i = 0; i < size; i++)
-    if (p[i] != 0) return false;
-  return true;
-}
 
 START_TEST(pieces_are_zero_aligned_and_apart) {
   static char *piece[PIECES];
@@ -21,7 +14,7 @@ START_TEST(pieces_are_zero_aligned_and_apart) {
     size[i] = 1 + random_below(&random, i % 10 == 0 ? MIA_SLICE_SIZE : 1000);
     piece[i] = mia_arena_meta(size[i]);
     need_at(piece[i] != NULL && (uintptr_t)piece[i] % MIA_DESCRIPTOR_SIZE == 0, i);
-    need_at(is_zero(piece[i], size[i]), i);
+    need_at(all_zero(piece[i], size[i]), i);
     memset(piece[i], i | 1, size[i]);
   }
   for (int i = 0; i < PIECES; i++)
@@ -31,9 +24,9 @@ END_TEST
 
 START_TEST(small_pieces_share_a_slice) {
   for (int i = 0; i < 100; i++) (void)mia_arena_meta(100);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), MIA_SLICE_SIZE);
   ck_assert_ptr_nonnull(mia_arena_meta(MIA_SLICE_SIZE));
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 2 * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), 2 * MIA_SLICE_SIZE);
 }
 END_TEST
 
@@ -41,7 +34,7 @@ END_TEST
 START_TEST(a_piece_may_be_as_large_as_a_span) {
   const size_t most = MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE;
   char *p = mia_arena_meta(MIA_SLICE_SIZE + 1), *next = mia_arena_meta(100);
-  ck_assert(p != NULL && is_zero(p, MIA_SLICE_SIZE + 1));
+  ck_assert(p != NULL && all_zero(p, MIA_SLICE_SIZE + 1));
   ck_assert(next + 100 <= p || next >= p + MIA_SLICE_SIZE + 1);
   ck_assert_ptr_nonnull(mia_arena_meta(most));
   ck_assert_ptr_null(mia_arena_meta(most + 1));
@@ -57,7 +50,7 @@ START_TEST(a_used_slice_is_zeroed) {
   for (size_t i = 0; i < MIA_SLICE_SIZE / 4096; i++) {
     char *p = mia_arena_meta(4096);
     ck_assert(p >= s.start && p < s.start + MIA_SLICE_SIZE);
-    need_at(is_zero(p, 4096), i);
+    need_at(all_zero(p, 4096), i);
   }
 }
 END_TEST
@@ -72,7 +65,7 @@ START_TEST(running_out_of_memory_is_not_permanent) {
 END_TEST
 
 static void *take_pieces(void *arg) {
-  uintptr_t me = (uintptr_t)arg;
+  uintptr_t me = (uintptr_t)arg + 1;
   uintptr_t *last[100];
   for (int i = 0; i < 100; i++) {
     last[i] = mia_arena_meta(2000);
@@ -83,13 +76,7 @@ static void *take_pieces(void *arg) {
   return NULL;
 }
 
-START_TEST(threads_get_pieces_of_their_own) {
-  pthread_t thread[THREADS];
-  for (uintptr_t i = 0; i < THREADS; i++)
-    pthread_create(&thread[i], NULL, take_pieces, (void *)(i + 1));
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  need_nothing_noted();
-}
+START_TEST(threads_get_pieces_of_their_own) { run_threads(THREADS, take_pieces); }
 END_TEST
 
 SUITE("arena/meta") {

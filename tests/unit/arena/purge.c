@@ -29,12 +29,6 @@ static mia_span dirty(size_t slices) {
   return span;
 }
 
-static bool is_zero(const char *p, size_t size) {
-  for (size_t i = 0; i < size; i += 512)
-    if (p[i] != 0) return false;
-  return true;
-}
-
 static void due_at(mia_time_ms now) {
   mia_arena_purge_due(now, DELAY, &(mia_budget)MIA_BUDGET_ALL);
 }
@@ -66,7 +60,7 @@ START_TEST(purge_now_takes_all_that_is_free_and_dirty) {
   ck_assert(!stale());
   mia_span again = taken(5);
   ck_assert_ptr_eq(again.start, cold.start);
-  ck_assert(again.zero && is_zero(again.start, 5 * SLICE));
+  ck_assert(again.zero && all_zero(again.start, 5 * SLICE));
   ck_assert_uint_eq(mia_arena_purge_now(), 0);
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* Tests the alignment of cells, what their operations return, and that none is lost. */
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include "base/layout.h"
 #include "base/peak.h"
@@ -90,13 +90,10 @@ static void *mix(void *arg) {
 }
 
 START_TEST(no_change_of_any_thread_is_lost) {
-  pthread_t thread[THREADS];
   memset(&shared, 0, sizeof shared);
   pthread_barrier_init(&together, NULL, THREADS);
-  for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, mix, (void *)i);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  run_threads(THREADS, mix);
   pthread_barrier_destroy(&together);
-  need_nothing_noted();
   ck_assert_uint_eq(mia_aword_get(&shared.sum), THREADS * ROUNDS);
   ck_assert_uint_eq(mia_aword_get(&shared.swaps), THREADS * ROUNDS);
   ck_assert_uint_eq(mia_acell_get(&shared.bits), 0);

@@ -1,5 +1,5 @@
 /* Compares runs of bits with an array of bools. */
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include "fuzz/bits.h"
 
@@ -108,7 +108,7 @@ static size_t shared; /* bits that the threads contend for */
 static pthread_barrier_t together;
 
 static void *claim_and_give(void *arg) {
-  unsigned char me = (unsigned char)(uintptr_t)arg;
+  unsigned char me = (unsigned char)((uintptr_t)arg + 1);
   uint64_t random = suite_random(1000u + me);
   pthread_barrier_wait(&together);
   int rounds = shared == BITS ? ROUNDS
@@ -132,15 +132,11 @@ static void *claim_and_give(void *arg) {
 }
 
 START_TEST(a_bit_has_one_owner) {
-  pthread_t thread[THREADS];
   shared = _i == 0 ? BITS : 6;
   mia_map_give(cells, 0, BITS);
   pthread_barrier_init(&together, NULL, THREADS);
-  for (uintptr_t i = 0; i < THREADS; i++)
-    pthread_create(&thread[i], NULL, claim_and_give, (void *)(i + 1));
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  run_threads(THREADS, claim_and_give);
   pthread_barrier_destroy(&together);
-  need_nothing_noted();
   ck_assert(mia_map_all(cells, 0, BITS));
 }
 END_TEST

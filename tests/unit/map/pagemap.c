@@ -1,7 +1,6 @@
 /* Tests that addresses lead to their pages. */
 #include "fake/world.h"
-
-#include <pthread.h>
+#include "unit/threads.h"
 
 /* The page map does not access these addresses: nothing need be mapped there. */
 static const char *at(uint64_t address) { return (const char *)(uintptr_t)address; }
@@ -126,12 +125,13 @@ START_TEST(a_failure_to_make_a_leaf_is_not_final) {
 }
 END_TEST
 
-static void *cover_all(void *page) {
+static void *cover_all(void *arg) {
+  uintptr_t me = (uintptr_t)arg;
   for (uint64_t i = 0; i < LEAVES; i++) {
-    const char *p = at(HERE + i * LEAF_SPAN + (uint64_t)((int *)page - pages) * MIA_SLICE_SIZE);
+    const char *p = at(HERE + i * LEAF_SPAN + me * MIA_SLICE_SIZE);
     note(mia_map_cover(p, 1));
-    mia_map_set_page(p, 1, page);
-    note(mia_map_page_at(p) == page);
+    mia_map_set_page(p, 1, &pages[me]);
+    note(mia_map_page_at(p) == &pages[me]);
   }
   return NULL;
 }
@@ -154,10 +154,7 @@ END_TEST
 
 /* A thread that loses the race for a leaf releases its own. */
 START_TEST(leaves_made_at_once_are_one) {
-  pthread_t thread[THREADS];
-  for (int i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, cover_all, &pages[i]);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  need_nothing_noted();
+  run_threads(THREADS, cover_all);
   size_t leaf = sizeof(mia_aword) * MIA_MAP_LEAF_ENTRIES;
   ck_assert(fake.mapped == (LEAVES - 1) * leaf || fake.mapped == LEAVES * leaf);
   for (uint64_t i = 0; i < LEAVES; i++)

@@ -1,6 +1,6 @@
 /* Tests that locks exclude other threads, that debug builds assert the order of ranks,
  * and what a fork does with locks. */
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include "os/lock.h"
 #include "os/os.h"
@@ -28,10 +28,8 @@ static void *count(void *unused) {
 }
 
 START_TEST(a_lock_excludes_others) {
-  pthread_t thread[THREADS];
   counter = 0;
-  for (int i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, count, NULL);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  run_threads(THREADS, count);
   ck_assert_int_eq(counter, THREADS * ROUNDS);
 }
 END_TEST
@@ -47,11 +45,8 @@ static void *fail_to_lock(void *unused) {
 }
 
 START_TEST(try_lock_does_not_wait) {
-  pthread_t thread;
   mia_os_lock(&high);
-  pthread_create(&thread, NULL, fail_to_lock, NULL);
-  pthread_join(thread, NULL);
-  need_nothing_noted();
+  run_thread(fail_to_lock, NULL);
   mia_os_unlock(&high);
   ck_assert(mia_os_try_lock(&high));
   mia_os_unlock(&high);
@@ -190,10 +185,7 @@ START_TEST(taking_a_lock_that_a_fork_holds_does_nothing) {
   mia_os_unlock(&same);
   mia_os_unlock(&high);
   mia_os_unlock(&high);
-  pthread_t thread;
-  pthread_create(&thread, NULL, fail_to_lock, NULL);
-  pthread_join(thread, NULL);
-  need_nothing_noted();
+  run_thread(fail_to_lock, NULL);
   need(mia_os_begin_fork() == 0 && !mia_os_end_fork());
   need(mia_os_end_fork());
   mia_os_unlock_after_fork(&high, false);

@@ -1,5 +1,5 @@
 /* Tests that the real system keeps the contract of os/os.h. */
-#include "unit/suite.h"
+#include "unit/threads.h"
 
 #include "base/bits.h"
 #include "os/os.h"
@@ -272,12 +272,9 @@ static void *arm(void *value) {
 }
 
 static void run(void *value) {
-  pthread_t thread;
   hooked = 0;
   hooked_with = NULL;
-  pthread_create(&thread, NULL, arm, value);
-  pthread_join(thread, NULL);
-  need_nothing_noted();
+  run_thread(arm, value);
 }
 
 START_TEST(the_hook_gets_the_last_value_at_a_threads_end) {

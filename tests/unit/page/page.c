@@ -237,7 +237,7 @@ START_TEST(retired_memory_is_free_and_dirty_where_it_was_extended) {
   ck_assert(
       !mia_map_any(a->dirty, first + mia_slices_of(extended), slices - mia_slices_of(extended)));
   for (size_t i = 0; i < slices; i++) ck_assert_ptr_null(mia_page_of(start + i * SLICE));
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 0);
+  ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
@@ -318,7 +318,7 @@ START_TEST(a_large_page_grows_where_there_is_room) {
   ck_assert(!mia_page_resize_singleton(page, 10 * SLICE + 1, true, &zero_from));
   ck_assert(page->size == 10 * SLICE && page->slices == 10);
   ck_assert(!mia_page_resize_singleton(page, SPAN_MAX + 1, true, &zero_from));
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 11 * SLICE);
+  ck_assert_uint_eq(used_bytes(), 11 * SLICE);
 }
 END_TEST
 
@@ -335,13 +335,13 @@ START_TEST(a_large_page_shrinks_by_slices) {
   ck_assert(mia_page_resize_singleton(page, 10 * SLICE, true, &zero_from) &&
             zero_from == 10 * SLICE);
   ck_assert(mia_page_resize_singleton(page, 3 * SLICE, true, &zero_from) && zero_from == 3 * SLICE);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 3 * SLICE);
+  ck_assert_uint_eq(used_bytes(), 3 * SLICE);
   bool zero;
   mia_page *behind = mia_page_make_singleton(
       &(mia_singleton_request){.size = 7 * SLICE, .align = 1, .huge = false}, &zero);
   ck_assert(behind->start == page->start + 3 * SLICE && !zero);
   retire_singleton(page);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), 7 * SLICE);
+  ck_assert_uint_eq(used_bytes(), 7 * SLICE);
 }
 END_TEST
 
@@ -396,7 +396,7 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
   fake_allow();
   retire_singleton(page);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used), SLICE); /* its descriptor's */
+  ck_assert_uint_eq(used_bytes(), SLICE); /* its descriptor's */
 }
 END_TEST
 

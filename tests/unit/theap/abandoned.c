@@ -1,11 +1,11 @@
 /* The lists of abandoned pages. */
 #include "fake/world.h"
+#include "unit/threads.h"
 
 #include "page/owner.h"
 #include "theap/abandoned.h"
 #include "theap/pages.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 enum { PAGES = 5, THREADS = 3, TURNS = 6000, HELD_MAX = 6 };
@@ -123,12 +123,9 @@ static void *put_and_take(void *arg) {
 }
 
 START_TEST(a_page_is_taken_by_one_thread) {
-  pthread_t thread[THREADS];
   mia_block *blocks;
   for (int i = 0; i < PAGES; i++) ck_assert(mia_theap_abandon_page(page_with_room(&blocks)));
-  for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, put_and_take, (void *)i);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  need_nothing_noted();
+  run_threads(THREADS, put_and_take);
   ck_assert_uint_eq(abandoned_count(), PAGES);
 }
 END_TEST
@@ -164,10 +161,7 @@ static void *free_and_take(void *arg) {
 }
 
 START_TEST(a_page_is_claimed_by_a_free_or_a_taker) {
-  pthread_t thread[THREADS];
-  for (uintptr_t i = 0; i < THREADS; i++)
-    pthread_create(&thread[i], NULL, free_and_take, (void *)i);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+  run_threads(THREADS, free_and_take);
   for (mia_page *p; (p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896)) != NULL;) {
     mia_page_collect(p);
     mia_page_check(p);

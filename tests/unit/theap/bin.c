@@ -1,6 +1,7 @@
 /* Collecting and abandoning the pages of a theap.  Then several theaps, and several threads, do all
  * this at random and lose no block. */
 #include "unit/theap/theaps.h"
+#include "unit/threads.h"
 
 #include "theap/bin.h"
 #include "theap/thread.h"
@@ -208,11 +209,8 @@ static void *exchange(void *arg) {
 }
 
 START_TEST(three_threads_lose_no_block) {
-  pthread_t thread[THREADS];
   memset(slots, 0, sizeof slots);
-  for (uintptr_t i = 0; i < THREADS; i++) pthread_create(&thread[i], NULL, exchange, (void *)i);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  need_nothing_noted();
+  run_threads(THREADS, exchange);
   for (size_t k = 0; k < SLOTS; k++) {
     void *b = (void *)mia_aword_get(&slots[k]);
     if (b != NULL) release(alice, b);

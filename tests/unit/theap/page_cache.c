@@ -1,11 +1,10 @@
 /* The page cache: empty pages are used again, taken by other threads, and retired when old. */
 #include "unit/theap/theaps.h"
+#include "unit/threads.h"
 
 #include "page/canary.h"
 #include "theap/pages.h"
 #include "theap/thread.h"
-
-#include <pthread.h>
 
 enum { THREADS = 3, TURNS = 20000, CACHED_MAX = MIA_CACHE_SLICES + 1 };
 
@@ -309,11 +308,7 @@ static void *cache_and_take(void *arg) {
 }
 
 START_TEST(a_cached_page_is_taken_by_one_thread) {
-  pthread_t thread[THREADS];
-  for (uintptr_t i = 0; i < THREADS; i++)
-    pthread_create(&thread[i], NULL, cache_and_take, (void *)i);
-  for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
-  need_nothing_noted();
+  run_threads(THREADS, cache_and_take);
   mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(pages(CLASS_384), 0);
 }

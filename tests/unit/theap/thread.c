@@ -1,5 +1,6 @@
 /* Attaching and detaching theaps; the pages of a thread outlive it. */
 #include "unit/theap/theaps.h"
+#include "unit/threads.h"
 
 #include "theap/thread.h"
 #include "tsan.h"
@@ -22,13 +23,6 @@ static size_t registered(void) {
 }
 
 static size_t attached(void) { return mia_aword_get(&mia_theap_all.attached.now); }
-
-static void run(void *(*f)(void *), void *arg) {
-  pthread_t thread;
-  ck_assert_int_eq(pthread_create(&thread, NULL, f, arg), 0);
-  pthread_join(thread, NULL);
-  need_nothing_noted();
-}
 
 START_TEST(a_thread_starts_without_a_theap) {
   ck_assert(mia_theap_is_none(mia_theap_self) && attached() == 0 && registered() == 0);
@@ -60,7 +54,7 @@ START_TEST(a_theap_is_attached_again) {
 }
 END_TEST
 
-static void *run_thread(void *block) {
+static void *live_shortly(void *block) {
   note(mia_theap_is_none(mia_theap_self));
   mia_block *b = alloc_here(CLASS_896);
   note(b != NULL);
@@ -74,8 +68,8 @@ static void *run_thread(void *block) {
 START_TEST(an_ended_thread_leaves_its_blocks) {
   mia_block *b[2];
   (void)mia_theap_attach();
-  run(run_thread, &b[0]);
-  run(run_thread, &b[1]);
+  run_thread(live_shortly, &b[0]);
+  run_thread(live_shortly, &b[1]);
   ck_assert_uint_eq(attached(), 1);
   ck_assert_ptr_eq(page_of(b[0]), page_of(b[1])); /* the second thread reclaimed it */
   ck_assert(pages(CLASS_896) == 1 && mia_theap_all.main.abandoned[CLASS_896] == page_of(b[0]));
@@ -90,9 +84,9 @@ END_TEST
 
 START_TEST(thousands_of_threads_in_a_row_need_one_theap) {
   (void)mia_theap_attach();
-  run(run_thread, NULL);
+  run_thread(live_shortly, NULL);
   size_t used = used_bytes(), mapped = fake.mapped;
-  for (int i = 0; i < THREADS_IN_A_ROW; i++) run(run_thread, NULL);
+  for (int i = 0; i < THREADS_IN_A_ROW; i++) run_thread(live_shortly, NULL);
   ck_assert_uint_eq(registered(), 2);
   ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.peak), 2);
   ck_assert_uint_eq(used_bytes(), used);
@@ -112,9 +106,7 @@ static void *crowd(void *unused) {
 START_TEST(threads_at_the_same_time_need_a_theap_each) {
   pthread_barrier_init(&barrier, NULL, CROWD);
   for (int round = 0; round < ROUNDS; round++) {
-    pthread_t thread[CROWD];
-    for (int i = 0; i < CROWD; i++) pthread_create(&thread[i], NULL, crowd, NULL);
-    for (int i = 0; i < CROWD; i++) pthread_join(thread[i], NULL);
+    run_threads(CROWD, crowd);
     need_at(registered() == CROWD && attached() == 0 && pages(CLASS_896) == 0, round);
   }
   pthread_barrier_destroy(&barrier);
@@ -136,7 +128,7 @@ static void *end_late(void *unused) {
 
 START_TEST(a_thread_can_allocate_after_its_end) {
   pthread_key_create(&late_key, late);
-  for (int i = 0; i < 20; i++) run(end_late, NULL);
+  for (int i = 0; i < 20; i++) run_thread(end_late, NULL);
   pthread_key_delete(late_key);
   ck_assert(attached() == 0 && registered() == 1 && pages(CLASS_896) == 0);
 }
@@ -153,7 +145,7 @@ static void *fail_to_attach(void *unused) {
 START_TEST(attaching_works_again_after_memory_was_short) {
   (void)mia_theap_attach();
   fake_refuse(FAKE_MEMORY, 1, FAKE_EVER);
-  run(fail_to_attach, NULL);
+  run_thread(fail_to_attach, NULL);
   ck_assert(attached() == 1 && registered() == 2);
 }
 END_TEST
@@ -161,10 +153,10 @@ END_TEST
 START_TEST(without_a_hook_a_theap_is_not_recycled) {
   mia_block *b;
   fake_refuse(FAKE_HOOK, 1, FAKE_EVER);
-  run(run_thread, &b);
+  run_thread(live_shortly, &b);
   ck_assert(attached() == 1 && pages(CLASS_896) == 1);
   fake_allow();
-  run(run_thread, NULL);
+  run_thread(live_shortly, NULL);
   (void)mia_theap_attach();
   release_here(b);
   mia_theap_flush_batches(mia_theap_self);
@@ -200,7 +192,7 @@ START_TEST(both_processes_work_after_fork) {
   int status = 1;
   ck_assert_int_eq(waitpid(pid, &status, 0), pid);
   ck_assert_int_eq(status, 0);
-  run(use_classes, NULL);
+  run_thread(use_classes, NULL);
 }
 END_TEST
 
