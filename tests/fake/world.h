@@ -12,6 +12,13 @@
 #include "page/page.h"
 #include "theap/theap.h"
 
+/* Bytes.  A block of more than SPAN_MAX is huge: it has a mapping of its own. */
+#define OS_PAGE MIA_OS_PAGE_MIN
+#define SLICE MIA_SLICE_SIZE
+#define SPAN_MAX (MIA_SPAN_MAX_SLICES * SLICE)
+#define HUGE_MIN (SPAN_MAX + SLICE) /* in whole slices */
+#define HUGE_SIZE (40 * MIA_MIB)
+
 /* Size classes, by the size of their blocks. */
 enum {
   CLASS_16 = 1,
@@ -28,6 +35,7 @@ enum {
 enum {
   BLOCKS_OF_16 = 4096 - MIA_DEBUG,
   BLOCKS_OF_1K = 64 - MIA_DEBUG,
+  BLOCKS_OF_4K = 16 - MIA_DEBUG,
   BLOCKS_OF_8K = 8 - MIA_DEBUG,
   BLOCKS_OF_32K = 8 - MIA_DEBUG
 };

@@ -13,8 +13,6 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
-
 static void *allocate(size_t size) {
   void *p = mia_fast_malloc(size);
   return p != NULL ? p : mia_alloc_slow(size, false);
@@ -407,11 +405,11 @@ static void run_first_requests(request_series r, int count) {
   need_nothing_noted();
 }
 
-enum { EIGHTH = 8192 - MIA_CANARY_SIZE, EIGHTHS = 8 - MIA_DEBUG /* the padding: canary.h */ };
+enum { SIZE_8K = 8192 - MIA_CANARY_SIZE };
 
 /* The page comes from the cache of another thread. */
 START_TEST(a_first_request_is_served_by_a_cached_page) {
-  use_up_all_but_a_cached_page(EIGHTH, EIGHTHS);
+  use_up_all_but_a_cached_page(SIZE_8K, BLOCKS_OF_8K);
   run_first_requests((request_series){.size = 4000, .count = 1}, 1);
 }
 END_TEST
@@ -420,8 +418,8 @@ END_TEST
 START_TEST(first_requests_are_served_by_abandoned_pages) {
   void *p[40];
   for (int i = 0; i < 40; i++) p[i] = allocate(100);
-  use_up_all_but_a_cached_page(EIGHTH, EIGHTHS);
-  while (allocate(EIGHTH) != NULL || allocate(3000) != NULL) {}
+  use_up_all_but_a_cached_page(SIZE_8K, BLOCKS_OF_8K);
+  while (allocate(SIZE_8K) != NULL || allocate(3000) != NULL) {}
   for (int i = 1; i < 40; i++) mia_alloc_free(p[i]);
   mia_theap_abandon(mia_theap_self);
   size_t before = used_bytes();

@@ -10,9 +10,7 @@
 
 #include <errno.h>
 
-enum { MANY = 500 };
-
-#define HUGE ((MIA_SPAN_MAX_SLICES + 16) * MIA_SLICE_SIZE)
+enum { BLOCKS = 500 };
 
 static char *allocate(size_t size) {
   void *p = mia_fast_malloc(size);
@@ -27,7 +25,7 @@ static size_t pages(void) {
   return n;
 }
 
-static const size_t kinds[] = {8, 100, 5000, 65536, 70000, MIA_MIB, HUGE};
+static const size_t kinds[] = {8, 100, 5000, 65536, 70000, MIA_MIB, HUGE_MIN};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 START_TEST(NULL_can_be_freed_and_has_size_0) {
@@ -54,9 +52,9 @@ START_TEST(free_keeps_errno) {
 END_TEST
 
 START_TEST(all_memory_is_returned) {
-  static void *p[MANY];
-  for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
-  for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
+  static void *p[BLOCKS];
+  for (int i = 0; i < BLOCKS; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
+  for (int i = 0; i < BLOCKS; i++) mia_alloc_free(p[i]);
   mia_theap_detach();
   ck_assert_uint_eq(pages(), 0);
   ck_assert_uint_eq(used_bytes(), 0);
@@ -66,29 +64,28 @@ END_TEST
 /* A loop that frees and allocates takes the slow path only when a free list is empty.  The free of
  * the last block of a page that is not allocated from takes it too, to dispose of the page. */
 START_TEST(the_fast_path_empties_only_the_page_allocated_from) {
-  enum { PER_PAGE = 16 - MIA_DEBUG }; /* the padding: canary.h */
-  static void *p[MANY];
+  static void *p[BLOCKS];
   const size_t size = 4096 - MIA_CANARY_SIZE;
   void *one = allocate(size), *two = allocate(size);
   const mia_page *page = mia_page_require_of(one);
   ck_assert(mia_page_of(two) == page && page->used == 2);
   ck_assert(mia_fast_free(one) && mia_fast_free(two) && page->used == 0);
   if (!MIA_DEBUG) ck_assert(!mia_fast_free(two)); /* the slow path would report it */
-  for (int i = 0; i <= PER_PAGE; i++) p[i] = allocate(size);
-  ck_assert(mia_page_of(p[PER_PAGE]) != page && page->used == PER_PAGE);
+  for (int i = 0; i <= BLOCKS_OF_4K; i++) p[i] = allocate(size);
+  ck_assert(mia_page_of(p[BLOCKS_OF_4K]) != page && page->used == BLOCKS_OF_4K);
   /* The page was full and has no owner: the first free makes the thread its owner again, beside
    * the page that it allocates from. */
   mia_alloc_free(p[0]);
-  for (int i = 1; i < PER_PAGE - 1; i++) ck_assert(mia_fast_free(p[i]));
-  ck_assert(page->used == 1 && !mia_fast_free(p[PER_PAGE - 1]) && page->used == 1);
-  mia_alloc_free(p[PER_PAGE - 1]);
-  ck_assert_ptr_null(mia_page_of(p[PER_PAGE - 1]));
+  for (int i = 1; i < BLOCKS_OF_4K - 1; i++) ck_assert(mia_fast_free(p[i]));
+  ck_assert(page->used == 1 && !mia_fast_free(p[BLOCKS_OF_4K - 1]) && page->used == 1);
+  mia_alloc_free(p[BLOCKS_OF_4K - 1]);
+  ck_assert_ptr_null(mia_page_of(p[BLOCKS_OF_4K - 1]));
 }
 END_TEST
 
 static void *free_all(void *arg) {
   void **p = arg;
-  for (int i = 0; i < MANY; i++) mia_alloc_free(p[i]);
+  for (int i = 0; i < BLOCKS; i++) mia_alloc_free(p[i]);
   return NULL;
 }
 
@@ -103,8 +100,8 @@ static void *free_at_the_end(void *arg) {
 }
 
 START_TEST(other_threads_may_free) {
-  static void *p[MANY];
-  for (int i = 0; i < MANY; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
+  static void *p[BLOCKS];
+  for (int i = 0; i < BLOCKS; i++) p[i] = allocate(kinds[(size_t)i % (KINDS - 1)]);
   run_thread(_i == 0 ? free_all : free_at_the_end, p);
   ck_assert_uint_eq(mia_aword_get(&mia_theap_all.attached.now), 1);
   mia_theap_detach();
@@ -145,7 +142,7 @@ START_TEST(freeing_a_large_block_twice_is_fatal) {
 }
 END_TEST
 START_TEST(freeing_a_huge_block_twice_is_fatal) {
-  char *p = allocate(HUGE);
+  char *p = allocate(HUGE_MIN);
   mia_alloc_free(p);
   mia_alloc_free(p);
 }
@@ -157,7 +154,7 @@ START_TEST(freeing_the_middle_of_a_large_block_is_fatal) {
 }
 END_TEST
 START_TEST(freeing_the_middle_of_a_huge_block_is_fatal) {
-  mia_alloc_free(allocate(HUGE) + HUGE / 2);
+  mia_alloc_free(allocate(HUGE_MIN) + HUGE_MIN / 2);
 }
 END_TEST
 START_TEST(measuring_no_block_is_fatal) { (void)mia_alloc_usable(in_data); }

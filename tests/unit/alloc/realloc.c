@@ -10,9 +10,6 @@
 
 enum { LIVE = 40, TURNS = 2500 };
 
-#define SPAN_MAX (MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE)
-#define SLICE MIA_SLICE_SIZE
-
 static char *allocate(size_t size) {
   void *p = mia_fast_malloc(size);
   if (p == NULL) p = mia_alloc_slow(size, false);

@@ -29,7 +29,7 @@ static size_t arenas(void) { return mia_aword_get(&mia_arena_all.count); }
 static size_t reserved(void) { return mia_aword_get(&mia_arena_all.reserved); }
 
 START_TEST(a_span_is_live_zero_and_aligned) {
-  for (size_t align = 1; align <= MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE / 2; align *= 2) {
+  for (size_t align = 1; align <= SPAN_MAX / 2; align *= 2) {
     mia_span s = taken(1 + align % 5, align);
     need_at(mia_is_aligned(s.start, align) && mia_is_aligned(s.start, MIA_SLICE_SIZE), align);
     need_at(s.zero && all_zero(s.start, bytes(&s)) && fake_is_live(s.start, bytes(&s)), align);
@@ -126,11 +126,11 @@ START_TEST(arenas_grow_geometrically) {
 END_TEST
 
 START_TEST(the_largest_span_has_the_largest_alignment) {
-  mia_span s = taken(MIA_SPAN_MAX_SLICES, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE / 2);
-  ck_assert(mia_is_aligned(s.start, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE / 2));
+  mia_span s = taken(MIA_SPAN_MAX_SLICES, SPAN_MAX / 2);
+  ck_assert(mia_is_aligned(s.start, SPAN_MAX / 2));
   memset(s.start, 1, bytes(&s));
-  s = taken(MIA_SPAN_MAX_SLICES, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE);
-  ck_assert(mia_is_aligned(s.start, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE));
+  s = taken(MIA_SPAN_MAX_SLICES, SPAN_MAX);
+  ck_assert(mia_is_aligned(s.start, SPAN_MAX));
 }
 END_TEST
 
@@ -201,7 +201,7 @@ START_TEST(running_out_of_address_space_is_not_permanent) {
   mia_span s;
   fake_refuse(FAKE_RESERVE_LIVE | FAKE_RESERVE_SPACE, 1, FAKE_EVER);
   ck_assert(!mia_arena_take(1, 1, &s));
-  ck_assert(!mia_arena_take(MIA_SPAN_MAX_SLICES, MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE, &s));
+  ck_assert(!mia_arena_take(MIA_SPAN_MAX_SLICES, SPAN_MAX, &s));
   ck_assert(fake.mapped == 0 && reserved() == 0 && used_bytes() == 0 && arenas() == 0);
   fake_allow();
   ck_assert(mia_arena_take(1, 1, &s));

@@ -4,8 +4,6 @@
 #include "arena/huge.h"
 #include "base/bits.h"
 
-#define SIZE (40 * MIA_MIB)
-
 static void *take(size_t size, size_t align) {
   bool zero = false;
   void *p = mia_arena_huge_take(&(mia_huge){.size = size, .align = align}, &zero);
@@ -39,22 +37,23 @@ static size_t used(void) {
 
 START_TEST(a_mapping_is_zero_aligned_counted_and_unmapped_when_given) {
   for (size_t align = 1; align <= 64 * MIA_MIB; align *= 8) {
-    char *p = taken(SIZE, align);
-    need_at(mia_is_aligned(p, align) && all_zero(p, SIZE), align);
-    need_at(used() == SIZE && reserved() == SIZE && fake.live == SIZE, align);
-    write_pattern(p, SIZE);
-    need_at(mia_arena_huge_give(p, SIZE, true), align);
+    char *p = taken(HUGE_SIZE, align);
+    need_at(mia_is_aligned(p, align) && all_zero(p, HUGE_SIZE), align);
+    need_at(used() == HUGE_SIZE && reserved() == HUGE_SIZE && fake.live == HUGE_SIZE, align);
+    write_pattern(p, HUGE_SIZE);
+    need_at(mia_arena_huge_give(p, HUGE_SIZE, true), align);
     need_at(used() == 0 && reserved() == 0 && fake.mapped == 0, align);
   }
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used_peak), SIZE);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.used_peak), HUGE_SIZE);
 }
 END_TEST
 
 START_TEST(a_resized_mapping_keeps_its_content_and_gets_a_zero_tail) {
-  char *p = taken(SIZE, 1);
-  size_t size = SIZE;
-  write_pattern(p, SIZE);
-  const size_t wanted[] = {SIZE + 4096, SIZE / 2, SIZE / 2 + MIA_MIB, 2 * SIZE, MIA_MIB, SIZE};
+  char *p = taken(HUGE_SIZE, 1);
+  size_t size = HUGE_SIZE;
+  write_pattern(p, HUGE_SIZE);
+  const size_t wanted[] = {HUGE_SIZE + 4096, HUGE_SIZE / 2, HUGE_SIZE / 2 + MIA_MIB,
+                           2 * HUGE_SIZE,    MIA_MIB,       HUGE_SIZE};
   for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
     size_t kept = size < wanted[i] ? size : wanted[i];
     p = mia_arena_huge_resize(p, size, 0, wanted[i], true);
@@ -81,22 +80,22 @@ START_TEST(a_mapping_that_grows_is_backed_by_large_os_pages) {
 END_TEST
 
 START_TEST(a_mapping_that_may_not_move_does_not) {
-  char *p = taken(SIZE, 1);
-  write_pattern(p, SIZE);
+  char *p = taken(HUGE_SIZE, 1);
+  write_pattern(p, HUGE_SIZE);
   fake_refuse(FAKE_RESIZE, 1, 1);
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, false));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, HUGE_SIZE, 0, 2 * HUGE_SIZE, false));
   ck_assert_uint_eq(fake_calls(FAKE_RESERVE_ALIGNED | FAKE_MOVE), 0);
-  ck_assert(used() == SIZE && reserved() == SIZE && has_pattern(p, SIZE));
+  ck_assert(used() == HUGE_SIZE && reserved() == HUGE_SIZE && has_pattern(p, HUGE_SIZE));
 }
 END_TEST
 
 START_TEST(a_mapping_without_room_to_grow_moves) {
-  char *p = taken(SIZE, 1);
-  write_pattern(p, SIZE);
+  char *p = taken(HUGE_SIZE, 1);
+  write_pattern(p, HUGE_SIZE);
   fake_refuse(FAKE_RESIZE, 1, 1);
-  char *q = mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, true);
-  ck_assert(q != NULL && q != p && has_pattern(q, SIZE) && all_zero(q + SIZE, SIZE));
-  ck_assert(used() == 2 * SIZE && fake.mapped == 2 * SIZE);
+  char *q = mia_arena_huge_resize(p, HUGE_SIZE, 0, 2 * HUGE_SIZE, true);
+  ck_assert(q != NULL && q != p && has_pattern(q, HUGE_SIZE) && all_zero(q + HUGE_SIZE, HUGE_SIZE));
+  ck_assert(used() == 2 * HUGE_SIZE && fake.mapped == 2 * HUGE_SIZE);
 }
 END_TEST
 
@@ -104,53 +103,53 @@ END_TEST
 START_TEST(a_refused_resize_changes_nothing) {
   const unsigned refuse[] = {FAKE_RESIZE | FAKE_RESERVE_LIVE, FAKE_RESIZE | FAKE_MOVE};
   if (_i == 0 && !MIA_POINTER_64) return; /* the page map has no leaves */
-  char *p = taken(SIZE, 1);
-  write_pattern(p, SIZE);
+  char *p = taken(HUGE_SIZE, 1);
+  write_pattern(p, HUGE_SIZE);
   fake_refuse(refuse[_i], 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, true));
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, SIZE / 2, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, HUGE_SIZE, 0, 2 * HUGE_SIZE, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, HUGE_SIZE, 0, HUGE_SIZE / 2, true));
   fake_allow();
-  ck_assert(has_pattern(p, SIZE) && fake_is_live(p, SIZE));
-  ck_assert(used() == SIZE && reserved() == SIZE && fake.mapped == SIZE);
-  ck_assert(mia_arena_huge_give(p, SIZE, true));
+  ck_assert(has_pattern(p, HUGE_SIZE) && fake_is_live(p, HUGE_SIZE));
+  ck_assert(used() == HUGE_SIZE && reserved() == HUGE_SIZE && fake.mapped == HUGE_SIZE);
+  ck_assert(mia_arena_huge_give(p, HUGE_SIZE, true));
 }
 END_TEST
 
 /* The page map gets no leaf for an address in another 4 GiB. */
 START_TEST(a_mapping_without_a_leaf_is_unmapped) {
   if (!MIA_POINTER_64) return;
-  char *p = taken(SIZE, 1);
-  write_pattern(p, SIZE);
+  char *p = taken(HUGE_SIZE, 1);
+  write_pattern(p, HUGE_SIZE);
   size_t mapped = fake.mapped;
   void *elsewhere = (void *)((uintptr_t)p - ((uintptr_t)1 << (MIA_POINTER_64 ? 34 : 0)));
   fake.place = elsewhere;
   fake_refuse(FAKE_RESERVE_LIVE, 1, FAKE_EVER);
-  ck_assert_ptr_null(take(SIZE, 4096));
+  ck_assert_ptr_null(take(HUGE_SIZE, 4096));
   ck_assert_uint_eq(fake.mapped, mapped);
   fake.place = elsewhere;
   fake_refuse(FAKE_RESIZE | FAKE_RESERVE_LIVE, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_arena_huge_resize(p, SIZE, 0, 2 * SIZE, true));
+  ck_assert_ptr_null(mia_arena_huge_resize(p, HUGE_SIZE, 0, 2 * HUGE_SIZE, true));
   ck_assert_uint_eq(fake.mapped, mapped);
-  ck_assert(used() == SIZE && reserved() == SIZE && has_pattern(p, SIZE));
+  ck_assert(used() == HUGE_SIZE && reserved() == HUGE_SIZE && has_pattern(p, HUGE_SIZE));
 }
 END_TEST
 
 START_TEST(running_out_of_memory_is_not_permanent) {
   fake_refuse(FAKE_RESERVE_ALIGNED, 1, 1);
-  ck_assert_ptr_null(take(SIZE, 1));
+  ck_assert_ptr_null(take(HUGE_SIZE, 1));
   ck_assert(used() == 0 && reserved() == 0);
-  (void)taken(SIZE, 1);
+  (void)taken(HUGE_SIZE, 1);
 }
 END_TEST
 
 START_TEST(a_mapping_that_cannot_be_unmapped_is_purged) {
-  char *p = taken(SIZE, 1);
-  write_pattern(p, SIZE);
+  char *p = taken(HUGE_SIZE, 1);
+  write_pattern(p, HUGE_SIZE);
   fake_refuse(FAKE_RELEASE, 1, 1);
-  ck_assert(!mia_arena_huge_give(p, SIZE, true));
-  ck_assert_uint_eq(fake.purged, SIZE);
-  ck_assert(used() == 0 && reserved() == SIZE);
-  ck_assert(mia_arena_huge_release(p, SIZE));
+  ck_assert(!mia_arena_huge_give(p, HUGE_SIZE, true));
+  ck_assert_uint_eq(fake.purged, HUGE_SIZE);
+  ck_assert(used() == 0 && reserved() == HUGE_SIZE);
+  ck_assert(mia_arena_huge_release(p, HUGE_SIZE));
   ck_assert(reserved() == 0 && fake.mapped == 0);
 }
 END_TEST

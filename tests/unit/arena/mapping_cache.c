@@ -4,9 +4,6 @@
 #include "arena/huge.h"
 #include "arena/purge.h"
 
-#define SIZE (40 * MIA_MIB)
-#define PAGE ((size_t)4096)
-
 static void world(void) {
   world_of_arenas();
   mia_aword_set(&mia_arena_all.mapping_cache.wanted, 1);
@@ -36,14 +33,14 @@ static void counts_are(size_t used, size_t kept) {
 }
 
 START_TEST(a_freed_mapping_is_taken_again_unchanged) {
-  char *p = any(SIZE);
-  memset(p, 7, SIZE);
-  give(p, SIZE);
-  counts_are(0, SIZE);
+  char *p = any(HUGE_SIZE);
+  memset(p, 7, HUGE_SIZE);
+  give(p, HUGE_SIZE);
+  counts_are(0, HUGE_SIZE);
   bool zero;
-  ck_assert_ptr_eq(taken(SIZE, PAGE, &zero), p);
-  ck_assert(!zero && p[0] == 7 && p[SIZE - 1] == 7);
-  counts_are(SIZE, 0);
+  ck_assert_ptr_eq(taken(HUGE_SIZE, OS_PAGE, &zero), p);
+  ck_assert(!zero && p[0] == 7 && p[HUGE_SIZE - 1] == 7);
+  counts_are(HUGE_SIZE, 0);
   ck_assert_uint_eq(fake_calls(FAKE_RESERVE_ALIGNED), 1);
   ck_assert_uint_eq(fake_calls(FAKE_RELEASE | FAKE_PURGE | FAKE_RESIZE), 0);
 }
@@ -51,13 +48,13 @@ END_TEST
 
 START_TEST(nothing_is_cached_if_the_cache_is_off) {
   mia_aword_set(&mia_arena_all.mapping_cache.wanted, 0);
-  give(any(SIZE), SIZE);
+  give(any(HUGE_SIZE), HUGE_SIZE);
   counts_are(0, 0);
 }
 END_TEST
 
 START_TEST(small_mappings_are_not_cached) {
-  give(any(MIA_MIB - PAGE), MIA_MIB - PAGE);
+  give(any(MIA_MIB - OS_PAGE), MIA_MIB - OS_PAGE);
   counts_are(0, 0);
   give(any(MIA_MIB), MIA_MIB);
   counts_are(0, MIA_MIB);
@@ -66,118 +63,120 @@ END_TEST
 
 /* The smallest mapping that is large enough is taken, and cut to the wanted size. */
 START_TEST(the_best_fit_is_taken) {
-  const size_t sizes[] = {SIZE + 3 * PAGE, SIZE + PAGE, SIZE + 2 * PAGE, SIZE / 2};
+  const size_t sizes[] = {HUGE_SIZE + 3 * OS_PAGE, HUGE_SIZE + OS_PAGE, HUGE_SIZE + 2 * OS_PAGE,
+                          HUGE_SIZE / 2};
   char *p[4];
   for (int i = 0; i < 4; i++) p[i] = any(sizes[i]);
   size_t left = 0;
   for (int i = 0; i < 4; i++) give(p[i], sizes[i]), left += sizes[i];
   bool zero;
-  ck_assert_ptr_eq(taken(SIZE + 2 * PAGE, 1, &zero), p[2]);
+  ck_assert_ptr_eq(taken(HUGE_SIZE + 2 * OS_PAGE, 1, &zero), p[2]);
   left -= sizes[2];
   counts_are(sizes[2], left);
-  ck_assert_ptr_eq(taken(SIZE, 1, &zero), p[1]);
+  ck_assert_ptr_eq(taken(HUGE_SIZE, 1, &zero), p[1]);
   left -= sizes[1];
-  counts_are(sizes[2] + SIZE, left);
-  ck_assert(!fake_is_live(p[1] + SIZE, PAGE));
+  counts_are(sizes[2] + HUGE_SIZE, left);
+  ck_assert(!fake_is_live(p[1] + HUGE_SIZE, OS_PAGE));
 }
 END_TEST
 
 /* The part that is cut off would have to be faulted in again. */
 START_TEST(a_mapping_that_is_much_larger_is_not_taken) {
-  give(any(SIZE), SIZE);
-  mia_aword_set(&mia_arena_all.used_peak, 2 * SIZE);
-  (void)any(SIZE / 2);
-  counts_are(SIZE / 2, SIZE);
-  (void)any(SIZE);
-  counts_are(SIZE / 2 + SIZE, 0);
+  give(any(HUGE_SIZE), HUGE_SIZE);
+  mia_aword_set(&mia_arena_all.used_peak, 2 * HUGE_SIZE);
+  (void)any(HUGE_SIZE / 2);
+  counts_are(HUGE_SIZE / 2, HUGE_SIZE);
+  (void)any(HUGE_SIZE);
+  counts_are(HUGE_SIZE / 2 + HUGE_SIZE, 0);
 }
 END_TEST
 
 START_TEST(a_smaller_mapping_grows) {
   if (_i == 1) fake_refuse(FAKE_RESIZE, 1, 1);
-  char *p = any(SIZE / 2);
-  memset(p, 7, SIZE / 2);
-  give(p, SIZE / 2);
+  char *p = any(HUGE_SIZE / 2);
+  memset(p, 7, HUGE_SIZE / 2);
+  give(p, HUGE_SIZE / 2);
   bool zero;
-  char *q = taken(SIZE, 1, &zero);
+  char *q = taken(HUGE_SIZE, 1, &zero);
   ck_assert((_i == 0 || q != p) && !zero);
-  ck_assert(q[0] == 7 && q[SIZE / 2 - 1] == 7 && q[SIZE / 2] == 0 && q[SIZE - 1] == 0);
-  counts_are(SIZE, 0);
+  ck_assert(q[0] == 7 && q[HUGE_SIZE / 2 - 1] == 7 && q[HUGE_SIZE / 2] == 0 &&
+            q[HUGE_SIZE - 1] == 0);
+  counts_are(HUGE_SIZE, 0);
 }
 END_TEST
 
 START_TEST(a_mapping_that_cannot_grow_is_unmapped) {
-  give(any(SIZE / 2), SIZE / 2);
+  give(any(HUGE_SIZE / 2), HUGE_SIZE / 2);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   bool zero;
-  (void)taken(SIZE, 1, &zero);
+  (void)taken(HUGE_SIZE, 1, &zero);
   ck_assert(zero);
-  counts_are(SIZE, 0);
+  counts_are(HUGE_SIZE, 0);
 }
 END_TEST
 
 START_TEST(only_an_aligned_mapping_is_taken) {
-  char *p = any(2 * SIZE);
-  (void)any(SIZE); /* so that there is room */
-  give(p, 2 * SIZE);
+  char *p = any(2 * HUGE_SIZE);
+  (void)any(HUGE_SIZE); /* so that there is room */
+  give(p, 2 * HUGE_SIZE);
   bool zero;
-  char *q = taken(2 * SIZE - PAGE, 64 * MIA_MIB, &zero);
+  char *q = taken(2 * HUGE_SIZE - OS_PAGE, 64 * MIA_MIB, &zero);
   ck_assert(((uintptr_t)q & (64 * MIA_MIB - 1)) == 0);
-  give(q, 2 * SIZE - PAGE);
-  ck_assert_ptr_eq(taken(2 * SIZE - PAGE, 64 * MIA_MIB, &zero), q);
+  give(q, 2 * HUGE_SIZE - OS_PAGE);
+  ck_assert_ptr_eq(taken(2 * HUGE_SIZE - OS_PAGE, 64 * MIA_MIB, &zero), q);
   ck_assert(!zero);
 }
 END_TEST
 
 /* OS pages of a new mapping that are never touched cost nothing. */
 START_TEST(a_zeroed_block_gets_a_new_mapping) {
-  char *p = any(SIZE);
-  memset(p, 7, SIZE);
-  give(p, SIZE);
+  char *p = any(HUGE_SIZE);
+  memset(p, 7, HUGE_SIZE);
+  give(p, HUGE_SIZE);
   bool zero = false;
-  char *q = mia_arena_huge_take(&(mia_huge){.size = SIZE, .align = 1, .zeroed = true}, &zero);
+  char *q = mia_arena_huge_take(&(mia_huge){.size = HUGE_SIZE, .align = 1, .zeroed = true}, &zero);
   ck_assert_ptr_nonnull(q);
-  ck_assert(zero && q[0] == 0 && q[SIZE - 1] == 0);
-  counts_are(SIZE, 0);
+  ck_assert(zero && q[0] == 0 && q[HUGE_SIZE - 1] == 0);
+  counts_are(HUGE_SIZE, 0);
 }
 END_TEST
 
 /* K3, when a block is made and when one grows. */
 START_TEST(used_and_cached_bytes_stay_below_the_peak) {
-  char *p = any(SIZE), *q = any(SIZE);
-  give(p, SIZE);
+  char *p = any(HUGE_SIZE), *q = any(HUGE_SIZE);
+  give(p, HUGE_SIZE);
   if (_i == 0)
-    (void)any(4 * SIZE);
+    (void)any(4 * HUGE_SIZE);
   else
-    (void)mia_arena_huge_resize(q, SIZE, 0, 5 * SIZE, true);
-  counts_are(5 * SIZE, 0);
+    (void)mia_arena_huge_resize(q, HUGE_SIZE, 0, 5 * HUGE_SIZE, true);
+  counts_are(5 * HUGE_SIZE, 0);
 }
 END_TEST
 
 START_TEST(aged_at_one_visit_unmapped_at_the_next) {
-  char *p = any(SIZE), *q = any(2 * SIZE);
-  give(p, SIZE);
+  char *p = any(HUGE_SIZE), *q = any(2 * HUGE_SIZE);
+  give(p, HUGE_SIZE);
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
-  give(q, 2 * SIZE);
-  counts_are(0, 3 * SIZE);
+  give(q, 2 * HUGE_SIZE);
+  counts_are(0, 3 * HUGE_SIZE);
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
-  counts_are(0, 2 * SIZE);
-  (void)any(2 * SIZE);
-  give(q, 2 * SIZE); /* it was used in between */
+  counts_are(0, 2 * HUGE_SIZE);
+  (void)any(2 * HUGE_SIZE);
+  give(q, 2 * HUGE_SIZE); /* it was used in between */
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
-  counts_are(0, 2 * SIZE);
+  counts_are(0, 2 * HUGE_SIZE);
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 0);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.purged), 3 * SIZE);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.purged), 3 * HUGE_SIZE);
 }
 END_TEST
 
 START_TEST(a_purge_of_all_unmaps_all) {
-  char *p = any(SIZE), *q = any(SIZE);
-  give(p, SIZE);
-  give(q, SIZE);
+  char *p = any(HUGE_SIZE), *q = any(HUGE_SIZE);
+  give(p, HUGE_SIZE);
+  give(q, HUGE_SIZE);
   if (_i == 0)
-    ck_assert_uint_eq(mia_arena_purge_now(), 2 * SIZE);
+    ck_assert_uint_eq(mia_arena_purge_now(), 2 * HUGE_SIZE);
   else
     mia_arena_purge_down_to(0, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 0);
@@ -185,34 +184,34 @@ START_TEST(a_purge_of_all_unmaps_all) {
 END_TEST
 
 START_TEST(the_oldest_is_unmapped_first) {
-  char *p = any(2 * SIZE), *q = any(SIZE);
-  give(p, 2 * SIZE);
-  give(q, SIZE);
-  mia_arena_purge_down_to(SIZE, &(mia_budget)MIA_BUDGET_ALL);
-  counts_are(0, SIZE);
-  ck_assert_ptr_eq(any(SIZE), q);
+  char *p = any(2 * HUGE_SIZE), *q = any(HUGE_SIZE);
+  give(p, 2 * HUGE_SIZE);
+  give(q, HUGE_SIZE);
+  mia_arena_purge_down_to(HUGE_SIZE, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, HUGE_SIZE);
+  ck_assert_ptr_eq(any(HUGE_SIZE), q);
 }
 END_TEST
 
 /* An excess purge unmaps the mapping.  As it is soon needed again, a backoff begins. */
 START_TEST(a_mapping_needed_again_starts_a_backoff) {
-  char *p = any(SIZE);
-  give(p, SIZE);
-  mia_arena_purge_excess(1000, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+  char *p = any(HUGE_SIZE);
+  give(p, HUGE_SIZE);
+  mia_arena_purge_excess(1000, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 0);
   for (mia_time_ms now = 1010; now < 1900; now += 10) {
-    p = any(SIZE);
-    give(p, SIZE);
-    mia_arena_purge_excess(now, SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
-    counts_are(0, SIZE);
+    p = any(HUGE_SIZE);
+    give(p, HUGE_SIZE);
+    mia_arena_purge_excess(now, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+    counts_are(0, HUGE_SIZE);
   }
 }
 END_TEST
 
 START_TEST(a_full_cache_takes_no_more) {
   static char *p[MIA_MAPPING_CACHE_MAX + 1];
-  for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) p[i] = any(MIA_MIB + i % 7 * PAGE);
-  for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) give(p[i], MIA_MIB + i % 7 * PAGE);
+  for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) p[i] = any(MIA_MIB + i % 7 * OS_PAGE);
+  for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) give(p[i], MIA_MIB + i % 7 * OS_PAGE);
   ck_assert_uint_eq(mia_arena_all.mapping_cache.count, MIA_MAPPING_CACHE_MAX);
   for (size_t i = 1; i < MIA_MAPPING_CACHE_MAX; i++)
     need_at(mia_arena_all.mapping_cache.at[i - 1].size <= mia_arena_all.mapping_cache.at[i].size,
@@ -224,19 +223,19 @@ END_TEST
 
 /* It is purged, no request gets it, and it is unmapped once the kernel can. */
 START_TEST(a_mapping_that_cannot_be_unmapped_waits) {
-  char *p = any(SIZE);
-  give(p, SIZE);
+  char *p = any(HUGE_SIZE);
+  give(p, HUGE_SIZE);
   fake_refuse(FAKE_RELEASE, 1, 1);
-  ck_assert_uint_eq(mia_arena_purge_now(), SIZE);
-  ck_assert_uint_eq(fake.purged, SIZE);
+  ck_assert_uint_eq(mia_arena_purge_now(), HUGE_SIZE);
+  ck_assert_uint_eq(fake.purged, HUGE_SIZE);
   ck_assert_uint_eq(mia_arena_idle(), 0);
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), SIZE);
-  for (size_t size = SIZE / 2; size <= 2 * SIZE; size *= 2) {
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), HUGE_SIZE);
+  for (size_t size = HUGE_SIZE / 2; size <= 2 * HUGE_SIZE; size *= 2) {
     char *q = any(size);
     ck_assert_ptr_ne(p, q);
     give(q, size);
   }
-  ck_assert(fake_is_live(p, SIZE));
+  ck_assert(fake_is_live(p, HUGE_SIZE));
   if (_i == 1) mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
   if (_i == 1)
     mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
@@ -247,21 +246,21 @@ START_TEST(a_mapping_that_cannot_be_unmapped_waits) {
 END_TEST
 
 START_TEST(a_mapping_that_can_be_neither_unmapped_nor_purged_is_tried_once) {
-  give(any(SIZE), SIZE);
+  give(any(HUGE_SIZE), HUGE_SIZE);
   fake_refuse(FAKE_RELEASE | FAKE_PURGE, 1, FAKE_EVER);
   ck_assert_uint_eq(mia_arena_purge_now(), 0);
   mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
   fake_allow();
-  counts_are(0, SIZE);
+  counts_are(0, HUGE_SIZE);
 }
 END_TEST
 
 /* A request beyond the limit fails even if a mapping is cached, which is then unmapped. */
 START_TEST(the_limit_holds) {
-  give(any(SIZE), SIZE);
-  mia_aword_set(&mia_arena_all.limit, SIZE - PAGE);
+  give(any(HUGE_SIZE), HUGE_SIZE);
+  mia_aword_set(&mia_arena_all.limit, HUGE_SIZE - OS_PAGE);
   bool zero;
-  ck_assert_ptr_null(mia_arena_huge_take(&(mia_huge){.size = SIZE, .align = 1}, &zero));
+  ck_assert_ptr_null(mia_arena_huge_take(&(mia_huge){.size = HUGE_SIZE, .align = 1}, &zero));
   counts_are(0, 0);
 }
 END_TEST

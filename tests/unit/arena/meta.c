@@ -32,7 +32,7 @@ END_TEST
 
 /* The table of many heaps needs so much. */
 START_TEST(a_piece_may_be_as_large_as_a_span) {
-  const size_t most = MIA_SPAN_MAX_SLICES * MIA_SLICE_SIZE;
+  const size_t most = SPAN_MAX;
   char *p = mia_arena_meta(MIA_SLICE_SIZE + 1), *next = mia_arena_meta(100);
   ck_assert(p != NULL && all_zero(p, MIA_SLICE_SIZE + 1));
   ck_assert(next + 100 <= p || next >= p + MIA_SLICE_SIZE + 1);

@@ -8,8 +8,7 @@
 
 #include <pthread.h>
 
-enum { DELAY = 100 };
-#define SLICE MIA_SLICE_SIZE
+enum { DELAY_MS = 100 };
 
 static mia_span taken(size_t slices) {
   mia_span span = {0};
@@ -30,7 +29,7 @@ static mia_span dirty(size_t slices) {
 }
 
 static void due_at(mia_time_ms now) {
-  mia_arena_purge_due(now, DELAY, &(mia_budget)MIA_BUDGET_ALL);
+  mia_arena_purge_due(now, DELAY_MS, &(mia_budget)MIA_BUDGET_ALL);
 }
 static size_t counted(void) { return mia_aword_get(&mia_arena_all.purged); }
 static bool stale(void) { return mia_aword_get(&mia_arena_all.first.stale) != 0; }
@@ -81,18 +80,18 @@ END_TEST
 START_TEST(unused_slices_are_purged_at_the_second_visit) {
   (void)dirty(4);
   due_at(1000); /* sets the deadline */
-  due_at(1000 + DELAY - 1);
+  due_at(1000 + DELAY_MS - 1);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
   ck_assert(!mia_map_any(mia_arena_all.first.aged, 0, 4));
-  due_at(1000 + DELAY); /* ages the slices */
+  due_at(1000 + DELAY_MS); /* ages the slices */
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
   ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4) && stale());
-  due_at(1000 + 2 * DELAY - 1);
+  due_at(1000 + 2 * DELAY_MS - 1);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
-  due_at(1000 + 2 * DELAY);
+  due_at(1000 + 2 * DELAY_MS);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
   ck_assert(!stale() && !mia_map_any(mia_arena_all.first.aged, 0, 4));
-  due_at(1000 + 9 * DELAY);
+  due_at(1000 + 9 * DELAY_MS);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 1);
 }
 END_TEST
@@ -101,7 +100,7 @@ START_TEST(slices_in_frequent_use_stay) {
   mia_span cold = taken(2), hot = taken(3);
   give(&cold);
   mia_time_ms now = 1000;
-  for (int i = 0; i < 20; i++, now += DELAY) {
+  for (int i = 0; i < 20; i++, now += DELAY_MS) {
     give(&hot);
     due_at(now);
     hot = taken(3);
@@ -123,17 +122,17 @@ END_TEST
 
 /* Ticks of 32 bits wrap; a deadline is never 0, which means that none is set. */
 START_TEST(deadlines_wrap) {
-  mia_time_ms start = (mia_time_ms)1 - (mia_time_ms)(_i * DELAY / 2); /* no tick is 0 */
+  mia_time_ms start = (mia_time_ms)1 - (mia_time_ms)(_i * DELAY_MS / 2); /* no tick is 0 */
   (void)dirty(4);
   due_at(start);
   ck_assert(mia_acell_get(&mia_arena_all.first.purge_expire) != 0);
-  due_at(start + DELAY - 1);
+  due_at(start + DELAY_MS - 1);
   ck_assert(!mia_map_any(mia_arena_all.first.aged, 0, 4));
-  due_at(start + DELAY + 1);
+  due_at(start + DELAY_MS + 1);
   ck_assert(mia_map_all(mia_arena_all.first.aged, 0, 4));
-  due_at(start + 2 * DELAY);
+  due_at(start + 2 * DELAY_MS);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
-  due_at(start + 2 * DELAY + 2);
+  due_at(start + 2 * DELAY_MS + 2);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
 }
 END_TEST
@@ -172,7 +171,7 @@ START_TEST(a_refused_purge_is_tried_again) {
   (void)dirty(4);
   fake_refuse(FAKE_PURGE, 1, 1);
   mia_time_ms now = 1000;
-  for (int i = 0; i < 6; i++, now += DELAY) due_at(now);
+  for (int i = 0; i < 6; i++, now += DELAY_MS) due_at(now);
   ck_assert_uint_eq(fake_refused(), 1);
   ck_assert_uint_eq(fake.purged, 4 * SLICE);
 }
@@ -182,12 +181,12 @@ END_TEST
 START_TEST(a_visit_has_a_budget) {
   (void)dirty(40);
   due_at(1000);
-  due_at(1000 + DELAY);
+  due_at(1000 + DELAY_MS);
   size_t looks = 0, before;
   do {
     mia_budget budget = {.left = 8 * SLICE};
     before = fake.purged;
-    mia_arena_purge_due(1000 + 2 * DELAY + (mia_time_ms)looks++, DELAY, &budget);
+    mia_arena_purge_due(1000 + 2 * DELAY_MS + (mia_time_ms)looks++, DELAY_MS, &budget);
     need_at(fake.purged - before <= 8 * SLICE, looks);
   } while (fake.purged > before);
   ck_assert_uint_eq(fake.purged, 40 * SLICE);
@@ -205,24 +204,25 @@ START_TEST(every_arena_is_visited) {
     give(&span);
   }
   mia_time_ms now = 1000;
-  for (int i = 0; i < 10; i++) due_at(now += DELAY);
+  for (int i = 0; i < 10; i++) due_at(now += DELAY_MS);
   ck_assert_uint_eq(fake.purged, 200 * SLICE);
 }
 END_TEST
 
 /* ---- excess purges and backoff ---- */
 
-enum { BOUND = 2 * 64, MUCH = 5 * 64, SOON = 1000 };
+/* The first two are slices. */
+enum { IDLE_BOUND = 2 * 64, MUCH_IDLE = 5 * 64, SOON_MS = 1000 };
 
 static void excess_at(mia_time_ms now) {
-  mia_arena_purge_excess(now, BOUND * SLICE, &(mia_budget)MIA_BUDGET_ALL);
+  mia_arena_purge_excess(now, IDLE_BOUND * SLICE, &(mia_budget)MIA_BUDGET_ALL);
 }
 
 /* Like dirty(), with as many spans as this host needs. */
 static void dirty_much(void) {
-  mia_span spans[MUCH / 64];
+  mia_span spans[MUCH_IDLE / 64];
   size_t n = 0;
-  for (size_t left = MUCH; left > 0; left -= spans[n++].slices) {
+  for (size_t left = MUCH_IDLE; left > 0; left -= spans[n++].slices) {
     spans[n] = taken(left < MIA_SPAN_MAX_SLICES ? left : MIA_SPAN_MAX_SLICES);
     memset(spans[n].start, 1, spans[n].slices * SLICE);
   }
@@ -230,13 +230,13 @@ static void dirty_much(void) {
 }
 
 START_TEST(excess_is_purged_at_once) {
-  (void)dirty(BOUND);
+  (void)dirty(IDLE_BOUND);
   excess_at(1000);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
   dirty_much();
   excess_at(1000);
-  ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
-  ck_assert_uint_eq(fake.purged, MUCH * SLICE - mia_arena_idle());
+  ck_assert_uint_le(mia_arena_idle(), IDLE_BOUND / 2 * SLICE);
+  ck_assert_uint_eq(fake.purged, MUCH_IDLE * SLICE - mia_arena_idle());
   ck_assert_uint_eq(counted(), fake.purged);
   mia_span low = taken(1); /* the lowest slices were not purged */
   ck_assert(!low.zero);
@@ -249,11 +249,11 @@ START_TEST(excess_is_purged_within_the_budget) {
   for (mia_time_ms look = 0; look < 100; look++) {
     mia_budget budget = {.left = 16 * SLICE};
     size_t before = fake.purged;
-    mia_arena_purge_excess(1000 + look, BOUND * SLICE, &budget);
+    mia_arena_purge_excess(1000 + look, IDLE_BOUND * SLICE, &budget);
     need_at(fake.purged - before <= 16 * SLICE, look);
   }
-  ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
-  ck_assert_uint_ge(mia_arena_idle(), (BOUND / 2 - 16) * SLICE);
+  ck_assert_uint_le(mia_arena_idle(), IDLE_BOUND / 2 * SLICE);
+  ck_assert_uint_ge(mia_arena_idle(), (IDLE_BOUND / 2 - 16) * SLICE);
 }
 END_TEST
 
@@ -280,11 +280,11 @@ START_TEST(a_refused_excess_purge_starts_a_backoff) {
   excess_at(now);
   size_t calls = fake_calls(FAKE_PURGE);
   ck_assert_uint_gt(calls, 0);
-  for (mia_time_ms i = 1; i < SOON; i++) excess_at(now + i);
+  for (mia_time_ms i = 1; i < SOON_MS; i++) excess_at(now + i);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), calls);
   fake_allow();
-  excess_at(now + 2 * SOON);
-  ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
+  excess_at(now + 2 * SOON_MS);
+  ck_assert_uint_le(mia_arena_idle(), IDLE_BOUND / 2 * SLICE);
 }
 END_TEST
 
@@ -293,7 +293,7 @@ START_TEST(memory_soon_needed_again_starts_a_backoff) {
   mia_time_ms now = 1000;
   dirty_much();
   excess_at(now);
-  size_t purged = fake.purged, pause = SOON;
+  size_t purged = fake.purged, pause = SOON_MS;
   ck_assert_uint_gt(purged, 0);
   for (int i = 0; i < 4; i++, pause *= 2) {
     dirty_much(); /* needs the purged memory again */
@@ -310,22 +310,23 @@ END_TEST
 
 START_TEST(memory_needed_much_later_starts_no_backoff) {
   mia_time_ms now = 1000;
-  for (int i = 1; i < 5; i++, now += 2 * SOON) {
+  for (int i = 1; i < 5; i++, now += 2 * SOON_MS) {
     dirty_much();
     excess_at(now);
-    ck_assert_uint_le(mia_arena_idle(), BOUND / 2 * SLICE);
+    ck_assert_uint_le(mia_arena_idle(), IDLE_BOUND / 2 * SLICE);
   }
 }
 END_TEST
 
 /* Huge blocks do not use memory of arenas. */
 START_TEST(new_huge_blocks_start_no_backoff) {
-  mia_span live = taken(BOUND);
+  mia_span live = taken(IDLE_BOUND);
   dirty_much();
   excess_at(1000);
   size_t purged = fake.purged;
   bool zero;
-  ck_assert_ptr_nonnull(mia_arena_huge_take(&(mia_huge){.size = MUCH * SLICE, .align = 1}, &zero));
+  ck_assert_ptr_nonnull(
+      mia_arena_huge_take(&(mia_huge){.size = MUCH_IDLE * SLICE, .align = 1}, &zero));
   give(&live); /* arenas have as much as before, but too much of it is idle */
   excess_at(1010);
   ck_assert_uint_gt(fake.purged, purged);
@@ -454,12 +455,12 @@ START_TEST(locked_slices_are_purged_once) {
   mia_span kept = taken(3);
   (void)dirty(2);
   fake.locks = true;
-  for (mia_time_ms i = 0; i < 3; i++) due_at(1 + i * DELAY);
+  for (mia_time_ms i = 0; i < 3; i++) due_at(1 + i * DELAY_MS);
   ck_assert_uint_eq(fake.purged, all - 3 * SLICE);
   ck_assert_uint_eq(counted(), fake.purged);
   ck_assert_uint_eq(mia_arena_idle(), 0);
   (void)dirty(2);
-  for (mia_time_ms i = 3; i < 6; i++) due_at(1 + i * DELAY);
+  for (mia_time_ms i = 3; i < 6; i++) due_at(1 + i * DELAY_MS);
   ck_assert_uint_eq(fake.purged, all - SLICE);
   ck_assert_uint_eq(mia_arena_idle(), 0);
   give(&kept);

@@ -3,8 +3,8 @@
 
 #include "base/zero.h"
 
-#define LARGE (2 * MIA_ZERO_END + 64 * MIA_ZERO_STEP + 1000)
-#define HUGE (2 * MIA_ZERO_END + 3 * MIA_ZERO_STEPS * MIA_ZERO_STEP)
+#define LARGE_RANGE (2 * MIA_ZERO_END + 64 * MIA_ZERO_STEP + 1000)
+#define VERY_LARGE_RANGE (2 * MIA_ZERO_END + 3 * MIA_ZERO_STEPS * MIA_ZERO_STEP)
 
 static char *zeroes(size_t size) {
   char *p = calloc(1, size);
@@ -34,22 +34,24 @@ START_TEST(every_byte_of_a_small_range_is_read) {
 END_TEST
 
 START_TEST(both_ends_of_a_large_range_are_read) {
-  char *p = zeroes(LARGE);
-  ck_assert(mia_base_is_zero(p, LARGE));
+  char *p = zeroes(LARGE_RANGE);
+  ck_assert(mia_base_is_zero(p, LARGE_RANGE));
   for (size_t at = 0; at < MIA_ZERO_END; at += 65521) {
-    need_at(sees(p, LARGE, at), at);
-    need_at(sees(p, LARGE, LARGE - 1 - at), at);
+    need_at(sees(p, LARGE_RANGE, at), at);
+    need_at(sees(p, LARGE_RANGE, LARGE_RANGE - 1 - at), at);
   }
-  for (size_t i = 0; i <= 64; i++) need_at(sees(p, LARGE, MIA_ZERO_END + i * MIA_ZERO_STEP), i);
+  for (size_t i = 0; i <= 64; i++)
+    need_at(sees(p, LARGE_RANGE, MIA_ZERO_END + i * MIA_ZERO_STEP), i);
   free(p);
 }
 END_TEST
 
 START_TEST(of_a_very_large_range_some_bytes_are_read) {
-  char *p = zeroes(HUGE);
-  ck_assert(mia_base_is_zero(p, HUGE));
+  char *p = zeroes(VERY_LARGE_RANGE);
+  ck_assert(mia_base_is_zero(p, VERY_LARGE_RANGE));
   size_t seen = 0;
-  for (size_t i = 0; i < 30; i++) seen += sees(p, HUGE, MIA_ZERO_END + i * MIA_ZERO_STEP);
+  for (size_t i = 0; i < 30; i++)
+    seen += sees(p, VERY_LARGE_RANGE, MIA_ZERO_END + i * MIA_ZERO_STEP);
   ck_assert_uint_eq(seen, 10);
   free(p);
 }

@@ -4,7 +4,7 @@
 
 #include "page/canary.h"
 
-enum { BIT = 1, BLOCK = 128, SIZE = 50 };
+enum { BIT = 1, BLOCK_SIZE = 128, REQUEST = 50 };
 
 static mia_page *page;
 static char *blocks[3]; /* side by side */
@@ -52,19 +52,19 @@ END_TEST
 
 /* Changes one bit of a byte between the contents of two blocks. */
 static void change_byte(ptrdiff_t at) {
-  pop_three(mia_class_of(BLOCK));
-  mia_page_set_canary(page, blocks[1], SIZE);
+  pop_three(mia_class_of(BLOCK_SIZE));
+  mia_page_set_canary(page, blocks[1], REQUEST);
   blocks[1][at] = (char)(blocks[1][at] ^ BIT);
   mia_page_require_canary(page, blocks[1]);
 }
-START_TEST(a_byte_behind_is_noticed) { change_byte(SIZE + _i); }
+START_TEST(a_byte_behind_is_noticed) { change_byte(REQUEST + _i); }
 END_TEST
 START_TEST(a_byte_before_is_noticed) { change_byte(-1 - _i); }
 END_TEST
 
 /* The redzone of the first block lies in the page's padding. */
 START_TEST(a_byte_before_the_first_is_noticed) {
-  pop_three(mia_class_of(BLOCK));
+  pop_three(mia_class_of(BLOCK_SIZE));
   blocks[0][-1 - _i] = (char)(blocks[0][-1 - _i] ^ BIT);
   mia_page_require_canary(page, blocks[0]);
 }
@@ -79,7 +79,7 @@ static mia_page *singleton_of(size_t align, size_t offset, bool is_huge) {
   mia_page *singleton = mia_page_make_singleton(&request, &zero);
   ck_assert(singleton != NULL && mia_is_aligned(singleton->start + offset, align) &&
             singleton->size >= MIA_MIB);
-  mia_page_set_canary(singleton, singleton->start, SIZE);
+  mia_page_set_canary(singleton, singleton->start, REQUEST);
   return singleton;
 }
 enum { SINGLETONS = 12 };
@@ -91,8 +91,8 @@ static const struct {
 START_TEST(a_singleton_keeps_its_redzone) {
   mia_page *singleton = singleton_of(singletons[_i / 2].align, singletons[_i / 2].offset,
                                      _i % 2 != 0);
-  memset(singleton->start, 1, SIZE);
-  ck_assert_uint_eq(mia_page_require_canary(singleton, singleton->start), SIZE);
+  memset(singleton->start, 1, REQUEST);
+  ck_assert_uint_eq(mia_page_require_canary(singleton, singleton->start), REQUEST);
 }
 END_TEST
 START_TEST(a_byte_before_a_singleton_is_noticed) {
@@ -105,7 +105,7 @@ END_TEST
 
 /* A write to a redzone is no error of the blocks before and behind. */
 START_TEST(a_redzone_belongs_to_the_next_block) {
-  pop_three(mia_class_of(BLOCK));
+  pop_three(mia_class_of(BLOCK_SIZE));
   blocks[1][-1] = (char)(blocks[1][-1] ^ BIT);
   mia_page_require_canary(page, blocks[0]);
   mia_page_require_canary(page, blocks[2]);
@@ -119,7 +119,7 @@ SUITE("page/canary") {
     TEST(every_size_is_kept_to_the_byte);
     TEST(blocks_do_not_overlap);
     TEST(a_redzone_belongs_to_the_next_block);
-    LOOP_DIES(a_byte_behind_is_noticed, 0, BLOCK - MIA_REDZONE_SIZE - SIZE, SIGABRT);
+    LOOP_DIES(a_byte_behind_is_noticed, 0, BLOCK_SIZE - MIA_REDZONE_SIZE - REQUEST, SIGABRT);
     LOOP_DIES(a_byte_before_is_noticed, 0, MIA_REDZONE_SIZE, SIGABRT);
     LOOP_DIES(a_byte_before_the_first_is_noticed, 0, MIA_REDZONE_SIZE, SIGABRT);
     LOOP(a_singleton_keeps_its_redzone, 0, SINGLETONS);

@@ -5,22 +5,22 @@
 
 #include <pthread.h>
 
-enum { SIZE = 16, TOTAL = 4096, THREADS = 3, TURNS = 30000, HELD = 40 };
+enum { BLOCK_SIZE = 16, BLOCKS = 4096, THREADS = 3, TURNS = 30000, HELD_MAX = 40 };
 
 /* A page without an arena: blocks of 16 bytes in static memory. */
 static alignas(64) struct block {
-  alignas(SIZE) struct block *next;
+  alignas(BLOCK_SIZE) struct block *next;
   mia_aword holder; /* the thread that holds the live block, or 0 */
-} blocks[TOTAL];
-mia_static_assert(sizeof(struct block) == SIZE, "as large as the class");
+} blocks[BLOCKS];
+mia_static_assert(sizeof(struct block) == BLOCK_SIZE, "as large as the class");
 
 static mia_page page;
 
-static mia_block *block(size_t i) { return (void *)((char *)blocks + i * SIZE); }
+static mia_block *block(size_t i) { return (void *)((char *)blocks + i * BLOCK_SIZE); }
 
 static void begin(void) {
   memset(blocks, 0, sizeof blocks);
-  page = (mia_page){.start = (char *)blocks, .size = SIZE, .total = TOTAL};
+  page = (mia_page){.start = (char *)blocks, .size = BLOCK_SIZE, .total = BLOCKS};
   mia_owner_begin_claimed(&page);
 }
 
@@ -32,13 +32,13 @@ static bool push(size_t first, uint32_t count) {
 
 /* Collects, and expects `expected' blocks, each once. */
 static void collect(uint32_t expected) {
-  static bool seen[TOTAL];
+  static bool seen[BLOCKS];
   uint32_t count = 0, length = 0;
   memset(seen, 0, sizeof seen);
   mia_block *list = mia_owner_collect(&page, &count);
   for (; list != NULL; list = list->next, length++) {
-    size_t i = (size_t)((char *)list - page.start) / SIZE;
-    need_at(i < TOTAL && !seen[i], i);
+    size_t i = (size_t)((char *)list - page.start) / BLOCK_SIZE;
+    need_at(i < BLOCKS && !seen[i], i);
     seen[i] = true;
   }
   ck_assert_uint_eq(count, expected);
@@ -61,8 +61,8 @@ START_TEST(abandon_and_claim) {
   ck_assert(mia_owner_claim(&page));
   ck_assert(claimed() && !mia_owner_claim(&page));
   collect(0);
-  ck_assert(mia_owner_abandon(&page, TOTAL));
-  ck_assert_uint_eq(countdown(), TOTAL);
+  ck_assert(mia_owner_abandon(&page, BLOCKS));
+  ck_assert_uint_eq(countdown(), BLOCKS);
 }
 END_TEST
 
@@ -161,8 +161,8 @@ START_TEST(the_first_and_the_last_block_can_be_on_the_list) {
   ck_assert(!push(0, 1));
   ck_assert_ptr_eq(mia_owner_list(&page, mia_aword_get(&page.remote)), block(0));
   collect(1);
-  ck_assert(!push(TOTAL - 1, 1));
-  ck_assert_ptr_eq(mia_owner_list(&page, mia_aword_get(&page.remote)), block(TOTAL - 1));
+  ck_assert(!push(BLOCKS - 1, 1));
+  ck_assert_ptr_eq(mia_owner_list(&page, mia_aword_get(&page.remote)), block(BLOCKS - 1));
   collect(1);
 }
 END_TEST
@@ -211,7 +211,7 @@ START_TEST(random_transitions_match_the_model) {
     uint32_t n = 1 + (uint32_t)random_below(&random, 9);
     switch (random_below(&random, 4)) {
     case 0:
-      if (used + n > TOTAL) break;
+      if (used + n > BLOCKS) break;
       bool claims = !has_claim && countdown_from <= on_list + n;
       need_at(push(used, n) == claims, i);
       used += n;
@@ -243,7 +243,7 @@ END_TEST
  * [own] fields are plain memory, so that TSan detects two threads that have the page at once. */
 
 typedef struct player {
-  struct block *held[HELD];
+  struct block *held[HELD_MAX];
   uint32_t count;
   uint64_t random;
   uintptr_t name;
@@ -265,8 +265,8 @@ static void use_claimed_page(player *me) {
     note(page.used >= count);
     page.used -= count;
     me->collected += count;
-    size_t wanted = random_below(&me->random, HELD);
-    while (page.free != NULL && me->count < HELD && wanted-- > 0) {
+    size_t wanted = random_below(&me->random, HELD_MAX);
+    while (page.free != NULL && me->count < HELD_MAX && wanted-- > 0) {
       struct block *b = (void *)page.free;
       page.free = page.free->next;
       page.used++;
@@ -274,7 +274,7 @@ static void use_claimed_page(player *me) {
       mia_aword_set(&b->holder, me->name);
       me->held[me->count++] = b;
     }
-    countdown_from = 1 + (uint32_t)random_below(&me->random, 2 * HELD);
+    countdown_from = 1 + (uint32_t)random_below(&me->random, 2 * HELD_MAX);
   } while (!mia_owner_abandon(&page, countdown_from));
 }
 
@@ -307,9 +307,9 @@ static void *play(void *arg) {
 START_TEST(threads_lose_no_block_and_share_no_page) {
   static player players[THREADS];
   pthread_t thread[THREADS];
-  enum { FEW = 64 };
+  enum { SHARED_BLOCKS = 64 };
   memset(players, 0, sizeof players);
-  for (size_t i = 0; i < FEW; i++) {
+  for (size_t i = 0; i < SHARED_BLOCKS; i++) {
     block(i)->next = page.free;
     page.free = block(i);
   }
@@ -327,7 +327,7 @@ START_TEST(threads_lose_no_block_and_share_no_page) {
   for (const mia_block *b = mia_owner_collect(&page, &count); b != NULL; b = b->next) free++;
   ck_assert_uint_eq(free, count);
   for (const mia_block *b = page.free; b != NULL; b = b->next) free++;
-  ck_assert_uint_eq(live + free, FEW);
+  ck_assert_uint_eq(live + free, SHARED_BLOCKS);
   ck_assert_uint_eq(page.used, live + count);
   ck_assert_uint_gt(claims, 0);
 }

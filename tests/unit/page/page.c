@@ -8,10 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLICE MIA_SLICE_SIZE
-#define SPAN_MAX (MIA_SPAN_MAX_SLICES * SLICE)
-#define HUGE (SPAN_MAX + SLICE)
-
 static mia_page *make_page(unsigned size_class) {
   mia_page *page = mia_page_make(size_class, NULL, 0);
   ck_assert_ptr_nonnull(page);
@@ -375,15 +371,16 @@ START_TEST(a_block_behind_padding_is_resized_with_it) {
 END_TEST
 
 START_TEST(a_huge_page_is_resized_and_may_move) {
-  mia_page *page = make_singleton(HUGE, 1);
-  fill_os_pages(page->start, HUGE);
+  mia_page *page = make_singleton(HUGE_MIN, 1);
+  fill_os_pages(page->start, HUGE_MIN);
   char *was = page->start;
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
-  ck_assert(!mia_page_resize_singleton(page, 2 * HUGE, false, &zero_from));
-  ck_assert(page->start == was && page->size == HUGE && mia_page_of(was) == page);
-  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &zero_from));
-  ck_assert(page->start != was && page->size == 2 * HUGE && are_os_pages_filled(page->start, HUGE));
-  ck_assert_uint_eq(zero_from, HUGE);
+  ck_assert(!mia_page_resize_singleton(page, 2 * HUGE_MIN, false, &zero_from));
+  ck_assert(page->start == was && page->size == HUGE_MIN && mia_page_of(was) == page);
+  ck_assert(mia_page_resize_singleton(page, 2 * HUGE_MIN, true, &zero_from));
+  ck_assert(page->start != was && page->size == 2 * HUGE_MIN &&
+            are_os_pages_filled(page->start, HUGE_MIN));
+  ck_assert_uint_eq(zero_from, HUGE_MIN);
   ck_assert(mia_page_of(page->start) == page && mia_page_of(was) == NULL);
   fake_allow();
   ck_assert(mia_page_resize_singleton(page, 2 * SLICE, false, &zero_from));
@@ -392,7 +389,7 @@ START_TEST(a_huge_page_is_resized_and_may_move) {
   ck_assert_ptr_eq(mia_page_of(page->start), page);
   fake_refuse(FAKE_RESIZE | FAKE_MOVE, 1, FAKE_EVER);
   was = page->start;
-  ck_assert(!mia_page_resize_singleton(page, HUGE, true, &zero_from));
+  ck_assert(!mia_page_resize_singleton(page, HUGE_MIN, true, &zero_from));
   ck_assert(page->start == was && page->size == 2 * SLICE && mia_page_of(was) == page);
   fake_allow();
   retire_singleton(page);
@@ -421,17 +418,17 @@ START_TEST(a_moved_block_is_in_the_page_map_at_its_start) {
   if (!MIA_POINTER_64) return; /* there is one table only */
   bool zero;
   mia_page *page = mia_page_make_singleton(
-      &(mia_singleton_request){.size = HUGE, .align = MIA_ALIGN_MAX, .offset = OFFSET}, &zero);
+      &(mia_singleton_request){.size = HUGE_MIN, .align = MIA_ALIGN_MAX, .offset = OFFSET}, &zero);
   ck_assert(page != NULL && page->padding == MIA_ALIGN_MAX - OFFSET && zero);
-  memset(page->start, 1, HUGE);
+  memset(page->start, 1, HUGE_MIN);
   char *was = page->start;
   fake_refuse(FAKE_RESIZE, 1, FAKE_EVER);
   fake.during = place_at_leaf_boundary;
   fake.during_calls = FAKE_MOVE;
-  ck_assert(mia_page_resize_singleton(page, 2 * HUGE, true, &zero_from));
+  ck_assert(mia_page_resize_singleton(page, 2 * HUGE_MIN, true, &zero_from));
   ck_assert(crosses_leaf_boundary(page) && mia_page_of(page->start) == page &&
             mia_page_of(was) == NULL);
-  ck_assert(page->start[0] == 1 && page->start[HUGE - 1] == 1);
+  ck_assert(page->start[0] == 1 && page->start[HUGE_MIN - 1] == 1);
   retire_singleton(page);
 }
 END_TEST
@@ -457,15 +454,15 @@ END_TEST
 /* The page map has one entry for each slice, so no two mappings may begin in one. */
 START_TEST(huge_pages_do_not_share_a_slice) {
   bool zero;
-  char *at = make_singleton(HUGE, 1)->start + (HUGE + 64 * MIA_MIB) / SLICE * SLICE;
+  char *at = make_singleton(HUGE_MIN, 1)->start + (HUGE_MIN + 64 * MIA_MIB) / SLICE * SLICE;
   at -= (uintptr_t)at % SLICE;
   fake.place = at + 2 * 4096;
   mia_page *page = mia_page_make_singleton(
-      &(mia_singleton_request){.size = _i == 0 ? HUGE : 1, .align = 1, .huge = true}, &zero);
+      &(mia_singleton_request){.size = _i == 0 ? HUGE_MIN : 1, .align = 1, .huge = true}, &zero);
   ck_assert_ptr_nonnull(page);
   (void)mia_page_resize_singleton(page, 40 * MIA_KIB, true, &zero_from);
   fake.place = page->start + page->size;
-  mia_page *behind = make_singleton(HUGE, 1);
+  mia_page *behind = make_singleton(HUGE_MIN, 1);
   ck_assert_ptr_eq(behind->start, page->start + page->size);
   ck_assert_ptr_eq(mia_page_of(page->start), page);
   ck_assert_ptr_eq(mia_page_of(behind->start), behind);
@@ -487,30 +484,30 @@ END_TEST
  * space behind it. */
 START_TEST(a_huge_page_that_grew_is_not_kept) {
   mia_aword_set(&mia_arena_all.mapping_cache.wanted, 1);
-  mia_page *page = make_singleton(HUGE, 1);
+  mia_page *page = make_singleton(HUGE_MIN, 1);
   const char *start = page->start;
   size_t size = page->padding + page->size;
   retire_singleton(page);
   ck_assert_ptr_null(mia_page_of(start)); /* a late free is detected */
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.mapping_cache.bytes), size);
-  page = make_singleton(HUGE, 1);
+  page = make_singleton(HUGE_MIN, 1);
   ck_assert_ptr_eq(page->start, start);
-  ck_assert(mia_page_resize_singleton(page, HUGE / 2, true, &zero_from));
-  ck_assert(mia_page_resize_singleton(page, HUGE, true, &zero_from));
+  ck_assert(mia_page_resize_singleton(page, HUGE_MIN / 2, true, &zero_from));
+  ck_assert(mia_page_resize_singleton(page, HUGE_MIN, true, &zero_from));
   retire_singleton(page);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.mapping_cache.bytes), 0);
 }
 END_TEST
 
 START_TEST(descriptors_of_huge_pages_are_used_again) {
-  retire_singleton(make_singleton(HUGE, 1));
+  retire_singleton(make_singleton(HUGE_MIN, 1));
   const char *meta = mia_arena_all.meta_at;
-  for (int i = 0; i < 50; i++) retire_singleton(make_singleton(HUGE, 1));
+  for (int i = 0; i < 50; i++) retire_singleton(make_singleton(HUGE_MIN, 1));
   bool zero;
   fake_refuse(FAKE_RESERVE_ALIGNED, 1, FAKE_EVER);
   for (int i = 0; i < 50; i++)
     ck_assert_ptr_null(mia_page_make_singleton(
-        &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero));
+        &(mia_singleton_request){.size = HUGE_MIN, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_eq(mia_arena_all.meta_at, meta);
 }
 END_TEST
@@ -518,20 +515,20 @@ END_TEST
 /* The kernel limits the number of mappings.  A mapping that it refuses to unmap is purged and still
  * counted, and is unmapped when the next huge page is made or retired. */
 START_TEST(failed_unmapping_is_tried_again) {
-  mia_page *pages[] = {make_singleton(HUGE, 1), make_singleton(HUGE, 1), make_singleton(HUGE, 1),
-                       make_singleton(HUGE, 1)};
+  mia_page *pages[] = {make_singleton(HUGE_MIN, 1), make_singleton(HUGE_MIN, 1),
+                       make_singleton(HUGE_MIN, 1), make_singleton(HUGE_MIN, 1)};
   size_t reserved = mia_aword_get(&mia_arena_all.reserved), mapped = fake.mapped;
   fake_refuse(FAKE_RELEASE, 1, 3);
   for (int i = 0; i < 2; i++) retire_singleton(pages[i]);
-  ck_assert_uint_eq(fake.purged, 2 * HUGE);
+  ck_assert_uint_eq(fake.purged, 2 * HUGE_MIN);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), reserved);
-  (void)make_singleton(HUGE, 1); /* refused once more */
-  ck_assert_uint_eq(fake.mapped, mapped + HUGE);
+  (void)make_singleton(HUGE_MIN, 1); /* refused once more */
+  ck_assert_uint_eq(fake.mapped, mapped + HUGE_MIN);
   if (_i == 0)
-    (void)make_singleton(HUGE, 1);
+    (void)make_singleton(HUGE_MIN, 1);
   else
     retire_singleton(pages[2]);
-  size_t left = _i == 0 ? mapped : mapped - 2 * HUGE;
+  size_t left = _i == 0 ? mapped : mapped - 2 * HUGE_MIN;
   ck_assert_uint_eq(fake.mapped, left);
   ck_assert_uint_eq(mia_aword_get(&mia_arena_all.reserved), reserved + left - mapped);
 }
@@ -545,11 +542,11 @@ START_TEST(pages_can_be_made_again_after_failures) {
   ck_assert_ptr_null(mia_page_make_singleton(
       &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_null(mia_page_make_singleton(
-      &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero));
+      &(mia_singleton_request){.size = HUGE_MIN, .align = 1, .huge = false}, &zero));
   fake_allow();
   (void)make_page(0);
   (void)make_singleton(MIA_MIB, 1);
-  (void)make_singleton(HUGE, 1);
+  (void)make_singleton(HUGE_MIN, 1);
 }
 END_TEST
 
@@ -559,8 +556,8 @@ START_TEST(every_os_page_size_works) {
   ck_assert_uint_eq(page->size, mia_align_up(SLICE + 1, fake.page_size));
   ck_assert(mia_page_resize_singleton(page, 3 * SLICE + 1, false, &zero_from));
   retire_singleton(page);
-  page = make_singleton(HUGE + 1, 1);
-  ck_assert(mia_page_resize_singleton(page, HUGE + 5 * SLICE + 1, true, &zero_from));
+  page = make_singleton(HUGE_MIN + 1, 1);
+  ck_assert(mia_page_resize_singleton(page, HUGE_MIN + 5 * SLICE + 1, true, &zero_from));
   ck_assert_uint_eq(page->size % fake.page_size, 0);
   retire_singleton(page);
   page = make_page(50);
@@ -605,7 +602,7 @@ START_TEST(both_sides_of_a_fork_can_make_pages) {
   mia_page_after_fork(pid == 0);
   bool zero;
   bool good = mia_page_make_singleton(
-                  &(mia_singleton_request){.size = HUGE, .align = 1, .huge = false}, &zero) !=
+                  &(mia_singleton_request){.size = HUGE_MIN, .align = 1, .huge = false}, &zero) !=
                   NULL &&
               mia_page_make(3, NULL, 0) != NULL;
   if (pid == 0) _exit(good ? 0 : 1);

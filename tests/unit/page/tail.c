@@ -7,11 +7,8 @@
 
 #include <errno.h>
 
-#define SLICE MIA_SLICE_SIZE
-#define OS_PAGE MIA_OS_PAGE_MIN
-
-/* With more than this, tails are given back, however much memory is in use. */
-#define MUCH (6 * MIA_MIB)
+/* If there is more of them than this, tails are given back, however much memory is in use. */
+#define TAILS_MAX (6 * MIA_MIB)
 
 static size_t counted_tails(void) { return mia_aword_get(&mia_arena_all.tails); }
 
@@ -101,7 +98,7 @@ END_TEST
 START_TEST(given_back_where_there_is_much) {
   const size_t end = 8 * OS_PAGE + OS_PAGE, tail = SLICE - end;
   size_t kept = 0;
-  for (size_t bytes = 0; bytes < MUCH; bytes += tail) {
+  for (size_t bytes = 0; bytes < TAILS_MAX; bytes += tail) {
     mia_page *page = make_page(SLICE);
     size_t before = counted_tails(), purged = fake.purged;
     renew(page, end);
@@ -115,18 +112,18 @@ START_TEST(given_back_where_there_is_much) {
   }
   ck_assert_uint_gt(fake.purged, 0);
   ck_assert_uint_eq(counted_tails(), kept * tail);
-  ck_assert_uint_lt(counted_tails(), MUCH - MIA_MIB / 2);
+  ck_assert_uint_lt(counted_tails(), TAILS_MAX - MIA_MIB / 2);
 }
 END_TEST
 
 START_TEST(what_cannot_be_given_back_is_not_counted) {
   mia_page *page = make_page(SLICE);
-  mia_aword_set(&mia_arena_all.tails, MUCH);
+  mia_aword_set(&mia_arena_all.tails, TAILS_MAX);
   errno = ERRNO_MARK;
   fake_refuse(FAKE_PURGE, 1, FAKE_EVER);
   renew(page, 9 * OS_PAGE);
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 1);
-  ck_assert(counted_tails() == MUCH && errno == ERRNO_MARK);
+  ck_assert(counted_tails() == TAILS_MAX && errno == ERRNO_MARK);
   ck_assert(page->start[0] == 7);
 }
 END_TEST
