@@ -26,10 +26,12 @@
 #include <check.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "api/pattern.h"
 
@@ -55,6 +57,12 @@ static inline void need_nothing_noted(void) {
   const char *what = suite_noted;
   suite_noted = NULL;
   if (what != NULL) ck_assert_msg(0, "%s", what);
+}
+
+/* Waits for a child.  Returns true if it ended with status 0. */
+static inline bool child_ends_well(pid_t child) {
+  int status = -1;
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
 /* A value that no libc function stores in errno, so that any change is noticed. */

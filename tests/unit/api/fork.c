@@ -13,7 +13,6 @@
 #include <mialloc/stats.h>
 
 #include <pthread.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* An alarm ends a hang, in the child as well. */
@@ -35,8 +34,7 @@ static bool child_does(bool (*work)(void)) {
     alarm(SECONDS);
     _exit(work() ? EXIT_SUCCESS : EXIT_FAILURE);
   }
-  int status = -1;
-  return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+  return child_ends_well(pid);
 }
 
 static bool allocate(void) {
@@ -101,9 +99,7 @@ START_TEST(fork_with_a_lock_of_its_own) {
   mia_os_unlock(lock);
   bool good = allocate();
   if (pid == 0) _exit(good ? EXIT_SUCCESS : EXIT_FAILURE);
-  int status = -1;
-  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-  ck_assert(good && status == 0);
+  ck_assert(child_ends_well(pid) && good);
   ck_assert(mia_os_now() - before < SECONDS * 1000);
 }
 END_TEST

@@ -5,7 +5,6 @@
 #include "os/lock.h"
 #include "os/os.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { THREADS = 3, ROUNDS = 20000 };
@@ -81,11 +80,6 @@ START_TEST(ascending_by_trying_is_fatal) {
 }
 END_TEST
 
-static bool ends_well(pid_t pid) {
-  int status = 1;
-  return waitpid(pid, &status, 0) == pid && status == 0;
-}
-
 static pid_t fork_holding(mia_lock *lock) {
   mia_os_lock_for_fork(lock, mia_os_begin_fork());
   pid_t pid = fork();
@@ -104,7 +98,7 @@ START_TEST(a_fork_releases_its_lock_on_both_sides) {
   pid_t pid = fork_holding(&high);
   bool free = is_free(&high);
   if (pid == 0) _exit(free ? 0 : 1);
-  ck_assert(free && ends_well(pid));
+  ck_assert(free && child_ends_well(pid));
 }
 END_TEST
 
@@ -130,7 +124,7 @@ START_TEST(a_child_frees_a_lock_of_another_thread) {
   if (pid == 0) _exit(free ? 0 : 1);
   pthread_barrier_wait(&barrier);
   pthread_join(thread, NULL);
-  ck_assert(!free && ends_well(pid) && is_free(&high));
+  ck_assert(!free && child_ends_well(pid) && is_free(&high));
   ck_assert(waited >= 1000);
   pthread_barrier_destroy(&barrier);
 }
@@ -144,7 +138,7 @@ START_TEST(interrupted_code_releases_its_lock_itself) {
   mia_os_unlock(&low);
   free = free || !is_free(&low);
   if (pid == 0) _exit(free ? 1 : 0);
-  ck_assert(!free && ends_well(pid));
+  ck_assert(!free && child_ends_well(pid));
 }
 END_TEST
 
@@ -173,7 +167,7 @@ START_TEST(a_thread_that_waits_in_a_child_is_woken) {
     pthread_join(thread, NULL);
     _exit(waits && counter == 1 ? 0 : 1);
   }
-  ck_assert(ends_well(pid));
+  ck_assert(child_ends_well(pid));
 }
 END_TEST
 

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static size_t os_page;
@@ -310,9 +309,7 @@ START_TEST(fork_calls_each_side) {
   memset(forks, 0, sizeof forks);
   pid_t pid = fork();
   if (pid == 0) _exit(forks[0] == 1 && forks[1] == 0 && forks[2] == 1 ? 0 : 1);
-  int status = 1;
-  ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-  ck_assert_int_eq(status, 0);
+  ck_assert(child_ends_well(pid));
   ck_assert(forks[0] == 1 && forks[1] == 1 && forks[2] == 0);
 }
 END_TEST
