@@ -215,7 +215,10 @@ static void retire_or_age(mia_theap *self, mia_aword *slot) {
 
 void mia_theap_flush_cache(mia_theap *self) {
   put_newest(self);
-  for (size_t i = 0; i < MIA_CACHE_SLOTS; i++) retire_list(self, &self->cache.slots[i]);
+  for (size_t i = 0; i < MIA_CACHE_SLOTS; i++) {
+    retire_list(self, &self->cache.slots[i]);
+    set_count(&self->cache, i, 0);
+  }
 }
 
 void mia_theap_settle_cache(mia_theap *self) {
