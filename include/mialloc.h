@@ -296,7 +296,8 @@ MIA_API void mia_thread_init(void);
 
 /* Gives up the calling thread's heap now instead of when the thread ends.  Its empty pages
  * return to the arenas; its pages with live blocks become available to other threads.  If the
- * thread allocates again, it gets a new heap. */
+ * thread allocates again, it gets a new heap.  Does nothing within an output function or
+ * a deferred-free function (mia_register_output). */
 MIA_API void mia_thread_done(void);
 
 /* Collects the blocks of the calling thread's heap that other threads have freed, and returns

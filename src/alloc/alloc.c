@@ -61,7 +61,7 @@ static size_t nonzero(size_t size) { return MIA_DEBUG || size > 0 ? size : 1; }
 
 /* Returns a cached large page, its block live with `room' bytes, or NULL. */
 static mia_page *take_cached_large(mia_theap *theap, size_t room) {
-  mia_page *page = mia_theap_cached_large(theap, MIA_SINGLETON_PADDING + room);
+  mia_page *page = mia_theap_cache_take_large(theap, MIA_SINGLETON_PADDING + room);
   if (page != NULL) mia_page_reuse_singleton(page, room);
   return page;
 }

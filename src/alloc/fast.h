@@ -84,14 +84,14 @@ mia_inline void *mia_fast_aligned(size_t size, size_t align) {
 /* Refills the empty free list from the magazine, or with the blocks that this thread freed into
  * the page in use, and takes a block.  These are the most frequent sources, since a free does not
  * put its block on the free list.  `room' is at most MIA_CLASS_SIZE_MAX.  If NULL, the caller
- * must call mia_alloc_refill or mia_alloc_slow. */
+ * must call mia_alloc_refill_slow or mia_alloc_slow. */
 mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   unsigned size_class = mia_class_of(room);
   mia_bin *bin = &self->bins[size_class];
   if (mia_unlikely(bin->page == NULL) || mia_theap_free_list(self, size_class) != NULL) return NULL;
   if (mia_unlikely(self->remote[size_class].page != NULL)) return NULL; /* a batch waits */
   uint32_t count = 0;
-  mia_block *block = mia_remote_take_list(self, size_class);
+  mia_block *block = mia_remote_become_list(self, size_class);
   if (mia_likely(block == NULL)) block = mia_page_pop_free(bin->page, &count);
   if (mia_unlikely(block == NULL)) return NULL;
   bin->zeroed = false;
@@ -106,7 +106,7 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
  * mia_alloc_slow.  In debug builds NULL always, because only mia_alloc_slow sets the canary. */
 mia_inline void *mia_fast_large(mia_theap *self, size_t size) {
   if (MIA_DEBUG || self->default_heap != NULL) return NULL;
-  mia_page *page = mia_cache_take_newest(self, size);
+  mia_page *page = mia_cache_take_last_freed(self, size);
   if (mia_unlikely(page == NULL)) return NULL;
   mia_count_add(&self->counts.refilled[MIA_CLASS_LARGE], 1);
   return page->start;
@@ -156,11 +156,11 @@ mia_inline bool mia_fast_free_other(void *p) {
   if (mia_unlikely(page == NULL)) return false;
   if (page->size_class >= MIA_CLASS_COUNT) {
     if (page->start != p || mia_theap_is_none(self)) return false;
-    if (!mia_cache_free_newest(self, page)) mia_theap_free_singleton(self, page);
+    if (!mia_cache_free_last(self, page)) mia_theap_free_singleton(self, page);
     return true;
   }
   if (self->exchanging == 0) return false;
-  return mia_remote_exchange(self, page, p) ||
+  return mia_remote_try_exchange(self, page, p) ||
          (mia_theap_owns(self, page) && mia_fast_free_own(self, page, p));
 }
 

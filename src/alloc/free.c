@@ -20,7 +20,9 @@ void mia_alloc_free_slow(void *p) {
     else
       (void)mia_page_require_canary(page, p);
   }
-  if (page->size_class < MIA_CLASS_COUNT && mia_remote_exchange(self, page, p)) return;
+  /* In other builds mia_fast_free_other has tried this. */
+  if (MIA_DEBUG && page->size_class < MIA_CLASS_COUNT && mia_remote_try_exchange(self, page, p))
+    return;
   if (mia_theap_owns(self, page))
     mia_theap_free_own(self, page, p);
   else

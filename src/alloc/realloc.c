@@ -140,7 +140,8 @@ static void *resize_singleton(const resize_request *r, mia_page *page, size_t *z
 /* What becomes of a block.  The first line that applies decides:
  *   it lies at an address that the request does not allow                 COPY
  *   it is larger than all classes and stays so                            RESIZE
- *   the request fits and uses at least half of it, or it is the smallest  STAY
+ *   the request fits and uses at least half of it, or it is the smallest
+ *   (if the size is to be exact: it is what a new block would have)       STAY
  *   all others                                                            COPY
  * If resizing turns out to be impossible, the lines below it decide. */
 typedef enum action {
@@ -229,7 +230,8 @@ void *mia_alloc_resize_small(void *p, size_t size) {
   if (mia_unlikely(to == NULL)) to = mia_alloc_refill(room, size);
   if (mia_unlikely(to == NULL)) return NULL;
   memcpy(to, p, kept_bytes(page->size, size));
-  if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p))) mia_alloc_free_slow(p);
+  if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p)) && !mia_fast_free_other(p))
+    mia_alloc_free_slow(p);
   return to;
 }
 

@@ -84,7 +84,7 @@ mia_inline void *refill_and_take(size_t room, size_t size) {
   void *p = mia_fast_refill(mia_theap_self, room, size);
   if (mia_unlikely(p == NULL)) p = mia_alloc_refill_slow(room, size);
   if (mia_unlikely(p == NULL)) return NULL;
-  mia_api_tick();
+  mia_api_tick_after_refill();
   return p;
 }
 
@@ -92,7 +92,9 @@ mia_inline void *refill_and_take(size_t room, size_t size) {
 mia_cold static void *malloc_last(size_t size) {
   int error = errno_if_retry();
   void *p = mia_alloc_slow(size, false);
-  return finish_request(p, (request){.size = size, .align = 1, .error = error});
+  if (p == NULL) return retry_after_deferred((request){.size = size, .align = 1, .error = error});
+  mia_api_tick_after_refill();
+  return p;
 }
 
 mia_noinline static void *malloc_large(size_t size) {
@@ -100,7 +102,7 @@ mia_noinline static void *malloc_large(size_t size) {
   if (mia_likely(p != NULL)) return p;
   p = mia_alloc_cached_large(size);
   if (mia_unlikely(p == NULL)) return malloc_last(size);
-  mia_api_tick();
+  mia_api_tick_after_refill();
   return p;
 }
 

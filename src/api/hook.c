@@ -52,18 +52,41 @@ void mia_api_reset_hooks(void) {
   reset_hook(&mia_api_all.deferred);
 }
 
+/* ---- calls ---- */
+
+/* Begins the call of a function of the program.  Until the call ends, mia_thread_done does nothing:
+ * the code that calls the function goes on to use the thread's theap. */
+typedef struct hook_call {
+  mia_theap *self;
+  int error;
+  int cancel;
+  bool was_in_hook;
+} hook_call;
+
+static hook_call begin_call(void) {
+  hook_call call = {.self = mia_theap_self, .error = errno, .cancel = mia_os_disable_cancel()};
+  if (mia_theap_is_none(call.self)) return call;
+  call.was_in_hook = call.self->in_hook;
+  call.self->in_hook = true;
+  return call;
+}
+
+static void end_call(const hook_call *call) {
+  if (!mia_theap_is_none(call->self)) call->self->in_hook = call->was_in_hook;
+  mia_os_restore_cancel(call->cancel);
+  errno = call->error;
+}
+
 /* ---- output ---- */
 
 void mia_api_write_message(mia_output_function *out, void *arg, const char *text) {
   if (out == NULL) out = (mia_output_function *)get_hook(&mia_api_all.output, &arg);
-  int error = errno;
-  int cancel = mia_os_disable_cancel();
+  hook_call call = begin_call();
   if (out != NULL)
     out(text, arg);
   else
     mia_os_write(MIA_OS_STDERR, text, strlen(text));
-  mia_os_restore_cancel(cancel);
-  errno = error;
+  end_call(&call);
 }
 
 void mia_api_begin_lines(mia_lines *lines, mia_output_function *out, void *arg) {
@@ -85,6 +108,7 @@ bool mia_api_has_output(void) { return mia_aword_get(&mia_api_all.output.functio
 
 /* ---- errors ---- */
 
+/* The function may leave by longjmp, as nothing uses the thread's theap after it. */
 bool mia_api_report(int error) {
   void *arg;
   mia_error_function *function = (mia_error_function *)get_hook(&mia_api_all.error, &arg);
@@ -116,18 +140,14 @@ void mia_register_output(mia_output_function *out, void *arg) {
 /* ---- deferred freeing ---- */
 
 bool mia_api_run_deferred(mia_theap *self, bool force) {
-  if (mia_theap_is_none(self) || self->in_deferred) return false;
+  if (mia_theap_is_none(self) || self->in_hook) return false;
   void *arg;
   mia_deferred_free_function *function = (mia_deferred_free_function *)get_hook(
       &mia_api_all.deferred, &arg);
   if (function == NULL) return false;
-  int error = errno;
-  int cancel = mia_os_disable_cancel();
-  self->in_deferred = true;
+  hook_call call = begin_call();
   function(force, self->heartbeat++, arg);
-  self->in_deferred = false;
-  mia_os_restore_cancel(cancel);
-  errno = error;
+  end_call(&call);
   return true;
 }
 

@@ -4,8 +4,8 @@
 
 #include "base/prelude.h"
 
-/* A symbol that links the object of process.c, which no other object calls, with that of tick.c: its
- * constructors and fork handlers belong to every program that allocates. */
+/* A symbol that links the object of process.c together with that of tick.c: its constructors belong
+ * to every program that allocates, and nothing there calls them. */
 extern const char mia_api_process_is_linked __attribute__((visibility("hidden")));
 
 /* Registers our fork handlers, once. */

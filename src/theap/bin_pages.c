@@ -12,7 +12,7 @@
 static void cache_empty(mia_theap *self, mia_page *page) {
   mia_theap_remove_page(&self->bins[page->size_class], page);
   mia_theap_clear_owner(page);
-  mia_theap_cache_page(self, page);
+  mia_theap_cache_put(self, page);
 }
 
 void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
@@ -29,7 +29,7 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
     mia_page_collect(page);
     if (page->used == 0) {
       mia_theap_unlist_abandoned(page);
-      mia_theap_cache_page(self, page);
+      mia_theap_cache_put(self, page);
       return;
     }
     if (!mia_theap_can_allocate_from(page)) {

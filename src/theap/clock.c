@@ -4,19 +4,17 @@
 #include "os/os.h"
 #include "theap/clock.h"
 
-bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool finished) {
+bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool idle_memory) {
   mia_clock *clock = &self->clock;
-  clock->idle = finished;
   if (clock->requested) clock->watch_until = now + watch;
   clock->requested = false;
-  return !mia_time_reached(now, clock->watch_until);
+  clock->ticked_at = now;
+  bool waits = idle_memory || !mia_time_reached(now, clock->watch_until);
+  clock->countdown = waits ? MIA_CLOCK_WATCH : MIA_CLOCK_IDLE;
+  return waits;
 }
 
-void mia_theap_hold_lists(mia_theap *self, mia_time_ms now) {
-  bool is_new = mia_clock_is_new(self, now);
-  self->clock.held_at = now;
-  if (!self->clock.can_hold && !is_new) return;
-  self->clock.can_hold = false;
+void mia_theap_hold_lists(mia_theap *self, bool is_new) {
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     if (is_new) bin->holds = 0;
@@ -32,7 +30,6 @@ bool mia_theap_give_out_list(mia_theap *self, unsigned size_class) {
   if (bin->held == NULL) return false;
   self->free_list[size_class] = bin->held;
   bin->held = NULL;
-  mia_clock_note_list(self, size_class);
-  self->clock.idle = false;
+  self->clock.countdown = 0;
   return true;
 }

@@ -8,6 +8,7 @@
 #include "page/owner.h"
 #include "theap/abandoned.h"
 #include "theap/bin.h"
+#include "theap/clock.h"
 #include "theap/heap_table.h"
 #include "theap/pages.h"
 
@@ -163,11 +164,13 @@ static mia_theap *take_theaps(mia_heap *heap, mia_heap *to) {
   return theaps;
 }
 
-static void abandon_theaps(mia_heap *heap, mia_heap *to) {
+/* Pages that go from these theaps request a tick of the calling thread, `self'. */
+static void abandon_theaps(mia_theap *self, mia_heap *heap, mia_heap *to) {
   mia_theap *next;
   for (mia_theap *theap = take_theaps(heap, to); theap != NULL; theap = next) {
     next = theap->sibling;
     mia_theap_abandon(theap);
+    mia_clock_pass_on(theap, self);
     mia_theap_give(theap);
   }
 }
@@ -237,7 +240,7 @@ static void free_blocks(mia_theap *self, mia_page *page) {
  * enough, it moves busy pages at once, until it can claim one again. */
 static void end_heap(mia_theap *self, const ending *e) {
   mia_assert(e->heap != mia_theap_main_heap() && e->heap != e->to);
-  abandon_theaps(e->heap, e->to);
+  abandon_theaps(self, e->heap, e->to);
   mia_time_ms busy_since = 0;
   bool move_busy = false;
   mia_page *page;

@@ -49,25 +49,30 @@ static bool has_slot(const mia_page *page) {
          page->padding == MIA_SINGLETON_PADDING;
 }
 
-/* Returns what `count' pages in a slot take of the bound, in slices. */
-static size_t weight(size_t slot, size_t count) {
+/* Returns what `count' pages in a slot are charged, in slices: large pages all, pages of a class all
+ * but the first. */
+static size_t charge(size_t slot, size_t count) {
   if (slot >= MIA_CLASS_COUNT) return count * (slot - MIA_CLASS_COUNT + 1);
   return count > 1 ? count - 1 : 0;
 }
 
+static size_t *sum_of(mia_page_cache *cache, size_t slot) {
+  return slot < MIA_CLASS_COUNT ? &cache->small_charge : &cache->large_charge;
+}
+
 static void set_count(mia_page_cache *cache, size_t slot, size_t count) {
-  size_t *sum = slot < MIA_CLASS_COUNT ? &cache->small_slices : &cache->large_slices;
-  *sum += weight(slot, count) - weight(slot, cache->counts[slot]);
+  *sum_of(cache, slot) += charge(slot, count) - charge(slot, cache->counts[slot]);
   cache->counts[slot] = (uint8_t)count;
 }
 
 /* ---- the bound ---- */
 
-/* Returns the slot from `from' to `end' that takes most of the bound. */
-static size_t fullest_slot(const mia_page_cache *cache, size_t from, size_t end) {
-  size_t fullest = from;
-  for (size_t slot = from + 1; slot < end; slot++)
-    if (weight(slot, cache->counts[slot]) > weight(fullest, cache->counts[fullest])) fullest = slot;
+/* Returns the slot with the highest charge of those for pages of the same kind as in `slot'. */
+static size_t fullest_slot(const mia_page_cache *cache, size_t slot) {
+  size_t fullest = slot < MIA_CLASS_COUNT ? 0 : MIA_CLASS_COUNT;
+  size_t end = slot < MIA_CLASS_COUNT ? MIA_CLASS_COUNT : MIA_CACHE_SLOTS;
+  for (size_t i = fullest + 1; i < end; i++)
+    if (charge(i, cache->counts[i]) > charge(fullest, cache->counts[fullest])) fullest = i;
   return fullest;
 }
 
@@ -89,14 +94,15 @@ static void retire_oldest(mia_theap *self, size_t slot) {
   mia_theap_retire_page(self, page);
 }
 
-/* Retires cached pages until `slices' more fit, or none takes any of the bound. */
-static void make_room(mia_theap *self, size_t slices) {
-  const mia_page_cache *cache = &self->cache;
-  while (mia_unlikely(cache->small_slices + cache->large_slices + slices > MIA_CACHE_SLICES)) {
-    if (cache->small_slices + cache->large_slices == 0) return;
-    bool large = cache->large_slices > cache->small_slices;
-    retire_oldest(self, large ? fullest_slot(cache, MIA_CLASS_COUNT, MIA_CACHE_SLOTS)
-                              : fullest_slot(cache, 0, MIA_CLASS_COUNT));
+/* Retires pages until one more may be put into a slot.  Each step lowers the sum. */
+static void make_room(mia_theap *self, size_t slot) {
+  mia_page_cache *cache = &self->cache;
+  const size_t *sum = sum_of(cache, slot);
+  for (;;) {
+    size_t count = cache->counts[slot];
+    size_t more = charge(slot, count + 1) - charge(slot, count);
+    if (mia_likely(*sum + more <= MIA_CACHE_CHARGE_MAX)) return;
+    retire_oldest(self, fullest_slot(cache, slot));
   }
 }
 
@@ -110,16 +116,15 @@ static void put_page(mia_theap *self, mia_page *page) {
   mia_aword *at = &cache->slots[slot];
   if ((mia_aword_get(at) & AGED) != 0) retire_list(self, at);
   if (mia_aword_get(at) == 0) set_count(cache, slot, 0);
-  size_t count = cache->counts[slot];
-  make_room(self, weight(slot, count + 1) - weight(slot, count));
+  make_room(self, slot);
   page->next = page_in(take(at));
   set_count(cache, slot, page->next != NULL ? cache->counts[slot] + 1u : 1);
   put(at, (uintptr_t)page);
 }
 
-static void put_newest(mia_theap *self) {
-  mia_page *page = self->cache.newest;
-  self->cache.newest = NULL;
+static void put_last_freed(mia_theap *self) {
+  mia_page *page = self->cache.last_freed;
+  self->cache.last_freed = NULL;
   if (page != NULL) put_page(self, page);
 }
 
@@ -128,14 +133,7 @@ static bool can_cache(const mia_theap *self, const mia_page *page) {
          mia_theap_heap_of(page) == mia_theap_heap(self->heap) && mia_theap_can_allocate_from(page);
 }
 
-static void hide(const mia_page *page) {
-  if (page->size_class < MIA_CLASS_COUNT)
-    mia_page_hide(page);
-  else
-    mia_page_hide_singleton(page);
-}
-
-void mia_theap_cache_page(mia_theap *self, mia_page *page) {
+void mia_theap_cache_put(mia_theap *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
   if (page->size_class < MIA_CLASS_COUNT && page->free != NULL)
     mia_page_require_link(page, page->free);
@@ -143,18 +141,18 @@ void mia_theap_cache_page(mia_theap *self, mia_page *page) {
     mia_theap_retire_page(self, page);
     return;
   }
-  hide(page);
-  if (!mia_cache_is_newest_kind(page)) {
+  mia_page_hide(page);
+  if (!mia_cache_is_last_freed_kind(page)) {
     put_page(self, page);
     return;
   }
-  put_newest(self);
-  self->cache.newest = page;
+  put_last_freed(self);
+  self->cache.last_freed = page;
 }
 
 /* ---- taking a page ---- */
 
-mia_page *mia_theap_cached_page(mia_theap *self, unsigned size_class) {
+mia_page *mia_theap_cache_take(mia_theap *self, unsigned size_class) {
   mia_page_cache *cache = &self->cache;
   uintptr_t word = take(&cache->slots[size_class]);
   mia_page *page = page_in(word);
@@ -186,19 +184,18 @@ static mia_page *take_best_fit(mia_page **list, size_t size) {
   return page;
 }
 
-mia_page *mia_theap_cached_large(mia_theap *self, size_t size) {
+mia_page *mia_theap_cache_take_large(mia_theap *self, size_t size) {
   size_t slices = mia_slices_of(size);
   if (slices > MIA_CACHE_LARGE_SLICES) return NULL;
   mia_page_cache *cache = &self->cache;
-  if (cache->newest != NULL && cache->newest->slices == slices) put_newest(self);
+  if (cache->last_freed != NULL && cache->last_freed->slices == slices) put_last_freed(self);
   size_t slot = slot_of_large(slices);
   uintptr_t word = take(&cache->slots[slot]);
   mia_page *list = page_in(word);
   if (list == NULL) return NULL;
-  mia_page *page = list->next != NULL ? take_best_fit(&list, size) : list;
-  mia_page *others = page != list ? list : NULL;
-  set_count(cache, slot, others != NULL ? cache->counts[slot] - 1u : 0);
-  if (others != NULL) put(&cache->slots[slot], (uintptr_t)others | (word & AGED));
+  mia_page *page = take_best_fit(&list, size);
+  set_count(cache, slot, list != NULL ? cache->counts[slot] - 1u : 0);
+  if (list != NULL) put(&cache->slots[slot], (uintptr_t)list | (word & AGED));
   mia_theap_count(self, MIA_EVENT_REUSED);
   return page;
 }
@@ -214,7 +211,7 @@ static void retire_or_age(mia_theap *self, mia_aword *slot) {
 }
 
 void mia_theap_flush_cache(mia_theap *self) {
-  put_newest(self);
+  put_last_freed(self);
   for (size_t i = 0; i < MIA_CACHE_SLOTS; i++) {
     retire_list(self, &self->cache.slots[i]);
     set_count(&self->cache, i, 0);
@@ -222,7 +219,7 @@ void mia_theap_flush_cache(mia_theap *self) {
 }
 
 void mia_theap_settle_cache(mia_theap *self) {
-  put_newest(self);
+  put_last_freed(self);
   for (size_t i = 0; i < MIA_CACHE_SLOTS; i++)
     if (mia_aword_get(&self->cache.slots[i]) == 0) set_count(&self->cache, i, 0);
 }

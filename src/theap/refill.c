@@ -15,11 +15,6 @@ enum {
   EARLY_BACKOFF = 255
 };
 
-static void set_free_list(mia_theap *self, unsigned size_class, mia_block *list) {
-  self->free_list[size_class] = list;
-  mia_clock_note_list(self, size_class);
-}
-
 /* Refills the free list from a page, which comes into use.  Returns false if the page is full. */
 static bool refill_from(mia_theap *self, unsigned size_class, mia_page *page) {
   mia_bin *bin = &self->bins[size_class];
@@ -28,7 +23,7 @@ static bool refill_from(mia_theap *self, unsigned size_class, mia_page *page) {
   if (list == NULL) return false;
   mia_count_add(&self->counts.refilled[size_class], count);
   if (MIA_DEBUG) mia_page_check(page);
-  set_free_list(self, size_class, list);
+  self->free_list[size_class] = list;
   bin->page = page;
   bin->refilled = true;
   return true;
@@ -68,7 +63,7 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
   }
   page = mia_theap_take_abandoned(mia_theap_heap(self->heap), size_class);
   if (page != NULL) mia_theap_count(self, MIA_EVENT_RECLAIMED_ON_ALLOC);
-  if (page == NULL) page = mia_theap_cached_page(self, size_class);
+  if (page == NULL) page = mia_theap_cache_take(self, size_class);
   if (page == NULL) page = mia_theap_make_page(self, size_class);
   if (page != NULL) mia_theap_set_owner(self, page);
   return page;
@@ -87,9 +82,9 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
 bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   mia_theap_flush_batches(self);
   if (mia_theap_give_out_list(self, size_class)) return true;
-  mia_block *magazine = mia_remote_take_list(self, size_class);
+  mia_block *magazine = mia_remote_become_list(self, size_class);
   if (magazine != NULL) {
-    set_free_list(self, size_class, magazine);
+    self->free_list[size_class] = magazine;
     return true;
   }
   mia_assert(self->free_list[size_class] == NULL && !mia_theap_is_none(self));

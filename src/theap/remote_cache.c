@@ -17,34 +17,6 @@ void mia_theap_send(mia_theap *self, mia_page *page, mia_block *head, mia_block 
   mia_theap_dispose_page(self, page, !mia_theap_is_none(self));
 }
 
-void mia_theap_begin_batch(mia_theap *self, mia_page *page, mia_block *block) {
-  uint32_t most = page->total >> MIA_BATCH_PART_SHIFT;
-  block->next = NULL;
-  self->remote[page->size_class] = (mia_remote_cache){
-      .blocks = block,
-      .last = block,
-      .page = page,
-      .count = 1,
-      .most = (uint8_t)(most < MIA_BATCH_BLOCKS ? most : MIA_BATCH_BLOCKS),
-      .state = MIA_REMOTE_BATCH,
-  };
-  self->batches_waiting |= (uint64_t)1 << page->size_class;
-}
-
-void mia_theap_send_batch(mia_theap *self, unsigned size_class) {
-  mia_remote_cache batch = self->remote[size_class];
-  mia_assert(batch.state == MIA_REMOTE_BATCH && batch.count > 0);
-  (void)mia_remote_take(self, size_class);
-  self->batches_waiting &= ~((uint64_t)1 << size_class);
-  mia_theap_count(self, MIA_EVENT_REMOTE_BATCH);
-  mia_theap_send(self, batch.page, batch.blocks, batch.last, batch.count);
-}
-
-void mia_theap_flush_batches(mia_theap *self) {
-  while (self->batches_waiting != 0)
-    mia_theap_send_batch(self, (unsigned)__builtin_ctzll(self->batches_waiting));
-}
-
 /* Sends blocks one by one, because they may be of any pages. */
 static void send_each(mia_theap *self, mia_block *list) {
   while (list != NULL) {
@@ -58,9 +30,33 @@ static void send_each(mia_theap *self, mia_block *list) {
   }
 }
 
-void mia_theap_send_magazine(mia_theap *self, unsigned size_class) {
-  mia_assert(self->remote[size_class].state != MIA_REMOTE_BATCH);
-  send_each(self, mia_remote_take(self, size_class));
+void mia_theap_begin_batch(mia_theap *self, mia_page *page, mia_block *block) {
+  mia_remote_cache *cache = &self->remote[page->size_class];
+  mia_assert(cache->state == MIA_REMOTE_BATCH && cache->count == 0);
+  uint32_t most = page->total >> MIA_BATCH_PART_SHIFT;
+  block->next = NULL;
+  cache->blocks = cache->last = block;
+  cache->page = page;
+  cache->count = 1;
+  cache->most = (uint8_t)(most < MIA_BATCH_BLOCKS ? most : MIA_BATCH_BLOCKS);
+  self->batches_waiting |= (uint64_t)1 << page->size_class;
+}
+
+void mia_theap_send_remote(mia_theap *self, unsigned size_class) {
+  mia_remote_cache was = self->remote[size_class];
+  if (was.state == MIA_REMOTE_BATCH && was.count == 0) return;
+  mia_remote_empty(self, size_class);
+  if (was.state != MIA_REMOTE_BATCH) {
+    send_each(self, was.blocks);
+    return;
+  }
+  mia_theap_count(self, MIA_EVENT_REMOTE_BATCH);
+  mia_theap_send(self, was.page, was.blocks, was.last, was.count);
+}
+
+void mia_theap_flush_batches(mia_theap *self) {
+  while (self->batches_waiting != 0)
+    mia_theap_send_remote(self, (unsigned)__builtin_ctzll(self->batches_waiting));
 }
 
 /* Sends the rest of a free list that was a magazine. */
@@ -77,10 +73,7 @@ static void send_magazine_list(mia_theap *self, unsigned size_class) {
 }
 
 void mia_theap_flush_remote_of(mia_theap *self, unsigned size_class) {
-  if (self->remote[size_class].state != MIA_REMOTE_BATCH)
-    mia_theap_send_magazine(self, size_class);
-  else if (self->remote[size_class].count > 0)
-    mia_theap_send_batch(self, size_class);
+  mia_theap_send_remote(self, size_class);
   send_magazine_list(self, size_class);
 }
 

@@ -1,37 +1,38 @@
-/* remote_cache.h -- the blocks of other threads' pages that a thread has freed and not yet sent to
- * their pages: a cache for each size class.
+/* remote_cache.h -- freed blocks that a thread has not sent to their pages yet: a cache for each size
+ * class.
  *
  * To their pages these blocks are live until they are sent.  The state of a cache says what the
  * blocks are for:
  *
- *   BATCH      The thread allocates nothing of the class.  The blocks are all of one page, which
- *              gets them with one atomic operation once they are enough.
- *   MAGAZINE   The thread allocates from the class as well.  The blocks are of any pages, and become
- *              its next free list: no thread needs an atomic operation.
+ *   BATCH      They are remote frees of one page, which gets them with one atomic operation once
+ *              they are enough.
+ *   MAGAZINE   They are remote frees of any pages, and become the thread's next free list, as it
+ *              allocates from the class too: no thread needs an atomic operation.
  *   EXCHANGE   Like MAGAZINE, but what the thread frees into its own pages goes there too.  If a
  *              thread frees other threads' blocks about as often as its own, the branch on the
  *              owner of the page is unpredictable, and costs more than the rest of the free.
  *
- *            the free list is empty,             MIA_EXCHANGE_BEGIN long magazines
- *            no block waits                      have become the free list
+ *            the free list is refilled            MIA_EXCHANGE_BEGIN long magazines
+ *                                                 have become the free list
  *     BATCH ------------------------> MAGAZINE -----------------------------------> EXCHANGE
  *       ^                                |   ^                                         |  |
- *       |   a block finds no room,       |   |   MIA_EXCHANGE_LISTS magazines, or       |  |
- *       |   or a flush: all are sent     |   |   MIA_EXCHANGE_MISSES frees elsewhere    |  |
- *       +--------------------------------+   +-----------------------------------------+  |
- *       +---------------------------------------------------------------------------------+
+ *       |   all are sent: a block finds  |   |   MIA_EXCHANGE_LISTS magazines, or       |  |
+ *       |   no room, a flush; or there   |   |   MIA_EXCHANGE_MISSES frees elsewhere    |  |
+ *       |   are none, and a block comes  |   +-----------------------------------------+  |
+ *       |   that may not be kept         |                                                |
+ *       +--------------------------------+------------------------------------------------+
  *
- * So a thread that only frees has no magazine, and one that gets too long is followed by no other
- * until the thread needs a free list.
+ * So a thread that stops allocating from a class keeps at most one magazine of it, and a thread that
+ * never did has none.
  *
  * The fast path of free pays nothing for EXCHANGE.  It compares the page's owner with the field
  * fast_owner of the theap.  Normally that is the theap's own address.  While the thread exchanges
  * any class it is MIA_THEAP_EXCHANGING, which equals no page's owner.  So every free leaves the fast
- * path and comes to mia_fast_free_other, which looks at the class first (mia_remote_exchange).
+ * path and comes to mia_fast_free_other, which looks at the class first (mia_remote_try_exchange).
  * `exchanging' counts these classes: at 0, fast_owner is the address again.  As frees of all other
  * classes are slower meanwhile, too many of them end it.
  *
- * Only blocks of the main heap wait, so only its theaps have remote caches that are not empty: a
+ * Only blocks of the main heap wait, so the remote caches of other heaps' theaps are always empty: a
  * block must not outlive a heap that is destroyed. */
 #ifndef MIA_THEAP_REMOTE_CACHE_H
 #define MIA_THEAP_REMOTE_CACHE_H
@@ -70,8 +71,8 @@ mia_inline bool mia_remote_can_wait(const mia_page *page) {
   return mia_theap_is_main_page(page) && !page->exclusive;
 }
 
-/* Adds a block to a magazine. */
-mia_inline void mia_remote_keep(mia_remote_cache *cache, mia_block *block) {
+/* Adds a block to a cache that is not an empty batch. */
+mia_inline void mia_remote_add(mia_remote_cache *cache, mia_block *block) {
   if (mia_unlikely(block == cache->blocks)) mia_base_misuse("block freed twice", block);
   block->next = cache->blocks;
   cache->blocks = block;
@@ -94,7 +95,7 @@ mia_inline bool mia_remote_is_exchanged(const mia_theap *self, unsigned size_cla
 mia_inline void mia_remote_end_exchange(mia_theap *self, unsigned size_class) {
   if (!mia_remote_is_exchanged(self, size_class)) return;
   self->remote[size_class].state = MIA_REMOTE_MAGAZINE;
-  self->remote[size_class].lists = 0;
+  self->remote[size_class].used = 0;
   if (--self->exchanging == 0) self->fast_owner = (uintptr_t)self;
 }
 
@@ -103,7 +104,7 @@ mia_cold void mia_theap_end_exchanges(mia_theap *self);
 
 mia_inline void mia_remote_begin_exchange(mia_theap *self, unsigned size_class) {
   self->remote[size_class].state = MIA_REMOTE_EXCHANGE;
-  self->remote[size_class].lists = 0;
+  self->remote[size_class].used = 0;
   self->exchanging++;
   self->fast_owner = MIA_THEAP_EXCHANGING;
   self->exchange_misses = 0;
@@ -113,26 +114,26 @@ mia_inline void mia_remote_begin_exchange(mia_theap *self, unsigned size_class) 
 mia_inline void mia_remote_count_list(mia_theap *self, unsigned size_class, uintptr_t count) {
   mia_remote_cache *cache = &self->remote[size_class];
   if (mia_remote_is_exchanged(self, size_class)) {
-    if (++cache->lists == MIA_EXCHANGE_LISTS) mia_remote_end_exchange(self, size_class);
-  } else if (count >= MIA_EXCHANGE_LEAST && ++cache->lists == MIA_EXCHANGE_BEGIN) {
+    if (++cache->used == MIA_EXCHANGE_LISTS) mia_remote_end_exchange(self, size_class);
+  } else if (count >= MIA_EXCHANGE_LEAST && ++cache->used == MIA_EXCHANGE_BEGIN) {
     mia_remote_begin_exchange(self, size_class);
   }
 }
 
-/* Takes all blocks of a cache, which is then an empty batch. */
-mia_inline mia_block *mia_remote_take(mia_theap *self, unsigned size_class) {
-  mia_remote_cache *cache = &self->remote[size_class];
-  mia_block *blocks = cache->blocks;
+/* Forgets the blocks of a cache, which is then an empty batch.  An exchange that this interrupts
+ * goes on after one more long magazine. */
+mia_inline void mia_remote_empty(mia_theap *self, unsigned size_class) {
+  uint8_t used = mia_remote_is_exchanged(self, size_class) ? MIA_EXCHANGE_BEGIN - 1 : 0;
   mia_remote_end_exchange(self, size_class);
-  *cache = (mia_remote_cache){.state = MIA_REMOTE_BATCH};
-  return blocks;
+  self->remote[size_class] = (mia_remote_cache){.state = MIA_REMOTE_BATCH, .used = used};
+  if (mia_remote_is_batched(size_class)) self->batches_waiting &= ~((uint64_t)1 << size_class);
 }
 
 /* ---- frees and refills on the fast paths ---- */
 
 /* Puts a block into the magazine if its class is exchanged.  Returns false if that is not so, if
  * the magazine has enough blocks, or if the page's blocks may not wait. */
-mia_inline bool mia_remote_exchange(mia_theap *self, const mia_page *page, mia_block *block) {
+mia_inline bool mia_remote_try_exchange(mia_theap *self, const mia_page *page, mia_block *block) {
   mia_remote_cache *cache = &self->remote[page->size_class];
   if (cache->state != MIA_REMOTE_EXCHANGE) {
     if (self->exchanging != 0 && ++self->exchange_misses == MIA_EXCHANGE_MISSES)
@@ -143,14 +144,14 @@ mia_inline bool mia_remote_exchange(mia_theap *self, const mia_page *page, mia_b
       !mia_remote_can_wait(page))
     return false;
   mia_page_require_block(page, block);
-  mia_remote_keep(cache, block);
+  mia_remote_add(cache, block);
   return true;
 }
 
 /* Takes the blocks of the magazine, to become the free list, which is empty and not held.
  * Returns NULL if there are none: the caller then refills the list from a page.  No batch of the
  * class waits. */
-mia_inline mia_block *mia_remote_take_list(mia_theap *self, unsigned size_class) {
+mia_inline mia_block *mia_remote_become_list(mia_theap *self, unsigned size_class) {
   mia_remote_cache *cache = &self->remote[size_class];
   mia_bin *bin = &self->bins[size_class];
   uintptr_t count = cache->count;
@@ -179,11 +180,10 @@ void mia_theap_send(mia_theap *self, mia_page *page, mia_block *head, mia_block 
 /* Makes the empty cache of a class a batch with one block. */
 void mia_theap_begin_batch(mia_theap *self, mia_page *page, mia_block *block);
 
-/* Send the batch of a class, which is not empty; the blocks of its magazine. */
-void mia_theap_send_batch(mia_theap *self, unsigned size_class);
-void mia_theap_send_magazine(mia_theap *self, unsigned size_class);
+/* Sends what waits in the cache of a class, which is then an empty batch. */
+void mia_theap_send_remote(mia_theap *self, unsigned size_class);
 
-/* Sends what waits in the cache of a class, and the rest of its free list if that was a magazine. */
+/* Likewise, and sends the rest of the class's free list if that was a magazine. */
 void mia_theap_flush_remote_of(mia_theap *self, unsigned size_class);
 
 #endif

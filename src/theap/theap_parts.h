@@ -1,5 +1,5 @@
 /* theap_parts.h -- the parts of a theap: for each size class a bin and a remote cache, and for all
- * of them the page cache. */
+ * of them the page cache and the clock. */
 #ifndef MIA_THEAP_THEAP_PARTS_H
 #define MIA_THEAP_THEAP_PARTS_H
 
@@ -25,8 +25,9 @@ typedef struct mia_bin {
   uint8_t holds;           /* [own] times that the list was held in this millisecond: clock.h */
 } mia_bin;
 
-/* Classes up to this one send remote frees in batches: remote_cache.h. */
+/* So many classes send remote frees in batches: remote_cache.h. */
 enum { MIA_THEAP_BATCHES = MIA_CLASS_TABLED };
+mia_static_assert(MIA_THEAP_BATCHES <= 64, "each has a bit in batches_waiting");
 
 typedef enum mia_remote_state {
   MIA_REMOTE_BATCH, /* 0, so that a structure of zeroes is an empty batch */
@@ -46,16 +47,16 @@ typedef struct mia_remote_cache {
   mia_page *page;    /* [own] the page of all blocks, in state BATCH */
   uint8_t count;     /* [own] */
   uint8_t most;      /* [own] a batch is sent when it has so many blocks */
-  uint8_t lists;     /* [own] magazines since the state began that count for its end */
+  uint8_t used;      /* [own] magazines that became the free list, as far as they count for the next
+                      * state */
   uint8_t state;     /* [own] a mia_remote_state */
 } mia_remote_cache;
 
 /* The clock of a theap: clock.h. */
 typedef struct mia_clock {
-  bool idle;               /* [own] no slow path runs a tick */
+  uint32_t countdown;      /* [own] slow paths until the next tick; 0: DUE */
   bool requested;          /* [own] pages came or went since the last tick */
-  bool can_hold;           /* [own] there may be lists that can be held */
-  mia_time_ms held_at;     /* [own] when lists were last held */
+  mia_time_ms ticked_at;   /* [own] when the last tick was */
   mia_time_ms watch_until; /* [own] until then, pages that went may still occupy memory */
 } mia_clock;
 
@@ -70,15 +71,15 @@ enum { MIA_CACHE_LARGE_SLICES = 16, MIA_CACHE_SLOTS = MIA_CLASS_COUNT + MIA_CACH
  *       in the page map, and count as claimed by the slot: only the thread that took the list may
  *       touch them.  Only the theap's thread stores an address into an empty slot; other threads
  *       store 0 or, as the purger, set the bit
- *   C2  `newest' is NULL or a page as in a slot, of at most MIA_CACHE_NEWEST_SLICES slices
+ *   C2  `last_freed' is NULL or a page as in a slot, of at most MIA_CACHE_LAST_FREED_SLICES slices
  *   C3  counts[i] is at least the length of list i; other threads may have taken some.
- *       `small_slices' and `large_slices' are the sums of what these counts take of the bound
- *       (page_cache.c), for pages of classes and large pages */
+ *       `small_charge' and `large_charge' are the sums of what these counts are charged
+ *       (page_cache.c) for pages of classes and for large pages, and at most MIA_CACHE_CHARGE_MAX */
 typedef struct mia_page_cache {
   mia_aword slots[MIA_CACHE_SLOTS]; /* [any] lists of pages, the newest first */
-  mia_page *newest;                 /* [own] the large page that was freed last */
-  size_t small_slices;              /* [own] */
-  size_t large_slices;              /* [own] */
+  mia_page *last_freed;             /* [own] a large page, or NULL */
+  size_t small_charge;              /* [own] */
+  size_t large_charge;              /* [own] */
   uint8_t counts[MIA_CACHE_SLOTS];  /* [own] */
 } mia_page_cache;
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <mialloc.h>
+#include <mialloc/stats.h>
 
 static unsigned calls;
 static int last_error;
@@ -194,6 +195,47 @@ START_TEST(deferred_frees_run_before_a_request_fails) {
 }
 END_TEST
 
+/* ---- functions that give up the thread's memory ---- */
+
+static size_t threads_now(void) {
+  mia_stats stats = {.size = sizeof stats};
+  return mia_stats_get(&stats) ? stats.threads : 0;
+}
+
+/* The library goes on to use the thread's memory, so mia_thread_done does nothing. */
+static void end_thread(void) {
+  size_t before = threads_now();
+  mia_thread_done();
+  need(before > 0 && threads_now() == before);
+  calls++;
+}
+static void end_in_deferred(bool force, unsigned long long heartbeat, void *arg) {
+  (void)force, (void)heartbeat, (void)arg;
+  end_thread();
+}
+static void end_in_output(const char *text, void *arg) {
+  (void)text, (void)arg;
+  end_thread();
+}
+
+START_TEST(thread_done_within_a_function_does_nothing) {
+  mia_free(launder(mia_malloc(1)));
+  mia_register_deferred_free(end_in_deferred, NULL);
+  mia_collect(true);
+  ck_assert_uint_eq(calls, 1);
+  mia_register_deferred_free(NULL, NULL);
+  mia_register_output(end_in_output, NULL);
+  mia_option_set(MIA_OPTION_SHOW_ERRORS, 1);
+  ck_assert_ptr_null(mia_malloc(opaque(SIZE_MAX / 2)));
+  ck_assert_uint_eq(calls, 2);
+  mia_register_output(NULL, NULL);
+  size_t before = threads_now();
+  mia_thread_done();
+  ck_assert_uint_eq(threads_now(), before - 1);
+  need_nothing_noted();
+}
+END_TEST
+
 SUITE("api/hooks") {
   CASE(forget, forget);
   TEST(lack_of_memory_calls_the_error_function);
@@ -205,5 +247,6 @@ SUITE("api/hooks") {
   DIES(abort_on_oom_ends_the_process, SIGABRT);
   TEST(deferred_frees_run_regularly);
   TEST(deferred_frees_run_before_a_request_fails);
+  TEST(thread_done_within_a_function_does_nothing);
   TIMEOUT(60);
 }

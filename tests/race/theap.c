@@ -55,7 +55,7 @@ static mia_page *make_empty_page(unsigned i) {
   return cached;
 }
 static void cache_page(unsigned i, mia_page *cached) {
-  mia_theap_cache_page(stage_theaps[i], cached);
+  mia_theap_cache_put(stage_theaps[i], cached);
 }
 static void give_cached_page(unsigned i) { cache_page(i, make_empty_page(i)); }
 
@@ -281,26 +281,26 @@ static const race_model collecting = {
 static void cache_and_reuse(void) {
   stage_set_self(0);
   mia_theap *self = stage_theaps[0];
-  mia_page *cached = mia_theap_cached_page(self, STAGE_CLASS);
+  mia_page *cached = mia_theap_cache_take(self, STAGE_CLASS);
   if (cached == NULL) return;
   cached->capacity = 0;
-  mia_theap_cache_page(self, cached);
+  mia_theap_cache_put(self, cached);
 }
 /* Puts the two pages back in the other order, so that other threads get one that was used. */
 static void cache_and_reuse_two(void) {
   cache_and_reuse();
   mia_theap *self = stage_theaps[0];
-  mia_page *first = mia_theap_cached_page(self, STAGE_CLASS), *second = NULL;
-  if (first != NULL) second = mia_theap_cached_page(self, STAGE_CLASS);
+  mia_page *first = mia_theap_cache_take(self, STAGE_CLASS), *second = NULL;
+  if (first != NULL) second = mia_theap_cache_take(self, STAGE_CLASS);
   if (second == NULL) {
-    if (first != NULL) mia_theap_cache_page(self, first);
+    if (first != NULL) mia_theap_cache_put(self, first);
     return;
   }
   second->capacity = 0;
-  mia_theap_cache_page(self, second);
-  mia_theap_cache_page(self, first);
-  first = mia_theap_cached_page(self, STAGE_CLASS);
-  if (first != NULL) mia_theap_cache_page(self, first);
+  mia_theap_cache_put(self, second);
+  mia_theap_cache_put(self, first);
+  first = mia_theap_cache_take(self, STAGE_CLASS);
+  if (first != NULL) mia_theap_cache_put(self, first);
 }
 static void age_caches(void) {
   stage_set_self(1);
@@ -469,7 +469,7 @@ static void begin_singleton(void) {
 }
 /* Its block is freed.  The page stays with that thread until it moves to the page cache, from which
  * other threads may take it. */
-static void begin_newest(void) {
+static void begin_last_freed(void) {
   begin_fixed_map();
   make_singleton(stage_theaps[0]);
 }
@@ -477,12 +477,12 @@ static void free_and_cache(void) {
   stage_free(0, blocks[2]);
   mia_theap_settle_cache(stage_theaps[0]);
 }
-static void newest_end(void) { race_check(is_gone(page) || page->used == 0); }
-static const race_model newest = {.name = "theap/newest",
-                                  .subject = "a large page freed last is cached and ages",
-                                  .begin = begin_newest,
-                                  .threads = {free_and_cache, age_caches},
-                                  .end = newest_end};
+static void last_freed_end(void) { race_check(is_gone(page) || page->used == 0); }
+static const race_model last_freed = {.name = "theap/last-freed",
+                                      .subject = "a large page freed last is cached and ages",
+                                      .begin = begin_last_freed,
+                                      .threads = {free_and_cache, age_caches},
+                                      .end = last_freed_end};
 static void delete_and_flush(void) {
   delete_heap();
   mia_theap_flush_cache(stage_theaps[0]);
@@ -562,7 +562,7 @@ const race_model *const race_models_theap[] = {&full,
                                                &ending,
                                                &deleting_singleton,
                                                &visiting,
-                                               &newest,
+                                               &last_freed,
                                                &magazine,
                                                &magazine_left,
                                                &filling,

@@ -5,6 +5,7 @@
 #include "alloc/heap.h"
 #include "page/owner.h"
 #include "theap/bin.h"
+#include "theap/clock.h"
 #include "theap/heap_table.h"
 #include "theap/page_cache.h"
 #include "theap/theap.h"
@@ -344,6 +345,22 @@ START_TEST(walk_sees_each_live_block) {
 }
 END_TEST
 
+/* So that the thread comes to give back the memory. */
+START_TEST(pages_of_an_ended_heap_request_a_tick) {
+  mia_heap *heap = mia_alloc_heap_new(NULL);
+  fill(heap, blocks, BLOCKS);
+  check_and_free(blocks, BLOCKS);
+  size_t before = pages_now();
+  (void)mia_theap_end_tick(mia_theap_self, 0, 0, false);
+  if (_i == 0)
+    mia_alloc_heap_delete(heap, mia_alloc_heap_main());
+  else
+    mia_alloc_heap_destroy(heap, mia_alloc_heap_main());
+  ck_assert(pages_now() < before && mia_theap_self->clock.requested &&
+            mia_clock_count_down(mia_theap_self));
+}
+END_TEST
+
 SUITE("alloc/heap") {
   CASE(NULL, NULL);
   TEST(blocks_know_their_heap);
@@ -353,6 +370,7 @@ SUITE("alloc/heap") {
   TEST(offsets_are_aligned);
   TEST(blocks_are_freed_while_their_heap_is_deleted);
   LOOP(a_block_is_freed_while_its_page_is_claimed, 0, 2);
+  LOOP(pages_of_an_ended_heap_request_a_tick, 0, 2);
   TEST(heap_structures_are_used_again);
   TEST(many_heaps_at_once);
   TIMEOUT(60);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /* An alarm ends a hang, in the child as well. */
-enum { SECONDS = 20, BLOCKS = 3000 };
+enum { SECONDS = 60, BLOCKS = 3000 };
 
 static void use_memory(void) {
   void *p[BLOCKS];
@@ -223,7 +223,7 @@ START_TEST(a_child_counts_its_own_threads) {
 END_TEST
 
 /* States of background.c: the thread waits for work, or has ended. */
-enum { ASLEEP = 3, ENDED = 4, WAIT_MS = 5000 };
+enum { ASLEEP = 3, ENDED = 4, WAIT_MS = 20000 };
 static bool becomes(uintptr_t state) {
   mia_time_ms until = mia_os_now() + WAIT_MS;
   while (mia_aword_get(&mia_api_all.background) != state) {
@@ -265,11 +265,14 @@ static bool starts_a_background_thread(void) {
 START_TEST(the_background_thread_restarts) { ck_assert(child_does(starts_a_background_thread)); }
 END_TEST
 
+/* Forks while the background thread sleeps: while it starts, it may hold a lock of a sanitizer,
+ * which then stays locked in the child. */
 static bool fork_with_a_background_thread(void) {
   mia_option_set(MIA_OPTION_PURGE_DELAY, 10);
   if (!mia_api_start_background()) return false;
   mia_free(mia_malloc(10));
   (void)start_thread(attach, NULL);
+  if (!becomes(ASLEEP)) return false;
   return child_does(has_a_background_thread);
 }
 
@@ -384,7 +387,7 @@ END_TEST
 SUITE("api/fork") {
   pthread_atfork(fork_handler, fork_handler, NULL);
   CASE(NULL, NULL);
-  TIMEOUT(60);
+  TIMEOUT(120);
   LOOP(fork_with_a_lock_of_its_own, 0, LOCKS);
   LOOP(the_child_keeps_interrupted_locks, 0, LOCKS);
   LOOP(fork_while_another_thread_holds_a_lock, 0, LOCKS);

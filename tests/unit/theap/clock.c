@@ -1,58 +1,62 @@
-/* The clock of a theap: free lists that are held lead the thread to its slow paths. */
-#include "unit/theap/theaps.h"
+/* The clock of a theap: it counts slow paths, and free lists that are held lead the thread to them. */
+#include "theaps.h"
 
 #include "theap/clock.h"
 
-enum { WATCH_MS = 30, HOLDS_TRIED = 100 };
+enum { OTHER = CLASS_384, WATCH = 30, MANY = 100 };
 
-/* Makes the clock IDLE, with a free list of a class. */
+/* Makes the clock of alice IDLE, with a free list of a class. */
 static void begin_idle(unsigned size_class) {
   ck_assert(mia_theap_refill(alice, size_class) && alice->free_list[size_class] != NULL);
-  (void)mia_theap_end_tick(alice, 0, 0, true);
-  ck_assert(!mia_clock_is_due(alice));
+  ck_assert(!mia_theap_end_tick(alice, 0, 0, false));
+  ck_assert(!mia_clock_count_down(alice));
 }
+
+static bool is_due(void) { return alice->clock.countdown == 0; }
 
 START_TEST(a_page_that_comes_or_goes_makes_the_clock_due) {
   begin_idle(CLASS_16);
-  ck_assert(mia_theap_refill(alice, CLASS_384));
-  ck_assert(mia_clock_is_due(alice) && alice->clock.requested);
-  ck_assert(mia_theap_end_tick(alice, 100, WATCH_MS, true) && !mia_clock_is_due(alice));
+  ck_assert(mia_theap_refill(alice, OTHER) && is_due() && mia_clock_count_down(alice));
+  ck_assert(mia_theap_end_tick(alice, 100, WATCH, false) && !is_due());
   mia_theap_collect(alice);
-  ck_assert(mia_clock_is_due(alice));
+  ck_assert(is_due());
 }
 END_TEST
 
 START_TEST(a_request_is_watched_for_a_while) {
   begin_idle(CLASS_16);
   mia_clock_request(alice);
-  ck_assert(mia_theap_end_tick(alice, 100, WATCH_MS, true));
-  ck_assert(mia_theap_end_tick(alice, 100 + WATCH_MS - 1, WATCH_MS, true));
-  ck_assert(!mia_theap_end_tick(alice, 100 + WATCH_MS, WATCH_MS, true));
+  ck_assert(mia_theap_end_tick(alice, 100, WATCH, false));
+  ck_assert(mia_theap_end_tick(alice, 100 + WATCH - 1, WATCH, false));
+  ck_assert(!mia_theap_end_tick(alice, 100 + WATCH, WATCH, false));
+  ck_assert(alice->clock.countdown == MIA_CLOCK_IDLE);
+  ck_assert(mia_theap_end_tick(alice, 200, WATCH, true)); /* idle memory waits without a request */
   mia_clock_request(alice);
-  ck_assert(mia_theap_end_tick(alice, 200, WATCH_MS, true));
+  ck_assert(mia_theap_end_tick(alice, 200, WATCH, false));
 }
 END_TEST
 
-START_TEST(a_tick_that_has_not_finished_is_followed_by_another) {
+START_TEST(a_tick_follows_after_some_slow_paths) {
   begin_idle(CLASS_16);
-  (void)mia_theap_end_tick(alice, 100, WATCH_MS, false);
-  ck_assert(mia_clock_is_due(alice));
+  ck_assert(mia_theap_end_tick(alice, 1, WATCH, true));
+  for (int i = 0; i < MIA_CLOCK_WATCH; i++) need_at(!mia_clock_count_down(alice), i);
+  ck_assert(mia_clock_count_down(alice) && mia_clock_count_down(alice));
 }
 END_TEST
 
 START_TEST(a_list_that_is_held_is_given_out_by_the_slow_path) {
   begin_idle(CLASS_16);
   mia_block *first = alice->free_list[CLASS_16];
-  mia_theap_hold_lists(alice, 1);
-  mia_theap_hold_lists(alice, 2); /* changes nothing */
-  ck_assert(alice->free_list[CLASS_16] == NULL && !mia_clock_is_due(alice));
+  mia_theap_hold_lists(alice, true);
+  mia_theap_hold_lists(alice, true); /* changes nothing */
+  ck_assert(alice->free_list[CLASS_16] == NULL && !is_due());
   ck_assert_ptr_eq(mia_theap_free_list(alice, CLASS_16), first);
   mia_theap_check(alice, CLASS_16);
   ck_assert(mia_theap_refill(alice, CLASS_16) && alice->free_list[CLASS_16] == first);
-  ck_assert(mia_clock_is_due(alice));
-  mia_theap_hold_lists(alice, 3);
+  ck_assert(is_due());
+  mia_theap_hold_lists(alice, true);
   ck_assert(mia_theap_give_out_list(alice, CLASS_16) && !mia_theap_give_out_list(alice, CLASS_16));
-  mia_theap_hold_lists(alice, 4);
+  mia_theap_hold_lists(alice, true);
   mia_theap_collect(alice);
   ck_assert_uint_eq(pages(CLASS_16), 0);
 }
@@ -60,31 +64,31 @@ END_TEST
 
 START_TEST(a_list_is_held_a_few_times_in_a_millisecond) {
   begin_idle(CLASS_16);
-  begin_idle(CLASS_384);
-  mia_theap_hold_lists(alice, 1);
+  begin_idle(OTHER);
+  mia_theap_hold_lists(alice, true);
   int times = 1;
-  for (; times < HOLDS_TRIED && mia_theap_give_out_list(alice, CLASS_16); times++)
-    mia_theap_hold_lists(alice, 1);
+  for (; times < MANY && mia_theap_give_out_list(alice, CLASS_16); times++)
+    mia_theap_hold_lists(alice, false);
   ck_assert(times == MIA_CLOCK_HOLDS + 1 && alice->free_list[CLASS_16] != NULL);
-  ck_assert(mia_theap_give_out_list(alice, CLASS_384)); /* each class by itself */
-  mia_theap_hold_lists(alice, 1);
-  ck_assert(alice->free_list[CLASS_16] != NULL && alice->free_list[CLASS_384] == NULL);
-  mia_theap_hold_lists(alice, 2);
+  ck_assert(mia_theap_give_out_list(alice, OTHER)); /* each class by itself */
+  mia_theap_hold_lists(alice, false);
+  ck_assert(alice->free_list[CLASS_16] != NULL && alice->free_list[OTHER] == NULL);
+  mia_theap_hold_lists(alice, true);
   ck_assert(alice->free_list[CLASS_16] == NULL);
 }
 END_TEST
 
 START_TEST(the_request_of_another_heaps_theap_is_passed_on) {
-  static mia_theap other;
-  memset(&other, 0, sizeof other);
   begin_idle(CLASS_16);
-  mia_clock_pass_on(&other, alice);
-  ck_assert(!mia_clock_is_due(alice));
-  mia_clock_request(&other);
-  mia_clock_pass_on(&other, alice);
-  ck_assert(mia_clock_is_due(alice) && !other.clock.requested);
-  mia_clock_request_if_any(&mia_theap_all.none); /* which is never written */
-  ck_assert(!mia_theap_all.none.clock.requested);
+  (void)mia_theap_end_tick(bob, 0, 0, false);
+  mia_clock_pass_on(bob, alice);
+  ck_assert(!is_due());
+  mia_clock_request(bob);
+  mia_clock_pass_on(bob, alice);
+  ck_assert(is_due() && !bob->clock.requested);
+  mia_clock_request(bob);
+  mia_clock_pass_on(bob, &mia_theap_all.none); /* which is never written */
+  ck_assert(!mia_theap_all.none.clock.requested && mia_clock_count_down(&mia_theap_all.none));
 }
 END_TEST
 
@@ -92,7 +96,7 @@ SUITE("theap/clock") {
   CASE(theaps_begin, world_end);
   TEST(a_page_that_comes_or_goes_makes_the_clock_due);
   TEST(a_request_is_watched_for_a_while);
-  TEST(a_tick_that_has_not_finished_is_followed_by_another);
+  TEST(a_tick_follows_after_some_slow_paths);
   TEST(a_list_that_is_held_is_given_out_by_the_slow_path);
   TEST(a_list_is_held_a_few_times_in_a_millisecond);
   TEST(the_request_of_another_heaps_theap_is_passed_on);

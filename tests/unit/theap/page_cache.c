@@ -6,7 +6,7 @@
 #include "theap/pages.h"
 #include "theap/thread.h"
 
-enum { THREADS = 3, TURNS = 20000, CACHED_MAX = MIA_CACHE_SLICES + 1 };
+enum { THREADS = 3, TURNS = 20000, CACHED_MAX = MIA_CACHE_CHARGE_MAX + 1 };
 
 static mia_page *make(unsigned size_class) {
   mia_page *page = mia_theap_make_page(alice, size_class);
@@ -36,24 +36,24 @@ static mia_page *make_emptied(size_t slices) {
 }
 
 static mia_page *reused_large(mia_theap *theap, size_t slices) {
-  return mia_theap_cached_large(theap, slices * MIA_SLICE_SIZE);
+  return mia_theap_cache_take_large(theap, slices * MIA_SLICE_SIZE);
 }
 
 START_TEST(a_page_is_cached_for_its_class) {
   mia_page *page = make(CLASS_384);
   const char *start = page->start;
-  mia_theap_cache_page(alice, page);
+  mia_theap_cache_put(alice, page);
   ck_assert_ptr_null(mia_page_of(start)); /* a late free of a block is detected */
-  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384 + 1));
-  ck_assert_ptr_eq(mia_theap_cached_page(alice, CLASS_384), page);
+  ck_assert_ptr_null(mia_theap_cache_take(alice, CLASS_384 + 1));
+  ck_assert_ptr_eq(mia_theap_cache_take(alice, CLASS_384), page);
   ck_assert(mia_page_of(start) == page && !mia_owner_claim(page) && page->used == 0);
-  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384));
+  ck_assert_ptr_null(mia_theap_cache_take(alice, CLASS_384));
 }
 END_TEST
 
 /* Caches a page, and moves it to its slot if it is a large one. */
 static void cache(mia_theap *self, mia_page *page) {
-  mia_theap_cache_page(self, page);
+  mia_theap_cache_put(self, page);
   mia_theap_settle_cache(self);
 }
 
@@ -63,19 +63,19 @@ START_TEST(several_pages_of_a_class_are_cached) {
   mia_page *page[CACHED_MAX + 1];
   for (int i = 0; i <= CACHED_MAX; i++) page[i] = make(CLASS_384);
   mia_page *other[2] = {make(CLASS_384 + 1), make(CLASS_384 + 1)};
-  for (int i = 0; i < CACHED_MAX; i++) mia_theap_cache_page(alice, page[i]);
+  for (int i = 0; i < CACHED_MAX; i++) mia_theap_cache_put(alice, page[i]);
   ck_assert_uint_eq(used_bytes(), (CACHED_MAX + 3) * MIA_SLICE_SIZE);
-  mia_theap_cache_page(alice, page[CACHED_MAX]);
+  mia_theap_cache_put(alice, page[CACHED_MAX]);
   ck_assert_uint_eq(used_bytes(), (CACHED_MAX + 2) * MIA_SLICE_SIZE);
-  mia_theap_cache_page(alice, other[0]); /* the first page of a class is always cached */
-  mia_theap_cache_page(alice, other[1]);
+  mia_theap_cache_put(alice, other[0]); /* the first page of a class is always cached */
+  mia_theap_cache_put(alice, other[1]);
   ck_assert_uint_eq(used_bytes(), (CACHED_MAX + 1) * MIA_SLICE_SIZE);
   for (int i = 1; i >= 0; i--)
-    ck_assert_ptr_eq(mia_theap_cached_page(alice, CLASS_384 + 1), other[i]);
-  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384 + 1));
+    ck_assert_ptr_eq(mia_theap_cache_take(alice, CLASS_384 + 1), other[i]);
+  ck_assert_ptr_null(mia_theap_cache_take(alice, CLASS_384 + 1));
   for (int i = CACHED_MAX; i >= 2; i--)
-    ck_assert_ptr_eq(mia_theap_cached_page(alice, CLASS_384), page[i]);
-  ck_assert_ptr_null(mia_theap_cached_page(alice, CLASS_384));
+    ck_assert_ptr_eq(mia_theap_cache_take(alice, CLASS_384), page[i]);
+  ck_assert_ptr_null(mia_theap_cache_take(alice, CLASS_384));
 }
 END_TEST
 
@@ -84,23 +84,23 @@ START_TEST(aged_pages_of_a_class_are_retired_first) {
   mia_theap *self = mia_theap_attach();
   mia_page *page[4];
   for (int i = 0; i < 4; i++) page[i] = make(CLASS_384);
-  for (int i = 0; i < 3; i++) mia_theap_cache_page(self, page[i]);
+  for (int i = 0; i < 3; i++) mia_theap_cache_put(self, page[i]);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page[2]);
+  ck_assert_ptr_eq(mia_theap_cache_take(self, CLASS_384), page[2]);
   ck_assert_uint_eq(used_bytes(), 4 * MIA_SLICE_SIZE);
-  mia_theap_cache_page(self, page[3]);
+  mia_theap_cache_put(self, page[3]);
   ck_assert_uint_eq(used_bytes(), 2 * MIA_SLICE_SIZE);
-  mia_theap_cache_page(self, page[2]);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page[2]);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page[3]);
-  ck_assert_ptr_null(mia_theap_cached_page(self, CLASS_384));
+  mia_theap_cache_put(self, page[2]);
+  ck_assert_ptr_eq(mia_theap_cache_take(self, CLASS_384), page[2]);
+  ck_assert_ptr_eq(mia_theap_cache_take(self, CLASS_384), page[3]);
+  ck_assert_ptr_null(mia_theap_cache_take(self, CLASS_384));
 }
 END_TEST
 
 START_TEST(pages_of_a_class_that_others_took_make_room) {
   mia_theap *self = mia_theap_attach();
   for (unsigned i = 0; i < 10; i++) {
-    for (int k = 0; k < CACHED_MAX; k++) mia_theap_cache_page(self, make(CLASS_384 + i));
+    for (int k = 0; k < CACHED_MAX; k++) mia_theap_cache_put(self, make(CLASS_384 + i));
     ck_assert_uint_eq(used_bytes(), CACHED_MAX * MIA_SLICE_SIZE);
     mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
     mia_theap_settle_cache(self);
@@ -110,31 +110,31 @@ START_TEST(pages_of_a_class_that_others_took_make_room) {
 END_TEST
 
 /* The large page freed last is for its thread alone until it moves to the page cache. */
-START_TEST(the_newest_large_page_moves_to_its_slot) {
+START_TEST(the_large_page_freed_last_moves_to_its_slot) {
   mia_theap *self = mia_theap_attach();
-  mia_page *page = make_live(1), *wide = make_live(MIA_CACHE_NEWEST_SLICES + 1),
+  mia_page *page = make_live(1), *wide = make_live(MIA_CACHE_LAST_FREED_SLICES + 1),
            *other = make_live(2);
-  ck_assert(!mia_cache_free_newest(self, wide) &&
-            !mia_cache_free_newest(&mia_theap_all.none, page));
-  ck_assert(mia_cache_free_newest(self, page) && self->cache.newest == page &&
-            !mia_cache_free_newest(self, other));
+  ck_assert(!mia_cache_free_last(self, wide) && !mia_cache_free_last(&mia_theap_all.none, page));
+  ck_assert(mia_cache_free_last(self, page) && self->cache.last_freed == page &&
+            !mia_cache_free_last(self, other));
   ck_assert_ptr_null(mia_page_of(page->start)); /* a late free of a block is detected */
-  ck_assert_ptr_null(mia_cache_take_newest(self, page->size + 1));
-  ck_assert_ptr_null(mia_cache_take_newest(self, page->size - MIA_OS_PAGE_MIN));
-  ck_assert(mia_cache_take_newest(self, page->size - 1) == page && self->cache.newest == NULL);
+  ck_assert_ptr_null(mia_cache_take_last_freed(self, page->size + 1));
+  ck_assert_ptr_null(mia_cache_take_last_freed(self, page->size - MIA_OS_PAGE_MIN));
+  ck_assert(mia_cache_take_last_freed(self, page->size - 1) == page &&
+            self->cache.last_freed == NULL);
   ck_assert(mia_page_of(page->start) == page && page->used == 1);
-  ck_assert(mia_cache_free_newest(self, page));
+  ck_assert(mia_cache_free_last(self, page));
   mia_theap_flush_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL); /* does not see it */
-  ck_assert(self->cache.newest == page);
+  ck_assert(self->cache.last_freed == page);
   mia_theap_settle_cache(self);
-  ck_assert(self->cache.newest == NULL && reused_large(self, 1) == page);
+  ck_assert(self->cache.last_freed == NULL && reused_large(self, 1) == page);
   mia_page_reuse_singleton(page, page->size);
-  ck_assert(mia_cache_free_newest(self, page) && reused_large(self, 2) == NULL);
-  ck_assert(reused_large(self, 1) == page && self->cache.newest == NULL);
+  ck_assert(mia_cache_free_last(self, page) && reused_large(self, 2) == NULL);
+  ck_assert(reused_large(self, 1) == page && self->cache.last_freed == NULL);
   mia_page_reuse_singleton(page, page->size);
-  ck_assert(mia_cache_free_newest(self, page));
+  ck_assert(mia_cache_free_last(self, page));
   mia_theap_flush_cache(self);
-  ck_assert_uint_eq(used_bytes(), (2 + MIA_CACHE_NEWEST_SLICES + 1) * MIA_SLICE_SIZE);
+  ck_assert_uint_eq(used_bytes(), (2 + MIA_CACHE_LAST_FREED_SLICES + 1) * MIA_SLICE_SIZE);
 }
 END_TEST
 
@@ -142,7 +142,7 @@ START_TEST(large_pages_are_cached_by_their_slices) {
   ck_assert_ptr_null(reused_large(alice, MIA_CACHE_LARGE_SLICES + 1));
   for (size_t slices = 1; slices <= MIA_CACHE_LARGE_SLICES; slices++) {
     mia_page *page = make_emptied(slices);
-    mia_theap_cache_page(alice, page);
+    mia_theap_cache_put(alice, page);
     ck_assert_ptr_eq(reused_large(alice, slices), page);
     ck_assert_ptr_null(reused_large(alice, slices));
     size_t size = slices * MIA_SLICE_SIZE - MIA_SINGLETON_PADDING - 5000;
@@ -190,7 +190,7 @@ START_TEST(several_large_pages_are_cached) {
   for (size_t i = most; i > 3; i--) ck_assert_ptr_eq(reused_large(alice, 1), page[i]);
   ck_assert_ptr_null(reused_large(alice, 1));
   ck_assert_ptr_nonnull(reused_large(alice, 3));
-  ck_assert_uint_eq(alice->cache.large_slices, 0);
+  ck_assert_uint_eq(alice->cache.large_charge, 0);
 }
 END_TEST
 
@@ -206,11 +206,11 @@ START_TEST(the_best_large_page_is_taken) {
     cache(alice, page[i]);
     page[i]->touched = touched[i];
   }
-  ck_assert_ptr_eq(mia_theap_cached_large(alice, 12 * unit), page[0]);
-  ck_assert_ptr_eq(mia_theap_cached_large(alice, 9 * unit + 1), page[3]);
-  ck_assert_ptr_eq(mia_theap_cached_large(alice, 16 * unit), page[2]);
-  ck_assert_ptr_eq(mia_theap_cached_large(alice, 16 * unit), page[1]);
-  ck_assert_ptr_null(mia_theap_cached_large(alice, 1));
+  ck_assert_ptr_eq(mia_theap_cache_take_large(alice, 12 * unit), page[0]);
+  ck_assert_ptr_eq(mia_theap_cache_take_large(alice, 9 * unit + 1), page[3]);
+  ck_assert_ptr_eq(mia_theap_cache_take_large(alice, 16 * unit), page[2]);
+  ck_assert_ptr_eq(mia_theap_cache_take_large(alice, 16 * unit), page[1]);
+  ck_assert_ptr_null(mia_theap_cache_take_large(alice, 1));
 }
 END_TEST
 
@@ -228,18 +228,18 @@ START_TEST(large_pages_that_others_took_make_room) {
 END_TEST
 
 START_TEST(a_page_without_a_slot_is_retired) {
-  mia_theap_cache_page(alice, make(CLASS_32K));
-  mia_theap_cache_page(alice, make_emptied(MIA_CACHE_LARGE_SLICES + 1));
-  mia_theap_cache_page(&mia_theap_all.none, make(CLASS_384));
-  mia_theap_cache_page(&mia_theap_all.none, make_emptied(1));
+  mia_theap_cache_put(alice, make(CLASS_32K));
+  mia_theap_cache_put(alice, make_emptied(MIA_CACHE_LARGE_SLICES + 1));
+  mia_theap_cache_put(&mia_theap_all.none, make(CLASS_384));
+  mia_theap_cache_put(&mia_theap_all.none, make_emptied(1));
   ck_assert_uint_eq(used_bytes(), 0);
 }
 END_TEST
 
 START_TEST(flushing_retires_all_cached_pages) {
-  mia_theap_cache_page(alice, make(CLASS_384));
-  mia_theap_cache_page(alice, make(0));
-  mia_theap_cache_page(alice, make_emptied(MIA_CACHE_LARGE_SLICES));
+  mia_theap_cache_put(alice, make(CLASS_384));
+  mia_theap_cache_put(alice, make(0));
+  mia_theap_cache_put(alice, make_emptied(MIA_CACHE_LARGE_SLICES));
   ck_assert(used_bytes() > 0);
   mia_theap_flush_cache(alice);
   ck_assert_uint_eq(used_bytes(), 0);
@@ -250,13 +250,13 @@ END_TEST
 START_TEST(cached_pages_age) {
   mia_theap *self = mia_theap_attach();
   mia_page *cold = make(CLASS_384), *warm = make(CLASS_384 + 1);
-  mia_theap_cache_page(self, cold);
-  mia_theap_cache_page(self, warm);
-  mia_theap_cache_page(self, make_emptied(3));
+  mia_theap_cache_put(self, cold);
+  mia_theap_cache_put(self, warm);
+  mia_theap_cache_put(self, make_emptied(3));
   mia_theap_age_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used_bytes(), 5 * MIA_SLICE_SIZE);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384 + 1), warm); /* without the bit */
-  mia_theap_cache_page(self, warm);
+  ck_assert_ptr_eq(mia_theap_cache_take(self, CLASS_384 + 1), warm); /* without the bit */
+  mia_theap_cache_put(self, warm);
   mia_theap_age_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used_bytes(), MIA_SLICE_SIZE);
   mia_theap_age_all_caches(alice, &(mia_budget)MIA_BUDGET_ALL);
@@ -267,10 +267,10 @@ END_TEST
 START_TEST(aged_pages_can_be_used) {
   mia_theap *self = mia_theap_attach();
   mia_page *page = make(CLASS_384);
-  mia_theap_cache_page(self, page);
+  mia_theap_cache_put(self, page);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
-  ck_assert_ptr_eq(mia_theap_cached_page(self, CLASS_384), page);
-  mia_theap_cache_page(self, page);
+  ck_assert_ptr_eq(mia_theap_cache_take(self, CLASS_384), page);
+  mia_theap_cache_put(self, page);
   mia_theap_age_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
   mia_theap_flush_all_caches(self, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert_uint_eq(used_bytes(), 0);
@@ -281,7 +281,7 @@ START_TEST(caching_a_page_in_use_is_fatal) {
   bool zeroed;
   mia_page *page = make(CLASS_384);
   (void)mia_page_pop_blocks(page, &zeroed);
-  mia_theap_cache_page(alice, page);
+  mia_theap_cache_put(alice, page);
 }
 END_TEST
 
@@ -292,11 +292,11 @@ static void *cache_and_take(void *arg) {
   mia_page *have = NULL;
   for (int i = 0; i < TURNS; i++) {
     if (have == NULL) {
-      have = mia_theap_cached_page(self, CLASS_384);
+      have = mia_theap_cache_take(self, CLASS_384);
       if (have == NULL) have = mia_theap_make_page(self, CLASS_384);
       note(have != NULL && have->used == 0 && mia_page_of(have->start) == have);
     } else {
-      mia_theap_cache_page(self, have);
+      mia_theap_cache_put(self, have);
       have = NULL;
     }
     size_t dice = random_below(&random, 100);
@@ -320,7 +320,7 @@ SUITE("theap/page_cache") {
   TEST(several_pages_of_a_class_are_cached);
   TEST(aged_pages_of_a_class_are_retired_first);
   TEST(pages_of_a_class_that_others_took_make_room);
-  TEST(the_newest_large_page_moves_to_its_slot);
+  TEST(the_large_page_freed_last_moves_to_its_slot);
   TEST(large_pages_are_cached_by_their_slices);
   TEST(large_pages_have_a_common_limit);
   TEST(several_large_pages_are_cached);

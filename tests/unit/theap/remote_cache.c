@@ -136,7 +136,7 @@ START_TEST(flushing_sends_magazines) {
     mia_block *b[4];
     free_as_bob(b, 3);
     while (!bob->bins[CLASS_16].from_magazine) (void)alloc(bob, CLASS_16);
-    if (held != 0) mia_theap_hold_lists(bob, (mia_time_ms)held);
+    if (held != 0) mia_theap_hold_lists(bob, true);
     b[3] = alloc(alice, CLASS_16);
     release(bob, b[3]);
     ck_assert_uint_eq(magazine_count(bob, CLASS_16), 1);
@@ -182,21 +182,21 @@ START_TEST(an_exchange_puts_all_blocks_into_the_magazine) {
   ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
   mia_block *mine = alloc(bob, CLASS_16);
   mia_page *page = page_of(mine);
-  ck_assert(!mia_remote_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
+  ck_assert(!mia_remote_try_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
   use_magazines(1, MIA_EXCHANGE_LEAST);
   ck_assert(mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 1);
   uint32_t used = page->used;
   ck_assert(mia_theap_owns(bob, page) && !mia_theap_owns_on_fast_path(bob, page));
-  ck_assert(mia_remote_exchange(bob, page, mine) && page->used == used);
+  ck_assert(mia_remote_try_exchange(bob, page, mine) && page->used == used);
   mia_block *others = alloc(alice, CLASS_16);
-  ck_assert(mia_remote_exchange(bob, page_of(others), others));
+  ck_assert(mia_remote_try_exchange(bob, page_of(others), others));
   mia_block *big = alloc(bob, CLASS_8K);
-  ck_assert(!mia_remote_exchange(bob, page_of(big), big));
-  for (int left = MIA_EXCHANGE_LISTS - bob->remote[CLASS_16].lists; left > 0; left--) {
+  ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
+  for (int left = MIA_EXCHANGE_LISTS - bob->remote[CLASS_16].used; left > 0; left--) {
     ck_assert(mia_remote_is_exchanged(bob, CLASS_16));
     while (bob->free_list[CLASS_16] != NULL) mine = alloc(bob, CLASS_16);
     if (magazine_count(bob, CLASS_16) == 0)
-      ck_assert(mia_remote_exchange(bob, page_of(mine), mine));
+      ck_assert(mia_remote_try_exchange(bob, page_of(mine), mine));
     mine = alloc(bob, CLASS_16);
   }
   ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
@@ -209,7 +209,7 @@ START_TEST(an_exchange_leaves_room_for_remote_frees) {
   use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   fill(bob, b, MIA_MAGAZINE_BLOCKS, CLASS_16);
   unsigned kept = 0;
-  while (mia_remote_exchange(bob, page_of(b[kept]), b[kept])) kept++;
+  while (mia_remote_try_exchange(bob, page_of(b[kept]), b[kept])) kept++;
   ck_assert(kept == MIA_EXCHANGE_BLOCKS && magazine_count(bob, CLASS_16) == kept);
   mia_theap_return_lists(bob); /* ends the exchange; all blocks return to their pages */
   ck_assert(bob->exchanging == 0 && magazine_count(bob, CLASS_16) == 0 && holds(bob));
@@ -221,9 +221,9 @@ START_TEST(frees_of_other_classes_end_an_exchange) {
   use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
   mia_block *big = alloc(bob, CLASS_8K);
   for (int i = 1; i < MIA_EXCHANGE_MISSES; i++)
-    ck_assert(!mia_remote_exchange(bob, page_of(big), big));
+    ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
   ck_assert(mia_remote_is_exchanged(bob, CLASS_16));
-  ck_assert(!mia_remote_exchange(bob, page_of(big), big));
+  ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
   ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
 }
 END_TEST
