@@ -15,6 +15,8 @@ bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, boo
 }
 
 void mia_theap_hold_lists(mia_theap *self, bool is_new) {
+  if (!is_new && !self->clock.can_hold) return;
+  self->clock.can_hold = false;
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     if (is_new) bin->holds = 0;
@@ -30,6 +32,7 @@ bool mia_theap_give_out_list(mia_theap *self, unsigned size_class) {
   if (bin->held == NULL) return false;
   self->free_list[size_class] = bin->held;
   bin->held = NULL;
+  mia_clock_note_list(self, size_class);
   self->clock.countdown = 0;
   return true;
 }

@@ -24,6 +24,7 @@ static bool refill_from(mia_theap *self, unsigned size_class, mia_page *page) {
   mia_count_add(&self->counts.refilled[size_class], count);
   if (MIA_DEBUG) mia_page_check(page);
   self->free_list[size_class] = list;
+  mia_clock_note_list(self, size_class);
   bin->page = page;
   bin->refilled = true;
   return true;
@@ -85,6 +86,7 @@ bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   mia_block *magazine = mia_remote_become_list(self, size_class);
   if (magazine != NULL) {
     self->free_list[size_class] = magazine;
+    mia_clock_note_list(self, size_class);
     return true;
   }
   mia_assert(self->free_list[size_class] == NULL && !mia_theap_is_none(self));

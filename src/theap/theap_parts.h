@@ -56,6 +56,7 @@ typedef struct mia_remote_cache {
 typedef struct mia_clock {
   uint32_t countdown;      /* [own] slow paths until the next tick; 0: DUE */
   bool requested;          /* [own] pages came or went since the last tick */
+  bool can_hold;           /* [own] there may be lists that can be held */
   mia_time_ms ticked_at;   /* [own] when the last tick was */
   mia_time_ms watch_until; /* [own] until then, pages that went may still occupy memory */
 } mia_clock;
