@@ -43,7 +43,7 @@ static void end_tick(mia_theap *self, mia_time_ms now, bool is_new) {
     mia_theap_flush_remote(self);
     mia_theap_settle_cache(self);
   }
-  mia_theap_hold_lists(self, is_new);
+  mia_theap_watch(self, is_new);
 }
 
 /* Nothing becomes due within a millisecond but what pages that came or went leave behind, and what

@@ -9,13 +9,14 @@ bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, boo
   if (clock->requested) clock->watch_until = now + watch;
   clock->requested = false;
   clock->ticked_at = now;
-  bool waits = idle_memory || !mia_time_reached(now, clock->watch_until);
-  clock->countdown = waits ? MIA_CLOCK_WATCH : MIA_CLOCK_IDLE;
-  return waits;
+  clock->countdown = MIA_CLOCK_IDLE;
+  return idle_memory || !mia_time_reached(now, clock->watch_until);
 }
 
-void mia_theap_hold_lists(mia_theap *self, bool is_new) {
-  if (!is_new && !self->clock.can_hold) return;
+/* Returns true if there was a list that could be held. */
+static bool hold_lists(mia_theap *self, bool is_new) {
+  bool held = false;
+  if (!is_new && !self->clock.can_hold) return false;
   self->clock.can_hold = false;
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
@@ -24,7 +25,18 @@ void mia_theap_hold_lists(mia_theap *self, bool is_new) {
     bin->held = self->free_list[size_class];
     bin->holds++;
     self->free_list[size_class] = NULL;
+    held = true;
   }
+  return held;
+}
+
+void mia_theap_watch(mia_theap *self, bool is_new) {
+  mia_clock *clock = &self->clock;
+  if (hold_lists(self, is_new) || is_new)
+    clock->interval = 1;
+  else if (clock->interval < MIA_CLOCK_INTERVAL_MAX)
+    clock->interval *= 2;
+  clock->countdown = clock->interval;
 }
 
 bool mia_theap_give_out_list(mia_theap *self, unsigned size_class) {

@@ -13,9 +13,10 @@
  *
  *   IDLE   No tick is needed.
  *   DUE    The next slow path runs a tick.
- *   WATCH  A tick follows after MIA_CLOCK_WATCH slow paths.  Besides, free lists are held: they look
- *          empty to the fast path, which tests nothing else.  So the next allocation of each such
- *          class takes the slow path, which gives out the list and makes the clock DUE.
+ *   WATCH  A tick follows after one slow path, then two, four, up to MIA_CLOCK_INTERVAL_MAX, and
+ *          after one again in another millisecond.  Besides, free lists are held: they look empty to
+ *          the fast path, which tests nothing else.  So the next allocation of each such class takes
+ *          the slow path, which gives out the list and makes the clock DUE.
  *
  * Holding lists is for a thread that freed much and does little afterwards: it would come to no slow
  * path for a long time, and its memory would stay.  A list is held at most MIA_CLOCK_HOLDS times in
@@ -30,7 +31,7 @@
 
 enum {
   /* Reading the time for each slow path would cost a program that swaps short lists a tenth. */
-  MIA_CLOCK_WATCH = 64,
+  MIA_CLOCK_INTERVAL_MAX = 64,
   /* Once is not enough: the thread's next allocation may fall into the same millisecond, and the
    * one after it much later. */
   MIA_CLOCK_HOLDS = 8
@@ -73,12 +74,13 @@ mia_inline bool mia_clock_is_new(const mia_theap *self, mia_time_ms now) {
   return now != self->clock.ticked_at;
 }
 
-/* Ends a tick: IDLE or WATCH.  Memory waits if `idle_memory', and for `watch' milliseconds after
- * pages came or went.  Returns true if memory waits. */
+/* Ends a tick.  Memory waits if `idle_memory', and for `watch' milliseconds after pages came or
+ * went.  Returns false, with the clock IDLE, if none waits. */
 bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool idle_memory);
 
-/* Holds the free lists that may be held.  `is_new': this is the first tick of a millisecond. */
-void mia_theap_hold_lists(mia_theap *self, bool is_new);
+/* Makes the clock WATCH: holds the free lists that may be held.  `is_new': this is the first tick of
+ * a millisecond. */
+void mia_theap_watch(mia_theap *self, bool is_new);
 
 /* Gives out the free list of a class, if it is held, and makes the clock DUE.  Returns false if the
  * list is not held. */

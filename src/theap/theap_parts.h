@@ -55,6 +55,7 @@ typedef struct mia_remote_cache {
 /* The clock of a theap: clock.h. */
 typedef struct mia_clock {
   uint32_t countdown;      /* [own] slow paths until the next tick; 0: DUE */
+  uint32_t interval;       /* [own] where the countdown began last, in state WATCH */
   bool requested;          /* [own] pages came or went since the last tick */
   bool can_hold;           /* [own] there may be lists that can be held */
   mia_time_ms ticked_at;   /* [own] when the last tick was */

@@ -36,27 +36,45 @@ START_TEST(a_request_is_watched_for_a_while) {
 }
 END_TEST
 
+/* Returns the number of slow paths until the clock is DUE. */
+static unsigned slow_paths(void) {
+  unsigned n = 0;
+  while (!mia_clock_count_down(alice)) n++;
+  return n;
+}
+
+/* Less and less often within a millisecond, unless a list can be held. */
 START_TEST(a_tick_follows_after_some_slow_paths) {
   begin_idle(CLASS_16);
-  ck_assert(mia_theap_end_tick(alice, 1, WATCH, true));
-  for (int i = 0; i < MIA_CLOCK_WATCH; i++) need_at(!mia_clock_count_down(alice), i);
-  ck_assert(mia_clock_count_down(alice) && mia_clock_count_down(alice));
+  mia_theap_watch(alice, true);
+  ck_assert_uint_eq(slow_paths(), 1);
+  for (unsigned n = 2; n <= MIA_CLOCK_INTERVAL_MAX; n *= 2) {
+    mia_theap_watch(alice, false);
+    ck_assert_uint_eq(slow_paths(), n);
+  }
+  mia_theap_watch(alice, false);
+  ck_assert_uint_eq(slow_paths(), MIA_CLOCK_INTERVAL_MAX);
+  ck_assert(mia_theap_give_out_list(alice, CLASS_16) && slow_paths() == 0);
+  mia_theap_watch(alice, false);
+  ck_assert_uint_eq(slow_paths(), 1);
+  mia_theap_watch(alice, true);
+  ck_assert_uint_eq(slow_paths(), 1);
 }
 END_TEST
 
 START_TEST(a_list_that_is_held_is_given_out_by_the_slow_path) {
   begin_idle(CLASS_16);
   mia_block *first = alice->free_list[CLASS_16];
-  mia_theap_hold_lists(alice, true);
-  mia_theap_hold_lists(alice, true); /* changes nothing */
+  mia_theap_watch(alice, true);
+  mia_theap_watch(alice, true); /* changes nothing */
   ck_assert(alice->free_list[CLASS_16] == NULL && !is_due());
   ck_assert_ptr_eq(mia_theap_free_list(alice, CLASS_16), first);
   mia_theap_check(alice, CLASS_16);
   ck_assert(mia_theap_refill(alice, CLASS_16) && alice->free_list[CLASS_16] == first);
   ck_assert(is_due());
-  mia_theap_hold_lists(alice, true);
+  mia_theap_watch(alice, true);
   ck_assert(mia_theap_give_out_list(alice, CLASS_16) && !mia_theap_give_out_list(alice, CLASS_16));
-  mia_theap_hold_lists(alice, true);
+  mia_theap_watch(alice, true);
   mia_theap_collect(alice);
   ck_assert_uint_eq(pages(CLASS_16), 0);
 }
@@ -65,15 +83,15 @@ END_TEST
 START_TEST(a_list_is_held_a_few_times_in_a_millisecond) {
   begin_idle(CLASS_16);
   begin_idle(OTHER);
-  mia_theap_hold_lists(alice, true);
+  mia_theap_watch(alice, true);
   int times = 1;
   for (; times < MANY && mia_theap_give_out_list(alice, CLASS_16); times++)
-    mia_theap_hold_lists(alice, false);
+    mia_theap_watch(alice, false);
   ck_assert(times == MIA_CLOCK_HOLDS + 1 && alice->free_list[CLASS_16] != NULL);
   ck_assert(mia_theap_give_out_list(alice, OTHER)); /* each class by itself */
-  mia_theap_hold_lists(alice, false);
+  mia_theap_watch(alice, false);
   ck_assert(alice->free_list[CLASS_16] != NULL && alice->free_list[OTHER] == NULL);
-  mia_theap_hold_lists(alice, true);
+  mia_theap_watch(alice, true);
   ck_assert(alice->free_list[CLASS_16] == NULL);
 }
 END_TEST

@@ -136,7 +136,7 @@ START_TEST(flushing_sends_magazines) {
     mia_block *b[4];
     free_as_bob(b, 3);
     while (!bob->bins[CLASS_16].from_magazine) (void)alloc(bob, CLASS_16);
-    if (held != 0) mia_theap_hold_lists(bob, true);
+    if (held != 0) mia_theap_watch(bob, true);
     b[3] = alloc(alice, CLASS_16);
     release(bob, b[3]);
     ck_assert_uint_eq(magazine_count(bob, CLASS_16), 1);
