@@ -21,13 +21,19 @@
  * retired, and is then idle. */
 enum { WATCH_DELAYS = 3 };
 
-/* Makes a thread that has made memory idle run another tick, however little it does from now
- * on, by forcing the slow path a few times in each tick of the clock.  Once would not suffice:
- * the thread's next operation may still fall into this tick of the clock, with none for a long
- * time after it.  If the budget did not suffice, the next slow path runs another tick. */
-static void schedule_next_tick(mia_theap *self, mia_time_ms now, bool finished) {
+/* The countdown where no memory waits to be given back, and the longest one where some does: reading
+ * the time at each slow path would cost a program that swaps short lists a tenth. */
+#define TICK_IDLE UINT32_MAX
+enum { TICK_INTERVAL_MAX = 64 };
+
+/* Makes a thread that has made memory idle run another tick, however little it does from now on.
+ * It follows after one slow path, then two, four and so on, and after one again in another
+ * millisecond or if a list was set aside.  Besides, the slow path is forced a few times in each
+ * millisecond.  Once would not suffice: the thread's next operation may still fall into this one,
+ * with none for a long time after it. */
+static void schedule_next_tick(mia_theap *self, mia_time_ms now) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  self->tick_idle = finished;
+  self->tick_countdown = TICK_IDLE;
   if (self->tick_requested) self->tick_until = now + (mia_time_ms)(delay * WATCH_DELAYS);
   self->tick_requested = false;
   bool needs_tick = delay >= 0 &&
@@ -39,7 +45,11 @@ static void schedule_next_tick(mia_theap *self, mia_time_ms now, bool finished) 
     mia_theap_cache_recent(self);
     mia_theap_recount_cache(self);
   }
-  mia_theap_force_slow(self, new_tick);
+  if (mia_theap_force_slow(self, new_tick) || new_tick)
+    self->tick_interval = 1;
+  else if (self->tick_interval < TICK_INTERVAL_MAX)
+    self->tick_interval *= 2;
+  self->tick_countdown = self->tick_interval;
   self->forced_at = now;
 }
 
@@ -56,12 +66,30 @@ static mia_budget budget_of(const mia_theap *self, mia_time_ms now) {
                                    : MIA_API_TICK_BUDGET};
 }
 
-void mia_api_run_tick_after_free(mia_theap *self) {
-  int error = errno;
-  mia_time_ms now = mia_os_now();
+/* Returns false if there is more to do than the budget allows. */
+static bool give_back(mia_theap *self, mia_time_ms now) {
   bool finished = mia_api_give_back(self, now, budget_of(self, now));
   mia_api_wake_background();
-  if (!mia_theap_is_none(self)) schedule_next_tick(self, now, finished);
+  return finished;
+}
+
+/* Nothing becomes due within a millisecond but what pages that came or went leave behind, and what
+ * the budget has left over. */
+static void run_tick(mia_theap *self) {
+  mia_time_ms now = mia_os_now();
+  if (mia_theap_is_none(self)) {
+    (void)give_back(self, now);
+    return;
+  }
+  bool finished = now == self->forced_at && !self->tick_requested;
+  if (!finished) finished = give_back(self, now);
+  schedule_next_tick(self, now);
+  if (!finished) mia_theap_request_tick(self);
+}
+
+void mia_api_run_tick_after_free(mia_theap *self) {
+  int error = errno;
+  run_tick(self);
   errno = error;
 }
 

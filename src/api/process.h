@@ -11,15 +11,21 @@ void mia_api_register_fork(void);
 mia_noinline void mia_api_run_tick(mia_theap *self);
 mia_noinline void mia_api_run_tick_after_free(mia_theap *self);
 
-/* Run a tick if pages came or went in this thread and may not all be back with the OS.
- * Otherwise a tick would have nothing to do. */
+/* Count a slow path, and run a tick if one is due.  The theap of a thread without one, which is
+ * never written, always has a countdown of 0. */
 mia_inline void mia_api_tick(void) {
   mia_theap *self = mia_theap_self;
-  if (mia_unlikely(!self->tick_idle)) mia_api_run_tick(self);
+  if (mia_unlikely(self->tick_countdown == 0))
+    mia_api_run_tick(self);
+  else
+    self->tick_countdown--;
 }
 mia_inline void mia_api_tick_after_free(void) {
   mia_theap *self = mia_theap_self;
-  if (mia_unlikely(!self->tick_idle)) mia_api_run_tick_after_free(self);
+  if (mia_unlikely(self->tick_countdown == 0))
+    mia_api_run_tick_after_free(self);
+  else
+    self->tick_countdown--;
 }
 
 #endif

@@ -31,8 +31,9 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep);
  * free list is empty, so the lists are set aside and look empty.  The slow path puts a list
  * back (mia_theap_end_forced) and runs the tick, which calls this function again if more ticks
  * are needed.  A list is set aside a few times in each millisecond of the clock and then left
- * in place; `new_tick': the millisecond is another than at the last call. */
-void mia_theap_force_slow(mia_theap *self, bool new_tick);
+ * in place; `new_tick': the millisecond is another than at the last call.  Returns true if a list
+ * was set aside. */
+bool mia_theap_force_slow(mia_theap *self, bool new_tick);
 
 /* Puts the free list of a class back and makes the slow path run a tick.  Returns false if the
  * list is not set aside. */

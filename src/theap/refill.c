@@ -75,8 +75,9 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
   return page;
 }
 
-void mia_theap_force_slow(mia_theap *self, bool new_tick) {
-  if (!self->can_force && !new_tick) return;
+bool mia_theap_force_slow(mia_theap *self, bool new_tick) {
+  bool forces = false;
+  if (!self->can_force && !new_tick) return false;
   self->can_force = false;
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
@@ -85,7 +86,9 @@ void mia_theap_force_slow(mia_theap *self, bool new_tick) {
     bin->set_aside = self->free_list[size_class];
     bin->forced++;
     self->free_list[size_class] = NULL;
+    forces = true;
   }
+  return forces;
 }
 
 bool mia_theap_end_forced(mia_theap *self, unsigned size_class) {
@@ -93,7 +96,7 @@ bool mia_theap_end_forced(mia_theap *self, unsigned size_class) {
   if (bin->set_aside == NULL) return false;
   set_free_list(self, size_class, bin->set_aside);
   bin->set_aside = NULL;
-  self->tick_idle = false;
+  self->tick_countdown = 0;
   return true;
 }
 

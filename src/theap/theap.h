@@ -79,7 +79,8 @@ typedef struct mia_theap {
   mia_counts counts;           /* [any] written by the owner */
   uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
                                                * was taken for its heap */
-  bool tick_idle;                             /* [own] the slow paths need not run a tick */
+  uint32_t tick_countdown;                    /* [own] slow paths until the next tick */
+  uint32_t tick_interval;                     /* [own] where the countdown began last */
   bool tick_requested;                        /* [own] pages came or went since the last tick */
   bool can_force;               /* [own] there may be free lists to set aside: bin.h */
   bool in_hook;                 /* [own] a function that the program registered is running */
@@ -197,7 +198,7 @@ mia_inline mia_block *mia_theap_free_list(const mia_theap *theap, unsigned size_
 /* Makes the next slow path run a tick, because pages came or went. */
 mia_inline void mia_theap_request_tick(mia_theap *self) {
   self->tick_requested = true;
-  self->tick_idle = false;
+  self->tick_countdown = 0;
 }
 /* Counts an event.  A thread without a theap counts nothing. */
 mia_inline void mia_theap_count(mia_theap *self, mia_event event) {

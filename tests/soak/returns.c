@@ -10,7 +10,7 @@
  */
 #include "soak.h"
 
-enum { THREADS = 4, LISTS = 8, MIB_DEFAULT = 128, PART = 20, LIGHT_SIZE = 100 };
+enum { THREADS = 4, LISTS = 8, MIB_DEFAULT = 128, PART = 20, LIGHT_SIZE = 100, BURST = 40 };
 
 /* What may be left where only idle memory beyond a bound is purged, and what threads cache. */
 #define LIGHT_USE_LEAVES (48 * MIB)
@@ -28,7 +28,7 @@ typedef struct worker {
   struct worker *frees; /* the worker whose blocks this one frees */
 } worker;
 
-typedef enum user { MAIN, ONE_THAT_FREED, AFTER_THREADS } user;
+typedef enum user { MAIN, ONE_THAT_FREED, ONE_IN_BURSTS, AFTER_THREADS } user;
 
 static struct {
   size_t bytes; /* for one thread to fill */
@@ -60,14 +60,14 @@ static void release(worker *w) {
 
 static size_t memory_above_base(void) { return soak_above(soak_rss(), base); }
 
-/* Allocates a little every tenth of a second, until the memory was given back or the time is
- * over.  Returns milliseconds. */
+/* Allocates a little every tenth of a second, or much at once of one size, until the memory was
+ * given back or the time is over.  Returns milliseconds. */
 static unsigned long use_lightly(size_t limit) {
   enum { EACH_MS = 100, MOST_MS = 5000 };
   unsigned long start = soak_ms(), passed = 0;
   while (!soak_within(memory_above_base(), limit) && passed < MOST_MS) {
     soak_sleep(EACH_MS);
-    FREE(soak_block(LIGHT_SIZE));
+    for (int i = 0; i < (plan.user == ONE_IN_BURSTS ? BURST : 1); i++) FREE(soak_block(LIGHT_SIZE));
     passed = soak_ms() - start;
   }
   return passed;
@@ -75,6 +75,10 @@ static unsigned long use_lightly(size_t limit) {
 
 static size_t limit;
 static unsigned long took;
+
+static bool is_user_a_worker(void) {
+  return plan.user == ONE_THAT_FREED || plan.user == ONE_IN_BURSTS;
+}
 
 static void *work(void *arg) {
   worker *w = arg;
@@ -84,7 +88,7 @@ static void *work(void *arg) {
   soak_await(&gate, RELEASE);
   release(w->frees);
   soak_await(&gate, USE);
-  if (plan.user == ONE_THAT_FREED && w == &workers[0]) took = use_lightly(limit);
+  if (is_user_a_worker() && w == &workers[0]) took = use_lightly(limit);
   soak_await(&gate, LEAVE);
   return NULL;
 }
@@ -138,17 +142,18 @@ static void check_purge(void *arg) {
 #endif
 
 static void check_light_use(void *arg) {
-  static const char *const names[] = {"by main", "by one that freed", "after the threads' end"};
+  static const char *const names[] = {"by main", "by one that freed",
+                                      "by one that freed, in bursts", "after the threads' end"};
   const situation *s = arg;
   plan.user = s->user;
   size_t most = fill_and_release(s->others);
   limit = most / PART;
   /* A thread that allocates from its own free lists runs no tick. */
-  if (s->user != ONE_THAT_FREED && limit < LIGHT_USE_LEAVES) limit = LIGHT_USE_LEAVES;
+  if (!is_user_a_worker() && limit < LIGHT_USE_LEAVES) limit = LIGHT_USE_LEAVES;
   size_t before = memory_above_base();
   soak_open(&gate, USE);
   if (s->user == AFTER_THREADS) finish();
-  if (s->user != ONE_THAT_FREED)
+  if (!is_user_a_worker())
     took = use_lightly(limit);
   else
     soak_await_threads(&gate, THREADS);

@@ -351,12 +351,13 @@ START_TEST(pages_of_an_ended_heap_request_a_tick) {
   check_and_free(blocks, BLOCKS);
   size_t before = pages_now();
   mia_theap_self->tick_requested = false;
-  mia_theap_self->tick_idle = true;
+  mia_theap_self->tick_countdown = 1;
   if (_i == 0)
     mia_alloc_heap_delete(heap, mia_alloc_heap_main());
   else
     mia_alloc_heap_destroy(heap, mia_alloc_heap_main());
-  ck_assert(pages_now() < before && mia_theap_self->tick_requested && !mia_theap_self->tick_idle);
+  ck_assert(pages_now() < before && mia_theap_self->tick_requested &&
+            mia_theap_self->tick_countdown == 0);
 }
 END_TEST
 
