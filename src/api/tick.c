@@ -26,7 +26,7 @@ static mia_budget budget_of(const mia_theap *self, mia_time_ms now) {
 }
 
 /* Returns false if there is more to do than the budget allows. */
-static bool give_back(mia_theap *self, mia_time_ms now) {
+static bool give_back_within_budget(mia_theap *self, mia_time_ms now) {
   bool finished = mia_api_give_back(self, now, budget_of(self, now));
   mia_api_wake_background();
   return finished;
@@ -51,12 +51,12 @@ static void end_tick(mia_theap *self, mia_time_ms now, bool is_new) {
 static void run_tick(mia_theap *self) {
   mia_time_ms now = mia_os_now();
   if (mia_theap_is_none(self)) {
-    (void)give_back(self, now);
+    (void)give_back_within_budget(self, now);
     return;
   }
   bool is_new = mia_clock_is_new(self, now);
   bool finished = !is_new && !self->clock.requested;
-  if (!finished) finished = give_back(self, now);
+  if (!finished) finished = give_back_within_budget(self, now);
   end_tick(self, now, is_new);
   if (!finished) mia_clock_request(self);
 }
