@@ -175,6 +175,13 @@ static void put_table(FILE *out) {
             cases[i].debug ? cases[i].debug : "-");
 }
 
+/* Where an OS page is as large as a page of blocks, none is free of live blocks: a purge then reads
+ * no block. */
+static const char *expected_diagnostic(size_t i) {
+  if (cases[i].run == write_after_purge && sysconf(_SC_PAGESIZE) >= SLICE) return NULL;
+  return MIA_DEBUG ? cases[i].debug : cases[i].release;
+}
+
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "--doc") == 0) {
     put_table(stdout);
@@ -184,7 +191,7 @@ int main(int argc, char **argv) {
   printf("1..%zu\n", CASES + (root != NULL));
   fflush(stdout);
   for (size_t i = 0; i < CASES; i++) {
-    const char *diagnostic = MIA_DEBUG ? cases[i].debug : cases[i].release;
+    const char *diagnostic = expected_diagnostic(i);
     outcome o;
     bool holds = run_in_child(&cases[i], &o) && ends_as_expected(&o, diagnostic);
     tap_ok(holds, "%s: %s", cases[i].name, diagnostic != NULL ? diagnostic : "it ends");

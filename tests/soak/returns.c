@@ -10,7 +10,15 @@
  */
 #include "soak.h"
 
-enum { THREADS = 4, LISTS = 8, MIB_DEFAULT = 128, PART = 20, LIGHT_SIZE = 100, BURST = 40 };
+enum {
+  THREADS = 4,
+  LISTS = 8,
+  MIB_DEFAULT = 128,
+  PART = 20,
+  LIGHT_SIZE = 100,
+  BURST = 40,
+  BURST_SIZE = 1000
+};
 
 /* What may be left where only idle memory beyond a bound is purged, and what threads cache. */
 #define LIGHT_USE_LEAVES (48 * MIB)
@@ -60,14 +68,19 @@ static void release(worker *w) {
 
 static size_t memory_above_base(void) { return soak_above(soak_rss(), base); }
 
-/* Allocates a little every tenth of a second, or much at once of one size, until the memory was
- * given back or the time is over.  Returns milliseconds. */
+static void use_once(void) {
+  if (plan.user != ONE_IN_BURSTS) FREE(soak_block(LIGHT_SIZE));
+  for (int i = 0; plan.user == ONE_IN_BURSTS && i < BURST; i++) FREE(soak_block(BURST_SIZE));
+}
+
+/* Allocates a little every tenth of a second, or several blocks of one size at once, until the
+ * memory was given back or the time is over.  Returns milliseconds. */
 static unsigned long use_lightly(size_t limit) {
   enum { EACH_MS = 100, MOST_MS = 5000 };
   unsigned long start = soak_ms(), passed = 0;
   while (!soak_within(memory_above_base(), limit) && passed < MOST_MS) {
     soak_sleep(EACH_MS);
-    for (int i = 0; i < (plan.user == ONE_IN_BURSTS ? BURST : 1); i++) FREE(soak_block(LIGHT_SIZE));
+    use_once();
     passed = soak_ms() - start;
   }
   return passed;

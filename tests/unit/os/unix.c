@@ -184,7 +184,8 @@ START_TEST(detached_memory_is_a_mapping_and_leaves_zeroes) {
   }
   ck_assert(all_are(p, 16 * os_page, 4)); /* also if the platform cannot detach */
   ck_assert(mia_os_release(p, 16 * os_page));
-  ck_assert(mia_os_detach(p, size) == NULL); /* gone */
+  /* The range is gone; an emulator of 32 bits may have kept it for the program. */
+  ck_assert(!mia_os_can_detach() || mia_os_detach(p, size) == NULL);
 }
 END_TEST
 
