@@ -83,7 +83,7 @@ typedef struct mia_theap {
   uint32_t tick_interval;                     /* [own] where the countdown began last */
   bool tick_requested;                        /* [own] pages came or went since the last tick */
   bool can_force;               /* [own] there may be free lists to set aside: bin.h */
-  bool in_hook;                 /* [own] a function that the program registered is running */
+  bool in_hook;                 /* [own] an output or deferred-free function is running */
   mia_time_ms forced_at;        /* [own] when its free lists were last set aside */
   mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
   size_t trim_class;            /* [own] the class where this trimming continues */
