@@ -54,8 +54,7 @@ void mia_api_reset_hooks(void) {
 
 /* ---- calls ---- */
 
-/* Begins the call of a function of the program.  Until the call ends, mia_thread_done does nothing:
- * the code that calls the function goes on to use the thread's theap. */
+/* What is restored when a call of a function of the program ends. */
 typedef struct hook_call {
   mia_theap *self;
   int error;
@@ -63,6 +62,8 @@ typedef struct hook_call {
   bool was_in_hook;
 } hook_call;
 
+/* Until end_call, mia_thread_done does nothing: the code that calls the function goes on to use the
+ * thread's theap. */
 static hook_call begin_call(void) {
   hook_call call = {.self = mia_theap_self, .error = errno, .cancel = mia_os_disable_cancel()};
   if (mia_theap_is_none(call.self)) return call;

@@ -51,7 +51,7 @@ mia_inline bool mia_theap_is_in_heap_list(const mia_page *page) {
 }
 
 /* [lock:abandoned] Adds a page to the list of all pages of a heap; removes it from that list;
- * does what mia_theap_unlist_abandoned does. */
+ * unlinks a page that the caller has claimed, if it is listed. */
 void mia_theap_add_heap_page(mia_heap *heap, mia_page *page);
 void mia_theap_remove_heap_page(mia_page *page);
 void mia_theap_unlist_abandoned_locked(mia_page *page);

@@ -74,7 +74,7 @@ typedef struct mia_theap {
   mia_counts counts;           /* [any] written by the owner */
   uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
                                                * was taken for its heap */
-  bool in_hook;                 /* [own] a function that the program registered is running */
+  bool in_hook;                 /* [own] an output or deferred-free function is running */
   mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
   size_t trim_class;            /* [own] the class where this trimming continues */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */

@@ -67,7 +67,7 @@ void mia_theap_detach(void) {
   mia_theap_leave_heaps(self);
   mia_theap_abandon(self);
   self->default_heap = NULL;
-  self->in_hook = false; /* it has ended the thread, and does not return */
+  self->in_hook = false; /* a function that ends its thread does not return */
   self->heartbeat = 0;
   self->subproc = NULL;
   mia_theap_self = &mia_theap_all.ended;

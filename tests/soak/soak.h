@@ -64,7 +64,7 @@ static inline unsigned long soak_scale(int argc, char **argv, unsigned long stan
 static inline size_t soak_rss(void) {
   size_t bytes = resident_bytes();
   if (bytes == 0) {
-    fputs("Bail out! no /proc/self/statm\n", stdout);
+    fputs("Bail out! no resident size in /proc/self\n", stdout);
     exit(EXIT_FAILURE);
   }
   return bytes;
