@@ -109,13 +109,13 @@ MIA_API void *mia_rezalloc(void *p, size_t size) MIA_SIZED(2) MIA_WARN_UNUSED;
  * valid. */
 MIA_API void *mia_recalloc(void *p, size_t count, size_t size) MIA_SIZED2(2, 3) MIA_WARN_UNUSED;
 
-/* Frees `p', which was requested with `size' bytes (C23 7.24.3.4 free_sized).  A size that the
- * block cannot have had is misuse and ends the process. */
+/* Frees `p', which was requested with `size' bytes (C23 7.24.3.4 free_sized).  Another size is
+ * misuse; the library notices it in some cases, and then ends the process. */
 MIA_API void mia_free_sized(void *p, size_t size);
 
 /* Frees `p', which was requested with `size' bytes and with `alignment' (C23 7.24.3.5
- * free_aligned_sized).  A size or an alignment that the block cannot have had is misuse and
- * ends the process. */
+ * free_aligned_sized).  Another size or alignment is misuse; the library notices it in some
+ * cases, and then ends the process. */
 MIA_API void mia_free_aligned_sized(void *p, size_t alignment, size_t size);
 
 /* ---- aligned blocks ----------------------------------------------------- */
@@ -306,9 +306,10 @@ MIA_API void mia_thread_done(void);
 MIA_API void mia_collect(bool force);
 
 /* Returns to the OS, at once, the memory of all OS pages that hold no block.  This includes the
- * pages that sleeping threads keep in reserve.  The library's own metadata of heaps, threads and
- * huge blocks stays for reuse, and the address space of arenas stays reserved.  Returns true if
- * it returned any memory. */
+ * pages that sleeping threads keep in reserve, but for one block of up to 128 KiB in each: the
+ * large block that it freed last.  The library's own metadata of heaps, threads and huge blocks
+ * stays for reuse, and the address space of arenas stays reserved.  Returns true if it returned
+ * any memory. */
 MIA_API bool mia_purge(void);
 
 /* Writes the statistics that MIALLOC_SHOW_STATS=1 writes at exit, to stderr or to the function
@@ -392,8 +393,9 @@ typedef struct mia_option_info {
 MIA_API long mia_option_get(mia_option option);
 
 /* Sets the value of an option from now on; the second function only if neither the environment
- * nor the program has set it.  Returns false, sets errno to EINVAL and changes nothing if the
- * value is out of range or the option does not exist. */
+ * nor the program has set it.  An option that is read when the library begins (mialloc(7)) gets
+ * the value too, but nothing reads it any more.  Returns false, sets errno to EINVAL and changes
+ * nothing if the value is out of range or the option does not exist. */
 MIA_API bool mia_option_set(mia_option option, long value);
 MIA_API bool mia_option_set_default(mia_option option, long value);
 

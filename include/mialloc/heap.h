@@ -64,7 +64,8 @@ MIA_API bool mia_heap_contains(const mia_heap *heap, const void *p);
 /* The default heap of the calling thread: mia_malloc, malloc and all other functions without a
  * heap argument allocate from it.  Initially it is the main heap.  mia_heap_set_default returns
  * the previous default heap; NULL sets the main heap.  If memory is short, the default stays as
- * it was.  When the thread ends its default heap, the main heap becomes the default again.
+ * it was, which mia_heap_get_default shows.  If the thread deletes or destroys its default heap,
+ * the main heap becomes the default again.
  * Functions without a heap argument are slower if the default is not the main heap. */
 MIA_API mia_heap *mia_heap_get_default(void);
 MIA_API mia_heap *mia_heap_set_default(mia_heap *heap);
@@ -171,8 +172,8 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
 
 /* An arena is a reserved range of address space that contains pages.  The library reserves
  * arenas as it needs them; these functions add others, which stay until they are unloaded.  An
- * exclusive arena serves only the heaps that were created in it.  A program may have 3,584
- * arenas at a time; an unloaded arena still counts unless it was exclusive.  The functions that
+ * exclusive arena serves only the heaps that were created in it.  A process may have 3,584
+ * arenas at a time, the library's own included; an unloaded arena still counts unless it was exclusive.  The functions that
  * return int return 0 and store the arena in *arena, or return an error number (ENOMEM unless a
  * comment names another) and store NULL there; `arena' may be NULL. */
 

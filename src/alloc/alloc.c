@@ -242,5 +242,5 @@ size_t mia_alloc_good_size(size_t size, size_t align) {
   bool huge = align > MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT >> 1;
   size_t least = huge ? MIA_SLICE_SIZE : size > 0 ? size : 1; /* as page.c does */
   size_t rounded = mia_align_up(size > least ? size : least, mia_os_page_size());
-  return rounded < size || rounded > MIA_SIZE_MAX ? size : rounded;
+  return rounded < size || rounded > MIA_SIZE_MAX || align > MIA_ALIGN_MAX ? size : rounded;
 }

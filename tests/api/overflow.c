@@ -154,6 +154,9 @@ START_TEST(good_size_of_an_impossible_size_is_that_size) {
     if (totals[i] > PTRDIFF_MAX) need_at(mia_good_size(opaque(totals[i])) == totals[i], i);
     need_at(mia_good_size(opaque(totals[i])) >= totals[i], i);
   }
+  size_t too_aligned = (size_t)2 << 30;
+  need(mia_malloc_aligned(100, opaque(too_aligned)) == NULL);
+  need(mia_good_size_aligned(100, opaque(too_aligned)) == 100);
 }
 END_TEST
 

@@ -339,7 +339,7 @@ START_TEST(process_statistics_are_plausible) {
   need(s.arenas >= 1 && s.reserved >= s.used && s.used_peak >= s.used && s.used >= 20 << 20);
   need(s.committed >= s.used && s.threads >= 1 && s.threads_peak >= s.threads);
   need(s.rss == 0 || (s.rss >= 20 << 20 && s.rss <= SIZE_MAX / 2));
-  need(s.rss_peak >= 20 << 20 && s.faults > 0);
+  need(s.rss_peak >= 20 << 20 && s.rss_peak >= s.rss && s.faults > 0);
   for (int i = 0; i < SPANS; i++) mia_free(p[i]);
   need(mia_purge());
   mia_stats after = get();

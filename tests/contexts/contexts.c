@@ -398,8 +398,9 @@ static const char notes[] =
     "everything in the table. But other threads wait until the fork is over, so the handler\n"
     "must not wait for them.\n"
     "\n"
-    "`tests/contexts/contexts.tap --doc` prints this document from the table that the test\n"
-    "uses. The test tries each cell that says yes, in a process of its own.\n";
+    "In the build folder, `tests/contexts/contexts.tap --doc` prints this document from the\n"
+    "table that the test uses. The test tries each cell that says yes, in a process of its\n"
+    "own.\n";
 
 static void put_doc(FILE *out) {
   fputs(before_table, out);
