@@ -16,11 +16,11 @@ typedef struct mia_budget {
 #define MIA_BUDGET_ALL \
   { .left = SIZE_MAX }
 
-/* What other work counts as: reading the bits of a region, reading a page's descriptor,
- * and visiting the blocks of a page. */
+/* What other work counts as: reading the bits of a region, reading a page's descriptor, and
+ * visiting a block, which is a cache miss where blocks were freed in random order. */
 #define MIA_BUDGET_REGION ((size_t)4 * 1024)
 #define MIA_BUDGET_PAGE ((size_t)1024)
-#define MIA_BUDGET_BLOCKS MIA_SLICE_SIZE
+#define MIA_BUDGET_BLOCK ((size_t)256)
 
 mia_inline bool mia_budget_is_spent(const mia_budget *b) { return b->left == 0; }
 

@@ -106,7 +106,7 @@ mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class,
     next = page->prev;
     mia_budget_spend(budget, MIA_BUDGET_PAGE);
     if (!should_trim(page, which) || !mia_owner_claim(page)) continue;
-    mia_budget_spend(budget, MIA_BUDGET_BLOCKS);
+    mia_budget_spend(budget, page->capacity * MIA_BUDGET_BLOCK);
     unlink_page(page);
     if (page->age < DUE_AGE) page->age = DUE_AGE;
     page->next = taken;

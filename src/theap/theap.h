@@ -74,9 +74,10 @@ typedef struct mia_theap {
   mia_counts counts;           /* [any] written by the owner */
   uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
                                                * was taken for its heap */
-  bool in_hook;                 /* [own] an output or deferred-free function is running */
-  mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
-  size_t trim_class;            /* [own] the class where this trimming continues */
+  bool in_hook;           /* [own] an output or deferred-free function is running */
+  mia_time_ms trimmed_at; /* [own] when trimming of its own pages last began */
+  size_t trim_class;      /* [own] the class where this trimming continues, ... */
+  size_t trim_page;       /* [own] ... and the number of its pages that were trimmed: a hint */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
   struct mia_theap *all;        /* [const] next in the list of all theaps */
   struct mia_theap *idle;       /* [lock:threads] next in the list of unused theaps */

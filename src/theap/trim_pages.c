@@ -7,21 +7,34 @@
 #include "theap/bin.h"
 #include "theap/trim_pages.h"
 
-static void trim_page(mia_page *page, mia_budget *budget) {
-  mia_budget_spend(budget, MIA_BUDGET_BLOCKS + mia_page_trim(page));
+/* The time to trim a page grows with its free blocks, which are all visited. */
+static void trim_own_page(mia_page *page, mia_budget *budget) {
+  uint32_t count = page->capacity - page->used;
+  mia_budget_spend(budget, count * MIA_BUDGET_BLOCK + mia_page_trim(page));
 }
 
-static void trim_bin(mia_bin *bin, bool all, mia_budget *budget) {
-  for (mia_page *page = bin->pages; page != NULL && (all || !bin->refilled); page = page->next)
-    if (mia_theap_age_page(page) || all) trim_page(page, budget);
+/* Trims the pages of a bin from number `trim_page' on.  Returns false if the budget did not suffice
+ * for all, and the next call is to continue there. */
+static bool trim_bin(mia_theap *self, mia_bin *bin, bool all, mia_budget *budget) {
+  size_t number = 0;
+  for (mia_page *page = all || !bin->refilled ? bin->pages : NULL; page != NULL;
+       page = page->next) {
+    if (number++ < self->trim_page) continue;
+    if (mia_budget_is_spent(budget)) return false;
+    if (mia_theap_age_page(page) || all) trim_own_page(page, budget);
+    self->trim_page = number;
+  }
+  self->trim_page = 0;
   bin->refilled = false;
+  return true;
 }
 
 void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget) {
-  size_t size_class = all ? 0 : self->trim_class;
-  for (; size_class < MIA_CLASS_COUNT && !mia_budget_is_spent(budget); size_class++)
-    trim_bin(&self->bins[size_class], all, budget);
-  self->trim_class = size_class < MIA_CLASS_COUNT ? size_class : 0;
+  if (all) self->trim_class = self->trim_page = 0;
+  while (self->trim_class < MIA_CLASS_COUNT &&
+         trim_bin(self, &self->bins[self->trim_class], all, budget))
+    self->trim_class++;
+  if (self->trim_class == MIA_CLASS_COUNT) self->trim_class = 0;
 }
 
 /* Returns true if a page, which is collected, should be trimmed. */
@@ -31,7 +44,7 @@ static bool is_worthwhile(const mia_page *page, mia_trim which) {
 
 static void trim_and_dispose(mia_theap *self, mia_page *page, mia_trim which, mia_budget *budget) {
   mia_page_collect(page);
-  if (is_worthwhile(page, which)) trim_page(page, budget);
+  if (is_worthwhile(page, which)) mia_budget_spend(budget, mia_page_trim(page));
   mia_theap_dispose_page(self, page, false);
 }
 
