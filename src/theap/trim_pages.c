@@ -7,10 +7,18 @@
 #include "theap/bin.h"
 #include "theap/trim_pages.h"
 
+/* Giving back single OS pages takes longer than one piece of memory of that size. */
+enum { PART_COST = 2 };
+
+static void give_back_parts(mia_page *page, mia_budget *budget) {
+  mia_budget_spend(budget, PART_COST * mia_page_trim(page));
+}
+
 /* The time to trim a page grows with its free blocks, which are all visited. */
 static void trim_own_page(mia_page *page, mia_budget *budget) {
   uint32_t count = page->capacity - page->used;
-  mia_budget_spend(budget, count * MIA_BUDGET_BLOCK + mia_page_trim(page));
+  mia_budget_spend(budget, count * MIA_BUDGET_BLOCK);
+  give_back_parts(page, budget);
 }
 
 /* Trims the pages of a bin from number `trim_page' on.  Returns false if the budget did not suffice
@@ -44,7 +52,7 @@ static bool is_worthwhile(const mia_page *page, mia_trim which) {
 
 static void trim_and_dispose(mia_theap *self, mia_page *page, mia_trim which, mia_budget *budget) {
   mia_page_collect(page);
-  if (is_worthwhile(page, which)) mia_budget_spend(budget, mia_page_trim(page));
+  if (is_worthwhile(page, which)) give_back_parts(page, budget);
   mia_theap_dispose_page(self, page, false);
 }
 

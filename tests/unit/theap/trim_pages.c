@@ -140,6 +140,40 @@ START_TEST(all_own_pages_can_be_trimmed_at_once) {
 }
 END_TEST
 
+/* Otherwise a free would take a millisecond and more, to read thousands of blocks. */
+START_TEST(trimming_of_own_pages_stops_where_the_budget_ends) {
+  enum { PAGES = 4 };
+  mia_page *pages_of_one[PAGES];
+  for (int i = 0; i < PAGES; i++) pages_of_one[i] = full_page(alice);
+  (void)alloc(alice, CLASS_2K);
+  for (int i = 0; i < PAGES; i++) {
+    mia_page *page = pages_of_one[i];
+    for (uint32_t k = 1; k < page->total; k++) release(alice, page->start + k * page->size);
+    mia_theap_flush_batches(alice);
+    ck_assert(mia_theap_owns(alice, page));
+    mia_page_collect(page);
+  }
+  mia_theap_trim_own(alice, false, &(mia_budget)MIA_BUDGET_ALL); /* the class was used */
+  mia_theap_trim_own(alice, false, &(mia_budget)MIA_BUDGET_ALL);
+  for (int calls = 1; calls <= PAGES; calls++) {
+    mia_theap_trim_own(alice, false, &(mia_budget){.left = 1});
+    int trimmed = 0;
+    for (int i = 0; i < PAGES; i++) trimmed += pages_of_one[i]->trimmed_pages != 0;
+    ck_assert_int_eq(trimmed, calls);
+  }
+}
+END_TEST
+
+START_TEST(abandoned_pages_are_charged_by_their_blocks) {
+  const size_t all = (size_t)16 << 20;
+  mia_page *page = abandoned_page();
+  mia_budget budget = {.left = all};
+  (void)mia_theap_trim_abandoned(alice, mia_theap_main_heap(), MIA_TRIM_ALL, &budget);
+  ck_assert(page->trimmed_pages != 0);
+  ck_assert_uint_ge(all - budget.left, page->capacity * MIA_BUDGET_BLOCK);
+}
+END_TEST
+
 START_TEST(pages_of_other_heaps_do_not_count_as_untrimmed) {
   mia_heap *heap = mia_theap_heap_new(NULL);
   alice->heap = mia_theap_heap_field(heap);
@@ -161,6 +195,8 @@ SUITE("theap/trim_pages") {
   TEST(an_empty_page_is_not_trimmed_but_cached);
   TEST(own_pages_of_an_unused_class_are_trimmed);
   TEST(all_own_pages_can_be_trimmed_at_once);
+  TEST(trimming_of_own_pages_stops_where_the_budget_ends);
+  TEST(abandoned_pages_are_charged_by_their_blocks);
   TEST(pages_of_other_heaps_do_not_count_as_untrimmed);
   TIMEOUT(60);
 }
