@@ -220,8 +220,8 @@ MIA_API int mia_reserve_huge_pages_interleave(size_t pages, size_t nodes, size_t
 typedef bool mia_commit_function(bool commit, void *start, size_t size, bool *is_zero, void *arg);
 
 /* Makes an arena of memory of the program (an external arena).  From then on the memory is the
- * library's.  It must have mia_arena_min_size() bytes at least; the arena is cut to multiples
- * of mia_arena_min_alignment().
+ * library's.  mia_arena_min_size() bytes are enough wherever it starts; the arena is cut to
+ * multiples of mia_arena_min_alignment().
  *
  * `flags' are EXCLUSIVE, COMMITTED, PINNED and ZEROED.  `commit' is called when memory that is
  * not accessible is needed, or when accessible memory is no longer needed.  If it is NULL, the
@@ -248,7 +248,8 @@ MIA_API void *mia_arena_area(const mia_arena *arena, size_t *size);
 /* Returns true if `p', which may be any pointer, points into the arena. */
 MIA_API bool mia_arena_contains(const mia_arena *arena, const void *p);
 
-/* Return the alignment of every arena, and the size of the smallest one, in bytes. */
+/* Return the alignment of every arena, and the bytes of memory that are enough for an arena of
+ * one slice. */
 MIA_API size_t mia_arena_min_alignment(void);
 MIA_API size_t mia_arena_min_size(void);
 

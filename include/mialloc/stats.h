@@ -1,9 +1,9 @@
 /* mialloc/stats.h -- memory statistics of a process, a heap or a thread.
  *
- * The figures are exact if no other thread allocates or frees at the time, for instance when
- * all other threads have ended.  Otherwise each figure is one that was true a moment ago.
- * Blocks in the free list of a running thread then count as in use, and so do those that it has
- * freed but not yet returned to their pages.
+ * The figures are exact if every other thread that has allocated has ended, or has called
+ * mia_thread_done.  Otherwise each figure is one that was true a moment ago.  The free blocks
+ * that a thread, also a sleeping one, holds to allocate from then count as in use, and so do
+ * those that it has freed but not yet returned to their pages.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -5,6 +5,8 @@
 #include "alloc/heap.h"
 #include "api/subproc.h"
 #include "arena/arena.h"
+#include "base/bits.h"
+#include "os/os.h"
 #include "theap/thread.h"
 
 #include <errno.h>
@@ -141,18 +143,18 @@ static size_t list_heaps(const mia_subproc *subproc, mia_heap **heaps, size_t ro
   return count;
 }
 
+/* The list is no block, as the visitor may count the blocks. */
 bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void *arg) {
   mia_heap **heaps = NULL;
-  size_t room = 0;
-  size_t count;
-  while ((count = list_heaps(subproc, heaps, room)) > room) {
-    mia_alloc_free(heaps);
-    room = count;
-    heaps = mia_alloc_heap_malloc(mia_alloc_heap_main(), room * sizeof *heaps, false);
+  size_t size = 0, count;
+  while ((count = list_heaps(subproc, heaps, size / sizeof *heaps)) > size / sizeof *heaps) {
+    if (heaps != NULL) (void)mia_os_release(heaps, size);
+    size = mia_align_up(count * sizeof *heaps, mia_os_page_size());
+    heaps = mia_os_reserve(size, true);
     if (heaps == NULL) return false;
   }
   bool going_on = visit(mia_api_main_heap_of(subproc), arg);
   for (size_t i = 0; going_on && i < count; i++) going_on = visit(heaps[i], arg);
-  mia_alloc_free(heaps);
+  if (heaps != NULL) (void)mia_os_release(heaps, size);
   return going_on;
 }

@@ -636,6 +636,30 @@ START_TEST(sub_processes_have_heaps_of_their_own) {
 }
 END_TEST
 
+static bool count_block(const mia_heap *heap, const mia_heap_area *area, void *block, size_t size,
+                        void *arg) {
+  (void)heap, (void)area, (void)size;
+  *(size_t *)arg += block != NULL;
+  return true;
+}
+
+static bool count_blocks(mia_heap *heap, void *arg) {
+  return mia_heap_visit_blocks(heap, true, count_block, arg);
+}
+
+/* The walk over the heaps needs memory itself, which is in none of them. */
+START_TEST(blocks_of_all_heaps_can_be_counted) {
+  mia_heap *h = mia_heap_new();
+  void *p = mia_heap_malloc(h, 1000), *q = mia_malloc(1000);
+  size_t apart = 0, together = 0;
+  need(p != NULL && q != NULL && count_blocks(mia_heap_main(), &apart) && count_blocks(h, &apart));
+  need(mia_subproc_visit_heaps(mia_subproc_main(), count_blocks, &together));
+  ck_assert_uint_eq(together, apart);
+  mia_heap_destroy(h);
+  mia_free(q);
+}
+END_TEST
+
 START_TEST(destroying_the_callers_subprocess_returns_it_to_main) {
   mia_heap *main_heap = mia_heap_main();
   mia_subproc *s = mia_subproc_new();
@@ -700,6 +724,7 @@ SUITE("api/heap") {
   TEST(nothing_else_is_contained);
   TEST(page_utilization_is_reported);
   TEST(sub_processes_have_heaps_of_their_own);
+  TEST(blocks_of_all_heaps_can_be_counted);
   TEST(destroying_the_callers_subprocess_returns_it_to_main);
   TIMEOUT(60);
 }
