@@ -52,7 +52,6 @@ static void trim_abandoned_if_due(mia_theap *self, mia_budget *budget) {
 static void trim_excess(mia_theap *self, mia_budget *budget) {
   if (mia_theap_untrimmed() <= idle_bound()) return;
   (void)mia_theap_trim_abandoned(self, mia_theap_main_heap(), MIA_TRIM_UNTRIMMED, budget);
-  if (!mia_theap_is_none(self)) mia_theap_trim_own(self, false, budget);
 }
 
 static void give_back(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
