@@ -56,13 +56,31 @@ static size_t charge(size_t slot, size_t count) {
   return count > 1 ? count - 1 : 0;
 }
 
-static size_t *sum_of(mia_page_cache *cache, size_t slot) {
+/* The same for one more page than the slot has. */
+mia_inline size_t charge_of_next(const mia_page_cache *cache, size_t slot) {
+  return slot >= MIA_CLASS_COUNT ? slot - MIA_CLASS_COUNT + 1 : cache->counts[slot] > 0;
+}
+
+mia_inline size_t *sum_of(mia_page_cache *cache, size_t slot) {
   return slot < MIA_CLASS_COUNT ? &cache->small_charge : &cache->large_charge;
 }
 
-static void set_count(mia_page_cache *cache, size_t slot, size_t count) {
-  *sum_of(cache, slot) += charge(slot, count) - charge(slot, cache->counts[slot]);
-  cache->counts[slot] = (uint8_t)count;
+mia_inline void count_put(mia_page_cache *cache, size_t slot) {
+  *sum_of(cache, slot) += charge_of_next(cache, slot);
+  cache->counts[slot]++;
+}
+
+static void count_none(mia_page_cache *cache, size_t slot) {
+  *sum_of(cache, slot) -= charge(slot, cache->counts[slot]);
+  cache->counts[slot] = 0;
+}
+
+/* `rest' is what is left of the list. */
+mia_inline void count_taken(mia_page_cache *cache, size_t slot, const mia_page *rest) {
+  if (rest == NULL && cache->counts[slot] > 1) count_none(cache, slot);
+  if (cache->counts[slot] == 0) return;
+  cache->counts[slot]--;
+  *sum_of(cache, slot) -= charge_of_next(cache, slot);
 }
 
 /* ---- the bound ---- */
@@ -80,13 +98,12 @@ static size_t fullest_slot(const mia_page_cache *cache, size_t slot) {
 static void retire_oldest(mia_theap *self, size_t slot) {
   uintptr_t word = take(&self->cache.slots[slot]);
   mia_page *page = page_in(word), *before = NULL;
-  size_t count = 0;
-  for (; page != NULL && page->next != NULL; page = page->next) {
-    before = page;
-    count++;
-  }
-  set_count(&self->cache, slot, count);
+  count_none(&self->cache, slot);
   if (page == NULL) return;
+  for (; page->next != NULL; page = page->next) {
+    before = page;
+    count_put(&self->cache, slot);
+  }
   if (before != NULL) {
     before->next = NULL;
     put(&self->cache.slots[slot], word);
@@ -97,13 +114,8 @@ static void retire_oldest(mia_theap *self, size_t slot) {
 /* Retires pages until one more may be put into a slot.  Each step lowers the sum. */
 static void make_room(mia_theap *self, size_t slot) {
   mia_page_cache *cache = &self->cache;
-  const size_t *sum = sum_of(cache, slot);
-  for (;;) {
-    size_t count = cache->counts[slot];
-    size_t more = charge(slot, count + 1) - charge(slot, count);
-    if (mia_likely(*sum + more <= MIA_CACHE_CHARGE_MAX)) return;
+  while (mia_unlikely(*sum_of(cache, slot) + charge_of_next(cache, slot) > MIA_CACHE_CHARGE_MAX))
     retire_oldest(self, fullest_slot(cache, slot));
-  }
 }
 
 /* ---- caching a page ---- */
@@ -115,10 +127,10 @@ static void put_page(mia_theap *self, mia_page *page) {
   mia_page_cache *cache = &self->cache;
   mia_aword *at = &cache->slots[slot];
   if ((mia_aword_get(at) & AGED) != 0) retire_list(self, at);
-  if (mia_aword_get(at) == 0) set_count(cache, slot, 0);
+  if (mia_aword_get(at) == 0 && cache->counts[slot] > 0) count_none(cache, slot);
   make_room(self, slot);
   page->next = page_in(take(at));
-  set_count(cache, slot, page->next != NULL ? cache->counts[slot] + 1u : 1);
+  count_put(cache, slot);
   put(at, (uintptr_t)page);
 }
 
@@ -157,7 +169,7 @@ mia_page *mia_theap_cache_take(mia_theap *self, unsigned size_class) {
   uintptr_t word = take(&cache->slots[size_class]);
   mia_page *page = page_in(word);
   if (page == NULL) return NULL;
-  set_count(cache, size_class, page->next != NULL ? cache->counts[size_class] - 1u : 0);
+  count_taken(cache, size_class, page->next);
   if (page->next != NULL) put(&cache->slots[size_class], (uintptr_t)page->next | (word & AGED));
   mia_page_show(page);
   mia_theap_count(self, MIA_EVENT_REUSED);
@@ -194,7 +206,7 @@ mia_page *mia_theap_cache_take_large(mia_theap *self, size_t size) {
   mia_page *list = page_in(word);
   if (list == NULL) return NULL;
   mia_page *page = take_best_fit(&list, size);
-  set_count(cache, slot, list != NULL ? cache->counts[slot] - 1u : 0);
+  count_taken(cache, slot, list);
   if (list != NULL) put(&cache->slots[slot], (uintptr_t)list | (word & AGED));
   mia_theap_count(self, MIA_EVENT_REUSED);
   return page;
@@ -214,14 +226,14 @@ void mia_theap_flush_cache(mia_theap *self) {
   put_last_freed(self);
   for (size_t i = 0; i < MIA_CACHE_SLOTS; i++) {
     retire_list(self, &self->cache.slots[i]);
-    set_count(&self->cache, i, 0);
+    count_none(&self->cache, i);
   }
 }
 
 void mia_theap_settle_cache(mia_theap *self) {
   put_last_freed(self);
   for (size_t i = 0; i < MIA_CACHE_SLOTS; i++)
-    if (mia_aword_get(&self->cache.slots[i]) == 0) set_count(&self->cache, i, 0);
+    if (mia_aword_get(&self->cache.slots[i]) == 0) count_none(&self->cache, i);
 }
 
 static void each_slot_of(mia_theap *self, mia_theap *other,

@@ -60,7 +60,7 @@ static outcome choose_beside_magazine(const mia_theap *self, const mia_page *pag
 }
 
 /* A thread without a theap has no batch, no page in use and no magazine: it sends its blocks. */
-static outcome choose(const mia_theap *self, const mia_page *page, bool reclaims) {
+mia_inline outcome choose(const mia_theap *self, const mia_page *page, bool reclaims) {
   if (page->size_class >= MIA_CLASS_COUNT) return FREE_SINGLETON;
   const mia_remote_cache *cache = &self->remote[page->size_class];
   if (cache->page == page) return JOIN_BATCH;
@@ -68,6 +68,11 @@ static outcome choose(const mia_theap *self, const mia_page *page, bool reclaims
   if (mia_theap_is_none(self) || !mia_remote_can_wait(page)) return SEND;
   if (cache->state != MIA_REMOTE_BATCH) return choose_beside_magazine(self, page);
   return mia_remote_is_batched(page->size_class) ? BEGIN_BATCH : SEND;
+}
+
+/* Chooses again after another thread has claimed the page. */
+mia_cold static outcome choose_without_reclaim(const mia_theap *self, const mia_page *page) {
+  return choose(self, page, false);
 }
 
 /* The page is used after all others, so that it has collected blocks by then.  Returns false if
@@ -89,7 +94,7 @@ void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
   mia_page_require_block(page, block);
   unsigned size_class = page->size_class;
   outcome what = choose(self, page, true);
-  if (what == RECLAIM && !reclaim(self, page)) what = choose(self, page, false);
+  if (what == RECLAIM && !reclaim(self, page)) what = choose_without_reclaim(self, page);
   switch (what) {
   case FREE_SINGLETON:
     mia_theap_free_singleton(self, page);
