@@ -1,6 +1,6 @@
 /* alloc.c -- allocating when the fast path returns NULL.
  *
- * One miss of malloc goes down this ladder, and takes each step once:
+ * One miss of malloc goes down this ladder.  Unless memory is short, it takes each step once:
  *   1. mia_fast_malloc       the free list of the class
  *   2. mia_fast_refill       the magazine, or the blocks that the owner freed in the page in use:
  *                            almost every miss, inline in the entry point

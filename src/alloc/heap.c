@@ -64,7 +64,7 @@ void mia_alloc_heap_collect(mia_heap *heap, bool trim) {
     if (theap != NULL) mia_theap_collect(theap);
     if (theap != NULL && trim) mia_theap_trim_own(theap, true, &budget);
   }
-  if (trim) (void)mia_theap_trim_abandoned(self, heap, MIA_TRIM_ALL, &budget);
+  if (trim) mia_theap_trim_heap(self, heap);
 }
 
 /* ---- walking ---- */

@@ -151,7 +151,10 @@ bool mia_subproc_visit_heaps(mia_subproc *subproc, mia_heap_visitor *visit, void
     if (heaps != NULL) (void)mia_os_release(heaps, size);
     size = mia_align_up(count * sizeof *heaps, mia_os_page_size());
     heaps = mia_os_reserve(size, true);
-    if (heaps == NULL) return false;
+    if (heaps == NULL) {
+      errno = ENOMEM;
+      return false;
+    }
   }
   bool going_on = visit(mia_api_main_heap_of(subproc), arg);
   for (size_t i = 0; going_on && i < count; i++) going_on = visit(heaps[i], arg);

@@ -46,8 +46,8 @@ static void end_tick(mia_theap *self, mia_time_ms now, bool is_new) {
   mia_theap_watch(self, is_new);
 }
 
-/* Nothing becomes due within a millisecond but what pages that came or went leave behind, and what
- * the budget has left over. */
+/* Within one millisecond only two things can become due: what pages leave that came or went, and what
+ * a budget cut off. */
 static void run_tick(mia_theap *self) {
   mia_time_ms now = mia_os_now();
   if (mia_theap_is_none(self)) {

@@ -21,10 +21,10 @@
  * push takes the countdown to 0 or below has claimed the page with that push.
  *
  * The countdown has this meaning in an unclaimed page only, where it is never 0.
- * In a claimed page it goes on down, past 0 modulo 2^14, and nothing depends on its
- * value but a difference.  page->countdown_from is where the countdown began, so
+ * While the page is claimed it goes on down, modulo 2^14.  page->countdown_from is where
+ * it began.  Claimed or not,
  *   blocks on the list = countdown_from - countdown, modulo 2^14
- * holds whether or not the page is claimed.  Collecting sets both to 0.
+ * Collecting sets both to 0.
  *
  * A claim hands the page's [own] fields from the thread that abandoned it (release)
  * to the thread that claims it (acquire).  A push releases the content of its blocks

@@ -12,6 +12,41 @@ static bool is_untrimmed(const mia_page *page) {
   return page->age < DUE_AGE && mia_theap_is_main_page(page);
 }
 
+/* ---- visits ---- */
+
+static void go_on(mia_abandoned_visit *visit) {
+  if (visit->next == visit->last) {
+    visit->next = NULL;
+    visit->size_class++;
+  } else {
+    visit->next = visit->next->prev;
+  }
+}
+
+/* Called before a page leaves its list. */
+static void leave_out(mia_abandoned_visit *visit, const mia_page *page) {
+  if (visit->next == NULL) return;
+  if (visit->next == page)
+    go_on(visit);
+  else if (visit->last == page)
+    visit->last = page->next;
+}
+
+/* Returns the next page of a visit, or NULL at its end. */
+static mia_page *next_page(mia_abandoned_visit *visit) {
+  const mia_heap *heap = mia_theap_main_heap();
+  while (visit->next == NULL && visit->size_class < MIA_CLASS_COUNT) {
+    visit->next = heap->abandoned_last[visit->size_class];
+    visit->last = heap->abandoned[visit->size_class];
+    if (visit->next == NULL) visit->size_class++;
+  }
+  mia_page *page = visit->next;
+  if (page != NULL) go_on(visit);
+  return page;
+}
+
+/* ---- lists ---- */
+
 static void link_page(mia_page *page) {
   mia_page **head = &mia_theap_heap_of(page)->abandoned[page->size_class];
   page->prev = NULL;
@@ -36,7 +71,7 @@ static void unlink_page(mia_page *page) {
     page->next->prev = page->prev;
   else
     heap->abandoned_last[page->size_class] = page->prev;
-  if (heap->trim_next[page->size_class] == page) heap->trim_next[page->size_class] = page->prev;
+  for (int i = 0; i < MIA_ABANDONED_VISITS; i++) leave_out(&mia_theap_all.visits[i], page);
   mia_aword_sub(&heap->abandoned_count[page->size_class], 1);
   if (is_untrimmed(page)) mia_aword_sub(&mia_theap_all.untrimmed, page->slices);
   /* Last: the thread that has claimed the page and sees 0 may retire it without the lock. */
@@ -87,33 +122,41 @@ static bool age_listed_page(mia_page *page) {
   return due;
 }
 
-static bool should_trim(mia_page *page, mia_trim which) {
-  if (which == MIA_TRIM_DUE) return age_listed_page(page);
-  return which == MIA_TRIM_ALL || is_untrimmed(page);
+/* Takes a page that the caller has claimed for trimming, and appends it to a list.  The page counts as
+ * having been due.  Returns the link behind it. */
+static mia_page **take_claimed(mia_page *page, mia_page **link) {
+  unlink_page(page);
+  if (page->age < DUE_AGE) page->age = DUE_AGE;
+  page->next = NULL;
+  *link = page;
+  return &page->next;
 }
 
-/* Begins with the page that was listed first: other threads have had the most time to free
- * its blocks.  A page that is taken counts as having been due. */
-mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
-                                            mia_budget *budget, bool *more) {
-  mia_page *taken = NULL, *next;
-  *more = false;
+mia_page *mia_theap_visit_abandoned(mia_trim which, mia_budget *budget, bool *done) {
+  mia_abandoned_visit *visit = &mia_theap_all.visits[which];
+  mia_page *taken = NULL, **link = &taken, *page;
+  mia_os_lock(&mia_theap_all.abandoned_lock);
+  while (!mia_budget_is_spent(budget) && (page = next_page(visit)) != NULL) {
+    mia_budget_spend(budget, MIA_BUDGET_PAGE);
+    bool due = which == MIA_TRIM_DUE ? age_listed_page(page) : is_untrimmed(page);
+    if (!due || !mia_owner_claim(page)) continue;
+    mia_budget_spend(budget, page->capacity * MIA_BUDGET_BLOCK);
+    link = take_claimed(page, link);
+  }
+  *done = visit->next == NULL && visit->size_class == MIA_CLASS_COUNT;
+  if (*done) *visit = (mia_abandoned_visit){.size_class = 0};
+  mia_os_unlock(&mia_theap_all.abandoned_lock);
+  return taken;
+}
+
+mia_page *mia_theap_take_all_abandoned(mia_heap *heap, unsigned size_class) {
+  mia_page *taken = NULL, **link = &taken, *next;
   if (mia_aword_get(&heap->abandoned_count[size_class]) == 0) return NULL;
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  mia_page *page = which == MIA_TRIM_DUE ? heap->trim_next[size_class] : NULL;
-  if (page == NULL) page = heap->abandoned_last[size_class];
-  for (; page != NULL && !mia_budget_is_spent(budget); page = next) {
+  for (mia_page *page = heap->abandoned_last[size_class]; page != NULL; page = next) {
     next = page->prev;
-    mia_budget_spend(budget, MIA_BUDGET_PAGE);
-    if (!should_trim(page, which) || !mia_owner_claim(page)) continue;
-    mia_budget_spend(budget, page->capacity * MIA_BUDGET_BLOCK);
-    unlink_page(page);
-    if (page->age < DUE_AGE) page->age = DUE_AGE;
-    page->next = taken;
-    taken = page;
+    if (mia_owner_claim(page)) link = take_claimed(page, link);
   }
-  if (which == MIA_TRIM_DUE) heap->trim_next[size_class] = page;
-  *more = page != NULL;
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return taken;
 }

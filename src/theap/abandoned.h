@@ -30,19 +30,20 @@ mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class);
  * abandoned page that has not been due yet is `untrimmed': it is trimmed early only if there
  * is too much memory in such pages. */
 typedef enum mia_trim {
-  MIA_TRIM_DUE,       /* ages the pages, and trims those that are then due */
-  MIA_TRIM_UNTRIMMED, /* the main heap's pages that have not been due yet */
-  MIA_TRIM_ALL
+  MIA_TRIM_DUE,      /* ages the pages, and trims those that are then due */
+  MIA_TRIM_UNTRIMMED /* trims pages that have not been due yet */
 } mia_trim;
 
 /* Increments the age of a page that is not listed.  Returns true if the page is then due. */
 bool mia_theap_age_page(mia_page *page);
 
-/* Unlinks and claims the pages of a class that are to be trimmed, until the budget is spent.
- * Returns them linked by `next'.  Sets *more to true if pages of the class were not looked at;
- * for MIA_TRIM_DUE the next call continues with these. */
-mia_page *mia_theap_take_abandoned_for_trim(mia_heap *heap, unsigned size_class, mia_trim which,
-                                            mia_budget *budget, bool *more);
+/* Goes on with a visit of the main heap's pages until the budget is spent.  Unlinks and claims the
+ * pages that are to be trimmed, and returns them linked by `next'.  Sets *done to true if the visit
+ * has ended; the next call begins another. */
+mia_page *mia_theap_visit_abandoned(mia_trim which, mia_budget *budget, bool *done);
+
+/* Unlinks and claims all pages of a class, and returns them linked by `next'. */
+mia_page *mia_theap_take_all_abandoned(mia_heap *heap, unsigned size_class);
 
 /* Returns true if the page is in its heap's list of pages.  Pages of the main heap are found through
  * the arenas instead, except for huge pages. */

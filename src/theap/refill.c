@@ -10,7 +10,8 @@
 
 enum {
   /* If a page has fewer free blocks than EARLY_MIN when it comes into use, it was reclaimed too
-   * early: during the next EARLY_BACKOFF changes of the page in use, none is. */
+   * early: during the next EARLY_BACKOFF changes of the page in use, none is.  Without this, batches
+   * of aligned blocks of 4 KiB take twice as long. */
   EARLY_MIN = 4,
   EARLY_BACKOFF = 255
 };
@@ -47,7 +48,7 @@ static bool abandon_full(mia_theap *self, unsigned size_class) {
 
 /* Called when a page comes into use; it may have been reclaimed early. */
 static void update_backoff(mia_bin *bin, const mia_page *page) {
-  if (page->total - page->used < EARLY_MIN)
+  if (page->total - page->used < EARLY_MIN && !mia_owner_has_remote(page))
     bin->reclaim_backoff = EARLY_BACKOFF;
   else if (bin->reclaim_backoff > 0)
     bin->reclaim_backoff--;
@@ -86,6 +87,7 @@ bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   mia_block *magazine = mia_remote_become_list(self, size_class);
   if (magazine != NULL) {
     self->free_list[size_class] = magazine;
+    self->bins[size_class].refilled = true;
     mia_clock_note_list(self, size_class);
     return true;
   }

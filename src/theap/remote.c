@@ -29,7 +29,7 @@ void mia_theap_free_singleton(mia_theap *self, mia_page *page) {
 /* ---- the outcomes of a remote free ---- */
 
 /* In the order in which they are considered, which matters: singleton pages have no bin and no
- * remote cache; to join a batch costs least, as the page's owner is not read; reclaiming the page
+ * remote cache; to join a batch costs least; reclaiming the page
  * makes all further frees into it cheap, and a magazine only this one; and a block that this thread
  * allocates again needs no atomic operation in either direction. */
 typedef enum outcome {
@@ -38,19 +38,22 @@ typedef enum outcome {
   RECLAIM,        /* its page is claimed, if that is still possible, and owned */
   KEEP,           /* it waits in the magazine, to be allocated by this thread */
   SEND,           /* its page gets it at once */
-  SEND_ALL,       /* likewise, and the blocks of a magazine that has no room their pages */
+  SEND_ALL,       /* likewise, after the magazine, which has no room, was sent */
   BEGIN_BATCH     /* what waits is sent, and the block is the first of a new batch */
 } outcome;
 
 /* Returns true if the thread should own a full page from its first free into it on, without waiting
- * for more: nobody owns the page, and the thread allocates from its class. */
+ * for more: nobody owns the page, and the thread allocates from its class.  Without this, replacement
+ * at random in a table takes 2.5 to 4 times as long. */
 static bool can_reclaim_early(const mia_theap *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == 0 && mia_aword_get(&page->listed) == 0 &&
          self->bins[page->size_class].reclaim_backoff == 0 && mia_theap_can_use(self, page);
 }
 
 /* The thread allocates from the class.  A block of a page without an owner is not kept if there
- * are batches for its class: such a page is reclaimed once enough of it is free. */
+ * are batches for its class: such a page is reclaimed once enough of it is free.  An empty magazine
+ * gives way to a batch, or a thread that allocated once and then only frees would send each block
+ * alone. */
 static outcome choose_beside_magazine(const mia_theap *self, const mia_page *page) {
   const mia_remote_cache *cache = &self->remote[page->size_class];
   bool batched = mia_remote_is_batched(page->size_class);

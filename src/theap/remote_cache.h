@@ -41,16 +41,20 @@
 #include "theap/theap.h"
 
 enum {
-  /* A batch is sent when it has so many blocks, or an eighth of those of the page. */
+  /* A batch is sent when it has so many blocks, or an eighth of those of the page.  Without batches
+   * a pipeline of two threads takes 2.9 of the time. */
   MIA_BATCH_BLOCKS = 32,
   MIA_BATCH_PART_SHIFT = 3,
   /* A magazine has at most so many blocks, and so many bytes.  It waits for its use, so it is
-   * memory that the thread has beyond its free list. */
+   * memory that the thread has beyond its free list.  With 63 blocks eight threads that exchange all
+   * blocks take 1.25 of the time and 1.14 of the memory, without magazines 1.6 and 2.3. */
   MIA_MAGAZINE_BLOCKS = 255,
   MIA_MAGAZINE_BYTES = 32 * 1024,
   /* An exchange begins after so many magazines of at least MIA_EXCHANGE_LEAST blocks, and ends
    * after so many magazines, or so many frees of classes that are not exchanged.  The thread's own
-   * blocks leave a quarter of the magazine free, for remote frees. */
+   * blocks leave a quarter of the magazine free, for remote frees.  Without exchanges eight threads
+   * that exchange all blocks take 1.17 of the time; begun with the first magazine, sessions take
+   * 1.2. */
   MIA_EXCHANGE_BEGIN = 8,
   MIA_EXCHANGE_LEAST = 16,
   MIA_EXCHANGE_LISTS = 120,

@@ -29,8 +29,6 @@ typedef struct mia_heap {
   mia_page *abandoned_last[MIA_CLASS_COUNT];  /* [lock:abandoned] end of the list: listed first */
   mia_page *abandoned[MIA_CLASS_COUNT];       /* [lock:abandoned] head of the list: abandoned.h */
   mia_aword abandoned_count[MIA_CLASS_COUNT]; /* [any] its length; without the lock a hint */
-  mia_page *trim_next[MIA_CLASS_COUNT]; /* [lock:abandoned] where trimming goes on; NULL: end */
-  mia_aword trim_class;                 /* [any] the class where it goes on: a hint */
   mia_page *pages; /* [lock:abandoned] linked by heap_next; of the main heap only huge pages */
   struct mia_theap *theaps; /* [lock:abandoned] linked by sibling; of the main heap NULL */
   mia_arena *arena;         /* [const] where its pages lie; NULL: in any arena not exclusive */
@@ -83,6 +81,16 @@ typedef struct mia_theap {
   struct mia_theap *idle;       /* [lock:threads] next in the list of unused theaps */
 } mia_theap;
 
+/* A visit of the main heap's abandoned pages.  It goes from class to class, in each from the page that
+ * was listed first to the one that was the last when the class began: pages that are listed again
+ * meanwhile are not met again.  It takes several ticks if there are many. */
+typedef struct mia_abandoned_visit {
+  size_t size_class; /* [lock:abandoned] the class where it goes on */
+  mia_page *next;    /* [lock:abandoned] the page where it goes on; NULL: the class is not begun */
+  mia_page *last;    /* [lock:abandoned] the last page of the class, if that is begun */
+} mia_abandoned_visit;
+enum { MIA_ABANDONED_VISITS = 2 };
+
 typedef struct mia_theap_world {
   mia_theap none;   /* [const] for threads that have no theap yet: empty, owns no page */
   mia_theap ended;  /* [const] likewise, for threads whose end was reported already */
@@ -97,9 +105,10 @@ typedef struct mia_theap_world {
   mia_theap *cache_turn;   /* [lock:abandoned] the theap in that list where aging or flushing of
                             * page caches continues; NULL: the first */
   mia_aword abandoned_due; /* [any] 1: the main heap's abandoned pages are to be aged */
-  mia_peak_count attached; /* [any] threads that have a theap */
-  mia_aword on_last_exit;  /* [any] a function to call when `attached' goes to 0; 0: none */
-  mia_aword forked;        /* [any] 1 in the child of a fork: a page may be claimed by a thread
+  mia_abandoned_visit visits[MIA_ABANDONED_VISITS]; /* by mia_trim: abandoned.h */
+  mia_peak_count attached;                          /* [any] threads that have a theap */
+  mia_aword on_last_exit; /* [any] a function to call when `attached' goes to 0; 0: none */
+  mia_aword forked;       /* [any] 1 in the child of a fork: a page may be claimed by a thread
                             * that exists in the parent only */
   mia_lock abandoned_lock;
   mia_aword untrimmed; /* [any] slices of the main heap's untrimmed pages: abandoned.h */
@@ -121,7 +130,6 @@ mia_assert_field_aligned(mia_theap_world, attached);
 mia_assert_field_aligned(mia_theap_world, on_last_exit);
 mia_assert_field_aligned(mia_theap_world, forked);
 mia_assert_field_aligned(mia_heap, abandoned_count);
-mia_assert_field_aligned(mia_heap, trim_class);
 mia_assert_field_aligned(mia_theap_world, untrimmed);
 mia_assert_field_aligned(mia_theap_world, main);
 mia_assert_field_aligned(mia_theap_world, pages);

@@ -9,7 +9,7 @@
  * Invariants:
  *   L1  the free list is in the theap's free_list or, while the clock holds it, in `held';
  *       never in both.  Its blocks were popped from `page' or, if from_magazine, from
- *       any pages; only in that case may page be NULL
+ *       any pages
  *   L2  every page in `pages' has free blocks or can be extended, its owner is the theap,
  *       and it is not `page' */
 typedef struct mia_bin {

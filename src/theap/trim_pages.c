@@ -4,7 +4,7 @@
 #include "arena/budget.h"
 #include "page/trim.h"
 #include "theap/abandoned.h"
-#include "theap/bin.h"
+#include "theap/bin_pages.h"
 #include "theap/trim_pages.h"
 
 /* Giving back single OS pages takes longer than one piece of memory of that size. */
@@ -14,22 +14,28 @@ static void give_back_parts(mia_page *page, mia_budget *budget) {
   mia_budget_spend(budget, PART_COST * mia_page_trim(page));
 }
 
-/* The time to trim a page grows with its free blocks, which are all visited. */
-static void trim_own_page(mia_page *page, mia_budget *budget) {
-  uint32_t count = page->capacity - page->used;
+/* Trims a page that the theap owns and does not use, or gives it up if it is empty.  The time grows
+ * with the free blocks, which are all visited. */
+static void trim_own_page(mia_theap *self, mia_page *page, mia_budget *budget) {
+  mia_page_collect(page);
+  uint32_t count = page->capacity - page->used - page->trimmed_blocks;
   mia_budget_spend(budget, count * MIA_BUDGET_BLOCK);
-  give_back_parts(page, budget);
+  if (page->used == 0)
+    mia_theap_cache_own_page(self, page);
+  else
+    give_back_parts(page, budget);
 }
 
 /* Trims the pages of a bin from number `trim_page' on.  Returns false if the budget did not suffice
  * for all, and the next call is to continue there. */
 static bool trim_bin(mia_theap *self, mia_bin *bin, bool all, mia_budget *budget) {
   size_t number = 0;
-  for (mia_page *page = all || !bin->refilled ? bin->pages : NULL; page != NULL;
-       page = page->next) {
+  mia_page *next;
+  for (mia_page *page = all || !bin->refilled ? bin->pages : NULL; page != NULL; page = next) {
+    next = page->next;
     if (number++ < self->trim_page) continue;
     if (mia_budget_is_spent(budget)) return false;
-    if (mia_theap_age_page(page) || all) trim_own_page(page, budget);
+    if (mia_theap_age_page(page) || all) trim_own_page(self, page, budget);
     self->trim_page = number;
   }
   self->trim_page = 0;
@@ -45,37 +51,35 @@ void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget) {
   if (self->trim_class == MIA_CLASS_COUNT) self->trim_class = 0;
 }
 
-/* Returns true if a page, which is collected, should be trimmed. */
+/* An untrimmed page that is mostly in use is left until it is due: few of its OS pages are free. */
 static bool is_worthwhile(const mia_page *page, mia_trim which) {
-  return page->used > 0 && (which != MIA_TRIM_UNTRIMMED || page->used < page->total / 2u);
+  return which == MIA_TRIM_DUE || page->used < page->total / 2u;
 }
 
-static void trim_and_dispose(mia_theap *self, mia_page *page, mia_trim which, mia_budget *budget) {
-  mia_page_collect(page);
-  if (is_worthwhile(page, which)) give_back_parts(page, budget);
-  mia_theap_dispose_page(self, page, false);
+/* Lists a page again.  That is no event, and needs no tick: the page was abandoned before. */
+static bool relist(mia_page *page) {
+  return page->used > 0 && !mia_theap_is_full(page) && mia_theap_can_allocate_from(page) &&
+         mia_theap_abandon_page(page);
 }
 
-/* Trims the abandoned pages of a class.  Returns false if the budget did not suffice: the next
- * thread that trims continues there. */
-static bool trim_class(mia_theap *self, mia_heap *heap, unsigned size_class, mia_trim which,
-                       mia_budget *budget) {
+static void trim_list(mia_theap *self, mia_page *list, mia_trim which, mia_budget *budget) {
   mia_page *next;
-  bool more;
-  mia_page *page = mia_theap_take_abandoned_for_trim(heap, size_class, which, budget, &more);
-  for (; page != NULL; page = next) {
+  for (mia_page *page = list; page != NULL; page = next) {
     next = page->next;
-    trim_and_dispose(self, page, which, budget);
+    mia_page_collect(page);
+    if (page->used > 0 && is_worthwhile(page, which)) give_back_parts(page, budget);
+    if (!relist(page)) mia_theap_dispose_page(self, page, false);
   }
-  return !more;
 }
 
-bool mia_theap_trim_abandoned(mia_theap *self, mia_heap *heap, mia_trim which, mia_budget *budget) {
-  size_t size_class = which == MIA_TRIM_ALL ? 0 : mia_aword_get(&heap->trim_class);
-  while (size_class < MIA_CLASS_COUNT && !mia_budget_is_spent(budget) &&
-         trim_class(self, heap, (unsigned)size_class, which, budget))
-    size_class++;
-  bool done = size_class == MIA_CLASS_COUNT;
-  if (which != MIA_TRIM_ALL) mia_aword_set(&heap->trim_class, done ? 0 : size_class);
+bool mia_theap_trim_abandoned(mia_theap *self, mia_trim which, mia_budget *budget) {
+  bool done;
+  trim_list(self, mia_theap_visit_abandoned(which, budget, &done), which, budget);
   return done;
+}
+
+void mia_theap_trim_heap(mia_theap *self, mia_heap *heap) {
+  mia_budget budget = MIA_BUDGET_ALL;
+  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
+    trim_list(self, mia_theap_take_all_abandoned(heap, size_class), MIA_TRIM_DUE, &budget);
 }

@@ -11,9 +11,12 @@
  * when they are due (abandoned.h).  If the budget does not suffice, the next call continues. */
 void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget);
 
-/* Trims abandoned pages of a heap.  Of untrimmed ones, only those that are more than half free.
- * Returns false if the budget did not suffice: the next call continues. */
-bool mia_theap_trim_abandoned(mia_theap *self, mia_heap *heap, mia_trim which, mia_budget *budget);
+/* Trims the main heap's abandoned pages.  Returns false if the budget did not suffice: the next call
+ * continues. */
+bool mia_theap_trim_abandoned(mia_theap *self, mia_trim which, mia_budget *budget);
+
+/* Trims all abandoned pages of a heap. */
+void mia_theap_trim_heap(mia_theap *self, mia_heap *heap);
 
 /* Returns the bytes of the main heap's untrimmed pages (abandoned.h). */
 mia_inline size_t mia_theap_untrimmed(void) {

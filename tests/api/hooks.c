@@ -184,6 +184,28 @@ START_TEST(deferred_frees_run_regularly) {
 }
 END_TEST
 
+static void *one_malloc(void) { return mia_malloc(100); }
+static void *one_calloc(void) { return mia_calloc(1, 100); }
+static void *one_realloc(void) { return mia_realloc(NULL, 100); }
+static void *one_aligned(void) { return mia_malloc_aligned(100, 64); }
+static void *one_in_heap(void) { return mia_heap_malloc(mia_heap_main(), 100); }
+
+/* Loop index: the function by which the program allocates. */
+START_TEST(deferred_frees_run_whichever_function_allocates) {
+  static void *(*const allocate[])(void) = {one_malloc, one_calloc, one_realloc, one_aligned,
+                                            one_in_heap};
+  enum { COUNT = 20000 };
+  static void *blocks[COUNT];
+  mia_register_deferred_free(deferred_free, &tag);
+  for (int i = 0; i < COUNT; i++) blocks[i] = launder(allocate[_i]());
+  ck_assert_uint_ge(calls, 10);
+  for (int i = 0; i < COUNT; i++) mia_free(blocks[i]);
+  mia_register_deferred_free(NULL, NULL);
+  mia_free(deferred);
+  deferred = NULL;
+}
+END_TEST
+
 START_TEST(deferred_frees_run_before_a_request_fails) {
   mia_free(launder(mia_malloc(1))); /* creates the thread's theap */
   mia_register_deferred_free(deferred_free, &tag);
@@ -246,6 +268,7 @@ SUITE("api/hooks") {
   DIES(misuse_ends_the_process, SIGABRT);
   DIES(abort_on_oom_ends_the_process, SIGABRT);
   TEST(deferred_frees_run_regularly);
+  LOOP(deferred_frees_run_whichever_function_allocates, 0, 5);
   TEST(deferred_frees_run_before_a_request_fails);
   TEST(thread_done_within_a_function_does_nothing);
   TIMEOUT(60);

@@ -238,8 +238,7 @@ static const race_model magazine_left = {.name = "theap/magazine-left",
 
 static void trim_0(void) {
   stage_set_self(0);
-  (void)mia_theap_trim_abandoned(stage_theaps[0], mia_theap_main_heap(), MIA_TRIM_ALL,
-                                 &(mia_budget)MIA_BUDGET_ALL);
+  mia_theap_trim_heap(stage_theaps[0], mia_theap_main_heap());
 }
 static void begin_trim(void) {
   begin_fixed_map();

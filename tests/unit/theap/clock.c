@@ -23,6 +23,23 @@ START_TEST(a_page_that_comes_or_goes_makes_the_clock_due) {
 }
 END_TEST
 
+/* It is to age.  A thread that runs ticks anyway is not disturbed. */
+START_TEST(a_cached_page_ends_idle) {
+  mia_block *b = alloc(alice, OTHER);
+  mia_page *page = page_of(b);
+  mia_theap_return_pages(alice);
+  ck_assert(mia_aword_get(&page->listed) != 0);
+  begin_idle(CLASS_16);
+  release(alice, b);
+  mia_theap_flush_batches(alice);
+  ck_assert(cached(alice, OTHER) == page && is_due());
+  mia_theap_cache_take(alice, OTHER);
+  alice->clock.countdown = 1;
+  mia_theap_cache_put(alice, page);
+  ck_assert(!is_due());
+}
+END_TEST
+
 START_TEST(a_request_is_watched_for_a_while) {
   begin_idle(CLASS_16);
   mia_clock_request(alice);
@@ -113,6 +130,7 @@ END_TEST
 SUITE("theap/clock") {
   CASE(theaps_begin, world_end);
   TEST(a_page_that_comes_or_goes_makes_the_clock_due);
+  TEST(a_cached_page_ends_idle);
   TEST(a_request_is_watched_for_a_while);
   TEST(a_tick_follows_after_some_slow_paths);
   TEST(a_list_that_is_held_is_given_out_by_the_slow_path);

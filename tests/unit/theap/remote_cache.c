@@ -78,13 +78,15 @@ START_TEST(remote_frees_of_a_class_in_use_go_into_the_magazine) {
   mia_block *b[3];
   free_as_bob(b, 3);
   mia_bin *bin = &bob->bins[CLASS_16];
+  bin->refilled = false;
   ck_assert(magazine_count(bob, CLASS_16) == 3 && bob->remote[CLASS_16].blocks == b[2]);
   ck_assert(batch_count(bob, CLASS_16) == 0);
   ck_assert(!mia_owner_has_remote(page_of(b[0])));
   uintptr_t refilled = mia_aword_get(&bob->counts.refilled[CLASS_16]);
   while (bob->free_list[CLASS_16] != NULL) (void)alloc(bob, CLASS_16);
   for (int i = 2; i >= 0; i--) ck_assert_ptr_eq(alloc(bob, CLASS_16), b[i]);
-  ck_assert(bin->from_magazine && !bin->zeroed && magazine_count(bob, CLASS_16) == 0);
+  ck_assert(bin->refilled && bin->from_magazine && !bin->zeroed &&
+            magazine_count(bob, CLASS_16) == 0);
   ck_assert_uint_eq(mia_aword_get(&bob->counts.refilled[CLASS_16]), refilled + 3);
   ck_assert(alloc(bob, CLASS_16) != NULL && !bin->from_magazine && holds(bob) && holds(alice));
 }

@@ -31,8 +31,10 @@ static mia_page *abandoned_page(void) {
 }
 
 static void visit(mia_trim which) {
-  (void)mia_theap_trim_abandoned(alice, mia_theap_main_heap(), which, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(mia_theap_trim_abandoned(alice, which, &(mia_budget)MIA_BUDGET_ALL));
 }
+
+static void trim_all(void) { mia_theap_trim_heap(alice, mia_theap_main_heap()); }
 
 static size_t untrimmed(void) { return mia_aword_get(&mia_theap_all.untrimmed); }
 
@@ -51,9 +53,8 @@ START_TEST(a_page_is_due_again_after_twice_as_many_visits) {
   mia_page *page = abandoned_page();
   size_t trims = 0;
   for (size_t i = 1; i <= VISITS; i++) {
-    bool more;
-    mia_page *taken = mia_theap_take_abandoned_for_trim(
-        mia_theap_main_heap(), CLASS_2K, MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &more);
+    bool done;
+    mia_page *taken = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &done);
     need_at((taken == page) == (i > 1 && (i & (i - 1)) == 0) && page->age == i, i);
     if (taken == NULL) continue;
     trims++;
@@ -77,11 +78,81 @@ END_TEST
 
 START_TEST(all_pages_can_be_trimmed_at_once) {
   mia_page *page = abandoned_page();
-  visit(MIA_TRIM_ALL);
+  trim_all();
   ck_assert(page->trimmed_pages != 0 && untrimmed() == 0 && mia_aword_get(&page->listed) != 0);
   fake_count_anew();
-  visit(MIA_TRIM_ALL);
+  trim_all();
   ck_assert_uint_eq(fake_calls(FAKE_PURGE), 0);
+}
+END_TEST
+
+/* Lists PAGES pages with one live block each, with an age at which each visit trims them. */
+enum { PAGES = 4, AGE_MAX = 128 };
+static mia_page *old_pages[PAGES];
+static void abandon_old_pages(void) {
+  for (int i = 0; i < PAGES; i++) old_pages[i] = full_page(alice);
+  mia_theap_abandon(alice);
+  for (int i = 0; i < PAGES; i++) {
+    for (uint32_t k = 1; k < old_pages[i]->total; k++)
+      release(alice, old_pages[i]->start + k * old_pages[i]->size);
+    mia_theap_flush_batches(alice);
+  }
+  trim_all();
+  for (int i = 0; i < PAGES; i++) old_pages[i]->age = AGE_MAX;
+}
+
+/* Its pages are listed again while it goes on. */
+START_TEST(a_visit_in_several_steps_meets_each_page_once) {
+  abandon_old_pages();
+  int met = 0;
+  for (bool done = false; !done;) {
+    mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1}, &done);
+    if (page == NULL) continue;
+    ck_assert(page == old_pages[met++] && page->next == NULL && met <= PAGES);
+    mia_theap_dispose_page(alice, page, false);
+  }
+  ck_assert_int_eq(met, PAGES);
+}
+END_TEST
+
+START_TEST(a_visit_goes_on_where_pages_have_left_the_list) {
+  abandon_old_pages();
+  bool done;
+  ck_assert(mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1}, &done) ==
+            old_pages[0]);
+  mia_theap_dispose_page(alice, old_pages[0], false);
+  (void)mia_owner_claim(old_pages[1]);
+  mia_theap_unlist_abandoned(old_pages[1]); /* the next page */
+  (void)mia_owner_claim(old_pages[3]);
+  mia_theap_unlist_abandoned(old_pages[3]); /* the last */
+  mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &done);
+  ck_assert(done && page == old_pages[2] && page->next == NULL);
+}
+END_TEST
+
+START_TEST(the_visits_are_independent) {
+  abandon_old_pages();
+  bool done;
+  ck_assert(mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1}, &done) ==
+            old_pages[0]);
+  ck_assert(!done);
+  mia_theap_dispose_page(alice, old_pages[0], false);
+  visit(MIA_TRIM_UNTRIMMED);
+  mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &done);
+  int met = 1;
+  for (; page != NULL; page = page->next) met++;
+  ck_assert(done && met == PAGES);
+}
+END_TEST
+
+/* Otherwise one page with live blocks would keep the thread running ticks for ever. */
+START_TEST(a_trimmed_page_that_is_listed_again_requests_no_tick) {
+  mia_page *page = abandoned_page();
+  alice->clock.requested = false;
+  visit(MIA_TRIM_DUE);
+  visit(MIA_TRIM_DUE);
+  ck_assert(page->trimmed_pages != 0 && mia_aword_get(&page->listed) != 0);
+  ck_assert(!alice->clock.requested);
 }
 END_TEST
 
@@ -129,6 +200,28 @@ START_TEST(own_pages_of_an_unused_class_are_trimmed) {
 }
 END_TEST
 
+START_TEST(own_pages_whose_blocks_others_freed_are_trimmed) {
+  mia_page *page = full_page(alice);
+  (void)alloc(alice, CLASS_2K);
+  for (uint32_t i = 2; i < page->total; i++) release(alice, blocks[i]);
+  mia_theap_flush_batches(alice);
+  ck_assert(mia_theap_owns(alice, page));
+  mia_page_collect(page);
+  mia_block *list = page->free; /* bob frees what alice allocated again */
+  uint32_t count = page->used;
+  page->free = NULL;
+  page->used = page->total;
+  for (mia_block *next; list != NULL; list = next) {
+    next = list->next;
+    release(bob, list);
+  }
+  mia_theap_flush_batches(bob);
+  ck_assert(page->used == page->total && mia_owner_has_remote(page));
+  mia_theap_trim_own(alice, true, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(page->used == count && page->trimmed_pages != 0);
+}
+END_TEST
+
 START_TEST(all_own_pages_can_be_trimmed_at_once) {
   mia_page *page = full_page(alice);
   (void)alloc(alice, CLASS_2K);
@@ -142,7 +235,6 @@ END_TEST
 
 /* Otherwise a free would take a millisecond and more, to read thousands of blocks. */
 START_TEST(trimming_of_own_pages_stops_where_the_budget_ends) {
-  enum { PAGES = 4 };
   mia_page *pages_of_one[PAGES];
   for (int i = 0; i < PAGES; i++) pages_of_one[i] = full_page(alice);
   (void)alloc(alice, CLASS_2K);
@@ -168,7 +260,7 @@ START_TEST(abandoned_pages_are_charged_by_their_blocks) {
   const size_t all = (size_t)16 << 20;
   mia_page *page = abandoned_page();
   mia_budget budget = {.left = all};
-  (void)mia_theap_trim_abandoned(alice, mia_theap_main_heap(), MIA_TRIM_ALL, &budget);
+  ck_assert(mia_theap_trim_abandoned(alice, MIA_TRIM_UNTRIMMED, &budget));
   ck_assert(page->trimmed_pages != 0);
   ck_assert_uint_ge(all - budget.left, page->capacity * MIA_BUDGET_BLOCK);
 }
@@ -179,7 +271,7 @@ START_TEST(pages_of_other_heaps_do_not_count_as_untrimmed) {
   alice->heap = mia_theap_heap_field(heap);
   mia_page *page = abandoned_page();
   ck_assert_uint_eq(untrimmed(), 0);
-  (void)mia_theap_trim_abandoned(alice, heap, MIA_TRIM_ALL, &(mia_budget)MIA_BUDGET_ALL);
+  mia_theap_trim_heap(alice, heap);
   ck_assert(page->trimmed_pages != 0 && untrimmed() == 0);
 }
 END_TEST
@@ -190,10 +282,15 @@ SUITE("theap/trim_pages") {
   TEST(a_page_is_due_again_after_twice_as_many_visits);
   TEST(allocating_from_a_page_resets_its_age);
   TEST(all_pages_can_be_trimmed_at_once);
+  TEST(a_visit_in_several_steps_meets_each_page_once);
+  TEST(a_visit_goes_on_where_pages_have_left_the_list);
+  TEST(the_visits_are_independent);
+  TEST(a_trimmed_page_that_is_listed_again_requests_no_tick);
   TEST(an_untrimmed_page_is_trimmed_if_half_is_free);
   TEST(an_untrimmed_page_that_is_fuller_is_not_trimmed);
   TEST(an_empty_page_is_not_trimmed_but_cached);
   TEST(own_pages_of_an_unused_class_are_trimmed);
+  TEST(own_pages_whose_blocks_others_freed_are_trimmed);
   TEST(all_own_pages_can_be_trimmed_at_once);
   TEST(trimming_of_own_pages_stops_where_the_budget_ends);
   TEST(abandoned_pages_are_charged_by_their_blocks);
