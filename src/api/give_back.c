@@ -35,7 +35,7 @@ static size_t idle_bound(void) {
 /* Each thread trims its own pages. */
 static void trim_own(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
   if (mia_theap_is_none(self)) return;
-  if (self->trim_class == 0 && self->trim_page == 0) {
+  if (!mia_theap_is_trimming(self)) {
     if (now - self->trimmed_at < delay || mia_budget_is_spent(budget)) return;
     self->trimmed_at = now;
   }

@@ -67,9 +67,9 @@ static mia_subproc *make_subproc(void) {
 
 static mia_subproc *take_unused_or_new(void) {
   mia_os_lock(&mia_api_all.subprocs);
-  mia_subproc *subproc = mia_api_all.idle;
+  mia_subproc *subproc = mia_api_all.unused_subprocs;
   if (subproc != NULL)
-    mia_api_all.idle = subproc->idle;
+    mia_api_all.unused_subprocs = subproc->unused;
   else
     subproc = make_subproc();
   mia_os_unlock(&mia_api_all.subprocs);
@@ -78,8 +78,8 @@ static mia_subproc *take_unused_or_new(void) {
 
 static void recycle(mia_subproc *subproc) {
   mia_os_lock(&mia_api_all.subprocs);
-  subproc->idle = mia_api_all.idle;
-  mia_api_all.idle = subproc;
+  subproc->unused = mia_api_all.unused_subprocs;
+  mia_api_all.unused_subprocs = subproc;
   mia_os_unlock(&mia_api_all.subprocs);
 }
 

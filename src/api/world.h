@@ -21,10 +21,10 @@ typedef struct mia_hook {
 
 /* A group of heaps.  Sub-processes are recycled, never unmapped. */
 struct mia_subproc {
-  mia_heap *main;           /* [const] while in use; NULL: the process's main heap */
-  mia_heap *heaps;          /* [lock:subprocs] linked by next */
-  struct mia_subproc *idle; /* [lock:subprocs] next unused sub-process */
-  struct mia_subproc *next; /* [lock:subprocs] next of all sub-processes */
+  mia_heap *main;             /* [const] while in use; NULL: the process's main heap */
+  mia_heap *heaps;            /* [lock:subprocs] linked by next */
+  struct mia_subproc *unused; /* [lock:subprocs] next in the list of unused ones */
+  struct mia_subproc *next;   /* [lock:subprocs] next of all sub-processes */
 };
 
 typedef struct mia_api_world {
@@ -37,18 +37,18 @@ typedef struct mia_api_world {
   mia_hook error;
   mia_hook deferred;
   mia_lock subprocs;
-  mia_subproc main;      /* the sub-process that exists from the start */
-  mia_subproc *idle;     /* [lock:subprocs] list of unused sub-processes */
-  mia_acell begun;       /* [any] tick at which the library began; 0: not yet */
-  mia_acell age_due;     /* [any] tick at which cached pages age again; 0: none yet */
-  mia_aword stderr_copy; /* [any] duplicate of stderr; 0: none */
-  mia_aword limit_near;  /* [any] 1: the user was warned */
-  mia_aword background;  /* [any] state of the background thread: background.c */
-  mia_semaphore bell;    /* [any] wakes that thread */
-  mia_aword next_atfork; /* [any] C library's registration of fork handlers; 0: not known */
-  mia_aword at_fork;     /* [any] 1: our fork handlers are registered, or about to be */
-  mia_once bound;        /* [any] whether the C library's symbols were changed: dlopen.c */
-  mia_aword unbound;     /* [any] 1: that failed, and the user was not warned yet */
+  mia_subproc main;             /* the sub-process that exists from the start */
+  mia_subproc *unused_subprocs; /* [lock:subprocs] */
+  mia_acell begun;              /* [any] time at which the library began; 0: not yet */
+  mia_acell age_due;            /* [any] time at which cached pages age again; 0: none yet */
+  mia_aword stderr_copy;        /* [any] duplicate of stderr; 0: none */
+  mia_aword limit_near;         /* [any] 1: the user was warned */
+  mia_aword background;         /* [any] state of the background thread: background.c */
+  mia_semaphore bell;           /* [any] wakes that thread */
+  mia_aword next_atfork;        /* [any] C library's registration of fork handlers; 0: not known */
+  mia_aword at_fork;            /* [any] 1: our fork handlers are registered, or about to be */
+  mia_once bound;               /* [any] whether the C library's symbols were changed: dlopen.c */
+  mia_aword unbound;            /* [any] 1: that failed, and the user was not warned yet */
 } mia_api_world;
 
 mia_static_assert(MIA_OPTION_COUNT <= 32, "a bit for each option fits a word");

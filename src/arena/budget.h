@@ -22,10 +22,11 @@ typedef struct mia_budget {
 #define MIA_BUDGET_PAGE ((size_t)1024)
 #define MIA_BUDGET_BLOCK ((size_t)1024)
 
+mia_inline bool mia_budget_is_unbounded(const mia_budget *b) { return b->left == SIZE_MAX; }
 mia_inline bool mia_budget_is_spent(const mia_budget *b) { return b->left == 0; }
 
 mia_inline void mia_budget_spend(mia_budget *b, size_t bytes) {
-  if (b->left != SIZE_MAX) b->left -= bytes < b->left ? bytes : b->left;
+  if (!mia_budget_is_unbounded(b)) b->left -= bytes < b->left ? bytes : b->left;
 }
 
 #endif

@@ -6,8 +6,8 @@
 
 /* "The last purge" is the last one for that reason; it may have taken several ticks. */
 typedef struct mia_arena_excess {
-  mia_acell purged_at;     /* [any] tick of the last purge; 0: there was none yet */
-  mia_acell backoff_until; /* [any] tick at which the backoff ends; 0: there was none yet */
+  mia_acell purged_at;     /* [any] time of the last purge; 0: there was none yet */
+  mia_acell backoff_until; /* [any] time at which the backoff ends; 0: there was none yet */
   mia_aword bytes_left;    /* [any] bytes of arenas that were used or idle after the last purge */
   mia_aword unmapped;      /* [any] bytes of cached mappings that the last purge unmapped */
   mia_aword backoff_ms;    /* [lock:purge] length of the last backoff in ms */

@@ -16,9 +16,9 @@
 enum { LARGER_PART = 4, SMALLER_PART = 2 };
 
 /* Unmapping for a huge block that is made or grows stops after so many times the bytes that
- * it takes, plus FIT_LEAST. */
+ * it takes, plus FIT_MIN. */
 enum { FIT_PART = 2 };
-#define FIT_LEAST (2 * MIA_MIB)
+#define FIT_MIN (2 * MIA_MIB)
 
 static mia_arena_mapping_cache *const cache = &mia_arena_all.mapping_cache;
 
@@ -184,7 +184,7 @@ void mia_arena_fit_cached(size_t more) {
   if (mia_aword_get(&cache->bytes) == 0) return;
   size_t peak = mia_aword_get(&mia_arena_all.used_peak);
   size_t used = mia_aword_get(&mia_arena_all.used) + more;
-  mia_budget budget = {.left = FIT_PART * more + FIT_LEAST};
+  mia_budget budget = {.left = FIT_PART * more + FIT_MIN};
   (void)unmap_down_to(&cache->bytes, used < peak ? peak - used : 0, &budget);
 }
 

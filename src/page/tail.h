@@ -6,9 +6,9 @@
  * sum of all tails: when the sum is too large, a page gives its own tail back to the OS.
  *
  * Invariants:
- *   L1  the span of a large page was not written from byte `touched' on since that memory
+ *   W1  the span of a large page was not written from byte `touched' on since that memory
  *       was last IDLE
- *   L2  mia_arena_all.tails is the sum of `tail' of all large pages, in bytes; `tail' is 0
+ *   W2  mia_arena_all.tails is the sum of `tail' of all large pages, in bytes; `tail' is 0
  *       in pages of so many slices that the last slice is a small part */
 #ifndef MIA_PAGE_TAIL_H
 #define MIA_PAGE_TAIL_H

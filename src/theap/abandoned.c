@@ -95,6 +95,7 @@ void mia_theap_unlist_abandoned(mia_page *page) {
   mia_os_unlock(&mia_theap_all.abandoned_lock);
 }
 
+/* The newest page: its descriptor is in this processor's cache most likely. */
 mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class) {
   if (mia_aword_get(&heap->abandoned_count[size_class]) == 0) return NULL;
   mia_os_lock(&mia_theap_all.abandoned_lock);

@@ -10,7 +10,7 @@
 #include "page/class.h"
 
 typedef enum mia_event {
-  MIA_EVENT_REFILL,             /* a free list was empty */
+  MIA_EVENT_REFILL,             /* a free list was refilled from a page, on a cold path */
   MIA_EVENT_MADE,               /* a page was made, from an arena or the OS */
   MIA_EVENT_RETIRED,            /* a page's memory was given back */
   MIA_EVENT_REUSED,             /* a page came from the page cache */

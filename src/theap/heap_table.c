@@ -20,9 +20,9 @@ enum { ENTRIES_MIN = 16 };
 
 mia_heap *mia_theap_heap_new(mia_arena *only) {
   mia_os_lock(&mia_theap_all.threads);
-  mia_heap *heap = mia_theap_all.idle_heaps;
+  mia_heap *heap = mia_theap_all.unused_heaps;
   if (heap != NULL) {
-    mia_theap_all.idle_heaps = heap->idle;
+    mia_theap_all.unused_heaps = heap->unused;
   } else {
     heap = mia_arena_meta(sizeof *heap);
     if (heap != NULL) heap->id = mia_theap_all.heap_count++;
@@ -36,8 +36,8 @@ mia_heap *mia_theap_heap_new(mia_arena *only) {
 static void give_heap(mia_heap *heap) {
   if (heap->arena != NULL) mia_aword_sub_rel(&heap->arena->heaps, 1);
   mia_os_lock(&mia_theap_all.threads);
-  heap->idle = mia_theap_all.idle_heaps;
-  mia_theap_all.idle_heaps = heap;
+  heap->unused = mia_theap_all.unused_heaps;
+  mia_theap_all.unused_heaps = heap;
   mia_os_unlock(&mia_theap_all.threads);
 }
 

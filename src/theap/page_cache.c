@@ -259,7 +259,7 @@ static mia_theap *swap_turn(mia_theap *turn) {
 static void each_slot(mia_theap *self, void (*action)(mia_theap *, mia_aword *),
                       mia_budget *budget) {
   mia_theap *other = swap_turn(NULL);
-  if (other == NULL || budget->left == SIZE_MAX)
+  if (other == NULL || mia_budget_is_unbounded(budget))
     other = (mia_theap *)mia_aword_get_acq(&mia_theap_all.all);
   for (; other != NULL && !mia_budget_is_spent(budget); other = other->all) {
     each_slot_of(self, other, action);

@@ -50,13 +50,13 @@ enum {
    * blocks take 1.25 of the time and 1.14 of the memory, without magazines 1.6 and 2.3. */
   MIA_MAGAZINE_BLOCKS = 255,
   MIA_MAGAZINE_BYTES = 32 * 1024,
-  /* An exchange begins after so many magazines of at least MIA_EXCHANGE_LEAST blocks, and ends
+  /* An exchange begins after so many magazines of at least MIA_EXCHANGE_BLOCKS_MIN blocks, and ends
    * after so many magazines, or so many frees of classes that are not exchanged.  The thread's own
    * blocks leave a quarter of the magazine free, for remote frees.  Without exchanges eight threads
    * that exchange all blocks take 1.17 of the time; begun with the first magazine, sessions take
    * 1.2. */
   MIA_EXCHANGE_BEGIN = 8,
-  MIA_EXCHANGE_LEAST = 16,
+  MIA_EXCHANGE_BLOCKS_MIN = 16,
   MIA_EXCHANGE_LISTS = 120,
   MIA_EXCHANGE_MISSES = 4096,
   MIA_EXCHANGE_BLOCKS = MIA_MAGAZINE_BLOCKS - MIA_MAGAZINE_BLOCKS / 4,
@@ -66,7 +66,7 @@ enum {
 /* Returns true if blocks of the class are sent in batches.  Pages of larger blocks have so few that
  * each is sent at once. */
 mia_inline bool mia_remote_is_batched(unsigned size_class) {
-  return size_class < MIA_THEAP_BATCHES;
+  return size_class < MIA_BATCHED_CLASSES;
 }
 
 /* Returns true if blocks of the page may wait in a remote cache.  Blocks of an exclusive arena may
@@ -119,7 +119,7 @@ mia_inline void mia_remote_count_list(mia_theap *self, unsigned size_class, uint
   mia_remote_cache *cache = &self->remote[size_class];
   if (mia_remote_is_exchanged(self, size_class)) {
     if (++cache->used == MIA_EXCHANGE_LISTS) mia_remote_end_exchange(self, size_class);
-  } else if (count >= MIA_EXCHANGE_LEAST && ++cache->used == MIA_EXCHANGE_BEGIN) {
+  } else if (count >= MIA_EXCHANGE_BLOCKS_MIN && ++cache->used == MIA_EXCHANGE_BEGIN) {
     mia_remote_begin_exchange(self, size_class);
   }
 }

@@ -30,9 +30,9 @@ static mia_theap *make(void) {
 
 mia_theap *mia_theap_take(mia_heap *heap) {
   mia_os_lock(&mia_theap_all.threads);
-  mia_theap *theap = mia_theap_all.idle;
+  mia_theap *theap = mia_theap_all.unused_theaps;
   if (theap != NULL)
-    mia_theap_all.idle = theap->idle;
+    mia_theap_all.unused_theaps = theap->unused;
   else
     theap = make();
   mia_os_unlock(&mia_theap_all.threads);
@@ -42,7 +42,7 @@ mia_theap *mia_theap_take(mia_heap *heap) {
 
 void mia_theap_give(mia_theap *theap) {
   mia_os_lock(&mia_theap_all.threads);
-  theap->idle = mia_theap_all.idle;
-  mia_theap_all.idle = theap;
+  theap->unused = mia_theap_all.unused_theaps;
+  mia_theap_all.unused_theaps = theap;
   mia_os_unlock(&mia_theap_all.threads);
 }

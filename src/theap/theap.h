@@ -37,7 +37,7 @@ typedef struct mia_heap {
                              * allocate from the heap read it without the lock */
   uintptr_t refilled[MIA_CLASS_KINDS]; /* [lock:abandoned] counts of theaps that left the heap;
                                         * the main heap's is not used */
-  struct mia_heap *idle;               /* [lock:threads] next in the list of unused structures */
+  struct mia_heap *unused;             /* [lock:threads] next in the list of unused structures */
   struct mia_subproc *subproc;         /* [const] while in use; NULL: the main sub-process */
   struct mia_heap *next;               /* [lock:subprocs] other heaps of the sub-process */
   struct mia_heap *prev;               /* [lock:subprocs] */
@@ -78,7 +78,7 @@ typedef struct mia_theap {
   size_t trim_page;       /* [own] ... and the number of its pages that were trimmed: a hint */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
   struct mia_theap *all;        /* [const] next in the list of all theaps */
-  struct mia_theap *idle;       /* [lock:threads] next in the list of unused theaps */
+  struct mia_theap *unused;     /* [lock:threads] next in the list of unused theaps */
 } mia_theap;
 
 /* A visit of the main heap's abandoned pages.  It goes from class to class, in each from the page that
@@ -99,12 +99,12 @@ typedef struct mia_theap_world {
   mia_theap first;  /* the first theap in use, so that it needs no memory */
   mia_lock shared_lock;
   mia_lock threads;
-  mia_theap *idle;         /* [lock:threads] */
-  bool first_made;         /* [lock:threads] */
-  mia_aword all;           /* [any] head of the list of all theaps, which only grows */
-  mia_theap *cache_turn;   /* [lock:abandoned] the theap in that list where aging or flushing of
+  mia_theap *unused_theaps; /* [lock:threads] */
+  bool first_made;          /* [lock:threads] */
+  mia_aword all;            /* [any] head of the list of all theaps, which only grows */
+  mia_theap *cache_turn;    /* [lock:abandoned] the theap in that list where aging or flushing of
                             * page caches continues; NULL: the first */
-  mia_aword abandoned_due; /* [any] 1: the main heap's abandoned pages are to be aged */
+  mia_aword abandoned_due;  /* [any] 1: the main heap's abandoned pages are to be aged */
   mia_abandoned_visit visits[MIA_ABANDONED_VISITS]; /* by mia_trim: abandoned.h */
   mia_peak_count attached;                          /* [any] threads that have a theap */
   mia_aword on_last_exit; /* [any] a function to call when `attached' goes to 0; 0: none */
@@ -113,7 +113,7 @@ typedef struct mia_theap_world {
   mia_lock abandoned_lock;
   mia_aword untrimmed; /* [any] slices of the main heap's untrimmed pages: abandoned.h */
   mia_heap main;
-  mia_heap *idle_heaps;                  /* [lock:threads] structures not in use */
+  mia_heap *unused_heaps;                /* [lock:threads] structures not in use */
   size_t heap_count;                     /* [lock:threads] structures made, without `main' */
   mia_peak_count pages[MIA_CLASS_KINDS]; /* [any] by class, large and huge included */
 } mia_theap_world;

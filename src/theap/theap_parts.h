@@ -26,8 +26,8 @@ typedef struct mia_bin {
 } mia_bin;
 
 /* So many classes send remote frees in batches: remote_cache.h. */
-enum { MIA_THEAP_BATCHES = MIA_CLASS_TABLED };
-mia_static_assert(MIA_THEAP_BATCHES <= 64, "each has a bit in batches_waiting");
+enum { MIA_BATCHED_CLASSES = MIA_CLASS_TABLED };
+mia_static_assert(MIA_BATCHED_CLASSES <= 64, "each has a bit in batches_waiting");
 
 typedef enum mia_remote_state {
   MIA_REMOTE_BATCH, /* 0, so that a structure of zeroes is an empty batch */

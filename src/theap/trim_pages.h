@@ -11,6 +11,11 @@
  * when they are due (abandoned.h).  If the budget does not suffice, the next call continues. */
 void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget);
 
+/* Returns true if trimming of the theap's own pages has begun and not ended. */
+mia_inline bool mia_theap_is_trimming(const mia_theap *self) {
+  return self->trim_class > 0 || self->trim_page > 0;
+}
+
 /* Trims the main heap's abandoned pages.  Returns false if the budget did not suffice: the next call
  * continues. */
 bool mia_theap_trim_abandoned(mia_theap *self, mia_trim which, mia_budget *budget);

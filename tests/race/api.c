@@ -81,7 +81,8 @@ static void fork_now(void) {
        p = p->next, count++)
     race_check(p->next == NULL || p->next->prev == p);
   race_check(count == mia_aword_get(&mia_theap_all.main.abandoned_count[STAGE_CLASS]));
-  for (const mia_theap *theap = mia_theap_all.idle; theap != NULL; theap = theap->idle) theaps++;
+  for (const mia_theap *theap = mia_theap_all.unused_theaps; theap != NULL; theap = theap->unused)
+    theaps++;
   race_check(theaps <= RACE_THREADS);
   race_check(mia_arena_all.meta_at <= mia_arena_all.meta_end);
   race_check(mia_arena_all.first.purge_expire.cell < 2);

@@ -170,7 +170,7 @@ END_TEST
 
 /* Lets bob allocate from `lists' magazines of `count' blocks each. */
 static void use_magazines(unsigned lists, unsigned count) {
-  mia_block *b[MIA_EXCHANGE_LEAST];
+  mia_block *b[MIA_EXCHANGE_BLOCKS_MIN];
   for (unsigned n = 0; n < lists; n++) {
     free_as_bob(b, count);
     while (bob->free_list[CLASS_16] != NULL) (void)alloc(bob, CLASS_16);
@@ -179,13 +179,13 @@ static void use_magazines(unsigned lists, unsigned count) {
 }
 
 START_TEST(an_exchange_puts_all_blocks_into_the_magazine) {
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST - 1);
-  use_magazines(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_LEAST);
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN - 1);
+  use_magazines(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_BLOCKS_MIN);
   ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
   mia_block *mine = alloc(bob, CLASS_16);
   mia_page *page = page_of(mine);
   ck_assert(!mia_remote_try_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
-  use_magazines(1, MIA_EXCHANGE_LEAST);
+  use_magazines(1, MIA_EXCHANGE_BLOCKS_MIN);
   ck_assert(mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 1);
   uint32_t used = page->used;
   ck_assert(mia_theap_owns(bob, page) && !mia_theap_owns_on_fast_path(bob, page));
@@ -208,7 +208,7 @@ END_TEST
 
 START_TEST(an_exchange_leaves_room_for_remote_frees) {
   static mia_block *b[MIA_MAGAZINE_BLOCKS];
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN);
   fill(bob, b, MIA_MAGAZINE_BLOCKS, CLASS_16);
   unsigned kept = 0;
   while (mia_remote_try_exchange(bob, page_of(b[kept]), b[kept])) kept++;
@@ -220,7 +220,7 @@ START_TEST(an_exchange_leaves_room_for_remote_frees) {
 END_TEST
 
 START_TEST(frees_of_other_classes_end_an_exchange) {
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN);
   mia_block *big = alloc(bob, CLASS_8K);
   for (int i = 1; i < MIA_EXCHANGE_MISSES; i++)
     ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
@@ -233,7 +233,7 @@ END_TEST
 /* All of an exchange is sent when a block finds no room, and the exchange ends. */
 START_TEST(an_exchange_that_is_too_long_is_sent) {
   static mia_block *b[MIA_MAGAZINE_BLOCKS + 1];
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_LEAST);
+  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN);
   fill(alice, b, MIA_MAGAZINE_BLOCKS + 1, CLASS_16);
   for (unsigned i = 0; i < MIA_MAGAZINE_BLOCKS; i++) release(bob, b[i]);
   ck_assert(mia_remote_is_exchanged(bob, CLASS_16));
