@@ -17,11 +17,11 @@ enum {
   NEAR_PART = 8  /* of the limit: a rest smaller than this is near it */
 };
 
-/* Returns true once in every delay, or in a millisecond if that is 0, to one thread only. */
+/* Returns true once in every delay, to one thread only. */
 static bool is_time_to_age(mia_time_ms now, mia_time_ms delay) {
   mia_time_ms due = mia_acell_get(&mia_api_all.age_due);
   if (due != 0 && !mia_time_reached(now, due)) return false;
-  mia_time_ms next = now + (delay > 0 ? delay : 1);
+  mia_time_ms next = now + delay;
   return mia_acell_cas(&mia_api_all.age_due, &due, next != 0 ? next : 1);
 }
 
@@ -42,28 +42,23 @@ static void trim_own(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_bu
   mia_theap_trim_own(self, false, budget);
 }
 
-/* Abandoned pages age once in a delay, however many ticks that takes. */
-static void trim_abandoned_if_due(mia_theap *self, mia_budget *budget) {
-  if (mia_aword_get(&mia_theap_all.abandoned_due) == 0) return;
-  if (mia_theap_trim_abandoned(self, MIA_TRIM_DUE, budget))
-    mia_aword_set(&mia_theap_all.abandoned_due, 0);
-}
-
 static void trim_excess(mia_theap *self, mia_budget *budget) {
   if (mia_theap_untrimmed() <= idle_bound()) return;
-  (void)mia_theap_trim_abandoned(self, MIA_TRIM_UNTRIMMED, budget);
+  mia_theap_begin_visit(MIA_TRIM_UNTRIMMED);
+  mia_theap_trim_abandoned(self, MIA_TRIM_UNTRIMMED, budget);
 }
 
 static void give_back(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_budget *budget) {
-  bool is_time = is_time_to_age(now, delay);
+  mia_time_ms age_delay = (mia_time_ms)mia_api_age_delay((long)delay);
+  bool is_time = is_time_to_age(now, age_delay);
   if (delay == 0)
     mia_theap_flush_all_caches(self, budget);
   else if (is_time)
     mia_theap_age_all_caches(self, budget);
-  if (is_time) mia_aword_set(&mia_theap_all.abandoned_due, 1);
+  if (is_time) mia_theap_begin_visit(MIA_TRIM_DUE);
   mia_arena_age_cached(is_time || delay == 0, budget);
-  trim_abandoned_if_due(self, budget);
-  trim_own(self, now, delay, budget);
+  mia_theap_trim_abandoned(self, MIA_TRIM_DUE, budget);
+  trim_own(self, now, age_delay, budget);
   trim_excess(self, budget);
   mia_arena_purge_due(now, delay, budget);
   mia_arena_purge_excess(now, idle_bound(), budget);

@@ -5,13 +5,13 @@
 #include "arena/budget.h"
 #include "theap/theap.h"
 
-/* The budget of a tick in a thread of the program: some 150 us of work on a machine of 2020. */
+/* The budget of a tick in a thread of the program: some 150 us of work on a machine of 2020, and up to
+ * 500 where every block that is visited is a cache miss. */
 #define MIA_API_TICK_BUDGET (2 * MIA_MIB)
 
-/* A thread that has run no tick for MIA_API_RARE_TICK_MS has MIA_API_RARE_TICK_FACTOR times
- * that budget, so that a thread that does little returns as much as a busy one.  That is still
- * less than half a millisecond. */
-enum { MIA_API_RARE_TICK_MS = 10, MIA_API_RARE_TICK_FACTOR = 3 };
+/* Returns the milliseconds between two visits of what is not in use, for a purge delay of 0 or more.
+ * Even with 0, memory is not looked at again in the same millisecond. */
+mia_inline long mia_api_age_delay(long delay) { return delay > 0 ? delay : 1; }
 
 /* Returns to the OS what is due now, as far as the budget goes.  Returns false if the budget
  * did not suffice. */

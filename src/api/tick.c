@@ -18,16 +18,9 @@ __attribute__((used)) static const char *const links_process = &mia_api_process_
  * retired, and is then idle. */
 enum { WATCH_DELAYS = 3 };
 
-/* A thread that has run no tick for a while has a larger budget. */
-static mia_budget budget_of(const mia_theap *self, mia_time_ms now) {
-  bool rare = !mia_theap_is_none(self) && now - self->clock.ticked_at >= MIA_API_RARE_TICK_MS;
-  return (mia_budget){.left = rare ? MIA_API_RARE_TICK_FACTOR * MIA_API_TICK_BUDGET
-                                   : MIA_API_TICK_BUDGET};
-}
-
 /* Returns false if there is more to do than the budget allows. */
 static bool give_back_within_budget(mia_theap *self, mia_time_ms now) {
-  bool finished = mia_api_give_back(self, now, budget_of(self, now));
+  bool finished = mia_api_give_back(self, now, (mia_budget){.left = MIA_API_TICK_BUDGET});
   mia_api_wake_background();
   return finished;
 }
@@ -37,7 +30,7 @@ static bool give_back_within_budget(mia_theap *self, mia_time_ms now) {
 static void end_tick(mia_theap *self, mia_time_ms now, bool is_new) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
   bool idle_memory = delay >= 0 && mia_arena_idle() > 0;
-  mia_time_ms watch = delay >= 0 ? (mia_time_ms)(delay * WATCH_DELAYS) : 0;
+  mia_time_ms watch = delay >= 0 ? (mia_time_ms)(mia_api_age_delay(delay) * WATCH_DELAYS) : 0;
   if (!mia_theap_end_tick(self, now, watch, idle_memory)) return;
   if (is_new) {
     mia_theap_flush_remote(self);
@@ -55,10 +48,10 @@ static void run_tick(mia_theap *self) {
     return;
   }
   bool is_new = mia_clock_is_new(self, now);
-  bool finished = !is_new && !self->clock.requested;
-  if (!finished) finished = give_back_within_budget(self, now);
+  bool has_work = is_new || mia_clock_has_work(self);
+  bool finished = !has_work || give_back_within_budget(self, now);
   end_tick(self, now, is_new);
-  if (!finished) mia_clock_request(self);
+  mia_clock_set_unfinished(self, !finished);
 }
 
 void mia_api_run_tick(void) {

@@ -20,7 +20,7 @@ typedef struct mia_budget {
  * visiting a block, which is a cache miss where blocks were freed in random order. */
 #define MIA_BUDGET_REGION ((size_t)4 * 1024)
 #define MIA_BUDGET_PAGE ((size_t)1024)
-#define MIA_BUDGET_BLOCK ((size_t)1024)
+#define MIA_BUDGET_BLOCK ((size_t)2048)
 
 mia_inline bool mia_budget_is_unbounded(const mia_budget *b) { return b->left == SIZE_MAX; }
 mia_inline bool mia_budget_is_spent(const mia_budget *b) { return b->left == 0; }

@@ -83,17 +83,29 @@ void mia_os_small_pages(void *start, size_t size) {
 
 void mia_os_large_pages(void *start, size_t size) { (void)madvise(start, size, MADV_HUGEPAGE); }
 
+/* ThreadSanitizer knows mmap and munmap, but not mremap.  Without this, the accesses of the thread that
+ * moved its memory away seem to race with those of the thread to which the kernel gives that address
+ * next. */
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+static void *remap(void *start, size_t size, size_t wanted, int flags) {
+  if (MIA_TSAN) __tsan_release((void *)(uintptr_t)mremap);
+  void *to = mremap(start, size, wanted, flags, NULL);
+  if (MIA_TSAN) __tsan_acquire((void *)(uintptr_t)mremap);
+  return to;
+}
+
 /* Unmaps a tail instead of cutting it off by mremap.  The kernel does the same for
  * both, but qemu-user 7.2 (32-bit hosts) would unmap what lies behind the block. */
 bool mia_os_resize(void *start, size_t size, size_t wanted) {
   if (wanted < size) return mia_os_release((char *)start + wanted, size - wanted);
-  return mremap(start, size, wanted, 0) != MAP_FAILED;
+  return remap(start, size, wanted, 0) != MAP_FAILED;
 }
 
 /* The kernel chooses the place.  If we chose one, the kernel might unmap what is there
  * and then fail. */
 void *mia_os_move(void *start, size_t size, size_t wanted) {
-  void *to = mremap(start, size, wanted, MREMAP_MAYMOVE);
+  void *to = remap(start, size, wanted, MREMAP_MAYMOVE);
   return to != MAP_FAILED ? to : NULL;
 }
 
@@ -104,7 +116,7 @@ enum { DONT_UNMAP = 4 };
  * for unmapped until this call. */
 void *mia_os_detach(void *start, size_t size) {
   if (mia_os_is_locked(start)) return NULL; /* the range would be unlocked */
-  void *to = mremap(start, size, size, MREMAP_MAYMOVE | DONT_UNMAP, NULL);
+  void *to = remap(start, size, size, MREMAP_MAYMOVE | DONT_UNMAP);
   if (to == MAP_FAILED) return NULL;
   (void)mprotect(start, size, PROT_READ | PROT_WRITE);
   return to;

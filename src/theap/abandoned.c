@@ -5,7 +5,7 @@
 #include "page/owner.h"
 #include "theap/abandoned.h"
 
-/* The age at which a page is first due to be trimmed, and the age at which it stays. */
+/* The age at which a page is first due to be trimmed, and the age from which it goes back to half. */
 enum { DUE_AGE = 2, AGE_MAX = 128 };
 
 static bool is_untrimmed(const mia_page *page) {
@@ -47,18 +47,30 @@ static mia_page *next_page(mia_abandoned_visit *visit) {
 
 /* ---- lists ---- */
 
-static void link_page(mia_page *page) {
-  mia_page **head = &mia_theap_heap_of(page)->abandoned[page->size_class];
-  page->prev = NULL;
-  page->next = *head;
-  if (*head != NULL)
-    (*head)->prev = page;
-  else
-    mia_theap_heap_of(page)->abandoned_last[page->size_class] = page;
-  *head = page;
+static void count_listed(mia_page *page) {
   mia_aword_set(&page->listed, 1);
   mia_aword_add(&mia_theap_heap_of(page)->abandoned_count[page->size_class], 1);
   if (is_untrimmed(page)) mia_aword_add(&mia_theap_all.untrimmed, page->slices);
+}
+
+static void link_first(mia_page *page) {
+  mia_heap *heap = mia_theap_heap_of(page);
+  mia_page *next = heap->abandoned[page->size_class];
+  page->prev = NULL;
+  page->next = next;
+  *(next != NULL ? &next->prev : &heap->abandoned_last[page->size_class]) = page;
+  heap->abandoned[page->size_class] = page;
+  count_listed(page);
+}
+
+static void link_last(mia_page *page) {
+  mia_heap *heap = mia_theap_heap_of(page);
+  mia_page *prev = heap->abandoned_last[page->size_class];
+  page->prev = prev;
+  page->next = NULL;
+  *(prev != NULL ? &prev->next : &heap->abandoned[page->size_class]) = page;
+  heap->abandoned_last[page->size_class] = page;
+  count_listed(page);
 }
 
 static void unlink_page(mia_page *page) {
@@ -78,14 +90,17 @@ static void unlink_page(mia_page *page) {
   mia_aword_set_rel(&page->listed, 0);
 }
 
-bool mia_theap_abandon_page(mia_page *page) {
+static bool abandon(mia_page *page, void (*link)(mia_page *)) {
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  if (mia_aword_get(&page->listed) == 0) link_page(page);
+  if (mia_aword_get(&page->listed) == 0) link(page);
   bool abandoned = mia_owner_abandon(page, page->used);
   if (!abandoned) unlink_page(page);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return abandoned;
 }
+
+bool mia_theap_abandon_page(mia_page *page) { return abandon(page, link_first); }
+bool mia_theap_abandon_trimmed_page(mia_page *page) { return abandon(page, link_last); }
 
 void mia_theap_unlist_abandoned(mia_page *page) {
   /* Only the caller could list the page, so if it is not listed now it stays so. */
@@ -110,9 +125,8 @@ mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class) {
   return page;
 }
 
-/* At AGE_MAX, which is a power of two, a page is due at each visit. */
 bool mia_theap_age_page(mia_page *page) {
-  if (page->age < AGE_MAX) page->age++;
+  if (++page->age == AGE_MAX) page->age = AGE_MAX / 2;
   return page->age >= DUE_AGE && mia_is_power_of_two(page->age);
 }
 
@@ -133,19 +147,36 @@ static mia_page **take_claimed(mia_page *page, mia_page **link) {
   return &page->next;
 }
 
-mia_page *mia_theap_visit_abandoned(mia_trim which, mia_budget *budget, bool *done) {
+void mia_theap_begin_visit(mia_trim which) {
   mia_abandoned_visit *visit = &mia_theap_all.visits[which];
-  mia_page *taken = NULL, **link = &taken, *page;
+  if (mia_aword_get(&visit->under_way) != 0) return;
+  mia_os_lock(&mia_theap_all.abandoned_lock);
+  if (mia_aword_get(&visit->under_way) == 0) {
+    visit->size_class = 0;
+    mia_aword_set(&visit->under_way, 1);
+  }
+  mia_os_unlock(&mia_theap_all.abandoned_lock);
+}
+
+/* What it costs to collect and trim a page that the caller has claimed. */
+static size_t cost_of(const mia_page *page) {
+  uint32_t listed = page->capacity - page->used - page->trimmed_blocks;
+  return (listed + mia_owner_count_remote(page)) * MIA_BUDGET_BLOCK;
+}
+
+mia_page *mia_theap_visit_abandoned(mia_trim which, mia_budget *budget) {
+  mia_abandoned_visit *visit = &mia_theap_all.visits[which];
+  mia_page *taken = NULL, **link = &taken, *page = NULL;
+  if (mia_aword_get(&visit->under_way) == 0) return NULL;
   mia_os_lock(&mia_theap_all.abandoned_lock);
   while (!mia_budget_is_spent(budget) && (page = next_page(visit)) != NULL) {
     mia_budget_spend(budget, MIA_BUDGET_PAGE);
     bool due = which == MIA_TRIM_DUE ? age_listed_page(page) : is_untrimmed(page);
     if (!due || !mia_owner_claim(page)) continue;
-    mia_budget_spend(budget, page->capacity * MIA_BUDGET_BLOCK);
+    mia_budget_spend(budget, cost_of(page));
     link = take_claimed(page, link);
   }
-  *done = visit->next == NULL && visit->size_class == MIA_CLASS_COUNT;
-  if (*done) *visit = (mia_abandoned_visit){.size_class = 0};
+  if (visit->size_class == MIA_CLASS_COUNT) mia_aword_set(&visit->under_way, 0);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return taken;
 }

@@ -17,6 +17,10 @@
  * listed, and still claimed by the caller. */
 bool mia_theap_abandon_page(mia_page *page);
 
+/* Likewise for a page that was trimmed.  It is allocated from after all others, as its memory was given
+ * back. */
+bool mia_theap_abandon_trimmed_page(mia_page *page);
+
 /* Unlinks a page that the caller has claimed.  Does nothing if the page is not listed. */
 void mia_theap_unlist_abandoned(mia_page *page);
 
@@ -26,7 +30,8 @@ mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class);
 
 /* The age of a page is the number of visits by the purger since a free list last came from
  * the page.  At age 2, after a whole purge delay without use, the page is due to be trimmed.
- * It is due again at 4, 8, 16, ..., because other threads may go on freeing its blocks.  An
+ * It is due again at 4, 8, 16, 32, 64 and then every 64 visits, because other threads may go on freeing
+ * its blocks.  An
  * abandoned page that has not been due yet is `untrimmed': it is trimmed early only if there
  * is too much memory in such pages. */
 typedef enum mia_trim {
@@ -37,10 +42,16 @@ typedef enum mia_trim {
 /* Increments the age of a page that is not listed.  Returns true if the page is then due. */
 bool mia_theap_age_page(mia_page *page);
 
-/* Goes on with a visit of the main heap's pages until the budget is spent.  Unlinks and claims the
- * pages that are to be trimmed, and returns them linked by `next'.  Sets *done to true if the visit
- * has ended; the next call begins another. */
-mia_page *mia_theap_visit_abandoned(mia_trim which, mia_budget *budget, bool *done);
+/* Begins a visit of the main heap's pages, unless one is under way. */
+void mia_theap_begin_visit(mia_trim which);
+
+/* Goes on with a visit that is under way, until it or the budget ends.  Unlinks and claims the pages that
+ * are to be trimmed, and returns them linked by `next'. */
+mia_page *mia_theap_visit_abandoned(mia_trim which, mia_budget *budget);
+
+mia_inline bool mia_theap_is_visiting(mia_trim which) {
+  return mia_aword_get(&mia_theap_all.visits[which].under_way) != 0;
+}
 
 /* Unlinks and claims all pages of a class, and returns them linked by `next'. */
 mia_page *mia_theap_take_all_abandoned(mia_heap *heap, unsigned size_class);

@@ -8,7 +8,8 @@
 #include "theap/page_cache.h"
 #include "theap/remote_cache.h"
 
-void mia_theap_cache_own_page(mia_theap *self, mia_page *page) {
+/* Caches a page that is empty and not in use. */
+static void cache_empty(mia_theap *self, mia_page *page) {
   mia_theap_remove_page(&self->bins[page->size_class], page);
   mia_theap_clear_owner(page);
   mia_theap_cache_put(self, page);
@@ -20,8 +21,7 @@ void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
   block->next = page->free;
   page->free = block;
   page->used--;
-  if (page->used == 0 && page != self->bins[page->size_class].page)
-    mia_theap_cache_own_page(self, page);
+  if (page->used == 0 && page != self->bins[page->size_class].page) cache_empty(self, page);
 }
 
 void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {

@@ -58,9 +58,6 @@ mia_inline void mia_theap_clear_owner(mia_page *page) { mia_aword_set(&page->own
 
 /* ---- what becomes of a page ---- */
 
-/* Gives up an own page that is empty and not in use, and caches or retires it. */
-void mia_theap_cache_own_page(mia_theap *self, mia_page *page);
-
 /* Returns true if `self' may own the page and allocates from its class. */
 mia_inline bool mia_theap_can_use(const mia_theap *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];

@@ -6,8 +6,8 @@
 
 bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool idle_memory) {
   mia_clock *clock = &self->clock;
-  if (clock->requested) clock->watch_until = now + watch;
-  clock->requested = false;
+  if (clock->requested || clock->cached) clock->watch_until = now + watch;
+  clock->requested = clock->cached = false;
   clock->ticked_at = now;
   clock->countdown = MIA_CLOCK_IDLE;
   return idle_memory || !mia_time_reached(now, clock->watch_until);

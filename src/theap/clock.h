@@ -68,9 +68,9 @@ mia_inline bool mia_clock_is_idle(const mia_theap *self) {
   return self->clock.countdown > MIA_CLOCK_INTERVAL_MAX;
 }
 
-/* Ends IDLE: a page was cached, which is to age.  While the thread runs ticks anyway, that costs
- * nothing. */
-mia_inline void mia_clock_wake(mia_theap *self) {
+/* Called when a page is cached, which is to age.  A thread that runs ticks anyway pays nothing. */
+mia_inline void mia_clock_note_cached(mia_theap *self) {
+  self->clock.cached = true;
   if (mia_unlikely(mia_clock_is_idle(self))) mia_clock_request(self);
 }
 
@@ -87,8 +87,19 @@ mia_inline bool mia_clock_is_new(const mia_theap *self, mia_time_ms now) {
   return now != self->clock.ticked_at;
 }
 
+/* Returns true if a tick in a millisecond that had one already has something to give back. */
+mia_inline bool mia_clock_has_work(const mia_theap *self) {
+  return self->clock.requested || self->clock.unfinished;
+}
+
+/* Called after each tick.  One whose budget did not suffice is followed by another at once. */
+mia_inline void mia_clock_set_unfinished(mia_theap *self, bool unfinished) {
+  self->clock.unfinished = unfinished;
+  if (unfinished) self->clock.countdown = 0;
+}
+
 /* Ends a tick.  Memory waits if `idle_memory', and for `watch' milliseconds after pages came or
- * went.  Returns false, with the clock IDLE, if none waits. */
+ * went, or were cached.  Returns false, with the clock IDLE, if none waits. */
 bool mia_theap_end_tick(mia_theap *self, mia_time_ms now, mia_time_ms watch, bool idle_memory);
 
 /* Makes the clock WATCH: holds the free lists that may be held.  `is_new': this is the first tick of

@@ -155,7 +155,7 @@ void mia_theap_cache_put(mia_theap *self, mia_page *page) {
     return;
   }
   mia_page_hide(page);
-  mia_clock_wake(self);
+  mia_clock_note_cached(self);
   if (!mia_cache_is_last_freed_kind(page)) {
     put_page(self, page);
     return;

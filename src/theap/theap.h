@@ -72,22 +72,23 @@ typedef struct mia_theap {
   mia_counts counts;           /* [any] written by the owner */
   uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
                                                * was taken for its heap */
-  bool in_hook;           /* [own] an output or deferred-free function is running */
-  mia_time_ms trimmed_at; /* [own] when trimming of its own pages last began */
-  size_t trim_class;      /* [own] the class where this trimming continues, ... */
-  size_t trim_page;       /* [own] ... and the number of its pages that were trimmed: a hint */
+  bool in_hook;                 /* [own] an output or deferred-free function is running */
+  mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
+  size_t trim_class;            /* [own] the class where this trimming continues, ... */
+  size_t trim_page;             /* [own] ... and the number of its pages that were passed: a hint */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
   struct mia_theap *all;        /* [const] next in the list of all theaps */
   struct mia_theap *unused;     /* [lock:threads] next in the list of unused theaps */
 } mia_theap;
 
-/* A visit of the main heap's abandoned pages.  It goes from class to class, in each from the page that
- * was listed first to the one that was the last when the class began: pages that are listed again
- * meanwhile are not met again.  It takes several ticks if there are many. */
+/* A visit of the main heap's abandoned pages.  It goes from class to class, in each from the end of the
+ * list to the page that was its head when the class began.  It takes several ticks if there are
+ * many. */
 typedef struct mia_abandoned_visit {
-  size_t size_class; /* [lock:abandoned] the class where it goes on */
-  mia_page *next;    /* [lock:abandoned] the page where it goes on; NULL: the class is not begun */
-  mia_page *last;    /* [lock:abandoned] the last page of the class, if that is begun */
+  mia_aword under_way; /* [lock:abandoned] 1: it has begun and not ended; without the lock a hint */
+  size_t size_class;   /* [lock:abandoned] the class where it goes on */
+  mia_page *next; /* [lock:abandoned] the page where it goes on; NULL: the class is not begun */
+  mia_page *last; /* [lock:abandoned] the page where the class ends, if that is begun */
 } mia_abandoned_visit;
 enum { MIA_ABANDONED_VISITS = 2 };
 
@@ -104,7 +105,6 @@ typedef struct mia_theap_world {
   mia_aword all;            /* [any] head of the list of all theaps, which only grows */
   mia_theap *cache_turn;    /* [lock:abandoned] the theap in that list where aging or flushing of
                             * page caches continues; NULL: the first */
-  mia_aword abandoned_due;  /* [any] 1: the main heap's abandoned pages are to be aged */
   mia_abandoned_visit visits[MIA_ABANDONED_VISITS]; /* by mia_trim: abandoned.h */
   mia_peak_count attached;                          /* [any] threads that have a theap */
   mia_aword on_last_exit; /* [any] a function to call when `attached' goes to 0; 0: none */
@@ -125,7 +125,8 @@ mia_assert_field_aligned(mia_theap_world, ended);
 mia_assert_field_aligned(mia_theap_world, first);
 mia_assert_field_aligned(mia_theap_world, shared);
 mia_assert_field_aligned(mia_theap_world, all);
-mia_assert_field_aligned(mia_theap_world, abandoned_due);
+mia_assert_field_aligned(mia_theap_world, visits);
+mia_assert_field_aligned(mia_abandoned_visit, under_way);
 mia_assert_field_aligned(mia_theap_world, attached);
 mia_assert_field_aligned(mia_theap_world, on_last_exit);
 mia_assert_field_aligned(mia_theap_world, forked);

@@ -57,6 +57,8 @@ typedef struct mia_clock {
   uint32_t countdown;      /* [own] slow paths until the next tick; 0: DUE */
   uint32_t interval;       /* [own] where the countdown began last, in state WATCH */
   bool requested;          /* [own] pages came or went since the last tick */
+  bool cached;             /* [own] a page was cached since the last tick: it is to age */
+  bool unfinished;         /* [own] the budget of the last tick did not suffice */
   bool can_hold;           /* [own] there may be lists that can be held */
   mia_time_ms ticked_at;   /* [own] when the last tick was */
   mia_time_ms watch_until; /* [own] until then, pages that went may still occupy memory */

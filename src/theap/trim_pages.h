@@ -16,9 +16,9 @@ mia_inline bool mia_theap_is_trimming(const mia_theap *self) {
   return self->trim_class > 0 || self->trim_page > 0;
 }
 
-/* Trims the main heap's abandoned pages.  Returns false if the budget did not suffice: the next call
- * continues. */
-bool mia_theap_trim_abandoned(mia_theap *self, mia_trim which, mia_budget *budget);
+/* Goes on with a visit of the main heap's abandoned pages that is under way (mia_theap_begin_visit), and
+ * trims pages. */
+void mia_theap_trim_abandoned(mia_theap *self, mia_trim which, mia_budget *budget);
 
 /* Trims all abandoned pages of a heap. */
 void mia_theap_trim_heap(mia_theap *self, mia_heap *heap);

@@ -37,6 +37,22 @@ START_TEST(a_cached_page_ends_idle) {
   alice->clock.countdown = 1;
   mia_theap_cache_put(alice, page);
   ck_assert(!is_due());
+  ck_assert(mia_theap_end_tick(alice, 200, WATCH, false)); /* but it is watched longer */
+  ck_assert(mia_theap_end_tick(alice, 200 + WATCH - 1, WATCH, false));
+  ck_assert(!mia_theap_end_tick(alice, 200 + WATCH, WATCH, false));
+}
+END_TEST
+
+/* It would never be IDLE if there is much to look at in each delay. */
+START_TEST(an_unfinished_tick_is_followed_by_another_but_not_watched_longer) {
+  begin_idle(CLASS_16);
+  mia_clock_request(alice);
+  ck_assert(mia_theap_end_tick(alice, 100, WATCH, false));
+  mia_clock_set_unfinished(alice, true);
+  ck_assert(is_due() && mia_clock_has_work(alice));
+  ck_assert(!mia_theap_end_tick(alice, 100 + WATCH, WATCH, false));
+  mia_clock_set_unfinished(alice, false);
+  ck_assert(!is_due() && !mia_clock_has_work(alice));
 }
 END_TEST
 
@@ -131,6 +147,7 @@ SUITE("theap/clock") {
   CASE(theaps_begin, world_end);
   TEST(a_page_that_comes_or_goes_makes_the_clock_due);
   TEST(a_cached_page_ends_idle);
+  TEST(an_unfinished_tick_is_followed_by_another_but_not_watched_longer);
   TEST(a_request_is_watched_for_a_while);
   TEST(a_tick_follows_after_some_slow_paths);
   TEST(a_list_that_is_held_is_given_out_by_the_slow_path);

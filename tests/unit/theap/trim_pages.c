@@ -6,7 +6,7 @@
 #include "theap/pages.h"
 #include "theap/trim_pages.h"
 
-enum { VISITS = 64 };
+enum { VISITS = 256, OFTEN = 64 };
 
 /* Allocates all blocks of a page, which is then full. */
 static mia_block *blocks[1024];
@@ -31,7 +31,9 @@ static mia_page *abandoned_page(void) {
 }
 
 static void visit(mia_trim which) {
-  ck_assert(mia_theap_trim_abandoned(alice, which, &(mia_budget)MIA_BUDGET_ALL));
+  mia_theap_begin_visit(which);
+  mia_theap_trim_abandoned(alice, which, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(!mia_theap_is_visiting(which));
 }
 
 static void trim_all(void) { mia_theap_trim_heap(alice, mia_theap_main_heap()); }
@@ -51,16 +53,13 @@ END_TEST
 
 START_TEST(a_page_is_due_again_after_twice_as_many_visits) {
   mia_page *page = abandoned_page();
-  size_t trims = 0;
   for (size_t i = 1; i <= VISITS; i++) {
-    bool done;
-    mia_page *taken = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &done);
-    need_at((taken == page) == (i > 1 && (i & (i - 1)) == 0) && page->age == i, i);
-    if (taken == NULL) continue;
-    trims++;
-    mia_theap_dispose_page(alice, page, false);
+    bool due = i <= OFTEN ? i > 1 && (i & (i - 1)) == 0 : i % OFTEN == 0;
+    mia_theap_begin_visit(MIA_TRIM_DUE);
+    mia_page *taken = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL);
+    need_at((taken == page) == due && !mia_theap_is_visiting(MIA_TRIM_DUE), i);
+    if (taken != NULL) mia_theap_dispose_page(alice, page, false);
   }
-  ck_assert_uint_eq(trims, 6);
 }
 END_TEST
 
@@ -86,29 +85,36 @@ START_TEST(all_pages_can_be_trimmed_at_once) {
 }
 END_TEST
 
-/* Lists PAGES pages with one live block each, with an age at which each visit trims them. */
-enum { PAGES = 4, AGE_MAX = 128 };
+/* Lists PAGES pages with one live block each, which the next visit trims. */
+enum { PAGES = 4, NEARLY_DUE = 63 };
 static mia_page *old_pages[PAGES];
 static void abandon_old_pages(void) {
   for (int i = 0; i < PAGES; i++) old_pages[i] = full_page(alice);
   mia_theap_abandon(alice);
-  for (int i = 0; i < PAGES; i++) {
+  for (int i = PAGES; i-- > 0;) { /* trimming lists them in the reverse order */
     for (uint32_t k = 1; k < old_pages[i]->total; k++)
       release(alice, old_pages[i]->start + k * old_pages[i]->size);
     mia_theap_flush_batches(alice);
   }
   trim_all();
-  for (int i = 0; i < PAGES; i++) old_pages[i]->age = AGE_MAX;
+  for (int i = 0; i < PAGES; i++) old_pages[i]->age = NEARLY_DUE;
+  mia_theap_begin_visit(MIA_TRIM_DUE);
+}
+
+/* Goes on with a visit as far as one page. */
+static mia_page *next_visited(void) {
+  return mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1});
 }
 
 /* Its pages are listed again while it goes on. */
 START_TEST(a_visit_in_several_steps_meets_each_page_once) {
   abandon_old_pages();
   int met = 0;
-  for (bool done = false; !done;) {
-    mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1}, &done);
+  while (mia_theap_is_visiting(MIA_TRIM_DUE)) {
+    mia_page *page = next_visited();
     if (page == NULL) continue;
-    ck_assert(page == old_pages[met++] && page->next == NULL && met <= PAGES);
+    ck_assert(met < PAGES && page == old_pages[met++] && page->next == NULL);
+    page->age = NEARLY_DUE; /* it would be due again */
     mia_theap_dispose_page(alice, page, false);
   }
   ck_assert_int_eq(met, PAGES);
@@ -117,31 +123,48 @@ END_TEST
 
 START_TEST(a_visit_goes_on_where_pages_have_left_the_list) {
   abandon_old_pages();
-  bool done;
-  ck_assert(mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1}, &done) ==
-            old_pages[0]);
+  ck_assert(next_visited() == old_pages[0]);
   mia_theap_dispose_page(alice, old_pages[0], false);
-  (void)mia_owner_claim(old_pages[1]);
-  mia_theap_unlist_abandoned(old_pages[1]); /* the next page */
-  (void)mia_owner_claim(old_pages[3]);
-  mia_theap_unlist_abandoned(old_pages[3]); /* the last */
-  mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &done);
-  ck_assert(done && page == old_pages[2] && page->next == NULL);
+  for (int i = 1; i < PAGES; i += 2) { /* the next page and the last */
+    (void)mia_owner_claim(old_pages[i]);
+    mia_theap_unlist_abandoned(old_pages[i]);
+    old_pages[i]->prev = old_pages[i]->next = NULL;
+  }
+  mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(page == old_pages[2] && page->next == NULL && !mia_theap_is_visiting(MIA_TRIM_DUE));
 }
 END_TEST
 
 START_TEST(the_visits_are_independent) {
   abandon_old_pages();
-  bool done;
-  ck_assert(mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget){.left = 1}, &done) ==
-            old_pages[0]);
-  ck_assert(!done);
+  ck_assert(next_visited() == old_pages[0]);
   mia_theap_dispose_page(alice, old_pages[0], false);
   visit(MIA_TRIM_UNTRIMMED);
-  mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL, &done);
+  ck_assert(mia_theap_is_visiting(MIA_TRIM_DUE));
+  mia_page *page = mia_theap_visit_abandoned(MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL);
   int met = 1;
   for (; page != NULL; page = page->next) met++;
-  ck_assert(done && met == PAGES);
+  ck_assert_int_eq(met, PAGES);
+}
+END_TEST
+
+START_TEST(a_visit_that_is_under_way_does_not_begin_again) {
+  abandon_old_pages();
+  ck_assert(next_visited() == old_pages[0]);
+  mia_theap_dispose_page(alice, old_pages[0], false);
+  mia_theap_begin_visit(MIA_TRIM_DUE);
+  ck_assert(next_visited() == old_pages[1]);
+}
+END_TEST
+
+/* Their memory was given back, so the pages of others are allocated from first. */
+START_TEST(trimmed_pages_are_listed_last) {
+  abandon_old_pages();
+  mia_page **first = &mia_theap_all.main.abandoned[CLASS_2K];
+  mia_page **last = &mia_theap_all.main.abandoned_last[CLASS_2K];
+  ck_assert(*first == old_pages[PAGES - 1] && *last == old_pages[0]);
+  mia_theap_trim_abandoned(alice, MIA_TRIM_DUE, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(*first == old_pages[0] && *last == old_pages[PAGES - 1]);
 }
 END_TEST
 
@@ -219,6 +242,11 @@ START_TEST(own_pages_whose_blocks_others_freed_are_trimmed) {
   ck_assert(page->used == page->total && mia_owner_has_remote(page));
   mia_theap_trim_own(alice, true, &(mia_budget)MIA_BUDGET_ALL);
   ck_assert(page->used == count && page->trimmed_pages != 0);
+  size_t before = pages(CLASS_2K);
+  for (uint32_t i = 0; i < count; i++) release(bob, blocks[i]);
+  mia_theap_flush_batches(bob);
+  mia_theap_trim_own(alice, true, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(pages(CLASS_2K) == before - 1 && alice->bins[CLASS_2K].pages == NULL);
 }
 END_TEST
 
@@ -260,9 +288,9 @@ START_TEST(abandoned_pages_are_charged_by_their_blocks) {
   const size_t all = (size_t)16 << 20;
   mia_page *page = abandoned_page();
   mia_budget budget = {.left = all};
-  ck_assert(mia_theap_trim_abandoned(alice, MIA_TRIM_UNTRIMMED, &budget));
-  ck_assert(page->trimmed_pages != 0);
-  ck_assert_uint_ge(all - budget.left, page->capacity * MIA_BUDGET_BLOCK);
+  mia_theap_begin_visit(MIA_TRIM_UNTRIMMED);
+  ck_assert(mia_theap_visit_abandoned(MIA_TRIM_UNTRIMMED, &budget) == page);
+  ck_assert_uint_eq(all - budget.left, MIA_BUDGET_PAGE + (page->capacity - 1u) * MIA_BUDGET_BLOCK);
 }
 END_TEST
 
@@ -285,6 +313,8 @@ SUITE("theap/trim_pages") {
   TEST(a_visit_in_several_steps_meets_each_page_once);
   TEST(a_visit_goes_on_where_pages_have_left_the_list);
   TEST(the_visits_are_independent);
+  TEST(a_visit_that_is_under_way_does_not_begin_again);
+  TEST(trimmed_pages_are_listed_last);
   TEST(a_trimmed_page_that_is_listed_again_requests_no_tick);
   TEST(an_untrimmed_page_is_trimmed_if_half_is_free);
   TEST(an_untrimmed_page_that_is_fuller_is_not_trimmed);
