@@ -7,6 +7,7 @@
 #include "page/owner.h"
 #include "page/trim.h"
 #include "theap/bin.h"
+#include "theap/clock.h"
 #include "theap/heap_table.h"
 #include "theap/thread.h"
 #include "theap/trim_pages.h"
@@ -63,6 +64,7 @@ void mia_alloc_heap_collect(mia_heap *heap, bool trim) {
     mia_theap *theap = mia_theap_of_heap(self, heap);
     if (theap != NULL) mia_theap_collect(theap);
     if (theap != NULL && trim) mia_theap_trim_own(theap, true, &budget);
+    if (theap != NULL) mia_clock_pass_on(theap, self);
   }
   if (trim) mia_theap_trim_heap(self, heap);
 }

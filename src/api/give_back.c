@@ -53,7 +53,7 @@ static void give_back(mia_theap *self, mia_time_ms now, mia_time_ms delay, mia_b
   bool is_time = is_time_to_age(now, age_delay);
   if (delay == 0)
     mia_theap_flush_all_caches(self, budget);
-  else if (is_time)
+  else if (is_time || mia_theap_is_aging_caches())
     mia_theap_age_all_caches(self, budget);
   if (is_time) mia_theap_begin_visit(MIA_TRIM_DUE);
   mia_arena_age_cached(is_time || delay == 0, budget);

@@ -9,6 +9,7 @@
 #include "os/os.h"
 #include "theap/bin.h"
 #include "theap/page_cache.h"
+#include "theap/trim_pages.h"
 
 #include <errno.h>
 
@@ -29,7 +30,7 @@ static bool give_back_within_budget(mia_theap *self, mia_time_ms now) {
  * to others. */
 static void end_tick(mia_theap *self, mia_time_ms now, bool is_new) {
   long delay = mia_option_get(MIA_OPTION_PURGE_DELAY);
-  bool idle_memory = delay >= 0 && mia_arena_idle() > 0;
+  bool idle_memory = delay >= 0 && (mia_arena_idle() > 0 || mia_theap_untrimmed() > 0);
   mia_time_ms watch = delay >= 0 ? (mia_time_ms)(mia_api_age_delay(delay) * WATCH_DELAYS) : 0;
   if (!mia_theap_end_tick(self, now, watch, idle_memory)) return;
   if (is_new) {

@@ -86,12 +86,12 @@ void mia_os_large_pages(void *start, size_t size) { (void)madvise(start, size, M
 /* ThreadSanitizer knows mmap and munmap, but not mremap.  Without this, the accesses of the thread that
  * moved its memory away seem to race with those of the thread to which the kernel gives that address
  * next. */
-void __tsan_acquire(void *);
-void __tsan_release(void *);
+void mia_os_tsan_acquire(void *) __asm__("__tsan_acquire");
+void mia_os_tsan_release(void *) __asm__("__tsan_release");
 static void *remap(void *start, size_t size, size_t wanted, int flags) {
-  if (MIA_TSAN) __tsan_release((void *)(uintptr_t)mremap);
+  if (MIA_TSAN) mia_os_tsan_release((void *)(uintptr_t)mremap);
   void *to = mremap(start, size, wanted, flags, NULL);
-  if (MIA_TSAN) __tsan_acquire((void *)(uintptr_t)mremap);
+  if (MIA_TSAN) mia_os_tsan_acquire((void *)(uintptr_t)mremap);
   return to;
 }
 

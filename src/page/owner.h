@@ -149,13 +149,13 @@ mia_inline mia_block *mia_owner_collect(mia_page *page, uint32_t *count) {
   return mia_owner_list(page, was);
 }
 
-/* Returns true if a page that the caller has claimed may have something to collect. */
 /* Returns the number of blocks that other threads have freed.  The caller has claimed the page. */
 mia_inline uint32_t mia_owner_count_remote(const mia_page *page) {
   uint32_t countdown = mia_owner_countdown(mia_aword_get(&page->remote));
   return (page->countdown_from - countdown) & MIA_OWNER_COUNTDOWN_MASK;
 }
 
+/* Returns true if a page that the caller has claimed may have something to collect. */
 mia_inline bool mia_owner_has_remote(const mia_page *page) {
   return mia_aword_get(&page->remote) >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE;
 }

@@ -17,8 +17,8 @@
  * listed, and still claimed by the caller. */
 bool mia_theap_abandon_page(mia_page *page);
 
-/* Likewise for a page that was trimmed.  It is allocated from after all others, as its memory was given
- * back. */
+/* Likewise for a page that a visit has looked at.  It is allocated from after all others, as its memory
+ * may be given back. */
 bool mia_theap_abandon_trimmed_page(mia_page *page);
 
 /* Unlinks a page that the caller has claimed.  Does nothing if the page is not listed. */

@@ -254,9 +254,9 @@ static mia_theap *swap_turn(mia_theap *turn) {
   return was;
 }
 
-/* Applies an action to the slots of all theaps.  Two threads that do so at the same time may
- * visit the same theaps, which does no harm. */
-static void each_slot(mia_theap *self, void (*action)(mia_theap *, mia_aword *),
+/* Applies an action to the slots of all theaps.  Returns false if the budget did not suffice.  Two
+ * threads that do so at the same time may visit the same theaps, which does no harm. */
+static bool each_slot(mia_theap *self, void (*action)(mia_theap *, mia_aword *),
                       mia_budget *budget) {
   mia_theap *other = swap_turn(NULL);
   if (other == NULL || mia_budget_is_unbounded(budget))
@@ -266,13 +266,15 @@ static void each_slot(mia_theap *self, void (*action)(mia_theap *, mia_aword *),
     mia_budget_spend(budget, MIA_CACHE_SLOTS * sizeof(mia_aword) * SLOT_COST);
   }
   if (other != NULL) (void)swap_turn(other);
+  return other == NULL;
 }
 
 void mia_theap_flush_all_caches(mia_theap *self, mia_budget *budget) {
-  each_slot(self, retire_list, budget);
+  (void)each_slot(self, retire_list, budget);
 }
 void mia_theap_age_all_caches(mia_theap *self, mia_budget *budget) {
-  each_slot(self, retire_or_age, budget);
+  bool done = each_slot(self, retire_or_age, budget);
+  mia_aword_set(&mia_theap_all.aging_caches, !done);
 }
 
 bool mia_theap_has_cached_page(void) {

@@ -52,6 +52,11 @@ void mia_theap_flush_cache(mia_theap *self);
 void mia_theap_flush_all_caches(mia_theap *self, mia_budget *budget);
 void mia_theap_age_all_caches(mia_theap *self, mia_budget *budget);
 
+/* Returns true if the budget ended an aging before the last theap. */
+mia_inline bool mia_theap_is_aging_caches(void) {
+  return mia_aword_get(&mia_theap_all.aging_caches) != 0;
+}
+
 /* Moves `last_freed' to its slot, and corrects the counts of slots that other threads have emptied.
  * Only the owner calls this, from time to time. */
 void mia_theap_settle_cache(mia_theap *self);

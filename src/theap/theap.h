@@ -74,6 +74,7 @@ typedef struct mia_theap {
                                                * was taken for its heap */
   bool in_hook;                 /* [own] an output or deferred-free function is running */
   mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
+  bool trimming;                /* [own] trimming of its own pages has begun and not ended */
   size_t trim_class;            /* [own] the class where this trimming continues, ... */
   size_t trim_page;             /* [own] ... and the number of its pages that were passed: a hint */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
@@ -105,6 +106,7 @@ typedef struct mia_theap_world {
   mia_aword all;            /* [any] head of the list of all theaps, which only grows */
   mia_theap *cache_turn;    /* [lock:abandoned] the theap in that list where aging or flushing of
                             * page caches continues; NULL: the first */
+  mia_aword aging_caches;   /* [any] 1: an aging of the page caches is to be continued */
   mia_abandoned_visit visits[MIA_ABANDONED_VISITS]; /* by mia_trim: abandoned.h */
   mia_peak_count attached;                          /* [any] threads that have a theap */
   mia_aword on_last_exit; /* [any] a function to call when `attached' goes to 0; 0: none */
@@ -126,6 +128,7 @@ mia_assert_field_aligned(mia_theap_world, first);
 mia_assert_field_aligned(mia_theap_world, shared);
 mia_assert_field_aligned(mia_theap_world, all);
 mia_assert_field_aligned(mia_theap_world, visits);
+mia_assert_field_aligned(mia_theap_world, aging_caches);
 mia_assert_field_aligned(mia_abandoned_visit, under_way);
 mia_assert_field_aligned(mia_theap_world, attached);
 mia_assert_field_aligned(mia_theap_world, on_last_exit);

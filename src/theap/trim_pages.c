@@ -66,7 +66,8 @@ void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget) {
   while (self->trim_class < MIA_CLASS_COUNT &&
          trim_bin(self, &self->bins[self->trim_class], all, budget))
     self->trim_class++;
-  if (self->trim_class == MIA_CLASS_COUNT) self->trim_class = 0;
+  self->trimming = self->trim_class < MIA_CLASS_COUNT;
+  if (!self->trimming) self->trim_class = 0;
 }
 
 /* An untrimmed page that is mostly in use is not worth the time: few of its OS pages are free. */

@@ -12,9 +12,7 @@
 void mia_theap_trim_own(mia_theap *self, bool all, mia_budget *budget);
 
 /* Returns true if trimming of the theap's own pages has begun and not ended. */
-mia_inline bool mia_theap_is_trimming(const mia_theap *self) {
-  return self->trim_class > 0 || self->trim_page > 0;
-}
+mia_inline bool mia_theap_is_trimming(const mia_theap *self) { return self->trimming; }
 
 /* Goes on with a visit of the main heap's abandoned pages that is under way (mia_theap_begin_visit), and
  * trims pages. */

@@ -284,6 +284,28 @@ START_TEST(trimming_of_own_pages_stops_where_the_budget_ends) {
 }
 END_TEST
 
+START_TEST(trimming_goes_on_where_pages_were_empty) {
+  for (int i = 0; i < PAGES; i++) old_pages[i] = full_page(alice);
+  (void)alloc(alice, CLASS_2K);
+  for (int i = 0; i < PAGES; i++)
+    for (uint32_t k = 1; k < old_pages[i]->total; k++)
+      release(alice, old_pages[i]->start + k * old_pages[i]->size);
+  mia_theap_flush_batches(alice);
+  for (int i = 0; i < PAGES; i++) release(bob, old_pages[i]->start);
+  mia_theap_flush_batches(bob);
+  mia_theap_trim_own(alice, false, &(mia_budget)MIA_BUDGET_ALL); /* the class was used */
+  mia_theap_trim_own(alice, false, &(mia_budget)MIA_BUDGET_ALL);
+  size_t before = pages(CLASS_2K);
+  for (size_t calls = 1; calls <= PAGES; calls++) {
+    mia_theap_trim_own(alice, false, &(mia_budget){.left = 1});
+    ck_assert_uint_eq(pages(CLASS_2K), before - calls);
+    ck_assert(calls == PAGES || mia_theap_is_trimming(alice));
+  }
+  mia_theap_trim_own(alice, false, &(mia_budget)MIA_BUDGET_ALL);
+  ck_assert(!mia_theap_is_trimming(alice));
+}
+END_TEST
+
 START_TEST(abandoned_pages_are_charged_by_their_blocks) {
   const size_t all = (size_t)16 << 20;
   mia_page *page = abandoned_page();
@@ -323,6 +345,7 @@ SUITE("theap/trim_pages") {
   TEST(own_pages_whose_blocks_others_freed_are_trimmed);
   TEST(all_own_pages_can_be_trimmed_at_once);
   TEST(trimming_of_own_pages_stops_where_the_budget_ends);
+  TEST(trimming_goes_on_where_pages_were_empty);
   TEST(abandoned_pages_are_charged_by_their_blocks);
   TEST(pages_of_other_heaps_do_not_count_as_untrimmed);
   TIMEOUT(60);
