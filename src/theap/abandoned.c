@@ -90,17 +90,26 @@ static void unlink_page(mia_page *page) {
   mia_aword_set_rel(&page->listed, 0);
 }
 
-static bool abandon(mia_page *page, void (*link)(mia_page *)) {
+/* A page that is listed already keeps its place. */
+static void link_page(mia_page *page, bool trimmed) {
+  if (mia_aword_get(&page->listed) != 0) return;
+  if (trimmed)
+    link_last(page);
+  else
+    link_first(page);
+}
+
+static bool abandon(mia_page *page, bool trimmed) {
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  if (mia_aword_get(&page->listed) == 0) link(page);
+  link_page(page, trimmed);
   bool abandoned = mia_owner_abandon(page, page->used);
   if (!abandoned) unlink_page(page);
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return abandoned;
 }
 
-bool mia_theap_abandon_page(mia_page *page) { return abandon(page, link_first); }
-bool mia_theap_abandon_trimmed_page(mia_page *page) { return abandon(page, link_last); }
+bool mia_theap_abandon_page(mia_page *page) { return abandon(page, false); }
+bool mia_theap_abandon_trimmed_page(mia_page *page) { return abandon(page, true); }
 
 void mia_theap_unlist_abandoned(mia_page *page) {
   /* Only the caller could list the page, so if it is not listed now it stays so. */
