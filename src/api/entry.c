@@ -75,7 +75,7 @@ mia_cold static void *retry_after_deferred(request r) {
 /* Takes the request by value, so that it is built only where it is needed. */
 mia_inline void *finish_request(void *p, request r) {
   if (mia_unlikely(p == NULL)) return retry_after_deferred(r);
-  mia_api_tick_after_refill();
+  mia_api_tick_after_alloc();
   return p;
 }
 

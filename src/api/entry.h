@@ -65,7 +65,7 @@ mia_inline void *mia_enter_reallocarray(void *p, size_t count, size_t size) {
 /* Returns NULL if mia_api_realloc_slow must serve the request. */
 mia_inline void *mia_enter_resize_small(void *p, size_t size) {
   void *q = mia_alloc_resize_small(p, size);
-  if (mia_likely(q != NULL)) mia_api_tick_after_refill();
+  if (mia_likely(q != NULL)) mia_api_tick_after_alloc();
   return q;
 }
 

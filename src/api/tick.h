@@ -26,4 +26,11 @@ mia_inline void mia_api_tick_after_refill(void) {
   mia_api_tick();
 }
 
+/* Likewise, after an allocation for which a free list may have been refilled. */
+mia_inline void mia_api_tick_after_alloc(void) {
+  if (mia_unlikely(mia_api_has_deferred()) && mia_theap_self->clock.refilled)
+    (void)mia_api_run_deferred(mia_theap_self, false);
+  mia_api_tick();
+}
+
 #endif

@@ -74,12 +74,15 @@ mia_inline void mia_clock_note_cached(mia_theap *self) {
   if (mia_unlikely(mia_clock_is_idle(self))) mia_clock_request(self);
 }
 
-/* Moves a request from the theap of another heap to `self', the thread's own for the main heap, which
+/* Moves what the theap of another heap has noted to `self', the thread's own for the main heap, which
  * runs the ticks. */
 mia_inline void mia_clock_pass_on(mia_theap *from, mia_theap *self) {
-  if (from == self || !from->clock.requested) return;
+  if (from == self || mia_theap_is_none(self)) return;
+  self->clock.refilled |= from->clock.refilled;
+  from->clock.refilled = false;
+  if (!from->clock.requested) return;
   from->clock.requested = false;
-  mia_clock_request_if_any(self);
+  mia_clock_request(self);
 }
 
 /* Returns true if `now' is another millisecond than that of the last tick. */

@@ -94,6 +94,7 @@ bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   mia_assert(self->free_list[size_class] == NULL && !mia_theap_is_none(self));
   if (MIA_DEBUG) mia_theap_check(self, size_class);
   mia_theap_count(self, MIA_EVENT_REFILL);
+  self->clock.refilled = true;
   mia_page *page = self->bins[size_class].page;
   if (page != NULL && (refill_from(self, size_class, page) || abandon_full(self, size_class)))
     return true;

@@ -57,6 +57,7 @@ typedef struct mia_clock {
   uint32_t countdown;      /* [own] slow paths until the next tick; 0: DUE */
   uint32_t interval;       /* [own] where the countdown began last, in state WATCH */
   bool requested;          /* [own] pages came or went since the last tick */
+  bool refilled;           /* [own] a page gave blocks since the last deferred frees: api/tick.h */
   bool cached;             /* [own] a page was cached since the last tick: it is to age */
   bool unfinished;         /* [own] the budget of the last tick did not suffice */
   bool can_hold;           /* [own] there may be lists that can be held */
