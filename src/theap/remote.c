@@ -46,8 +46,9 @@ typedef enum outcome {
  * for more: nobody owns the page, and the thread allocates from its class.  Without this, replacement
  * at random in a table takes 2.5 to 4 times as long. */
 static bool can_reclaim_early(const mia_theap *self, const mia_page *page) {
-  return mia_aword_get(&page->owner) == 0 && mia_aword_get(&page->listed) == 0 &&
-         self->bins[page->size_class].reclaim_backoff == 0 && mia_theap_can_use(self, page);
+  const mia_bin *bin = &self->bins[page->size_class];
+  return bin->page != NULL && bin->reclaim_backoff == 0 && mia_aword_get(&page->owner) == 0 &&
+         mia_aword_get(&page->listed) == 0 && mia_theap_can_use(self, page);
 }
 
 /* The thread allocates from the class.  A block of a page without an owner is not kept if there
