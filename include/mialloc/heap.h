@@ -175,9 +175,10 @@ MIA_API bool mia_heap_page_is_under_utilized(mia_heap *heap, const void *p, size
 /* An arena is a reserved range of address space that contains pages.  The library reserves
  * arenas as it needs them; these functions add others, which stay until they are unloaded.  An
  * exclusive arena serves only the heaps that were created in it.  A process may have 3,584
- * arenas at a time, the library's own included; an unloaded arena still counts unless it was exclusive.  The functions that
- * return int return 0 and store the arena in *arena, or return an error number (ENOMEM unless a
- * comment names another) and store NULL there; `arena' may be NULL. */
+ * arenas at a time, the library's own included; an unloaded arena still counts unless it was
+ * exclusive.  The functions that return int return 0 and store the arena in *arena, or return an
+ * error number (ENOMEM unless a comment names another) and store NULL there; `arena' may be
+ * NULL. */
 
 /* What an arena is; the functions take any of these that they describe, combined by `|', or 0.
  * Other bits are an error: EINVAL. */

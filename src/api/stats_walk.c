@@ -171,7 +171,8 @@ static void describe_process(mia_stats *stats) {
   stats->threads = mia_aword_get(&mia_theap_all.attached.now);
   stats->threads_peak = mia_aword_get(&mia_theap_all.attached.peak);
   stats->rss = mia_os_resident();
-  stats->rss_peak = usage.peak_rss > stats->rss ? usage.peak_rss : stats->rss; /* told later */
+  /* The OS updates its peak now and then only. */
+  stats->rss_peak = usage.peak_rss > stats->rss ? usage.peak_rss : stats->rss;
   stats->faults = (unsigned long long)usage.minor_faults + usage.major_faults;
   stats->faults_major = usage.major_faults;
   mia_time_ms begun = mia_acell_get(&mia_api_all.begun);

@@ -47,30 +47,19 @@ static mia_page *next_page(mia_abandoned_visit *visit) {
 
 /* ---- lists ---- */
 
-static void count_listed(mia_page *page) {
+/* Links a page, last if it was trimmed, else first.  A page that is listed already keeps its place. */
+static void link_page(mia_page *page, bool trimmed) {
+  if (mia_aword_get(&page->listed) != 0) return;
+  mia_heap *heap = mia_theap_heap_of(page);
+  mia_page **first = &heap->abandoned[page->size_class];
+  mia_page **last = &heap->abandoned_last[page->size_class];
+  page->prev = trimmed ? *last : NULL;
+  page->next = trimmed ? NULL : *first;
+  *(page->prev != NULL ? &page->prev->next : first) = page;
+  *(page->next != NULL ? &page->next->prev : last) = page;
   mia_aword_set(&page->listed, 1);
-  mia_aword_add(&mia_theap_heap_of(page)->abandoned_count[page->size_class], 1);
+  mia_aword_add(&heap->abandoned_count[page->size_class], 1);
   if (is_untrimmed(page)) mia_aword_add(&mia_theap_all.untrimmed, page->slices);
-}
-
-static void link_first(mia_page *page) {
-  mia_heap *heap = mia_theap_heap_of(page);
-  mia_page *next = heap->abandoned[page->size_class];
-  page->prev = NULL;
-  page->next = next;
-  *(next != NULL ? &next->prev : &heap->abandoned_last[page->size_class]) = page;
-  heap->abandoned[page->size_class] = page;
-  count_listed(page);
-}
-
-static void link_last(mia_page *page) {
-  mia_heap *heap = mia_theap_heap_of(page);
-  mia_page *prev = heap->abandoned_last[page->size_class];
-  page->prev = prev;
-  page->next = NULL;
-  *(prev != NULL ? &prev->next : &heap->abandoned[page->size_class]) = page;
-  heap->abandoned_last[page->size_class] = page;
-  count_listed(page);
 }
 
 static void unlink_page(mia_page *page) {
@@ -88,15 +77,6 @@ static void unlink_page(mia_page *page) {
   if (is_untrimmed(page)) mia_aword_sub(&mia_theap_all.untrimmed, page->slices);
   /* Last: the thread that has claimed the page and sees 0 may retire it without the lock. */
   mia_aword_set_rel(&page->listed, 0);
-}
-
-/* A page that is listed already keeps its place. */
-static void link_page(mia_page *page, bool trimmed) {
-  if (mia_aword_get(&page->listed) != 0) return;
-  if (trimmed)
-    link_last(page);
-  else
-    link_first(page);
 }
 
 static bool abandon(mia_page *page, bool trimmed) {
@@ -119,7 +99,8 @@ void mia_theap_unlist_abandoned(mia_page *page) {
   mia_os_unlock(&mia_theap_all.abandoned_lock);
 }
 
-/* The newest page: its descriptor is in this processor's cache most likely. */
+/* The head of the list: trimmed pages come last, and the newest of the others is in this processor's
+ * cache most likely. */
 mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class) {
   if (mia_aword_get(&heap->abandoned_count[size_class]) == 0) return NULL;
   mia_os_lock(&mia_theap_all.abandoned_lock);

@@ -30,10 +30,9 @@ mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class);
 
 /* The age of a page is the number of visits by the purger since a free list last came from
  * the page.  At age 2, after a whole purge delay without use, the page is due to be trimmed.
- * It is due again at 4, 8, 16, 32, 64 and then every 64 visits, because other threads may go on freeing
- * its blocks.  An
- * abandoned page that has not been due yet is `untrimmed': it is trimmed early only if there
- * is too much memory in such pages. */
+ * It is due again at 4, 8, 16, 32, 64 and then every 64 visits, because other threads may go on
+ * freeing its blocks.  An abandoned page that has not been due yet is `untrimmed': it is trimmed
+ * early only if there is too much memory in such pages. */
 typedef enum mia_trim {
   MIA_TRIM_DUE,      /* ages the pages, and trims those that are then due */
   MIA_TRIM_UNTRIMMED /* trims pages that have not been due yet */

@@ -15,9 +15,9 @@
  *   IDLE   No tick is needed.
  *   DUE    The next slow path runs a tick.
  *   WATCH  A tick follows after one slow path, then two, four, up to MIA_CLOCK_INTERVAL_MAX, and
- *          after one again in another millisecond, or when a list was held.  Besides, free lists are held: they look empty to
- *          the fast path, which tests nothing else.  So the next allocation of each such class takes
- *          the slow path, which gives out the list and makes the clock DUE.
+ *          after one again in another millisecond, or when a list was held.  Besides, free lists are
+ *          held: they look empty to the fast path, which tests nothing else.  So the next allocation
+ *          of each such class takes the slow path, which gives out the list and makes the clock DUE.
  *
  * Holding lists is for a thread that freed much and does little afterwards: it would come to no slow
  * path for a long time, and its memory would stay.  A list is held at most MIA_CLOCK_HOLDS times in
@@ -39,8 +39,8 @@ enum {
   MIA_CLOCK_HOLDS = 8
 };
 
-/* Counts a slow path.  Returns true if it must run a tick.  Always returns
- * true for a thread without a theap, whose theap is not written to. */
+/* Counts a slow path.  Returns true if it must run a tick.  Always returns true
+ * for a thread without a theap: it shares a theap that nobody writes to. */
 mia_inline bool mia_clock_count_down(mia_theap *self) {
   if (mia_unlikely(self->clock.countdown == 0)) return true;
   self->clock.countdown--;

@@ -178,12 +178,11 @@ mia_page *mia_theap_cache_take(mia_theap *self, unsigned size_class) {
   return page;
 }
 
-/* Compares two pages for a block of `size' bytes by how many of their bytes were written.  In a table
- * of 100 blocks of 33 to 130 KB that are written, that saves a third of the page faults and 0.14 of the
- * time.  Of
+/* Compares two pages for a block of `size' bytes by how many of their bytes were written.  Of
  * pages that were written far enough, the one written least has the shortest tail; of others,
  * the one written farthest has the fewest page faults.  Returns true if `touched' is better
- * than `than'. */
+ * than `than'.  In a table of 100 blocks of 33 to 130 KB that are written, that saves a third of
+ * the page faults and a seventh of the time. */
 static bool is_better_fit(size_t touched, size_t than, size_t size) {
   if ((touched >= size) != (than >= size)) return touched >= size;
   return touched >= size ? touched < than : touched > than;
