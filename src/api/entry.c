@@ -82,9 +82,12 @@ mia_inline void *finish_request(void *p, request r) {
 /* Steps 2 and 3 of the ladder (alloc.c). */
 mia_inline void *refill_and_take(size_t room, size_t size) {
   void *p = mia_fast_refill(mia_theap_self, room, size);
-  if (mia_unlikely(p == NULL)) p = mia_alloc_refill_slow(room, size);
-  if (mia_unlikely(p == NULL)) return NULL;
-  mia_api_tick_after_refill();
+  if (mia_likely(p != NULL)) {
+    mia_api_tick_after_refill();
+    return p;
+  }
+  p = mia_alloc_refill_slow(room, size);
+  if (mia_likely(p != NULL)) mia_api_tick_after_alloc();
   return p;
 }
 

@@ -146,10 +146,11 @@ bool mia_api_run_deferred(mia_theap *self, bool force) {
   mia_deferred_free_function *function = (mia_deferred_free_function *)get_hook(
       &mia_api_all.deferred, &arg);
   if (function == NULL) return false;
-  self->clock.refilled = false;
   hook_call call = begin_call();
   function(force, self->heartbeat++, arg);
   end_call(&call);
+  /* Lists that the function itself refilled are no reason to call it again. */
+  self->clock.refilled = false;
   return true;
 }
 
