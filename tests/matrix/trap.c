@@ -1,6 +1,6 @@
 /* trap.c -- makes an x86 CPU report every misaligned access of the program that it is linked
- * with: appends a line with the instruction's address to the file that TRAP_MISALIGNED names.
- * Does nothing if that is not set.
+ * with: appends a line with the instruction's address to the file that TRAP_MISALIGNED names,
+ * once or a few times for each instruction.  Does nothing if that is not set.
  *
  * The flag AC makes the CPU trap such accesses.  The handler of SIGBUS reports, and
  * single-steps the instruction without the flag; then the handler of SIGTRAP sets the flag
@@ -26,7 +26,18 @@ enum { STEP_FLAG = 0x100, ALIGN_FLAG = 0x40000 };
 
 static const char *file;
 
+/* Instructions that were reported; a million lines would take a minute. */
+enum { REPORTED = 1024 };
+static uintptr_t reported[REPORTED];
+
+/* Returns true if the table shows that an instruction was reported; else puts it there. */
+static int was_reported(uintptr_t pc) {
+  uintptr_t *place = &reported[pc % REPORTED];
+  return __atomic_exchange_n(place, pc, __ATOMIC_RELAXED) == pc;
+}
+
 static void report(uintptr_t pc) {
+  if (was_reported(pc)) return;
   char line[] = "0x0000000000000000\n";
   for (size_t at = sizeof line - 3; pc != 0; at--, pc >>= 4) line[at] = "0123456789abcdef"[pc & 15];
   int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
