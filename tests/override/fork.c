@@ -32,7 +32,8 @@ enum {
   CHILD_SECONDS_HANGING = 1, /* of a child that may hang */
   HANGING_PART = 4,
   SECONDS = 120,
-  CHILD_ROUNDS = 1000
+  CHILD_ROUNDS = 1000,
+  CHILD_ROUNDS_HANGING = 100 /* within its seconds also on a slow emulator */
 };
 
 /* In memory that all processes share. */
@@ -42,7 +43,7 @@ typedef struct results {
 static results *shared;
 
 static bool child_returns;
-static unsigned child_seconds;
+static unsigned child_seconds, child_rounds;
 static unsigned is_child, stopping; /* atomic */
 
 static unsigned get(unsigned *n) { return __atomic_load_n(n, __ATOMIC_RELAXED); }
@@ -87,7 +88,7 @@ static void *churn(void *arg) {
   void *slots[SLOTS] = {NULL};
   uint32_t random = (uint32_t)(uintptr_t)arg;
   unsigned rounds = 0;
-  while (!get(&stopping) && rounds < CHILD_ROUNDS) {
+  while (!get(&stopping) && rounds < child_rounds) {
     replace_block(&slots[random_number(&random) % SLOTS], &random);
     if (get(&is_child)) rounds++;
   }
@@ -132,6 +133,7 @@ static void test(const char *what, bool each, bool returns) {
     (void)alarm(SECONDS);
     child_returns = returns;
     child_seconds = may_hang ? CHILD_SECONDS_HANGING : CHILD_SECONDS;
+    child_rounds = may_hang ? CHILD_ROUNDS_HANGING : CHILD_ROUNDS;
     run(each);
     _exit(EXIT_SUCCESS);
   }
