@@ -2,7 +2,7 @@
  * Prints the memory that it still has after one second with a few small allocations: "rss
  * BYTES".
  *
- *   idle MIB SIZE
+ *   idle MIB SIZE KEPT    one block in KEPT is not freed; 0: all are
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,9 +24,11 @@ static size_t resident(void) {
 int main(int argc, char **argv) {
   size_t size = load_argument(argc, argv, 2, 1000);
   size_t count = load_argument(argc, argv, 1, 256) * LOAD_MIB / size;
+  size_t kept = load_argument(argc, argv, 3, 0);
   void **blocks = load_take(count * sizeof *blocks);
   for (size_t i = 0; i < count; i++) blocks[i] = memset(load_take(size), 1, size);
-  for (size_t i = 0; i < count; i++) free(blocks[i]);
+  for (size_t i = 0; i < count; i++)
+    if (kept == 0 || i % kept != 0) free(blocks[i]);
   free(blocks);
   for (int i = 0; i < SLEEPS; i++) {
     nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
