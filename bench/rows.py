@@ -38,17 +38,17 @@ ROWS = [
     ("one thread", "live-10M", "cpu", 1024, False, "replace 1 10000000 256 4000"),
     ("threads", "replace-2", "wall", 64, True, "replace 2 50000 1024 6000"),
     ("threads", "replace-8", "wall", 128, False, "replace 8 20000 1024 1500"),
-    ("threads", "pipeline-1", "wall", 32, True, "pipeline 1 1024 4"),
-    ("threads", "pipeline-4", "wall", 64, False, "pipeline 4 1024 1"),
-    ("threads", "pipeline-large", "wall", 128, False, "pipeline 1 16384 2"),
+    ("threads", "pipeline-1", "wall", 32, True, "pipeline 1 1024 16000"),
+    ("threads", "pipeline-4", "wall", 64, False, "pipeline 4 1024 4000"),
+    ("threads", "pipeline-large", "wall", 128, False, "pipeline 1 16384 8000"),
     ("threads", "exchange-2", "wall", 64, True, "exchange 2 50000 1024 6000"),
     ("threads", "exchange-8", "wall", 64, False, "exchange 8 50000 1024 6000"),
     ("threads", "sessions-4", "wall", 64, True, "sessions 4 5000 1024 60"),
     ("threads", "sessions-16", "wall", 64, False, "sessions 16 2000 1024 40"),
-    ("threads", "bursts-2", "wall", 64, True, "bursts 2 2000 1024 16"),
-    ("threads", "bursts-8", "wall", 64, False, "bursts 8 2000 1024 16"),
-    ("threads", "relay-8", "wall", 64, True, "relay 8 5000 1024 40 20"),
-    ("threads", "relay-large", "wall", 128, False, "relay 8 1000 4096 10 20 64"),
+    ("threads", "bursts-2", "wall", 64, True, "bursts 2 2000 1024 16000"),
+    ("threads", "bursts-8", "wall", 64, False, "bursts 8 2000 1024 16000"),
+    ("threads", "relay-8", "wall", 64, True, "relay 8 5000 1024 40000 20"),
+    ("threads", "relay-large", "wall", 128, False, "relay 8 1000 4096 10000 20 64"),
     ("threads", "swap-2", "wall", 64, False, "swap 2 5000 16384 8000"),
     ("threads", "owned", "wall", 16, False, "owned 400"),
     ("threads", "sweep-2", "wall", 16, False, "sweep 2 20000 512 50"),
@@ -80,4 +80,26 @@ SCALES = {
               [(10**n, f"heaps {10**n} 20") for n in range(6)]),
     "arenas": ("A heap comes and goes beside heaps in arenas of their own", "arenas", 20,
                [(4**n, f"heaps {4**n} 20 16") for n in range(6)]),
+}
+
+# What bench/lines counts, for 2 to 64 processors: programs of bench/loads that make some 16,000
+# calls of malloc and free.  The first ones are not counted.
+LINES_SKIPPED = 4000
+
+
+def _lines(title, command, most=64):
+    counts = [2**n for n in range(1, 7) if 2**n <= most]
+    return (title, "processors", None, [(n, command(n)) for n in counts])
+
+
+LINES = {
+    "exchange": _lines("All threads replace blocks of one table", lambda n: f"exchange {n} 1000 1024 8"),
+    "bursts": _lines("Bursts of blocks, of which each sixteenth goes to another thread",
+                     lambda n: f"bursts {n} 200 1024 128"),
+    "swap": _lines("Threads replace blocks of their own, and swap each fourth", lambda n: f"swap {n} 500 4096 8"),
+    "pipeline": _lines("Pairs of threads: one allocates, the other frees",
+                       lambda n: f"pipeline {n // 2} 1024 {64 // n}", most=16),
+    "sessions": _lines("Threads take over what others left", lambda n: f"sessions {n} {1024 // n} 1024 2"),
+    "relay": _lines("Threads replace blocks, and pass their tables on",
+                    lambda n: f"relay {n} {1024 // n} 1024 {2048 // n} 3"),
 }

@@ -1,14 +1,14 @@
 # scale.gp -- the cost of a step as the work grows, one line for each allocator.  Called by
-# bench/run with terminal, out, data, grows, heading and count.
+# bench/run with terminal, out, data, grows, heading, unit and count.
 eval "set terminal ".terminal
 set output out
 set xlabel grows
-set ylabel 'nanoseconds a step'
+set ylabel unit
 set title heading
 set grid lc rgb '#dddddd'
 set logscale x
 set format x '10^{%L}'
-if (grows eq 'threads') set format x '%g'
+if (grows eq 'threads' || grows eq 'processors') set format x '%g'
 set yrange [0:*]
 set key left top
 set datafile separator '\t'

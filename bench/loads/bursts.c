@@ -2,7 +2,7 @@
  * frees most of them at its end, half in reverse and half in order.  A sixteenth goes to other
  * threads through random slots of a table that all share; as many are kept for long.
  *
- *   bursts THREADS BLOCKS TOP THOUSANDS    THOUSANDS of bursts of up to BLOCKS blocks, in all
+ *   bursts THREADS BLOCKS TOP BURSTS    BURSTS of up to BLOCKS blocks, in all
  *
  * SPDX-License-Identifier: MIT
  */
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
   size_t count = load_argument(argc, argv, 1, 2);
   blocks = load_argument(argc, argv, 2, 2000);
   top = load_argument(argc, argv, 3, 1024);
-  bursts = load_argument(argc, argv, 4, 8) * 1000 / count;
+  bursts = load_argument(argc, argv, 4, 16000) / count;
   if (count > THREADS_MOST || blocks == 0 || blocks > BLOCKS_MOST) load_fail("what arguments?");
   load_start(threads, count, work);
   load_join(threads, count);

@@ -1,7 +1,7 @@
 /* pipeline.c -- some threads allocate blocks, others free them: a reader that parses and
  * workers that consume.  Batches pass through a queue of bounded length.
  *
- *   pipeline PAIRS TOP MILLIONS    PAIRS of a producer and a consumer
+ *   pipeline PAIRS TOP BATCHES    PAIRS of a producer and a consumer; BATCHES of 256 blocks each
  *
  * SPDX-License-Identifier: MIT
  */
@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
   static load_thread threads[PAIRS_MOST * 2];
   pairs = load_argument(argc, argv, 1, 1);
   top = load_argument(argc, argv, 2, 1024);
-  batches = load_argument(argc, argv, 3, 4) * 1000000 / BATCH;
+  batches = load_argument(argc, argv, 3, 16000);
   if (pairs > PAIRS_MOST) load_fail("what arguments?");
   for (size_t i = 0; i < pairs; i++) {
     pthread_mutex_init(&queues[i].lock, NULL);

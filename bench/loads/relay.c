@@ -1,8 +1,8 @@
 /* relay.c -- a server whose threads end: each replaces blocks of its table at random, then starts
  * a thread, which goes on with the table, and ends.  Some blocks are large.
  *
- *   relay THREADS ENTRIES TOP THOUSANDS GENERATIONS LARGE    THOUSANDS of replacements in each
- *         generation; one block in LARGE has 32 to 512 KiB; 0: none
+ *   relay THREADS ENTRIES TOP STEPS GENERATIONS LARGE    STEPS replacements in each generation;
+ *         one block in LARGE has 32 to 512 KiB; 0: none
  *
  * SPDX-License-Identifier: MIT
  */
@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
   size_t count = load_argument(argc, argv, 1, 8);
   entries = load_argument(argc, argv, 2, 5000);
   top = load_argument(argc, argv, 3, 1024);
-  steps = load_argument(argc, argv, 4, 20) * 1000;
+  steps = load_argument(argc, argv, 4, 40000);
   size_t generations = load_argument(argc, argv, 5, 20);
   large = load_argument(argc, argv, 6, 0);
   if (count > THREADS_MOST || entries == 0) load_fail("what arguments?");
