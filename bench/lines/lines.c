@@ -25,6 +25,7 @@ enum { TEXT = 256, TABLE_FIRST = 1 << 16, PER = 1000 };
 typedef struct line {
   uint64_t number;  /* address / MARKS_LINE; 0: unused */
   uint64_t holders; /* a bit for each processor */
+  bool written;     /* by any processor so far */
 } line;
 
 /* A hash table with linear probing. */
@@ -68,8 +69,9 @@ static bool access_line(uint64_t number, unsigned processor, bool writes) {
   line *l = find_line(number);
   uint64_t self = (uint64_t)1 << processor, others = l->holders & ~self;
   bool holds = (l->holders & self) != 0;
-  bool moves = others != 0 && (writes || !holds);
+  bool moves = others != 0 && (writes || (!holds && l->written));
   l->holders = writes ? self : l->holders | self;
+  l->written |= writes;
   return moves;
 }
 
