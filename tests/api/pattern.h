@@ -52,7 +52,8 @@ static inline uint64_t random_seed(void) {
 }
 
 /* Fills bytes from..to of the block `p' with the pattern of `key'.  A byte depends on the key
- * and its position only, so the pattern can be continued when a block has grown. */
+ * and its position only, so the pattern can be continued when a block has grown.  Writes whole words
+ * where they are aligned, because other accesses may trap (tests/matrix). */
 static inline void pattern_fill_from(void *p, size_t from, size_t to, uint64_t key) {
   unsigned char *bytes = p;
   size_t i = from;
@@ -61,11 +62,10 @@ static inline void pattern_fill_from(void *p, size_t from, size_t to, uint64_t k
     size_t skip = i % sizeof word;
     size_t n = sizeof word - skip;
     if (n > to - i) n = to - i;
-    if (n == sizeof word) {
-      memcpy(bytes + i, &word, sizeof word);
-    } else {
-      memcpy(bytes + i, (const unsigned char *)&word + skip, n);
-    }
+    if (n == sizeof word && (uintptr_t)(bytes + i) % sizeof word == 0)
+      memcpy(__builtin_assume_aligned(bytes + i, sizeof word), &word, sizeof word);
+    else
+      for (size_t k = 0; k < n; k++) bytes[i + k] = ((const unsigned char *)&word)[skip + k];
     i += n;
   }
 }
