@@ -133,9 +133,9 @@ mia_inline bool mia_fast_free_own(const mia_theap *self, mia_page *page, void *p
   return true;
 }
 
-/* Frees a block whose page is known.  If false, the caller must call mia_fast_free_other. */
+/* Frees a block whose page is known.  If false, the caller must call mia_fast_free_remote. */
 mia_inline bool mia_fast_free_of(const mia_theap *self, mia_page *page, void *p) {
-  return mia_likely(mia_theap_owns_on_fast_path(self, page)) && mia_fast_free_own(self, page, p);
+  return mia_likely(mia_theap_owns(self, page)) && mia_fast_free_own(self, page, p);
 }
 
 /* Likewise for a block whose page is not known, or any other address. */
@@ -145,23 +145,25 @@ mia_inline bool mia_fast_free(void *p) {
   return mia_likely(page != NULL) && mia_fast_free_of(mia_theap_self, page, p);
 }
 
-/* Frees the blocks that mia_fast_free often refuses: blocks of singleton pages and, while the
- * thread exchanges a class, all others.  If false, the caller must call mia_alloc_free_slow.  In
- * debug builds false always, because that function checks the block first. */
-mia_inline bool mia_fast_free_other(void *p) {
-  if (MIA_DEBUG) return false;
-  p = mia_map_untagged(p);
-  mia_page *page = mia_page_of_block(p);
-  mia_theap *self = mia_theap_self;
-  if (mia_unlikely(page == NULL)) return false;
-  if (page->size_class >= MIA_CLASS_COUNT) {
-    if (page->start != p || mia_theap_is_none(self)) return false;
-    if (!mia_cache_free_last(self, page)) mia_theap_free_singleton(self, page);
+/* Frees a block of a page that the thread does not own, if it can join what waits for its class.  If
+ * false, the caller must call mia_fast_free_other or mia_alloc_free_slow.  In debug builds both are
+ * false always, because mia_alloc_free_slow checks the block first. */
+mia_inline bool mia_fast_free_remote(mia_theap *self, const mia_page *page, void *p) {
+  return !MIA_DEBUG && page->size_class < MIA_CLASS_COUNT && !mia_theap_owns(self, page) &&
+         mia_remote_try_add(self, page, p);
+}
+
+/* Frees other blocks of pages that the thread does not own, and those of singleton pages.  If false,
+ * the caller must call mia_alloc_free_slow. */
+mia_inline bool mia_fast_free_other(mia_theap *self, mia_page *page, void *p) {
+  if (MIA_DEBUG || mia_theap_is_none(self) || mia_theap_owns(self, page)) return false;
+  if (page->size_class < MIA_CLASS_COUNT) {
+    mia_theap_free_remote(self, page, p);
     return true;
   }
-  if (self->exchanging == 0) return false;
-  return mia_remote_try_exchange(self, page, p) ||
-         (mia_theap_owns(self, page) && mia_fast_free_own(self, page, p));
+  if (page->start != p) return false;
+  if (!mia_cache_free_last(self, page)) mia_theap_free_singleton(self, page);
+  return true;
 }
 
 #endif

@@ -20,17 +20,14 @@ void mia_alloc_free_slow(void *p) {
     else
       (void)mia_page_require_canary(page, p);
   }
-  /* In other builds mia_fast_free_other has tried this. */
-  if (MIA_DEBUG && page->size_class < MIA_CLASS_COUNT && mia_remote_try_exchange(self, page, p))
-    return;
   if (mia_theap_owns(self, page))
     mia_theap_free_own(self, page, p);
-  else
+  else if (page->size_class >= MIA_CLASS_COUNT || !mia_remote_try_add(self, page, p))
     mia_theap_free_remote(self, page, p);
 }
 
 void mia_alloc_free(void *p) {
-  if (!mia_fast_free(p) && !mia_fast_free_other(p)) mia_alloc_free_slow(p);
+  if (!mia_fast_free(p)) mia_alloc_free_slow(p);
 }
 
 size_t mia_alloc_usable(const void *p) {

@@ -232,7 +232,8 @@ void *mia_alloc_resize_small(void *p, size_t size) {
   if (mia_unlikely(to == NULL)) to = mia_alloc_refill(room, size);
   if (mia_unlikely(to == NULL)) return NULL;
   memcpy(to, p, kept_bytes(page->size, size));
-  if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p)) && !mia_fast_free_other(p))
+  if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p)) &&
+      !mia_fast_free_remote(mia_theap_self, page, p))
     mia_alloc_free_slow(p);
   return to;
 }

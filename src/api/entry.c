@@ -117,7 +117,17 @@ void *mia_api_malloc_slow(size_t size) {
 }
 
 void mia_api_free_slow(void *p) {
-  if (mia_unlikely(!mia_fast_free_other(p))) mia_alloc_free_slow(p);
+  mia_alloc_free_slow(p);
+  mia_api_tick_after_free();
+}
+
+/* Calls nothing, so that it saves no register. */
+void mia_api_free_remote(mia_page *page, void *p) {
+  if (mia_unlikely(!mia_fast_free_remote(mia_theap_self, page, p))) mia_api_free_other(page, p);
+}
+
+void mia_api_free_other(mia_page *page, void *p) {
+  if (mia_unlikely(!mia_fast_free_other(mia_theap_self, page, p))) mia_alloc_free_slow(p);
   mia_api_tick_after_free();
 }
 
@@ -232,7 +242,7 @@ void *mia_api_pvalloc(size_t size) {
 void mia_api_free_sized(void *p, size_t size, size_t align) {
   if (!MIA_DEBUG && mia_likely(mia_fast_free(p))) return;
   mia_alloc_require_size(p, size, align);
-  mia_api_free_slow(p);
+  mia_enter_free(p);
 }
 
 size_t mia_api_memalignment(const void *p) {

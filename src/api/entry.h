@@ -14,6 +14,8 @@
 
 mia_noinline void *mia_api_malloc_slow(size_t size);
 mia_noinline void mia_api_free_slow(void *p);
+mia_noinline void mia_api_free_remote(mia_page *page, void *p);
+mia_noinline void mia_api_free_other(mia_page *page, void *p);
 mia_cold void *mia_api_overflow(void);
 
 mia_inline void *mia_enter_malloc(size_t size) {
@@ -22,8 +24,12 @@ mia_inline void *mia_enter_malloc(size_t size) {
 }
 
 mia_inline void mia_enter_free(void *p) {
-  if (mia_likely(mia_fast_free(p))) return;
-  mia_api_free_slow(p);
+  p = mia_map_untagged(p);
+  mia_page *page = mia_page_of_block(p);
+  if (mia_unlikely(page == NULL))
+    mia_api_free_slow(p);
+  else if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p)))
+    mia_api_free_remote(page, p);
 }
 
 void *mia_api_zalloc(size_t size);

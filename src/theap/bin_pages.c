@@ -50,8 +50,9 @@ void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
 /* Asserts R1 and R2 of a remote cache (theap_parts.h). */
 static void check_remote_cache(const mia_theap *self, unsigned size_class) {
   const mia_remote_cache *cache = &self->remote[size_class];
-  bool waits = cache->state == MIA_REMOTE_BATCH && cache->count > 0;
-  mia_assert((cache->page != NULL) == waits && (cache->blocks != NULL) == (cache->count > 0));
+  bool waits = cache->page != NULL;
+  mia_assert((cache->blocks != NULL) == (cache->count > 0) && cache->count <= cache->most);
+  mia_assert(!waits || cache->count > 0);
   mia_assert(mia_remote_is_batched(size_class)
                  ? (self->batches_waiting >> size_class & 1) == (uint64_t)waits
                  : !waits);

@@ -28,18 +28,15 @@ void mia_theap_free_singleton(mia_theap *self, mia_page *page) {
 
 /* ---- the outcomes of a remote free ---- */
 
-/* In the order in which they are considered, which matters: singleton pages have no bin and no
- * remote cache; to join a batch costs least; reclaiming the page
- * makes all further frees into it cheap, and a magazine only this one; and a block that this thread
- * allocates again needs no atomic operation in either direction. */
+/* What becomes of a block that cannot join what waits.  In the order in which they are considered:
+ * reclaiming the page makes all further frees into it cheap, a magazine only this one; and a block
+ * that this thread allocates again needs no atomic operation in either direction. */
 typedef enum outcome {
-  FREE_SINGLETON, /* the block is all of its page, which is cached or retired */
-  JOIN_BATCH,     /* it joins the batch for its page */
-  RECLAIM,        /* its page is claimed, if that is still possible, and owned */
-  KEEP,           /* it waits in the magazine, to be allocated by this thread */
-  SEND,           /* its page gets it at once */
-  SEND_ALL,       /* likewise, after the magazine, which has no room, was sent */
-  BEGIN_BATCH     /* what waits is sent, and the block is the first of a new batch */
+  RECLAIM,    /* its page is claimed, if that is still possible, and owned */
+  KEEP,       /* it waits in the magazine, to be allocated by this thread */
+  SEND,       /* its page gets it at once */
+  SEND_ALL,   /* likewise, after the magazine, which has no room, was sent */
+  BEGIN_BATCH /* what waits is sent, and the block is the first of a new batch */
 } outcome;
 
 /* Returns true if the thread should own a full page from its first free into it on, without waiting
@@ -52,25 +49,21 @@ static bool can_reclaim_early(const mia_theap *self, const mia_page *page) {
 }
 
 /* The thread allocates from the class.  A block of a page without an owner is not kept if there
- * are batches for its class: such a page is reclaimed once enough of it is free.  An empty magazine
- * gives way to a batch, or a thread that allocated once and then only frees would send each block
- * alone. */
+ * are batches for its class: such a page is reclaimed once enough of it is free. */
 static outcome choose_beside_magazine(const mia_theap *self, const mia_page *page) {
   const mia_remote_cache *cache = &self->remote[page->size_class];
   bool batched = mia_remote_is_batched(page->size_class);
-  if (batched && mia_aword_get(&page->owner) == 0) return cache->count > 0 ? SEND : BEGIN_BATCH;
-  if (mia_remote_has_room(cache, page)) return KEEP;
+  if (batched && mia_aword_get(&page->owner) == 0) return SEND;
+  if (cache->count < cache->most) return KEEP;
   return batched ? BEGIN_BATCH : SEND_ALL;
 }
 
-/* A thread without a theap has no batch, no page in use and no magazine: it sends its blocks. */
+/* A thread without a theap has no page in use, and nothing that waits: it sends its blocks. */
 mia_inline outcome choose(const mia_theap *self, const mia_page *page, bool reclaims) {
-  if (page->size_class >= MIA_CLASS_COUNT) return FREE_SINGLETON;
-  const mia_remote_cache *cache = &self->remote[page->size_class];
-  if (cache->page == page) return JOIN_BATCH;
   if (reclaims && can_reclaim_early(self, page)) return RECLAIM;
   if (mia_theap_is_none(self) || !mia_remote_can_wait(page)) return SEND;
-  if (cache->state != MIA_REMOTE_BATCH) return choose_beside_magazine(self, page);
+  if (mia_remote_is_magazine(&self->remote[page->size_class]))
+    return choose_beside_magazine(self, page);
   return mia_remote_is_batched(page->size_class) ? BEGIN_BATCH : SEND;
 }
 
@@ -88,24 +81,12 @@ static bool reclaim(mia_theap *self, mia_page *page) {
   return true;
 }
 
-static void join_batch(mia_theap *self, unsigned size_class, mia_block *block) {
-  mia_remote_cache *batch = &self->remote[size_class];
-  mia_remote_add(batch, block);
-  if (batch->count >= batch->most) mia_theap_send_remote(self, size_class);
-}
-
-void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
-  mia_page_require_block(page, block);
+/* Frees a block of a class that does not join what waits. */
+static void free_apart(mia_theap *self, mia_page *page, mia_block *block) {
   unsigned size_class = page->size_class;
   outcome what = choose(self, page, true);
   if (what == RECLAIM && !reclaim(self, page)) what = choose_without_reclaim(self, page);
   switch (what) {
-  case FREE_SINGLETON:
-    mia_theap_free_singleton(self, page);
-    break;
-  case JOIN_BATCH:
-    join_batch(self, size_class, block);
-    break;
   case RECLAIM:
     mia_theap_free_own(self, page, block);
     break;
@@ -124,4 +105,12 @@ void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
     mia_theap_begin_batch(self, page, block);
     break;
   }
+}
+
+void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
+  mia_page_require_block(page, block);
+  if (page->size_class >= MIA_CLASS_COUNT)
+    mia_theap_free_singleton(self, page);
+  else
+    free_apart(self, page, block);
 }

@@ -5,11 +5,6 @@
 #include "theap/bin_pages.h"
 #include "theap/remote_cache.h"
 
-void mia_theap_end_exchanges(mia_theap *self) {
-  for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++)
-    mia_remote_end_exchange(self, size_class);
-}
-
 /* Disposes of the page if sending claimed it. */
 void mia_theap_send(mia_theap *self, mia_page *page, mia_block *head, mia_block *tail,
                     uint32_t count) {
@@ -32,8 +27,8 @@ static void send_each(mia_theap *self, mia_block *list) {
 
 void mia_theap_begin_batch(mia_theap *self, mia_page *page, mia_block *block) {
   mia_remote_cache *cache = &self->remote[page->size_class];
-  mia_assert(cache->state == MIA_REMOTE_BATCH && cache->count == 0);
-  uint32_t most = page->total >> MIA_BATCH_PART_SHIFT;
+  mia_assert(cache->most == 0 && cache->count == 0);
+  uint32_t part = page->total >> MIA_BATCH_PART_SHIFT, most = part > 0 ? part : 1;
   block->next = NULL;
   cache->blocks = cache->last = block;
   cache->page = page;
@@ -44,9 +39,9 @@ void mia_theap_begin_batch(mia_theap *self, mia_page *page, mia_block *block) {
 
 void mia_theap_send_remote(mia_theap *self, unsigned size_class) {
   mia_remote_cache was = self->remote[size_class];
-  if (was.state == MIA_REMOTE_BATCH && was.count == 0) return;
+  if (was.most == 0) return;
   mia_remote_empty(self, size_class);
-  if (was.state != MIA_REMOTE_BATCH) {
+  if (was.page == NULL) {
     send_each(self, was.blocks);
     return;
   }

@@ -5,16 +5,13 @@
 #include "arena/arena.h"
 #include "theap/theap.h"
 
-mia_theap_world mia_theap_all = {.none = {.fast_owner = MIA_THEAP_EXCHANGING},
-                                 .ended = {.fast_owner = MIA_THEAP_EXCHANGING},
-                                 .shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
+mia_theap_world mia_theap_all = {.shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
                                  .threads = MIA_LOCK_INIT(MIA_RANK_THREADS),
                                  .abandoned_lock = MIA_LOCK_INIT(MIA_RANK_ABANDONED)};
 
 mia_thread_local mia_theap *mia_theap_self = &mia_theap_all.none;
 
 void mia_theap_register(mia_theap *theap) {
-  theap->fast_owner = (uintptr_t)theap;
   theap->all = (mia_theap *)mia_aword_get(&mia_theap_all.all);
   mia_aword_set_rel(&mia_theap_all.all, (uintptr_t)theap);
 }

@@ -17,10 +17,6 @@
 
 struct mia_theap;
 
-/* A value of `fast_owner' that differs from the field `owner' of every page, which is the
- * address of a theap or 0. */
-enum { MIA_THEAP_EXCHANGING = 1 };
-
 /* A heap: pages that can be deleted together.  Calls without a heap argument use the main
  * heap, which exists from the start.  The pages of every other heap are linked, so that all of
  * them can be found.  The structures of heaps are recycled, never unmapped; each time a heap
@@ -52,15 +48,11 @@ typedef struct mia_heap_entry {
 
 typedef struct mia_theap {
   alignas(MIA_CACHE_LINE) mia_block *free_list[MIA_CLASS_COUNT]; /* [own] */
-  uintptr_t
-      fast_owner;    /* [own] the theap's address; while it exchanges, EXCHANGING: remote_cache.h */
-  size_t exchanging; /* [own] number of classes that are exchanged: remote_cache.h */
   mia_bin bins[MIA_CLASS_COUNT];
   mia_remote_cache remote[MIA_CLASS_COUNT];
   mia_page_cache cache;
   mia_clock clock;
   uint64_t batches_waiting;         /* [own] a bit for each batch that is not empty */
-  uint32_t exchange_misses;         /* [own] frees of classes not exchanged, while one is */
   mia_heap *heap;                   /* [const] while in use; NULL: the main heap */
   struct mia_theap *sibling;        /* [lock:abandoned] next in the list of the heap's theaps */
   struct mia_theap *sibling_before; /* [lock:abandoned] previous one; NULL: this is the first */
@@ -203,10 +195,6 @@ mia_inline void mia_theap_count(mia_theap *self, mia_event event) {
 }
 mia_inline bool mia_theap_owns(const mia_theap *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;
-}
-/* Like mia_theap_owns, but false for every page while the thread exchanges a class. */
-mia_inline bool mia_theap_owns_on_fast_path(const mia_theap *self, const mia_page *page) {
-  return mia_aword_get(&page->owner) == self->fast_owner;
 }
 
 #endif

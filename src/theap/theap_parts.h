@@ -29,27 +29,17 @@ typedef struct mia_bin {
 enum { MIA_BATCHED_CLASSES = MIA_CLASS_TABLED };
 mia_static_assert(MIA_BATCHED_CLASSES <= 64, "each has a bit in batches_waiting");
 
-typedef enum mia_remote_state {
-  MIA_REMOTE_BATCH, /* 0, so that a structure of zeroes is an empty batch */
-  MIA_REMOTE_MAGAZINE,
-  MIA_REMOTE_EXCHANGE
-} mia_remote_state;
-
 /* The remote cache of a class: remote_cache.h.
  * Invariants:
- *   R1  in state BATCH, `count' blocks of `page' are linked from `blocks' to `last'; if count is 0,
- *       page is NULL
- *   R2  in the other states, `count' blocks of any pages are linked from `blocks', and page is
- *       NULL */
+ *   R1  `count' blocks are linked from `blocks'.  It is at most `most'
+ *   R2  in a batch, all of them are of `page', and `last' is the one at the end; otherwise `page' is
+ *       NULL, and in a magazine they are of any pages */
 typedef struct mia_remote_cache {
   mia_block *blocks; /* [own] the block freed last */
-  mia_block *last;   /* [own] the block freed first, in state BATCH */
-  mia_page *page;    /* [own] the page of all blocks, in state BATCH */
-  uint8_t count;     /* [own] */
-  uint8_t most;      /* [own] a batch is sent when it has so many blocks */
-  uint8_t used;      /* [own] magazines that became the free list, as far as they count for the next
-                      * state */
-  uint8_t state;     /* [own] a mia_remote_state */
+  mia_block *last;   /* [own] the block freed first, in a batch */
+  mia_page *page;    /* [own] the page of all blocks, in a batch; NULL: a magazine, or EMPTY */
+  uint8_t count;     /* [own] blocks that wait */
+  uint8_t most;      /* [own] no more may join them; 0: EMPTY */
 } mia_remote_cache;
 
 /* The clock of a theap: clock.h. */

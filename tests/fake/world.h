@@ -80,7 +80,6 @@ static inline void world_of_theaps(void) {
                  abandoned = MIA_LOCK_INIT(MIA_RANK_ABANDONED);
   world_of_pages();
   memset(&mia_theap_all, 0, sizeof mia_theap_all);
-  mia_theap_all.none.fast_owner = mia_theap_all.ended.fast_owner = MIA_THEAP_EXCHANGING;
   mia_theap_all.shared_lock = shared;
   mia_theap_all.threads = threads;
   mia_theap_all.abandoned_lock = abandoned;

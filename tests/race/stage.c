@@ -51,7 +51,7 @@ static mia_page *make_unextended_page(mia_theap *self) {
   if (!mia_theap_refill(self, STAGE_CLASS)) race_fail("no page");
   mia_page *page = self->bins[STAGE_CLASS].page;
   self->free_list[STAGE_CLASS] = NULL;
-  self->remote[STAGE_CLASS].state = MIA_REMOTE_BATCH;
+  mia_remote_empty(self, STAGE_CLASS);
   page->capacity = page->used = 0;
   return page;
 }
@@ -67,7 +67,7 @@ mia_page *stage_page(unsigned theap, uint32_t total, uint32_t live, mia_block **
     mia_page_set_canary(page, blocks[i], mia_canary_capacity(page));
   }
   page->total = (uint16_t)total;
-  self->remote[STAGE_CLASS].state = MIA_REMOTE_BATCH;
+  mia_remote_empty(self, STAGE_CLASS);
   return page;
 }
 

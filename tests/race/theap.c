@@ -207,7 +207,7 @@ static void begin_magazine(void) {
   begin_fixed_map();
   give_page(1);
   page = stage_page(0, 4, 3, blocks);
-  stage_theaps[1]->remote[STAGE_CLASS].state = MIA_REMOTE_MAGAZINE;
+  mia_remote_begin_magazine(&stage_theaps[1]->remote[STAGE_CLASS], STAGE_CLASS);
 }
 static void free_and_use(void) {
   free_0();

@@ -48,10 +48,11 @@ START_TEST(blocks_of_pages_without_an_owner_go_into_no_magazine) {
   release(bob, b[BLOCKS_OF_16]); /* of the page that alice owns */
   ck_assert(owner(full) == NULL && magazine_count(bob, CLASS_16) == 1);
   release(bob, b[0]); /* sent at once */
-  ck_assert(mia_owner_has_remote(full) && magazine_count(bob, CLASS_16) == 1);
+  ck_assert(mia_owner_count_remote(full) == 1 && magazine_count(bob, CLASS_16) == 1);
   while (magazine_count(bob, CLASS_16) > 0) (void)alloc(bob, CLASS_16);
-  release(bob, b[1]); /* an empty magazine gives way to a batch */
-  ck_assert(bob->remote[CLASS_16].page == full && batch_count(bob, CLASS_16) == 1);
+  release(bob, b[1]); /* nor into an empty one, which stays */
+  ck_assert(mia_owner_count_remote(full) == 2 && magazine_count(bob, CLASS_16) == 0);
+  ck_assert(mia_remote_is_magazine(&bob->remote[CLASS_16]));
   ck_assert(holds(bob) && holds(alice));
 }
 END_TEST

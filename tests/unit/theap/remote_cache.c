@@ -1,5 +1,4 @@
-/* The remote cache: what waits in a batch, in a magazine and in an exchange, and when it is sent to
- * its pages. */
+/* The remote cache: what waits in a batch and in a magazine, and when it is sent to its pages. */
 #include "unit/theap/theaps.h"
 
 #include "theap/clock.h"
@@ -8,11 +7,11 @@ START_TEST(remote_frees_are_sent_in_batches) {
   static mia_block *b[5000];
   fill(alice, b, 5000, CLASS_16);
   mia_page *page = page_of(b[0]);
-  for (int i = 0; i < MIA_BATCH_BLOCKS - 1; i++) release(bob, b[i]);
-  ck_assert(batch_count(bob, CLASS_16) == MIA_BATCH_BLOCKS - 1 && !mia_owner_has_remote(page));
-  release(bob, b[MIA_BATCH_BLOCKS - 1]);
-  ck_assert(batch_count(bob, CLASS_16) == 0 && mia_owner_has_remote(page));
-  release(bob, b[MIA_BATCH_BLOCKS]);
+  for (int i = 0; i < MIA_BATCH_BLOCKS; i++) release(bob, b[i]);
+  ck_assert(batch_count(bob, CLASS_16) == MIA_BATCH_BLOCKS && !mia_owner_has_remote(page));
+  release(bob, b[MIA_BATCH_BLOCKS]); /* finds no room */
+  ck_assert(batch_count(bob, CLASS_16) == 1);
+  ck_assert_uint_eq(mia_owner_count_remote(page), MIA_BATCH_BLOCKS);
   release(bob, b[MIA_BATCH_BLOCKS + 1]);
   release(bob, b[4999]); /* of another page: sends the batch */
   ck_assert(page_of(b[4999]) != page && bob->remote[CLASS_16].page == page_of(b[4999]));
@@ -41,11 +40,11 @@ START_TEST(each_class_of_small_blocks_has_a_batch) {
   }
   ck_assert(batch_count(bob, CLASS_16) == 4 && batch_count(bob, CLASS_1K) == 4);
   /* A batch has at most an eighth of the page's blocks. */
-  for (int i = 4; i < eighth - 1; i++) release(bob, kib[i]);
-  ck_assert(batch_count(bob, CLASS_1K) == (uint32_t)eighth - 1 &&
+  for (int i = 4; i < eighth; i++) release(bob, kib[i]);
+  ck_assert(batch_count(bob, CLASS_1K) == (uint32_t)eighth &&
             !mia_owner_has_remote(page_of(kib[0])));
-  release(bob, kib[eighth - 1]);
-  ck_assert(batch_count(bob, CLASS_1K) == 0 && mia_owner_has_remote(page_of(kib[0])));
+  release(bob, kib[eighth]);
+  ck_assert(batch_count(bob, CLASS_1K) == 1 && mia_owner_has_remote(page_of(kib[0])));
   mia_block *big = alloc(alice, CLASS_8K);
   release(bob, big);
   ck_assert(mia_owner_has_remote(page_of(big)));
@@ -116,7 +115,7 @@ START_TEST(a_magazine_that_is_too_long_is_sent) {
   mia_theap_flush_batches(bob);
   while (bob->free_list[CLASS_16] != NULL) (void)alloc(bob, CLASS_16);
   (void)alloc(bob, CLASS_16);
-  ck_assert(bob->remote[CLASS_16].state == MIA_REMOTE_MAGAZINE);
+  ck_assert(mia_remote_is_magazine(&bob->remote[CLASS_16]));
 }
 END_TEST
 
@@ -166,84 +165,6 @@ START_TEST(freeing_the_last_block_of_a_magazine_again_is_fatal) {
 }
 END_TEST
 
-/* ---- exchanges ---- */
-
-/* Lets bob allocate from `lists' magazines of `count' blocks each. */
-static void use_magazines(unsigned lists, unsigned count) {
-  mia_block *b[MIA_EXCHANGE_BLOCKS_MIN];
-  for (unsigned n = 0; n < lists; n++) {
-    free_as_bob(b, count);
-    while (bob->free_list[CLASS_16] != NULL) (void)alloc(bob, CLASS_16);
-    for (unsigned i = 0; i < count; i++) (void)alloc(bob, CLASS_16);
-  }
-}
-
-START_TEST(an_exchange_puts_all_blocks_into_the_magazine) {
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN - 1);
-  use_magazines(MIA_EXCHANGE_BEGIN - 1, MIA_EXCHANGE_BLOCKS_MIN);
-  ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
-  mia_block *mine = alloc(bob, CLASS_16);
-  mia_page *page = page_of(mine);
-  ck_assert(!mia_remote_try_exchange(bob, page, mine) && mia_theap_owns_on_fast_path(bob, page));
-  use_magazines(1, MIA_EXCHANGE_BLOCKS_MIN);
-  ck_assert(mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 1);
-  uint32_t used = page->used;
-  ck_assert(mia_theap_owns(bob, page) && !mia_theap_owns_on_fast_path(bob, page));
-  ck_assert(mia_remote_try_exchange(bob, page, mine) && page->used == used);
-  mia_block *others = alloc(alice, CLASS_16);
-  ck_assert(mia_remote_try_exchange(bob, page_of(others), others));
-  mia_block *big = alloc(bob, CLASS_8K);
-  ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
-  for (int left = MIA_EXCHANGE_LISTS - bob->remote[CLASS_16].used; left > 0; left--) {
-    ck_assert(mia_remote_is_exchanged(bob, CLASS_16));
-    while (bob->free_list[CLASS_16] != NULL) mine = alloc(bob, CLASS_16);
-    if (magazine_count(bob, CLASS_16) == 0)
-      ck_assert(mia_remote_try_exchange(bob, page_of(mine), mine));
-    mine = alloc(bob, CLASS_16);
-  }
-  ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
-  ck_assert(mia_theap_owns_on_fast_path(bob, page) && holds(bob) && holds(alice));
-}
-END_TEST
-
-START_TEST(an_exchange_leaves_room_for_remote_frees) {
-  static mia_block *b[MIA_MAGAZINE_BLOCKS];
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN);
-  fill(bob, b, MIA_MAGAZINE_BLOCKS, CLASS_16);
-  unsigned kept = 0;
-  while (mia_remote_try_exchange(bob, page_of(b[kept]), b[kept])) kept++;
-  ck_assert(kept == MIA_EXCHANGE_BLOCKS && magazine_count(bob, CLASS_16) == kept);
-  mia_theap_return_lists(bob); /* ends the exchange; all blocks return to their pages */
-  ck_assert(bob->exchanging == 0 && magazine_count(bob, CLASS_16) == 0 && holds(bob));
-  ck_assert(!mia_remote_is_exchanged(bob, CLASS_16));
-}
-END_TEST
-
-START_TEST(frees_of_other_classes_end_an_exchange) {
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN);
-  mia_block *big = alloc(bob, CLASS_8K);
-  for (int i = 1; i < MIA_EXCHANGE_MISSES; i++)
-    ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
-  ck_assert(mia_remote_is_exchanged(bob, CLASS_16));
-  ck_assert(!mia_remote_try_exchange(bob, page_of(big), big));
-  ck_assert(!mia_remote_is_exchanged(bob, CLASS_16) && bob->exchanging == 0);
-}
-END_TEST
-
-/* All of an exchange is sent when a block finds no room, and the exchange ends. */
-START_TEST(an_exchange_that_is_too_long_is_sent) {
-  static mia_block *b[MIA_MAGAZINE_BLOCKS + 1];
-  use_magazines(MIA_EXCHANGE_BEGIN, MIA_EXCHANGE_BLOCKS_MIN);
-  fill(alice, b, MIA_MAGAZINE_BLOCKS + 1, CLASS_16);
-  for (unsigned i = 0; i < MIA_MAGAZINE_BLOCKS; i++) release(bob, b[i]);
-  ck_assert(mia_remote_is_exchanged(bob, CLASS_16));
-  ck_assert_uint_eq(magazine_count(bob, CLASS_16), MIA_MAGAZINE_BLOCKS);
-  release(bob, b[MIA_MAGAZINE_BLOCKS]);
-  ck_assert(batch_count(bob, CLASS_16) == 1 && bob->exchanging == 0);
-  ck_assert(bob->fast_owner == (uintptr_t)bob && holds(bob) && holds(alice));
-}
-END_TEST
-
 SUITE("theap/remote_cache") {
   CASE(theaps_begin, world_end);
   TEST(remote_frees_are_sent_in_batches);
@@ -254,10 +175,6 @@ SUITE("theap/remote_cache") {
   TEST(a_magazine_that_is_too_long_is_sent);
   TEST(a_magazine_has_a_limited_number_of_bytes);
   TEST(flushing_sends_magazines);
-  TEST(an_exchange_puts_all_blocks_into_the_magazine);
-  TEST(an_exchange_leaves_room_for_remote_frees);
-  TEST(frees_of_other_classes_end_an_exchange);
-  TEST(an_exchange_that_is_too_long_is_sent);
   DIES(freeing_the_last_block_of_a_magazine_again_is_fatal, SIGABRT);
   TIMEOUT(60);
 }

@@ -18,7 +18,6 @@ static mia_theap *const alice = &theaps[0], *const bob = &theaps[1];
 static inline void theaps_begin(void) {
   world_of_theaps();
   memset(theaps, 0, sizeof theaps);
-  for (int i = 0; i < THEAPS; i++) theaps[i].fast_owner = (uintptr_t)&theaps[i];
 }
 
 /* ---- allocating and freeing ---- */
@@ -34,7 +33,7 @@ static inline void release(mia_theap *self, void *p) {
   mia_page *page = page_of(p);
   if (mia_theap_owns(self, page))
     mia_theap_free_own(self, page, p);
-  else
+  else if (page->size_class >= MIA_CLASS_COUNT || !mia_remote_try_add(self, page, p))
     mia_theap_free_remote(self, page, p);
 }
 
@@ -64,7 +63,7 @@ static inline mia_page *cached(const mia_theap *self, unsigned size_class) {
 /* Returns the blocks that wait in a batch.  Checks R1 (theap_parts.h). */
 static inline uint32_t batch_count(const mia_theap *self, unsigned size_class) {
   const mia_remote_cache *cache = &self->remote[size_class];
-  uint32_t count = cache->state == MIA_REMOTE_BATCH ? cache->count : 0;
+  uint32_t count = cache->page != NULL ? cache->count : 0;
   ck_assert((self->batches_waiting >> size_class & 1) == (count > 0));
   ck_assert((cache->page != NULL) == (count > 0));
   return count;
@@ -73,8 +72,8 @@ static inline uint32_t batch_count(const mia_theap *self, unsigned size_class) {
 /* Returns the blocks that wait in a magazine.  Checks R2. */
 static inline uint32_t magazine_count(const mia_theap *self, unsigned size_class) {
   const mia_remote_cache *cache = &self->remote[size_class];
-  ck_assert(cache->state == MIA_REMOTE_BATCH || (cache->blocks != NULL) == (cache->count > 0));
-  return cache->state != MIA_REMOTE_BATCH ? cache->count : 0;
+  ck_assert((cache->blocks != NULL) == (cache->count > 0) && cache->count <= cache->most);
+  return mia_remote_is_magazine(cache) ? cache->count : 0;
 }
 
 /* Checks L1 and L2 (theap_parts.h), and that cached pages are empty and have no owner. */
