@@ -3,6 +3,7 @@
 
 #include "api/hook.h"
 #include "arena/unload.h"
+#include "base/bits.h"
 #include "base/fmt.h"
 #include "os/os.h"
 #include "theap/bin.h"
@@ -58,7 +59,7 @@ bool mia_is_in_heap_region(const void *p) {
 static size_t bytes_with_both_bits(const mia_arena *arena, const mia_acell *a, const mia_acell *b) {
   size_t slices = 0;
   for (size_t i = 0; i << MIA_CELL_SHIFT < arena->slices; i++)
-    slices += (size_t)__builtin_popcountll(mia_acell_get(&a[i]) & mia_acell_get(&b[i]));
+    slices += mia_count_bits(mia_acell_get(&a[i]) & mia_acell_get(&b[i]));
   return slices << MIA_SLICE_SHIFT;
 }
 

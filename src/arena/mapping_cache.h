@@ -31,13 +31,13 @@ typedef struct mia_mapping {
 enum { MIA_MAPPING_CACHE_MAX = 256 };
 
 typedef struct mia_arena_mapping_cache {
-  mia_lock lock;
   mia_mapping at[MIA_MAPPING_CACHE_MAX]; /* [lock] */
-  size_t count;                          /* [lock] */
-  uintptr_t turn;                        /* [lock] of the mapping that came last */
-  mia_aword due;                         /* [any] 1: aged mappings are to be unmapped */
-  mia_aword wanted;                      /* [any] 0: the cache is off */
-  mia_aword bytes;                       /* [any] sum of the sizes, without purged mappings */
+  mia_lock lock;
+  size_t count;      /* [lock] */
+  uintptr_t turn;    /* [lock] of the mapping that came last */
+  mia_aword due;     /* [any] 1: aged mappings are to be unmapped */
+  mia_aword wanted;  /* [any] 0: the cache is off */
+  mia_aword bytes;   /* [any] sum of the sizes, without purged mappings */
   mia_aword missing; /* [any] bytes of excess.unmapped that were not mapped anew since */
 } mia_arena_mapping_cache;
 

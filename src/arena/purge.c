@@ -4,6 +4,7 @@
 #include "arena/dirty.h"
 #include "arena/purge.h"
 #include "arena/runs.h"
+#include "base/bits.h"
 #include "base/fail.h"
 #include "map/bitmap.h"
 #include "os/os.h"
@@ -97,7 +98,7 @@ static bool visit_cell(visit *v, size_t cell) {
   if (idle == 0) return true;
   mia_bits cold = v->all ? idle : idle & mia_acell_get(&v->arena->aged[cell]);
   mia_bits warm = idle & ~cold;
-  size_t wanted = (size_t)__builtin_popcountll(cold) << MIA_SLICE_SHIFT;
+  size_t wanted = mia_count_bits(cold) << MIA_SLICE_SHIFT;
   size_t purged = purge_cell(v->arena, cell, &cold, v->budget);
   /* Fewer than wanted: a slice of a run was taken, or the OS refused.  Visit it again. */
   v->remains |= warm != 0 || purged < wanted;

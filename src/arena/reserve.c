@@ -56,7 +56,7 @@ static bool reserve(size_t slices, const mia_arena_request *wish, range *r) {
   return false;
 }
 
-/* Returns an entry of `at' whose arena was unloaded, or else the one behind the last.  It
+/* Returns an entry whose arena was unloaded, or else the one behind the last.  It
  * is for exclusive arenas only: other arenas are always appended, since mia_arena_grow
  * recognises a new one by the count. */
 static size_t empty_entry(size_t count) {
@@ -76,9 +76,9 @@ static void publish(mia_arena *arena, const range *r, size_t head) {
   mia_aword_add(&mia_arena_all.reserved, r->size);
   size_t count = mia_aword_get(&mia_arena_all.count);
   size_t i = arena->exclusive ? empty_entry(count) : count;
-  arena->root = arena->exclusive ? &arena->own_root : &mia_arena_all.longest[i];
+  arena->root = arena->exclusive ? &arena->own_root : &mia_arena_all.entries[i].longest;
   mia_arena_unclaim(arena, head, arena->slices - head);
-  mia_aword_set_rel(&mia_arena_all.at[i],
+  mia_aword_set_rel(&mia_arena_all.entries[i].arena,
                     (uintptr_t)arena | (arena->exclusive ? MIA_ARENA_EXCLUSIVE : 0));
   if (i == count) mia_aword_set_rel(&mia_arena_all.count, count + 1);
 }

@@ -9,12 +9,13 @@
 /* A thread looks at arenas for some microseconds, provided that it is running. */
 enum { READERS_MAX_MS = 100 };
 
-/* Returns the entry of `at' of an exclusive arena, or NULL. */
+/* Returns the word of an exclusive arena in its entry, or NULL. */
 static mia_aword *find_entry(const mia_arena *arena) {
   uintptr_t word = (uintptr_t)arena | MIA_ARENA_EXCLUSIVE;
   size_t count = mia_aword_get(&mia_arena_all.count);
   for (size_t i = 0; i < count; i++)
-    if (mia_aword_get(&mia_arena_all.at[i]) == word) return &mia_arena_all.at[i];
+    if (mia_aword_get(&mia_arena_all.entries[i].arena) == word)
+      return &mia_arena_all.entries[i].arena;
   return NULL;
 }
 

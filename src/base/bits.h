@@ -18,6 +18,17 @@ mia_inline unsigned mia_high_bit(size_t n) {
   return (unsigned)(sizeof(unsigned long long) * CHAR_BIT - 1) - (unsigned)__builtin_clzll(n);
 }
 
+/* Returns the number of bits that are set.  Not the compiler's built-in function: for a processor
+ * without such an instruction, that calls a function of the compiler's library. */
+mia_inline size_t mia_count_bits(uint64_t n) {
+  const uint64_t pairs = 0x5555555555555555, fours = 0x3333333333333333;
+  const uint64_t eights = 0x0f0f0f0f0f0f0f0f, ones = 0x0101010101010101;
+  n -= n >> 1 & pairs;
+  n = (n & fours) + (n >> 2 & fours);
+  n = (n + (n >> 4)) & eights;
+  return (size_t)(n * ones >> 56);
+}
+
 /* Returns the smallest power of two >= n, or 0 if that does not fit. */
 mia_inline size_t mia_power_above(size_t n) {
   if (n <= 1) return 1;

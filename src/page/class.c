@@ -9,7 +9,7 @@
   ABOVE(d * 8), ABOVE(d * 8 + 1), ABOVE(d * 8 + 2), ABOVE(d * 8 + 3), ABOVE(d * 8 + 4), \
       ABOVE(d * 8 + 5), ABOVE(d * 8 + 6), ABOVE(d * 8 + 7)
 
-const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
+mia_start_data const uint32_t mia_page_class_sizes[MIA_CLASS_COUNT] = {
     8,        16,       32,       48,       64,       80,       96,       112,     128,
     EIGHT(0), EIGHT(1), EIGHT(2), EIGHT(3), EIGHT(4), EIGHT(5), EIGHT(6), EIGHT(7)};
 
@@ -39,7 +39,7 @@ const uint32_t mia_page_class_inverses[MIA_CLASS_COUNT] = {
   CLASSES8(n), CLASSES8(n + 8), CLASSES8(n + 16), CLASSES8(n + 24), CLASSES8(n + 32), \
       CLASSES8(n + 40), CLASSES8(n + 48), CLASSES8(n + 56)
 
-const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 1] = {
+mia_start_data const uint8_t mia_page_class_table[MIA_CLASS_TABLE_MAX / MIA_BLOCK_MIN + 1] = {
     CLASSES64(0), CLASSES64(64), CLASS(128)};
 
 mia_static_assert(MIA_CLASS_SLICES_MAX *MIA_SLICE_SIZE *MIA_CLASS_SIZE_MAX <

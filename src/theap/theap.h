@@ -85,12 +85,14 @@ typedef struct mia_abandoned_visit {
 } mia_abandoned_visit;
 enum { MIA_ABANDONED_VISITS = 2 };
 
+/* What every process writes to comes last, close together, so that it needs few OS pages. */
 typedef struct mia_theap_world {
   mia_theap none;   /* [const] for threads that have no theap yet: empty, owns no page */
   mia_theap ended;  /* [const] likewise, for threads whose end was reported already */
   mia_theap shared; /* [lock:shared] for threads for whose theap memory is missing, one at a time;
                      * otherwise empty */
-  mia_theap first;  /* the first theap in use, so that it needs no memory */
+  mia_heap main;
+  mia_theap first; /* the first theap in use, so that it needs no memory */
   mia_lock shared_lock;
   mia_lock threads;
   mia_theap *unused_theaps; /* [lock:threads] */
@@ -105,10 +107,9 @@ typedef struct mia_theap_world {
   mia_aword forked;       /* [any] 1 in the child of a fork: a page may be claimed by a thread
                             * that exists in the parent only */
   mia_lock abandoned_lock;
-  mia_aword untrimmed; /* [any] slices of the main heap's untrimmed pages: abandoned.h */
-  mia_heap main;
-  mia_heap *unused_heaps;                /* [lock:threads] structures not in use */
-  size_t heap_count;                     /* [lock:threads] structures made, without `main' */
+  mia_aword untrimmed;    /* [any] slices of the main heap's untrimmed pages: abandoned.h */
+  mia_heap *unused_heaps; /* [lock:threads] structures not in use */
+  size_t heap_count;      /* [lock:threads] structures made, without `main' */
   mia_peak_count pages[MIA_CLASS_KINDS]; /* [any] by class, large and huge included */
 } mia_theap_world;
 

@@ -4,8 +4,7 @@
 #include "base/bits.h"
 
 START_TEST(powers_of_two_are_recognized) {
-  for (size_t n = 0; n < 5000; n++)
-    need_at(mia_is_power_of_two(n) == (__builtin_popcountll(n) == 1), n);
+  for (size_t n = 0; n < 5000; n++) need_at(mia_is_power_of_two(n) == (mia_count_bits(n) == 1), n);
   for (unsigned i = 0; i < sizeof(size_t) * CHAR_BIT; i++) {
     size_t n = (size_t)1 << i;
     need_at(mia_is_power_of_two(n), n);
@@ -71,9 +70,23 @@ START_TEST(product_is_refused_exactly_where_it_overflows) {
 }
 END_TEST
 
+START_TEST(bits_are_counted) {
+  ck_assert_uint_eq(mia_count_bits(0), 0);
+  ck_assert_uint_eq(mia_count_bits(UINT64_MAX), 64);
+  uint64_t random = 1;
+  for (int i = 0; i < 10000; i++) {
+    uint64_t n = (uint64_t)random_size(&random, 32) << 32 | random_size(&random, 32);
+    size_t bits = 0;
+    for (uint64_t rest = n; rest != 0; rest &= rest - 1) bits++;
+    need_at(mia_count_bits(n) == bits, i);
+  }
+}
+END_TEST
+
 SUITE("base/bits") {
   CASE(NULL, NULL);
   TEST(powers_of_two_are_recognized);
+  TEST(bits_are_counted);
   TEST(align_up_is_the_next_multiple_and_down_the_last);
   TEST(align_up_wraps_to_zero_at_the_end);
   TEST(high_bit_is_the_binary_logarithm);
