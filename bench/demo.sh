@@ -66,5 +66,10 @@ row() {
     split("12 12 16 14", width, " ")
     for (i = 2; i <= 5; i++) printf("%" width[i - 1] ".2f", (before[i] > 0) ? last[i] / before[i] : 0)
     printf "\n"
+    if (last[4] > before[4])
+      print "\nMore memory: a page of 64 KiB holds blocks of one size, and each thread has its own pages."
+    if (last[5] > before[5])
+      print "\nMore page faults: what is free between and behind blocks goes back to the system, and" \
+        "\ncomes again when it is needed.  The time above includes them."
   }'
 printf '\nMedians of %d runs each, taken in turns: numbers of this run on this machine.\n' "$RUNS"
