@@ -4,12 +4,13 @@
  *   1. mia_fast_malloc       the free list of the class
  *   2. mia_fast_refill       the magazine, or the blocks that the owner freed in the page in use:
  *                            almost every miss, inline in the entry point
- *   3. mia_alloc_refill_slow all sources, in the order of mia_theap_refill, down to a new page
- *   4. mia_alloc_slow        the same for a thread without a theap, or with another default heap;
+ *   3. mia_alloc_borrow      a block of a larger class, for malloc and new only
+ *   4. mia_alloc_refill_slow all sources, in the order of mia_theap_refill, down to a new page
+ *   5. mia_alloc_slow        the same for a thread without a theap, or with another default heap;
  *                            and if memory is short, again after all caches were flushed
  * A large request has mia_fast_large (the page freed last) and mia_alloc_cached_large (the page
- * cache) as steps 2 and 3.  Requests with an alignment beyond the class's, with zeroing or for
- * a heap go to step 4, which relies on no earlier one. */
+ * cache) as steps 2 to 4.  Requests with an alignment beyond the class's, with zeroing or for
+ * a heap go to step 5, which relies on no earlier one. */
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
@@ -185,6 +186,31 @@ void *mia_alloc_refill_slow(size_t room, size_t size) {
 void *mia_alloc_refill(size_t room, size_t size) {
   void *p = mia_fast_refill(mia_theap_self, room, size);
   return mia_likely(p != NULL) ? p : mia_alloc_refill_slow(room, size);
+}
+
+enum {
+  /* So many blocks of a class, and bytes, are borrowed, which bounds what they waste.  With more, a
+   * thread would take the slow path too often. */
+  BORROWED_MAX = 32,
+  BORROWED_MAX_BYTES = MIA_OS_PAGE_MIN
+};
+
+/* A page of a class for a few blocks would have an OS page of its own for them.  The lender is the
+ * class of a power of two, so that its blocks are aligned as those of the other class would be. */
+void *mia_alloc_borrow(size_t room, size_t size) {
+  mia_theap *self = mia_theap_self;
+  unsigned size_class = mia_class_of(room);
+  mia_bin *bin = &self->bins[size_class];
+  if (bin->page != NULL || bin->pages != NULL || bin->borrowed >= BORROWED_MAX ||
+      self->default_heap != NULL || mia_theap_is_none(self))
+    return NULL;
+  size_t wanted = mia_class_size(size_class), lent = mia_power_above(wanted);
+  if (lent == wanted || (bin->borrowed + 1u) * wanted > BORROWED_MAX_BYTES) return NULL;
+  bin->borrowed++;
+  int error = errno;
+  void *p = allocate_small(self, mia_class_of(lent), size, false);
+  errno = error;
+  return p;
 }
 
 void *mia_alloc_cached_large(size_t size) {

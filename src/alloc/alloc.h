@@ -18,6 +18,11 @@ void *mia_alloc_zeroed(size_t size);
 mia_noinline void *mia_alloc_refill_slow(size_t room, size_t size);
 mia_noinline void *mia_alloc_refill(size_t room, size_t size);
 
+/* Likewise, for at most MIA_CLASS_TABLE_MAX bytes, but takes the block of a larger class.  Returns NULL
+ * too if the theap has a page of this class, or has borrowed enough of its blocks.  The usable size is
+ * larger than that of other new blocks. */
+void *mia_alloc_borrow(size_t room, size_t size);
+
 /* Allocates a block larger than the classes in a cached page.  Returns NULL with errno unchanged
  * if no page fits. */
 void *mia_alloc_cached_large(size_t size);

@@ -79,14 +79,15 @@ mia_inline void *finish_request(void *p, request r) {
   return p;
 }
 
-/* Steps 2 and 3 of the ladder (alloc.c). */
-mia_inline void *refill_and_take(size_t room, size_t size) {
+/* Steps 2 to 4 of the ladder (alloc.c). */
+mia_inline void *refill_and_take(size_t room, size_t size, bool borrows) {
   void *p = mia_fast_refill(mia_theap_self, room, size);
   if (mia_likely(p != NULL)) {
     mia_api_tick_after_refill();
     return p;
   }
-  p = mia_alloc_refill_slow(room, size);
+  if (borrows && room <= MIA_CLASS_TABLE_MAX) p = mia_alloc_borrow(room, size);
+  if (p == NULL) p = mia_alloc_refill_slow(room, size);
   if (mia_likely(p != NULL)) mia_api_tick_after_alloc();
   return p;
 }
@@ -109,12 +110,15 @@ mia_noinline static void *malloc_large(size_t size) {
   return p;
 }
 
-void *mia_api_malloc_slow(size_t size) {
+mia_inline void *malloc_slow(size_t size, bool borrows) {
   size_t room = mia_canary_room(size);
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
-  void *p = refill_and_take(room, size);
+  void *p = refill_and_take(room, size, borrows);
   return mia_likely(p != NULL) ? p : malloc_last(size);
 }
+
+void *mia_api_malloc_slow(size_t size) { return malloc_slow(size, false); }
+void *mia_api_borrow_slow(size_t size) { return malloc_slow(size, true); }
 
 void mia_api_free_slow(void *p) {
   mia_alloc_free_slow(p);
@@ -139,7 +143,7 @@ void *mia_api_zalloc(size_t size) {
 
 mia_noinline static void *refill_aligned(size_t size, size_t align) {
   if (!mia_fast_is_aligned_class(size, align)) return NULL;
-  return refill_and_take(mia_fast_aligned_room(size, align), size);
+  return refill_and_take(mia_fast_aligned_room(size, align), size, false);
 }
 
 void *mia_api_aligned(size_t size, size_t align, bool zero) {

@@ -13,6 +13,7 @@
 #include "base/bits.h"
 
 mia_noinline void *mia_api_malloc_slow(size_t size);
+mia_noinline void *mia_api_borrow_slow(size_t size);
 mia_noinline void mia_api_free_slow(void *p);
 mia_noinline void mia_api_free_remote(mia_page *page, void *p);
 mia_noinline void mia_api_free_other(mia_page *page, void *p);
@@ -21,6 +22,12 @@ mia_cold void *mia_api_overflow(void);
 mia_inline void *mia_enter_malloc(size_t size) {
   void *p = mia_fast_malloc(size);
   return mia_likely(p != NULL) ? p : mia_api_malloc_slow(size);
+}
+
+/* Likewise for the names of others, which do not promise the usable size that mia_good_size returns. */
+mia_inline void *mia_enter_borrow(size_t size) {
+  void *p = mia_fast_malloc(size);
+  return mia_likely(p != NULL) ? p : mia_api_borrow_slow(size);
 }
 
 mia_inline void mia_enter_free(void *p) {

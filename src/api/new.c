@@ -47,7 +47,7 @@ DELETE(_sized_aligned, MIA_MANGLED_SIZE "St11align_val_t", (void *p, size_t size
 /* ---- new ---- */
 
 mia_inline void *allocate_once(size_t size, size_t align) {
-  return align == 1 ? mia_enter_malloc(size) : mia_api_aligned(size, align, false);
+  return align == 1 ? mia_enter_borrow(size) : mia_api_aligned(size, align, false);
 }
 
 mia_inline void *allocate_or_handle(size_t size, size_t align, bool throws) {

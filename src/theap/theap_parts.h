@@ -23,6 +23,7 @@ typedef struct mia_bin {
   bool refilled;           /* [own] the free list was refilled since the last trim */
   uint8_t reclaim_backoff; /* [own] changes of `page' until pages are reclaimed early again */
   uint8_t holds;           /* [own] times that the list was held in this millisecond: clock.h */
+  uint8_t borrowed;        /* [own] blocks that larger classes gave instead: mia_alloc_borrow */
 } mia_bin;
 
 /* So many classes send remote frees in batches: remote_cache.h. */

@@ -26,7 +26,8 @@ static int is_ours(const void *p, size_t size) {
   (void)size;
   return p != NULL;
 #else
-  return p != NULL && mia_usable_size(p) == mia_good_size(size);
+  size_t usable = mia_usable_size(p);
+  return p != NULL && usable >= size && mia_good_size(usable) == usable;
 #endif
 }
 

@@ -9,7 +9,8 @@
 enum { THREADS = 8, BLOCKS = 1000 };
 
 static int is_ours(const void *p, size_t size) {
-  return p != NULL && mia_usable_size(p) == mia_good_size(size);
+  size_t usable = mia_usable_size(p);
+  return p != NULL && usable >= size && mia_good_size(usable) == usable;
 }
 
 /* Some blocks are left to the end of the thread. */

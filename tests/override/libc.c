@@ -67,16 +67,18 @@ static const char *self;
  * be those of another host. */
 static const char *emulator;
 
-/* Returns true if `p' is a block of mialloc that was requested with `size' bytes. */
-static bool is_ours(const void *p, size_t size) {
-  return p != NULL && mia_usable_size(p) == mia_good_size(size);
-}
-
 /* Returns true if `p' is a block of mialloc with at least `size' bytes, for blocks whose
  * exact size only the libc knows. */
 static bool is_ours_of_unknown_size(const void *p, size_t size) {
   size_t usable = mia_usable_size(p);
   return p != NULL && usable >= size && mia_good_size(usable) == usable;
+}
+
+/* Returns true if `p' is a block of mialloc that was requested with `size' bytes: it may be borrowed
+ * from the class of the next power of two. */
+static bool is_ours(const void *p, size_t size) {
+  size_t good = mia_good_size(size);
+  return is_ours_of_unknown_size(p, size) && mia_usable_size(p) < 2 * good + (good == 0);
 }
 
 /* ---- the names ------------------------------------------------------------------ */

@@ -146,7 +146,7 @@ static bool pair_works(const new_form *n, const delete_form *d) {
       good = good && p != NULL && is_aligned(p, sizes[i] <= 8 ? 8 : 16);
       good = good && (!n->aligned || is_aligned(p, alignment));
       good = good && mia_usable_size(p) >= sizes[i];
-      good = good && (n->aligned || mia_usable_size(p) == mia_good_size(sizes[i]));
+      good = good && (n->aligned || mia_good_size(mia_usable_size(p)) == mia_usable_size(p));
       if (p != NULL) pattern_fill(p, sizes[i], i);
     }
     for (size_t i = 0; i < SIZES; i++) {

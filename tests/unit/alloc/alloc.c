@@ -445,6 +445,45 @@ START_TEST(zeroed_after_a_refill_with_used_blocks) {
 }
 END_TEST
 
+/* ---- borrowing ---- */
+
+static size_t lent_size(size_t class_size) { return mia_power_above(class_size); }
+
+/* Borrows until that is refused, and returns how many blocks that were. */
+static size_t borrow_all(size_t room) {
+  size_t size = room - (MIA_DEBUG ? MIA_CANARY_SIZE : 0), count = 0;
+  for (void *p; (p = mia_alloc_borrow(room, size)) != NULL; count++) {
+    need_at(page_of(p)->size == lent_size(mia_class_size(mia_class_of(room))), room);
+    need_at(MIA_DEBUG || mia_is_aligned(p, page_of(p)->size), room);
+    memset(p, 1, size);
+  }
+  return count;
+}
+
+START_TEST(a_class_borrows_few_blocks_of_a_power_of_two) {
+  (void)mia_theap_attach();
+  ck_assert_uint_eq(borrow_all(48), 32);
+  ck_assert_uint_eq(borrow_all(320), 4096 / 320);
+  ck_assert_uint_eq(borrow_all(1000), 4);
+  ck_assert_uint_eq(borrow_all(512), 0);
+  ck_assert_uint_eq(borrow_all(1024), 0);
+  ck_assert(page_of(allocate(48))->size < 64 || MIA_DEBUG);
+}
+END_TEST
+
+START_TEST(a_class_with_a_page_borrows_nothing) {
+  size_t room = 320;
+  void *p = allocate(room - (MIA_DEBUG ? MIA_CANARY_SIZE : 0));
+  ck_assert_uint_eq(page_of(p)->size, room);
+  ck_assert_uint_eq(borrow_all(room), 0);
+}
+END_TEST
+
+START_TEST(a_thread_without_a_theap_borrows_nothing) {
+  ck_assert_ptr_null(mia_alloc_borrow(48, 30));
+}
+END_TEST
+
 SUITE("alloc/alloc") {
   CASE(world_of_theaps, world_end);
   TEST(blocks_are_as_large_and_aligned_as_promised);
@@ -462,5 +501,8 @@ SUITE("alloc/alloc") {
   TEST(a_first_request_is_served_by_a_cached_page);
   TEST(first_requests_are_served_by_abandoned_pages);
   TEST(zeroed_after_a_refill_with_used_blocks);
+  TEST(a_class_borrows_few_blocks_of_a_power_of_two);
+  TEST(a_class_with_a_page_borrows_nothing);
+  TEST(a_thread_without_a_theap_borrows_nothing);
   TIMEOUT(60);
 }
