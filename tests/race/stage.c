@@ -7,6 +7,7 @@
 #include "page/page.h"
 #include "stage.h"
 #include "theap/bin.h"
+#include "theap/remote_cache.h"
 #include "theap/theap.h"
 
 mia_theap *stage_theaps[RACE_THREADS];

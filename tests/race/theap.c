@@ -16,6 +16,7 @@
 #include "theap/heap_table.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
+#include "theap/remote_cache.h"
 #include "theap/thread.h"
 #include "theap/trim_pages.h"
 
