@@ -464,7 +464,7 @@ START_TEST(a_class_borrows_few_blocks_of_a_power_of_two) {
   (void)mia_theap_attach();
   ck_assert_uint_eq(borrow_all(48), 32);
   ck_assert_uint_eq(borrow_all(320), 4096 / 320);
-  ck_assert_uint_eq(borrow_all(1000), 4);
+  ck_assert_uint_eq(borrow_all(960), 4);
   ck_assert_uint_eq(borrow_all(512), 0);
   ck_assert_uint_eq(borrow_all(1024), 0);
   ck_assert(page_of(allocate(48))->size < 64 || MIA_DEBUG);
