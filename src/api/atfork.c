@@ -19,24 +19,24 @@
 typedef void handler(void);
 
 #if MIA_HAVE_REGISTER_ATFORK
-mia_start_data static const char register_name[] = "__register_atfork";
-#elif MIA_RENAMES_ATFORK
-mia_start_data static const char register_name[] = "pthread_atfork";
+#define REGISTER_NAME "__register_atfork"
+#else
+#define REGISTER_NAME "pthread_atfork"
 #endif
 
-#if MIA_HAVE_REGISTER_ATFORK || MIA_RENAMES_ATFORK
 /* Returns the C library's function.  It is looked up once, early: dlsym takes the lock of the
  * dynamic linker, and a library may hold that lock while its constructor waits for a thread
  * that registers handlers. */
-static void *libc_function(void) {
+__attribute__((unused)) static void *libc_function(void) {
   void *function = (void *)mia_aword_get(&mia_api_all.next_atfork);
   if (function == NULL) {
-    function = mia_os_next(register_name);
+    function = mia_os_next(REGISTER_NAME);
     mia_aword_set(&mia_api_all.next_atfork, (uintptr_t)function);
   }
   return function;
 }
 
+#if MIA_HAVE_REGISTER_ATFORK || MIA_RENAMES_ATFORK
 __attribute__((constructor)) static void begin(void) { (void)libc_function(); }
 #endif
 
