@@ -156,8 +156,9 @@ typedef bool mia_block_visitor(const mia_heap *heap, const mia_heap_area *area, 
  * visitor ended the walk.  During the walk no thread may allocate from the heap or free its
  * blocks, nor may the visitor.  During a walk over the main heap no other thread may call the
  * library at all, also not for other heaps, and MIALLOC_BACKGROUND_PURGE must be off: what they
- * give back to the OS changes free blocks.  In the main heap, the last few blocks that another
- * thread freed (32 at most) may be visited as well, because that thread still holds them. */
+ * give back to the OS changes free blocks.  In the main heap, some blocks that a thread has freed may
+ * be visited as well, because that thread still holds them: of each size at most 510 blocks, and
+ * 64 KiB. */
 MIA_API bool mia_heap_visit_blocks(mia_heap *heap, bool blocks, mia_block_visitor *visit,
                                    void *arg);
 
