@@ -147,6 +147,7 @@ static bool pair_works(const new_form *n, const delete_form *d) {
       good = good && (!n->aligned || is_aligned(p, alignment));
       good = good && mia_usable_size(p) >= sizes[i];
       good = good && (n->aligned || mia_good_size(mia_usable_size(p)) == mia_usable_size(p));
+      good = good && (n->aligned || mia_usable_size(p) < 2 * mia_good_size(sizes[i]));
       if (p != NULL) pattern_fill(p, sizes[i], i);
     }
     for (size_t i = 0; i < SIZES; i++) {
