@@ -147,7 +147,8 @@ static bool pair_works(const new_form *n, const delete_form *d) {
       good = good && (!n->aligned || is_aligned(p, alignment));
       good = good && mia_usable_size(p) >= sizes[i];
       good = good && (n->aligned || mia_good_size(mia_usable_size(p)) == mia_usable_size(p));
-      good = good && (n->aligned || mia_usable_size(p) < 2 * mia_good_size(sizes[i]));
+      size_t usable = p != NULL ? mia_usable_size(p) : 0, fit = mia_good_size(sizes[i]);
+      good = good && (n->aligned || usable == fit || usable < 2 * fit);
       if (p != NULL) pattern_fill(p, sizes[i], i);
     }
     for (size_t i = 0; i < SIZES; i++) {
