@@ -367,6 +367,7 @@ typedef enum mia_option {
   MIA_OPTION_LARGE_PAGES = 10,
   MIA_OPTION_RESERVE_HUGE_PAGES = 11,
   MIA_OPTION_RESERVE_HUGE_PAGES_AT = 12,
+  MIA_OPTION_THP = 13,
   MIA_OPTION_COUNT /* how many this header has; grows with each new option */
 } mia_option;
 

@@ -4,6 +4,7 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "alloc/heap.h"
+#include "arena/unload.h"
 #include "page/owner.h"
 #include "page/trim.h"
 #include "theap/bin.h"

@@ -3,6 +3,7 @@
 
 #include "api/entry.h"
 #include "api/subproc.h"
+#include "arena/unload.h"
 
 /* Returns true if `p' points to or into a block of the page, in use or free. */
 mia_racy_read static bool page_contains(const mia_page *page, const void *p) {

@@ -47,6 +47,8 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
                                        0, "OS pages of 1 GiB to reserve at start"},
     [MIA_OPTION_RESERVE_HUGE_PAGES_AT] = {"reserve_huge_pages_at", "", MIA_OPTION_IS_NUMBER, -1, 63,
                                           -1, "the NUMA node that those are of; -1: any"},
+    [MIA_OPTION_THP] = {"thp", "", MIA_OPTION_IS_SWITCH, 0, 1, 1,
+                        "have transparent huge pages where much memory is in use"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
@@ -61,6 +63,7 @@ long mia_option_get(mia_option option) {
 static void set_value(mia_option option, long value) {
   mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].default_value));
   if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
+  if (option == MIA_OPTION_THP) mia_aword_set(&mia_arena_all.no_thp, value == 0);
   if (option == MIA_OPTION_PURGE_DELAY)
     mia_aword_set(&mia_arena_all.mapping_cache.wanted, value != 0);
 }

@@ -8,6 +8,7 @@
 #include "api/stats_walk.h"
 #include "api/subproc.h"
 #include "arena/arena.h"
+#include "arena/unload.h"
 #include "os/os.h"
 #include "page/owner.h"
 #include "theap/heap_table.h"

@@ -16,11 +16,13 @@ typedef struct mia_budget {
 #define MIA_BUDGET_ALL \
   { .left = SIZE_MAX }
 
-/* What other work counts as: reading the bits of a region, reading a page's descriptor, and
- * visiting a block, which is a cache miss where blocks were freed in random order. */
+/* What other work counts as: reading the bits of a region, reading a page's descriptor, visiting
+ * a block, which is a cache miss where blocks were freed in random order, and splitting a large OS
+ * page. */
 #define MIA_BUDGET_REGION ((size_t)4 * 1024)
 #define MIA_BUDGET_PAGE ((size_t)1024)
 #define MIA_BUDGET_BLOCK ((size_t)2048)
+#define MIA_BUDGET_SPLIT MIA_MIB
 
 mia_inline bool mia_budget_is_unbounded(const mia_budget *b) { return b->left == SIZE_MAX; }
 mia_inline bool mia_budget_is_spent(const mia_budget *b) { return b->left == 0; }

@@ -4,6 +4,7 @@
 #include "arena/arena.h"
 #include "arena/dirty.h"
 #include "arena/huge.h"
+#include "arena/thp.h"
 #include "base/fail.h"
 #include "base/zero.h"
 #include "map/pagemap.h"
@@ -123,7 +124,8 @@ bool mia_arena_huge_give(void *start, size_t size, bool keep) {
  * not used, and save most page faults.  The advice is for the whole mapping, within which
  * the kernel chooses where large pages lie. */
 static void advise_large_pages(void *start, size_t size) {
-  if (size >= MIA_ARENA_LARGE_PAGES_MIN) mia_os_large_pages(start, size);
+  if (size >= MIA_ARENA_LARGE_PAGES_MIN && mia_aword_get(&mia_arena_all.no_thp) == 0)
+    mia_os_large_pages(start, size);
 }
 
 void *mia_arena_huge_resize(void *start, size_t size, size_t padding, size_t wanted,
@@ -166,6 +168,7 @@ static char *detach(char *span, size_t size, size_t padding) {
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t padding) {
   if (arena->external || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
   if (!count_used(size)) return NULL;
+  mia_arena_end_thp(arena, span, size, false); /* only memory with one advice can move */
   void *p = detach(span, size, padding);
   if (p == NULL) {
     count_unused(size);

@@ -5,6 +5,7 @@
 #include "arena/purge.h"
 #include "arena/runs.h"
 #include "base/bits.h"
+#include "arena/thp.h"
 #include "base/fail.h"
 #include "map/bitmap.h"
 #include "os/os.h"
@@ -18,6 +19,7 @@ static mia_time_ms deadline(mia_time_ms now, mia_time_ms ms) {
 /* Purges memory by the OS, or by the arena's own function. */
 static bool purge_memory(const mia_arena *arena, char *start, size_t size) {
   bool zero;
+  mia_arena_end_thp(arena, start, size, true);
   if (arena->commit == NULL) return mia_os_purge(start, size);
   return arena->commit(false, start, size, &zero, arena->commit_arg);
 }
@@ -50,8 +52,11 @@ static size_t purge_cell(mia_arena *arena, size_t cell, mia_bits *cold, mia_budg
     size_t slices = ~run == 0 ? MIA_CELL_BITS : (size_t)__builtin_ctzll(~run);
     size_t most = (budget->left >> MIA_SLICE_SHIFT) + 1;
     if (slices > most) slices = most;
-    size_t done = purge_run(arena, (cell << MIA_CELL_SHIFT) + low, slices);
-    mia_budget_spend(budget, done > 0 ? done : MIA_BUDGET_REGION);
+    size_t first = (cell << MIA_CELL_SHIFT) + low;
+    size_t cost = mia_arena_cost_to_end_thp(arena, arena->start + (first << MIA_SLICE_SHIFT),
+                                            slices << MIA_SLICE_SHIFT);
+    size_t done = purge_run(arena, first, slices);
+    mia_budget_spend(budget, done > 0 ? done + cost : MIA_BUDGET_REGION);
     purged += done;
     bool last = low + slices >= MIA_CELL_BITS;
     *cold = last ? 0 : *cold >> (low + slices) << (low + slices);
@@ -204,9 +209,8 @@ static void back_off(mia_arena_excess *e, mia_time_ms now) {
 
 /* Returns the bytes of arenas that are in use or idle. */
 static size_t used_or_idle(void) {
-  size_t used = mia_aword_get(&mia_arena_all.used), huge = mia_aword_get(&mia_arena_all.huge);
   size_t idle = mia_arena_idle(), kept = mia_aword_get(&mia_arena_all.mapping_cache.bytes);
-  return (used > huge ? used - huge : 0) + (idle > kept ? idle - kept : 0);
+  return mia_arena_in_spans() + (idle > kept ? idle - kept : 0);
 }
 
 /* Returns the bytes of cached mappings that the last excess purge unmapped and that were
@@ -334,7 +338,7 @@ size_t mia_arena_purge_now(void) { return purge_all(false); }
 size_t mia_arena_purge_external(void) { return purge_all(true); }
 
 bool mia_arena_purge_part(mia_arena *arena, char *start, size_t size) {
-  if (arena->pinned || arena->commit != NULL || !mia_os_purge(start, size)) return false;
+  if (arena->pinned || arena->commit != NULL || !purge_memory(arena, start, size)) return false;
   mia_aword_add(&mia_arena_all.purged, size);
   return true;
 }

@@ -19,10 +19,15 @@ mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
 
 static size_t cells_of(size_t slices) { return (slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT; }
 
+/* Returns the bytes of an arena's bitmaps, of which there is an odd number.  Words follow, and a cell
+ * may be half as large as a word. */
+static size_t bitmaps_size(size_t slices) {
+  return mia_align_up(MIA_ARENA_BITMAPS * cells_of(slices) * sizeof(mia_acell), sizeof(mia_aword));
+}
+
 static size_t head_size(size_t slices) {
   return mia_align_up(sizeof(mia_arena), MIA_DESCRIPTOR_SIZE) + slices * sizeof(mia_descriptor) +
-         MIA_ARENA_BITMAPS * cells_of(slices) * sizeof(mia_acell) +
-         mia_arena_run_words(slices) * sizeof(mia_aword);
+         bitmaps_size(slices) + mia_arena_run_words(slices) * sizeof(mia_aword);
 }
 
 /* Address space that becomes an arena: `start' is the first slice boundary in it. */
@@ -88,6 +93,7 @@ static void point_bitmaps(mia_arena *arena, mia_acell *cells, size_t each) {
   arena->committed = cells + each;
   arena->dirty = cells + 2 * each;
   arena->aged = cells + 3 * each;
+  arena->thp = cells + 4 * each;
 }
 
 static bool make_first(size_t slices) {
@@ -109,7 +115,7 @@ static mia_arena *lay_out(char *start, size_t slices) {
   mia_acell *cells = (void *)(arena->descriptors + slices);
   arena->slices = slices;
   point_bitmaps(arena, cells, cells_of(slices));
-  mia_arena_begin_runs(arena, (void *)(cells + MIA_ARENA_BITMAPS * cells_of(slices)));
+  mia_arena_begin_runs(arena, (void *)((char *)cells + bitmaps_size(slices)));
   return arena;
 }
 
@@ -123,6 +129,7 @@ static mia_arena *make_next(size_t slices, const mia_arena_request *wish) {
   }
   mia_arena *arena = lay_out(r.start, slices);
   arena->exclusive = wish->exclusive;
+  arena->large = wish->large;
   publish(arena, &r, head);
   return arena;
 }

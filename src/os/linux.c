@@ -81,6 +81,12 @@ void mia_os_small_pages(void *start, size_t size) {
   (void)madvise(start, size, MADV_NOHUGEPAGE);
 }
 
+enum { FREE_LAZILY = 8 }; /* MADV_FREE, since Linux 4.5 */
+
+/* MADV_FREE of a part of a large OS page splits it at once; MADV_DONTNEED leaves that to a time when
+ * the system lacks memory. */
+void mia_os_split_large_page(void *start) { (void)madvise(start, mia_os_page_size(), FREE_LAZILY); }
+
 void mia_os_large_pages(void *start, size_t size) { (void)madvise(start, size, MADV_HUGEPAGE); }
 
 /* ThreadSanitizer knows mmap and munmap, but not mremap.  Without this, the accesses of the thread that

@@ -1,6 +1,7 @@
 /* pages.c -- makes and retires pages for a theap, and counts them. */
 #include "base/prelude.h"
 
+#include "arena/thp.h"
 #include "base/peak.h"
 #include "theap/abandoned.h"
 #include "theap/clock.h"
@@ -28,9 +29,28 @@ static mia_page *register_page(mia_theap *self, mia_page *page) {
   return page;
 }
 
+/* Returns true if a class has many pages for each thread.  Only one or so for each thread is not
+ * full, or soon will be.  Without this, eight threads that pass 5,000 blocks each on have 2.4 of the
+ * memory. */
+static bool has_many_pages(unsigned size_class) {
+  enum { MANY = 4 };
+  return mia_aword_get(&mia_theap_all.pages[size_class].now) >
+         MANY * mia_aword_get(&mia_theap_all.attached.now);
+}
+
+/* Heaps of the program may have few blocks in each page. */
+static bool will_be_filled(const mia_theap *self, const mia_page *page) {
+  return mia_theap_heap(self->heap) == mia_theap_main_heap() &&
+         mia_arena_may_begin_thp(page->arena) && has_many_pages(page->size_class);
+}
+
 mia_page *mia_theap_make_page(mia_theap *self, unsigned size_class) {
-  return register_page(
-      self, mia_page_make(size_class, mia_theap_heap(self->heap)->arena, (uintptr_t)self->heap));
+  mia_page *page = mia_page_make(size_class, mia_theap_heap(self->heap)->arena,
+                                 (uintptr_t)self->heap);
+  if (page != NULL) mia_arena_note_filled(page->slices);
+  if (page != NULL && will_be_filled(self, page))
+    mia_arena_begin_thp(page->arena, mia_page_span(page), page->slices);
+  return register_page(self, page);
 }
 
 mia_page *mia_theap_make_singleton(mia_theap *self, const mia_singleton_request *wanted,
@@ -38,7 +58,9 @@ mia_page *mia_theap_make_singleton(mia_theap *self, const mia_singleton_request 
   mia_singleton_request request = *wanted;
   request.arena = mia_theap_heap(self->heap)->arena;
   request.heap = (uintptr_t)self->heap;
-  return register_page(self, mia_page_make_singleton(&request, zero));
+  mia_page *page = mia_page_make_singleton(&request, zero);
+  if (page != NULL && page->size_class == MIA_CLASS_LARGE) mia_arena_note_sparse(page->slices);
+  return register_page(self, page);
 }
 
 mia_page *mia_theap_detach_singleton(mia_theap *self, mia_page *from) {

@@ -2,6 +2,7 @@
 #include "base/prelude.h"
 
 #include "arena/budget.h"
+#include "arena/thp.h"
 #include "page/trim.h"
 #include "theap/abandoned.h"
 #include "theap/bin_pages.h"
@@ -15,7 +16,10 @@
 enum { PART_COST = 2 };
 
 static void give_back_parts(mia_page *page, mia_budget *budget) {
-  mia_budget_spend(budget, PART_COST * mia_page_trim(page));
+  size_t cost = mia_arena_cost_to_end_thp(page->arena, mia_page_span(page),
+                                          (size_t)page->slices << MIA_SLICE_SHIFT);
+  size_t trimmed = mia_page_trim(page);
+  if (trimmed > 0) mia_budget_spend(budget, PART_COST * trimmed + cost);
 }
 
 /* Retires a page that the theap owns and does not use.  It was not needed for a while, so it is not

@@ -710,6 +710,8 @@ MI_INLINE mia_option mia_mi_option(mi_option_t option) {
     return MIA_OPTION_RESERVE_HUGE_PAGES_AT;
   case mi_option_purge_delay:
     return MIA_OPTION_PURGE_DELAY;
+  case mi_option_allow_thp:
+    return MIA_OPTION_THP;
   case mi_option_max_errors:
   case mi_option_max_warnings:
     return MIA_OPTION_MAX_WARNINGS;

@@ -1,6 +1,8 @@
 /* Arenas of OS pages of 1 GiB and of 2 MiB, which few systems have: the fake OS provides them. */
 #include "fake/world.h"
 
+#include "arena/unload.h"
+
 #include <errno.h>
 #include <mialloc/heap.h>
 #include <sys/mman.h>

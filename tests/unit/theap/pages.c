@@ -1,7 +1,9 @@
-/* Making and retiring pages counts them and requests a tick. */
+/* Making and retiring pages counts them and requests a tick.  Which pages get large OS pages. */
 #include "fake/world.h"
 
+#include "arena/thp.h"
 #include "page/owner.h"
+#include "theap/heap_table.h"
 #include "theap/pages.h"
 #include "theap/thread.h"
 
@@ -70,10 +72,62 @@ START_TEST(the_empty_theap_is_never_written) {
 }
 END_TEST
 
+/* Uses as much as large OS pages want, by pages of a class. */
+static void use_much(void) {
+  for (size_t used = 0; used < MIA_ARENA_THP_MIN; used += SLICE)
+    ck_assert_ptr_nonnull(mia_theap_make_page(mia_theap_self, CLASS_16));
+}
+
+/* Makes as many pages of a class as a frame has slices.  Returns how many frames got a large OS
+ * page. */
+static size_t frames_after(mia_theap *self, unsigned size_class) {
+  fake_count_anew();
+  for (size_t slices = 0; slices < MIA_OS_LARGE_PAGE / SLICE; slices++)
+    ck_assert_ptr_nonnull(mia_theap_make_page(self, size_class));
+  return fake_calls(FAKE_LARGE_PAGES);
+}
+
+/* Loop index: threads. */
+START_TEST(classes_with_many_pages_get_large_os_pages) {
+  size_t few = 4 * (size_t)_i;
+  mia_theap *self = mia_theap_attach();
+  use_much();
+  mia_aword_set(&mia_theap_all.attached.now, (uintptr_t)_i);
+  mia_aword_set(&mia_theap_all.pages[CLASS_112].now, few - MIA_OS_LARGE_PAGE / SLICE + 1);
+  ck_assert_uint_eq(frames_after(self, CLASS_112), 0);
+  ck_assert_uint_eq(frames_after(self, CLASS_112), 1);
+  mia_aword_set(&mia_theap_all.attached.now, 1);
+}
+END_TEST
+
+START_TEST(large_blocks_prevent_large_os_pages) {
+  bool zero;
+  mia_theap *self = mia_theap_attach();
+  use_much();
+  ck_assert_ptr_nonnull(
+      mia_theap_make_singleton(self, &(mia_singleton_request){.size = MIA_MIB, .align = 1}, &zero));
+  ck_assert_uint_eq(frames_after(self, CLASS_16), 0);
+  ck_assert_uint_eq(frames_after(self, CLASS_16), 1);
+}
+END_TEST
+
+START_TEST(heaps_of_the_program_get_none) {
+  mia_theap *self = mia_theap_attach();
+  mia_theap theap = {.heap = mia_theap_heap_new(NULL)};
+  ck_assert_ptr_nonnull(theap.heap);
+  use_much();
+  ck_assert_uint_eq(frames_after(self, CLASS_16), 1);
+  ck_assert_uint_eq(frames_after(&theap, CLASS_16), 0);
+}
+END_TEST
+
 SUITE("theap/pages") {
   CASE(world_of_theaps, world_end);
   TEST(counts_keep_their_peak);
   TEST(pages_are_counted_by_class);
   TEST(a_page_that_was_not_made_is_not_counted);
   TEST(the_empty_theap_is_never_written);
+  LOOP(classes_with_many_pages_get_large_os_pages, 8, 10);
+  TEST(large_blocks_prevent_large_os_pages);
+  TEST(heaps_of_the_program_get_none);
 }
