@@ -25,7 +25,7 @@ mia_inline size_t mia_arena_in_spans(void) {
 
 /* Frames get large OS pages while at least so many of these are in use.  A process that uses less
  * would notice the part of the last frame that it never fills. */
-#define MIA_ARENA_THP_MIN (16 * MIA_MIB)
+#define MIA_ARENA_THP_MIN (32 * MIA_MIB)
 
 /* Notes for what spans are taken, before mia_arena_may_begin_thp is asked: memory that will be filled,
  * or a large block, of which a program may write as little as it likes. */

@@ -159,6 +159,7 @@ END_TEST
 START_TEST(what_is_purged_has_small_os_pages_again) {
   mia_span first = first_of_frame(), rest = filled(FRAME - 1);
   mia_span next = filled(1);
+  fake_count_anew();
   give(&rest, 1);
   ck_assert(has_thp(&first, FRAME) && has_thp(&next, FRAME));
   ck_assert_uint_eq(fake_calls(FAKE_SMALL_PAGES | FAKE_SPLIT), 0);
@@ -180,6 +181,7 @@ END_TEST
 START_TEST(both_frames_of_a_range_have_small_os_pages_again) {
   mia_span first = first_of_frame(), rest = filled(FRAME - 1), next = filled(1);
   char *start = next.start - fake.page_size;
+  fake_count_anew();
   ck_assert_ptr_eq(rest.start, first.start + SLICE);
   ck_assert_uint_eq(mia_arena_cost_to_end_thp(next.arena, start, 2 * fake.page_size),
                     2 * MIA_BUDGET_SPLIT);
@@ -195,6 +197,7 @@ END_TEST
 START_TEST(what_a_thread_purges_itself_has_small_os_pages_again) {
   mia_span first = first_of_frame();
   mia_aword_set(&mia_arena_all.excess.unfinished, 1);
+  fake_count_anew();
   give(&first, 1);
   ck_assert_uint_eq(fake_calls(FAKE_SMALL_PAGES), 1);
   ck_assert_uint_eq(fake_calls(FAKE_SPLIT), 1);
@@ -205,6 +208,7 @@ END_TEST
 START_TEST(what_moves_to_a_mapping_has_small_os_pages_before) {
   mia_span first = first_of_frame(), rest = filled(FRAME - 1), next = filled(FRAME);
   memset(rest.start, 7, (FRAME - 1) * SLICE);
+  fake_count_anew();
   char *moved = mia_arena_huge_detach(rest.arena, rest.start, FRAME * SLICE, 0);
   ck_assert_ptr_nonnull(moved);
   ck_assert(moved[0] == 7 && moved[(FRAME - 1) * SLICE - 1] == 7);

@@ -89,7 +89,7 @@ static size_t frames_after(mia_theap *self, unsigned size_class) {
 
 /* Loop index: threads. */
 START_TEST(classes_with_many_pages_get_large_os_pages) {
-  size_t few = 4 * (size_t)_i;
+  size_t few = 16 * (size_t)_i;
   mia_theap *self = mia_theap_attach();
   use_much();
   mia_aword_set(&mia_theap_all.attached.now, (uintptr_t)_i);
@@ -111,6 +111,16 @@ START_TEST(large_blocks_prevent_large_os_pages) {
 }
 END_TEST
 
+/* Blocks larger than an OS page. */
+START_TEST(blocks_that_may_be_sparse_prevent_large_os_pages) {
+  mia_theap *self = mia_theap_attach();
+  use_much();
+  for (int i = 0; i < 2; i++) ck_assert_uint_eq(frames_after(self, CLASS_8K), 0);
+  ck_assert_uint_eq(frames_after(self, CLASS_16), 0); /* what was taken last is sparse */
+  ck_assert_uint_eq(frames_after(self, CLASS_16), 1);
+}
+END_TEST
+
 START_TEST(heaps_of_the_program_get_none) {
   mia_theap *self = mia_theap_attach();
   mia_theap theap = {.heap = mia_theap_heap_new(NULL)};
@@ -128,6 +138,7 @@ SUITE("theap/pages") {
   TEST(a_page_that_was_not_made_is_not_counted);
   TEST(the_empty_theap_is_never_written);
   LOOP(classes_with_many_pages_get_large_os_pages, 8, 10);
+  TEST(blocks_that_may_be_sparse_prevent_large_os_pages);
   TEST(large_blocks_prevent_large_os_pages);
   TEST(heaps_of_the_program_get_none);
 }
