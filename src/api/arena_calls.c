@@ -2,6 +2,7 @@
 #include "base/prelude.h"
 
 #include "api/hook.h"
+#include "arena/node.h"
 #include "arena/unload.h"
 #include "base/bits.h"
 #include "base/fmt.h"
@@ -78,6 +79,10 @@ static void put_arena(mia_text *t, const mia_arena *arena) {
                           bytes_with_both_bits(arena, arena->free, arena->dirty));
   mia_base_put(t, arena->exclusive ? ", exclusive" : "");
   mia_base_put(t, arena->pinned ? ", pinned" : "");
+  if (arena->node != MIA_NODE_ANY) {
+    mia_base_put(t, ", node ");
+    mia_base_put_unsigned(t, arena->node - 1);
+  }
   mia_base_put(t, "\n");
 }
 

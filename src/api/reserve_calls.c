@@ -1,6 +1,7 @@
 /* reserve_calls.c -- arenas that a program reserves or supplies. */
 #include "base/prelude.h"
 
+#include "arena/node.h"
 #include "arena/reserve.h"
 #include "os/os.h"
 
@@ -71,7 +72,8 @@ static int reserve_huge(size_t pages, int node, const deadline *p, bool exclusiv
                             .pinned = true,
                             .zero = true,
                             .exclusive = exclusive,
-                            .reserved = true};
+                            .reserved = true,
+                            .node = mia_node_of_number(node)};
   mia_arena *made = mia_arena_manage(&own);
   if (made == NULL) (void)mia_os_release(start, own.size);
   return store_arena(made, arena);

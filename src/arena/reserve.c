@@ -3,6 +3,7 @@
 
 #include "arena/arena.h"
 #include "arena/dirty.h"
+#include "arena/node.h"
 #include "arena/reserve.h"
 #include "arena/runs.h"
 #include "base/bits.h"
@@ -130,6 +131,7 @@ static mia_arena *make_next(size_t slices, const mia_arena_request *wish) {
   mia_arena *arena = lay_out(r.start, slices);
   arena->exclusive = wish->exclusive;
   arena->large = wish->large;
+  arena->node = wish->node;
   publish(arena, &r, head);
   return arena;
 }
@@ -164,6 +166,7 @@ static void set_properties(mia_arena *arena, const mia_arena_external *own, size
   arena->exclusive = own->exclusive;
   arena->external = !own->reserved;
   arena->pinned = own->pinned || own->commit == NULL;
+  arena->node = own->exclusive ? MIA_NODE_ANY : own->node;
   arena->commit = own->commit;
   arena->commit_arg = own->commit_arg;
   if (!own->zero && (own->committed || own->commit == NULL)) {
@@ -208,6 +211,7 @@ mia_arena *mia_arena_manage(const mia_arena_external *own) {
   if (!zero) memset(r.start, 0, head << MIA_SLICE_SHIFT);
   mia_arena *arena = NULL;
   mia_os_lock(&mia_arena_all.grow);
+  if (own->node != MIA_NODE_ANY) mia_arena_learn_nodes();
   if (has_room(own->exclusive) && mia_map_cover(r.start, slices << MIA_SLICE_SHIFT)) {
     arena = lay_out(r.start, slices);
     set_properties(arena, own, slices, head);
@@ -258,7 +262,13 @@ static size_t next_slices(size_t needed) {
   return slices > needed ? slices : needed;
 }
 
-bool mia_arena_grow(size_t slices, size_t seen) {
+/* [lock:grow] Returns the node of a further arena that is needed by a thread that prefers `node'. */
+static unsigned node_of_next(unsigned node) {
+  mia_arena_learn_nodes();
+  return node != MIA_NODE_ANY ? node : mia_arena_node_here();
+}
+
+bool mia_arena_grow(size_t slices, unsigned node, size_t seen) {
   bool grown = false;
   mia_os_lock(&mia_arena_all.grow);
   size_t count = mia_aword_get(&mia_arena_all.count);
@@ -268,8 +278,9 @@ bool mia_arena_grow(size_t slices, size_t seen) {
     bool first = count == 0 && slices <= MIA_ARENA_FIRST_SLICES;
     size_t least = first ? slices : slices_with_head(slices);
     size_t size = first ? MIA_ARENA_FIRST_SLICES : next_slices(least);
+    mia_arena_request wish = {.node = first ? MIA_NODE_ANY : node_of_next(node)};
     do {
-      grown = first ? make_first(size) : make_next(size, &(mia_arena_request){0}) != NULL;
+      grown = first ? make_first(size) : make_next(size, &wish) != NULL;
       size /= 2;
     } while (!grown && size >= least);
   }

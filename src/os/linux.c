@@ -144,12 +144,13 @@ bool mia_os_can_detach(void) {
 
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
+/* Makes the system calls directly: a program may define `open', and allocate there, while the caller
+ * has a lock.  And so a thread that was cancelled does not end here. */
 static ssize_t read_file(const char *name, char *text, size_t size) {
-  int cancel = mia_os_disable_cancel();
-  int fd = open(name, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd >= 0 ? read(fd, text, size) : -1;
-  if (fd >= 0) (void)close(fd);
-  mia_os_restore_cancel(cancel);
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  ssize_t n = (ssize_t)syscall(SYS_read, fd, text, size);
+  (void)syscall(SYS_close, fd);
   return n;
 }
 
@@ -163,6 +164,22 @@ size_t mia_os_resident(void) {
   size_t pages = 0;
   for (at++; at < end && *at >= '0' && *at <= '9'; at++) pages = pages * 10 + (size_t)(*at - '0');
   return pages * mia_os_page_size();
+}
+
+/* ---- NUMA ---- */
+
+/* The file lists the nodes that have processors: "0", or for example "0-1,4". */
+bool mia_os_has_nodes(void) {
+  char text[64];
+  ssize_t n = read_file("/sys/devices/system/node/has_cpu", text, sizeof text);
+  for (ssize_t i = 0; i < n; i++)
+    if (text[i] == '-' || text[i] == ',') return true;
+  return false;
+}
+
+int mia_os_node(void) {
+  unsigned node = 0;
+  return syscall(SYS_getcpu, NULL, &node, NULL) == 0 ? (int)node : -1;
 }
 
 enum {

@@ -35,14 +35,14 @@ mia_assert_object_aligned(huge, mia_lock);
 
 /* ---- making ---- */
 
-static bool take_span(mia_arena *only, size_t slices, size_t align, mia_span *span) {
+static bool take_span(mia_arena *only, unsigned node, size_t slices, size_t align, mia_span *span) {
   return only != NULL ? mia_arena_take_in(only, slices, align, span)
-                      : mia_arena_take(slices, align, span);
+                      : mia_arena_take_near(node, slices, align, span);
 }
 
-mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap) {
+mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap) {
   mia_span span;
-  if (!take_span(only, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
+  if (!take_span(only, node, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
   size_t size = mia_class_size(size_class);
   size_t padding = mia_canary_padding(size);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
@@ -63,7 +63,8 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap) {
 
 static mia_page *make_large(size_t size, const mia_singleton_request *wanted, bool *zero) {
   mia_span span;
-  if (!take_span(wanted->arena, mia_slices_of(size), wanted->align, &span)) return NULL;
+  if (!take_span(wanted->arena, wanted->node, mia_slices_of(size), wanted->align, &span))
+    return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .exclusive = span.arena->exclusive,

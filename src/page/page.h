@@ -83,8 +83,8 @@ mia_inline char *mia_page_span(const mia_page *page) { return page->start - page
 
 /* Returns a page for a class, with capacity 0 and claimed by the caller, or NULL if memory is
  * short.  The page lies in the arena `only' or, if that is NULL, in any arena that is not
- * exclusive.  Its field `heap' is set before other threads can find the page. */
-mia_page *mia_page_make(unsigned size_class, mia_arena *only, uintptr_t heap);
+ * exclusive, if possible near `node' (arena/node.h).  Its field `heap' is set before other threads can find the page. */
+mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap);
 
 /* A request for a singleton page: start + offset is a multiple of align. */
 typedef struct mia_singleton_request {
@@ -95,6 +95,7 @@ typedef struct mia_singleton_request {
   bool zeroed;      /* if the page is huge, its memory reads as zero */
   bool redzone;     /* with padding for a redzone: canary.h */
   mia_arena *arena; /* NULL: any arena that is not exclusive, or a mapping */
+  unsigned node;    /* the page is near this node if possible, as in mia_page_make */
   uintptr_t heap;   /* the field of a page in an arena, as in mia_page_make */
 } mia_singleton_request;
 

@@ -1,6 +1,7 @@
 /* abandoned.c -- the lists of abandoned pages. */
 #include "base/prelude.h"
 
+#include "arena/node.h"
 #include "base/bits.h"
 #include "page/owner.h"
 #include "theap/abandoned.h"
@@ -99,17 +100,29 @@ void mia_theap_unlist_abandoned(mia_page *page) {
   mia_os_unlock(&mia_theap_all.abandoned_lock);
 }
 
-/* The head of the list: trimmed pages come last, and the newest of the others is in this processor's
- * cache most likely. */
-mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class) {
+/* A look at a page costs a cache miss.  A far page with free blocks is better than another page. */
+enum { LOOKS_MAX = 8 };
+
+/* Returns the page to take, or NULL if there are none.  It is the head of the list: trimmed pages come
+ * last, and the newest of the others is in this processor's cache most likely.  With several nodes,
+ * another page may be nearer. */
+static mia_page *choose_page(const mia_heap *heap, unsigned size_class, unsigned node) {
+  mia_page *head = heap->abandoned[size_class], *page = head;
+  if (mia_likely(node == MIA_NODE_ANY)) return head;
+  for (int i = 0; page != NULL && i < LOOKS_MAX; i++, page = page->next)
+    if (mia_arena_is_near(page->arena, node)) return page;
+  return head;
+}
+
+mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class, unsigned node) {
   if (mia_aword_get(&heap->abandoned_count[size_class]) == 0) return NULL;
   mia_os_lock(&mia_theap_all.abandoned_lock);
-  mia_page *page = heap->abandoned[size_class];
-  while (page != NULL) {
+  mia_page *page;
+  while ((page = choose_page(heap, size_class, node)) != NULL) {
     bool claimed = mia_owner_claim(page); /* before unlinking: then it may be retired */
     unlink_page(page);
     if (claimed) break;
-    page = heap->abandoned[size_class]; /* a free has claimed it, and will dispose of it */
+    /* Otherwise a free has claimed it, and will dispose of it. */
   }
   mia_os_unlock(&mia_theap_all.abandoned_lock);
   return page;

@@ -24,9 +24,9 @@ bool mia_theap_abandon_trimmed_page(mia_page *page);
 /* Unlinks a page that the caller has claimed.  Does nothing if the page is not listed. */
 void mia_theap_unlist_abandoned(mia_page *page);
 
-/* Unlinks an abandoned page of a class and claims it for the caller.  Returns NULL if there
- * are none. */
-mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class);
+/* Unlinks an abandoned page of a class and claims it for the caller: one near `node' if there is one
+ * among the first few of the list.  Returns NULL if there are none. */
+mia_page *mia_theap_take_abandoned(mia_heap *heap, unsigned size_class, unsigned node);
 
 /* The age of a page is the number of visits by the purger since a free list last came from
  * the page.  At age 2, after a whole purge delay without use, the page is due to be trimmed.

@@ -6,6 +6,7 @@
 #include "theap/bin_pages.h"
 #include "theap/clock.h"
 #include "theap/page_cache.h"
+#include "theap/pages.h"
 #include "theap/remote_cache.h"
 
 /* Caches a page that is empty and not in use. */
@@ -24,12 +25,21 @@ void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
   if (page->used == 0 && page != self->bins[page->size_class].page) cache_empty(self, page);
 }
 
+/* Caches an empty page, which the thread may never have allocated from.  A page that is far from the
+ * thread goes back to its arena, for threads that are near. */
+static void cache_or_retire(mia_theap *self, mia_page *page) {
+  if (mia_arena_is_near(page->arena, mia_theap_node(self)))
+    mia_theap_cache_put(self, page);
+  else
+    mia_theap_retire_page(self, page);
+}
+
 void mia_theap_dispose_page(mia_theap *self, mia_page *page, bool keep) {
   for (;;) {
     mia_page_collect(page);
     if (page->used == 0) {
       mia_theap_unlist_abandoned(page);
-      mia_theap_cache_put(self, page);
+      cache_or_retire(self, page);
       return;
     }
     if (!mia_theap_can_allocate_from(page)) {

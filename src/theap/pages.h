@@ -2,7 +2,16 @@
 #ifndef MIA_THEAP_PAGES_H
 #define MIA_THEAP_PAGES_H
 
+#include "arena/node.h"
 #include "theap/theap.h"
+
+/* Returns the node near which the thread of a theap prefers its memory; MIA_NODE_ANY if there is
+ * one node only.  A thread may come to run on another node at any time.  So the OS is asked again
+ * after some uses, which are so few pages. */
+mia_cold unsigned mia_theap_ask_node(mia_theap *self);
+mia_inline unsigned mia_theap_node(mia_theap *self) {
+  return mia_arena_has_nodes() ? mia_theap_ask_node(self) : MIA_NODE_ANY;
+}
 
 /* Like mia_page_make and mia_page_make_singleton, for the heap of a theap. */
 mia_page *mia_theap_make_page(mia_theap *self, unsigned size_class);

@@ -63,7 +63,7 @@ static mia_page *next_page(mia_theap *self, unsigned size_class) {
     update_backoff(bin, page);
     return page;
   }
-  page = mia_theap_take_abandoned(mia_theap_heap(self->heap), size_class);
+  page = mia_theap_take_abandoned(mia_theap_heap(self->heap), size_class, mia_theap_node(self));
   if (page != NULL) mia_theap_count(self, MIA_EVENT_RECLAIMED_ON_ALLOC);
   if (page == NULL) page = mia_theap_cache_take(self, size_class);
   if (page == NULL) page = mia_theap_make_page(self, size_class);

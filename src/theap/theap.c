@@ -33,7 +33,9 @@ mia_theap *mia_theap_take(mia_heap *heap) {
   else
     theap = make();
   mia_os_unlock(&mia_theap_all.threads);
-  if (theap != NULL) theap->heap = mia_theap_heap_field(heap);
+  if (theap == NULL) return NULL;
+  theap->heap = mia_theap_heap_field(heap);
+  theap->node_uses = 0;
   return theap;
 }
 

@@ -64,6 +64,8 @@ typedef struct mia_theap {
   mia_counts counts;           /* [any] written by the owner */
   uintptr_t refilled_before[MIA_CLASS_KINDS]; /* [lock:abandoned] counts.refilled when the theap
                                                * was taken for its heap */
+  unsigned node;                /* [own] of the thread when it was asked for last: pages.h */
+  uint16_t node_uses;           /* [own] uses of `node' until it is asked for again */
   bool in_hook;                 /* [own] an output or deferred-free function is running */
   mia_time_ms trimmed_at;       /* [own] when trimming of its own pages last began */
   bool trimming;                /* [own] trimming of its own pages has begun and not ended */

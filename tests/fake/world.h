@@ -8,6 +8,7 @@
 #include "unit/suite.h"
 
 #include "arena/arena.h"
+#include "arena/node.h"
 #include "map/pagemap.h"
 #include "page/page.h"
 #include "theap/theap.h"

@@ -32,13 +32,14 @@
 #define MMAP_CALL SYS_mmap
 #endif
 
-enum { MMAP, MUNMAP, MPROTECT, MADVISE, MREMAP, MBIND, CALLS, ALL = CALLS };
+enum { MMAP, MUNMAP, MPROTECT, MADVISE, MREMAP, MBIND, GETCPU, CALLS, ALL = CALLS };
 
 static const struct {
   const char *name;
   unsigned number;
 } calls[CALLS] = {{"mmap", MMAP_CALL},      {"munmap", SYS_munmap}, {"mprotect", SYS_mprotect},
-                  {"madvise", SYS_madvise}, {"mremap", SYS_mremap}, {"mbind", SYS_mbind}};
+                  {"madvise", SYS_madvise}, {"mremap", SYS_mremap}, {"mbind", SYS_mbind},
+                  {"getcpu", SYS_getcpu}};
 
 /* The kernel's definitions, whose headers may be missing (musl).  A filter is a program that
  * reads the number of the system call, the first field of its input, and decides. */

@@ -80,6 +80,7 @@ START_TEST(pages_are_spread_over_nodes) {
   ck_assert_uint_eq(gib(mia_arena_nth(0)), 2);
   ck_assert_uint_eq(gib(mia_arena_nth(1)), 1);
   ck_assert_uint_eq(gib(mia_arena_nth(2)), 1);
+  for (size_t i = 0; i < 3; i++) ck_assert_uint_eq(mia_arena_nth(i)->node, i + 1);
   ck_assert_int_eq(fake.huge_node, 2);
   fake.huge_pages = 1;
   ck_assert_int_eq(mia_reserve_huge_pages_interleave(2, 2, 0), ENOMEM);

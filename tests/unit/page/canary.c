@@ -12,7 +12,7 @@ static char *blocks[3]; /* side by side */
 /* Takes three blocks from a new page, so that the second has neighbours that are live. */
 static void pop_three(unsigned size_class) {
   bool zeroed;
-  page = mia_page_make(size_class, NULL, 0);
+  page = mia_page_make(size_class, NULL, MIA_NODE_ANY, 0);
   ck_assert_ptr_nonnull(page);
   (void)mia_page_pop_blocks(page, &zeroed);
   for (int i = 0; i < 3; i++) {

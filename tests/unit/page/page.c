@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static mia_page *make_page(unsigned size_class) {
-  mia_page *page = mia_page_make(size_class, NULL, 0);
+  mia_page *page = mia_page_make(size_class, NULL, MIA_NODE_ANY, 0);
   ck_assert_ptr_nonnull(page);
   return page;
 }
@@ -536,8 +536,8 @@ END_TEST
 START_TEST(pages_can_be_made_again_after_failures) {
   bool zero;
   fake_refuse(FAKE_ANY, 1, FAKE_EVER);
-  ck_assert_ptr_null(mia_page_make(0, NULL, 0));
-  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1, NULL, 0));
+  ck_assert_ptr_null(mia_page_make(0, NULL, MIA_NODE_ANY, 0));
+  ck_assert_ptr_null(mia_page_make(MIA_CLASS_COUNT - 1, NULL, MIA_NODE_ANY, 0));
   ck_assert_ptr_null(mia_page_make_singleton(
       &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero));
   ck_assert_ptr_null(mia_page_make_singleton(
@@ -603,7 +603,7 @@ START_TEST(both_sides_of_a_fork_can_make_pages) {
   bool good = mia_page_make_singleton(
                   &(mia_singleton_request){.size = HUGE_MIN, .align = 1, .huge = false}, &zero) !=
                   NULL &&
-              mia_page_make(3, NULL, 0) != NULL;
+              mia_page_make(3, NULL, MIA_NODE_ANY, 0) != NULL;
   if (pid == 0) _exit(good ? 0 : 1);
   ck_assert(child_ends_well(pid) && good);
 }

@@ -13,7 +13,7 @@ static mia_block *blocks[8192];
 static mia_page *make_full_page(unsigned size_class) {
   bool zeroed;
   uint32_t n = 0;
-  mia_page *page = mia_page_make(size_class, NULL, 0);
+  mia_page *page = mia_page_make(size_class, NULL, MIA_NODE_ANY, 0);
   ck_assert_ptr_nonnull(page);
   for (mia_block *list; (list = mia_page_pop_blocks(page, &zeroed)) != NULL;)
     for (; list != NULL; list = list->next) blocks[n++] = list;
@@ -140,7 +140,7 @@ END_TEST
 START_TEST(memory_behind_the_extended_part_is_free) {
   enum { ALONE = 1 - MIA_DEBUG }; /* OS pages that only the first block uses, without padding */
   bool zeroed;
-  mia_page *page = mia_page_make(mia_class_of(5000), NULL, 0);
+  mia_page *page = mia_page_make(mia_class_of(5000), NULL, MIA_NODE_ANY, 0);
   mia_block *first = mia_page_pop_blocks(page, &zeroed);
   mia_block *second = first->next;
   memset(second, 0xa5, page->size - MIA_REDZONE_SIZE);

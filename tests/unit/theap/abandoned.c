@@ -29,13 +29,13 @@ static bool listed(const mia_page *page) { return mia_aword_get(&page->listed) !
 START_TEST(P4_listed_while_abandoned) {
   mia_block *blocks;
   mia_page *page = page_with_room(&blocks);
-  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896));
+  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY));
   ck_assert(mia_theap_abandon_page(page));
   ck_assert(listed(page) && abandoned_count() == 1 &&
             mia_theap_all.main.abandoned[CLASS_896] == page);
   ck_assert_uint_eq(page->countdown_from, page->used);
-  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896 + 1));
-  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896), page);
+  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896 + 1, MIA_NODE_ANY));
+  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY), page);
   ck_assert(!listed(page) && abandoned_count() == 0 &&
             mia_theap_all.main.abandoned[CLASS_896] == NULL);
   ck_assert(!mia_owner_claim(page)); /* it is claimed already */
@@ -87,9 +87,9 @@ START_TEST(a_page_claimed_by_a_free_is_skipped) {
     was_claimed |= mia_owner_push(claimed, blocks, blocks, 1);
   }
   ck_assert(was_claimed && listed(claimed));
-  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896), good);
+  ck_assert_ptr_eq(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY), good);
   ck_assert(!listed(claimed) && abandoned_count() == 0);
-  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896));
+  ck_assert_ptr_null(mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY));
 }
 END_TEST
 
@@ -107,7 +107,7 @@ static void *put_and_take(void *arg) {
   for (int i = 0; i < TURNS; i++) {
     mia_page **p = &have[random_below(&random, HELD_MAX)];
     if (*p == NULL) {
-      *p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896);
+      *p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY);
       if (*p == NULL) continue;
       note(!listed(*p) && (*p)->prev != (void *)1);
       (*p)->prev = (void *)1;
@@ -136,8 +136,8 @@ static void *free_and_take(void *arg) {
   uint64_t random = suite_random(20 + (unsigned)(uintptr_t)arg);
   for (int i = 0; i < TURNS; i++) {
     bool zeroed;
-    mia_page *page = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896);
-    if (page == NULL) page = mia_page_make(CLASS_896, NULL, 0);
+    mia_page *page = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY);
+    if (page == NULL) page = mia_page_make(CLASS_896, NULL, MIA_NODE_ANY, 0);
     if (page == NULL) continue;
     mia_page_collect(page);
     mia_block *list = mia_page_pop_blocks(page, &zeroed);
@@ -162,7 +162,8 @@ static void *free_and_take(void *arg) {
 
 START_TEST(a_page_is_claimed_by_a_free_or_a_taker) {
   run_threads(THREADS, free_and_take);
-  for (mia_page *p; (p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896)) != NULL;) {
+  for (mia_page *p;
+       (p = mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, MIA_NODE_ANY)) != NULL;) {
     mia_page_collect(p);
     mia_page_check(p);
     ck_assert_uint_eq(p->used, 0);
@@ -172,12 +173,67 @@ START_TEST(a_page_is_claimed_by_a_free_or_a_taker) {
 }
 END_TEST
 
+/* ---- nodes ---- */
+
+enum { LOOKS_MAX = 8 };
+
+/* Lists pages, each in an arena of the node with its number in the list, which the first page to be
+ * listed ends. */
+static void list_pages(mia_page **page, int count) {
+  mia_block *blocks;
+  static mia_arena arenas[2 * LOOKS_MAX];
+  for (int i = count - 1; i >= 0; i--) {
+    page[i] = page_with_room(&blocks);
+    arenas[i].node = mia_node_of_number(i);
+    page[i]->arena = &arenas[i];
+    ck_assert(mia_theap_abandon_page(page[i]));
+  }
+  ck_assert_ptr_eq(mia_theap_all.main.abandoned[CLASS_896], page[0]);
+}
+
+static mia_page *take_near(int node) {
+  return mia_theap_take_abandoned(mia_theap_main_heap(), CLASS_896, mia_node_of_number(node));
+}
+
+START_TEST(a_near_page_is_taken_if_one_is_among_the_first) {
+  mia_page *page[LOOKS_MAX + 1];
+  list_pages(page, LOOKS_MAX + 1);
+  ck_assert_ptr_eq(take_near(3), page[3]);
+  ck_assert_ptr_eq(take_near(-1), page[0]); /* no node: the head */
+  ck_assert_ptr_eq(take_near(LOOKS_MAX), page[LOOKS_MAX]);
+  ck_assert_ptr_eq(take_near(LOOKS_MAX), page[1]); /* none near: the head */
+  ck_assert_uint_eq(abandoned_count(), LOOKS_MAX - 3);
+}
+END_TEST
+
+START_TEST(few_pages_are_looked_at) {
+  mia_page *page[LOOKS_MAX + 2];
+  list_pages(page, LOOKS_MAX + 2);
+  ck_assert_ptr_eq(take_near(LOOKS_MAX), page[0]);
+  ck_assert_ptr_eq(take_near(LOOKS_MAX), page[LOOKS_MAX]); /* it has moved up */
+}
+END_TEST
+
+START_TEST(a_near_page_claimed_by_a_free_is_skipped) {
+  mia_page *page[3];
+  list_pages(page, 3);
+  ck_assert(mia_owner_claim(page[1]));
+  ck_assert_ptr_eq(take_near(1), page[0]);
+  ck_assert(!listed(page[1]));
+  ck_assert_ptr_eq(take_near(1), page[2]);
+  ck_assert_ptr_null(take_near(1));
+}
+END_TEST
+
 SUITE("theap/abandoned") {
   CASE(world_of_theaps, world_end);
   TEST(P4_listed_while_abandoned);
   TEST(abandoning_fails_after_a_remote_free);
   TEST(any_page_can_be_unlinked);
   TEST(a_page_claimed_by_a_free_is_skipped);
+  TEST(a_near_page_is_taken_if_one_is_among_the_first);
+  TEST(few_pages_are_looked_at);
+  TEST(a_near_page_claimed_by_a_free_is_skipped);
   TEST(a_page_is_taken_by_one_thread);
   TEST(a_page_is_claimed_by_a_free_or_a_taker);
   TIMEOUT(60);

@@ -95,6 +95,27 @@ START_TEST(a_thread_owns_a_limited_number_of_pages) {
 }
 END_TEST
 
+/* Loop index: whether alice and bob run on nodes of their own.  Bob empties alice's page. */
+START_TEST(an_empty_page_of_a_far_thread_is_not_cached) {
+  mia_block *b[BLOCKS_OF_8K + 1];
+  bool far = _i == 1 && MIA_POINTER_64;
+  fake.has_nodes = _i == 1;
+  while (mia_aword_get(&mia_arena_all.count) < 2) {
+    mia_span span;
+    ck_assert(mia_arena_take(1, 1, &span));
+  }
+  fill(alice, b, BLOCKS_OF_8K + 1, CLASS_8K); /* beyond the first arena, on node 0 */
+  ck_assert_uint_eq(page_of(b[0])->arena->node, far ? 1 : 0);
+  size_t idle = mia_arena_idle();
+  fake.node = 1;
+  for (int i = 0; i < BLOCKS_OF_8K; i++) release(bob, b[i]);
+  mia_theap_flush_batches(bob);
+  ck_assert((cached(bob, CLASS_8K) == NULL) == far);
+  ck_assert((mia_arena_idle() > idle) == far);
+  ck_assert_uint_eq(pages(CLASS_8K), far ? 1 : 2);
+}
+END_TEST
+
 SUITE("theap/bin_pages") {
   CASE(theaps_begin, world_end);
   TEST(empty_pages_are_cached);
@@ -103,5 +124,6 @@ SUITE("theap/bin_pages") {
   TEST(a_thread_that_frees_enough_of_a_full_page_owns_it);
   TEST(a_thread_that_cannot_use_a_page_abandons_it);
   TEST(a_thread_owns_a_limited_number_of_pages);
+  LOOP(an_empty_page_of_a_far_thread_is_not_cached, 0, 2);
   TIMEOUT(60);
 }

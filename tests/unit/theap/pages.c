@@ -131,6 +131,81 @@ START_TEST(heaps_of_the_program_get_none) {
 }
 END_TEST
 
+/* ---- nodes ---- */
+
+/* Each thread asks after so many uses. */
+enum { NODE_USES = 16 };
+
+static void begin_nodes(void) {
+  fake.has_nodes = true;
+  while (mia_aword_get(&mia_arena_all.count) < 2) {
+    mia_span span;
+    ck_assert(mia_arena_take(1, 1, &span));
+  }
+  fake_count_anew();
+}
+
+START_TEST(with_one_node_no_thread_asks_for_it) {
+  mia_theap *self = mia_theap_attach();
+  begin_nodes();
+  mia_aword_set(&mia_arena_all.nodes, MIA_NODES_ONE);
+  for (int i = 0; i < 3 * NODE_USES; i++) (void)mia_theap_make_page(self, CLASS_112);
+  ck_assert_uint_eq(mia_theap_node(self), MIA_NODE_ANY);
+  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES | FAKE_NODE), 0);
+}
+END_TEST
+
+START_TEST(a_thread_asks_for_its_node_from_time_to_time) {
+  if (!MIA_POINTER_64) return;
+  mia_theap *self = mia_theap_attach();
+  begin_nodes();
+  fake.node = 3;
+  for (int i = 0; i < NODE_USES; i++) {
+    ck_assert_uint_eq(mia_theap_node(self), 4);
+    fake.node = 5; /* the thread migrates */
+  }
+  ck_assert_uint_eq(fake_calls(FAKE_NODE), 1);
+  ck_assert_uint_eq(mia_theap_node(self), 6);
+  ck_assert_uint_eq(fake_calls(FAKE_NODE), 2);
+}
+END_TEST
+
+START_TEST(a_theap_forgets_the_node_of_its_last_thread) {
+  if (!MIA_POINTER_64) return;
+  mia_theap *self = mia_theap_attach();
+  begin_nodes();
+  fake.node = 3;
+  ck_assert_uint_eq(mia_theap_node(self), 4);
+  mia_theap_detach();
+  fake.node = 1;
+  ck_assert_ptr_eq(mia_theap_take(mia_theap_main_heap()), self);
+  ck_assert_uint_eq(mia_theap_node(self), 2);
+}
+END_TEST
+
+START_TEST(a_thread_without_a_theap_prefers_no_node) {
+  begin_nodes();
+  ck_assert_uint_eq(mia_theap_node(&mia_theap_all.none), MIA_NODE_ANY);
+  ck_assert_uint_eq(mia_theap_all.none.node_uses, 0);
+}
+END_TEST
+
+START_TEST(pages_are_made_near_the_thread) {
+  if (!MIA_POINTER_64) return;
+  mia_theap *self = mia_theap_attach();
+  bool zero;
+  begin_nodes(); /* which leaves no room in the first arena */
+  for (fake.node = 1; fake.node < 4; fake.node++) {
+    self->node_uses = 0;
+    const mia_page *page = mia_theap_make_page(self, CLASS_112);
+    ck_assert_uint_eq(page->arena->node, fake.node + 1);
+    page = mia_theap_make_singleton(
+        self, &(mia_singleton_request){.size = MIA_MIB, .align = 1, .huge = false}, &zero);
+    ck_assert_uint_eq(page->arena->node, fake.node + 1);
+  }
+}
+END_TEST
+
 SUITE("theap/pages") {
   CASE(world_of_theaps, world_end);
   TEST(counts_keep_their_peak);
@@ -141,4 +216,9 @@ SUITE("theap/pages") {
   TEST(blocks_that_may_be_sparse_prevent_large_os_pages);
   TEST(large_blocks_prevent_large_os_pages);
   TEST(heaps_of_the_program_get_none);
+  TEST(with_one_node_no_thread_asks_for_it);
+  TEST(a_thread_asks_for_its_node_from_time_to_time);
+  TEST(a_theap_forgets_the_node_of_its_last_thread);
+  TEST(a_thread_without_a_theap_prefers_no_node);
+  TEST(pages_are_made_near_the_thread);
 }

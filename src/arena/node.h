@@ -1,0 +1,48 @@
+/* node.h -- NUMA nodes: which arenas are near a thread.
+ *
+ * The kernel backs memory on the node of the thread that touches it first.  So a new arena is of
+ * the node of the thread that needs it, and threads take spans from arenas of their node: then
+ * memory that is used again is near too.  This is a preference, and nothing is ever bound to a
+ * node.  Arenas that belong to no node are near all threads: the first one, exclusive ones, and
+ * those that the program reserves or supplies without a node.
+ *
+ * Whether the system has several nodes is asked when a process needs its second arena.  With one
+ * node, or if the system does not tell, every arena is near. */
+#ifndef MIA_ARENA_NODE_H
+#define MIA_ARENA_NODE_H
+
+#include "arena/arena.h"
+
+/* Nodes are named by their number + 1, so that in structures of zeroes no node is named. */
+enum { MIA_NODE_ANY = 0 };
+mia_inline unsigned mia_node_of_number(int number) {
+  return number >= 0 ? (unsigned)number + 1 : MIA_NODE_ANY;
+}
+
+/* The values of mia_arena_all.nodes. */
+enum { MIA_NODES_UNKNOWN, MIA_NODES_ONE, MIA_NODES_SEVERAL };
+mia_inline bool mia_arena_has_nodes(void) {
+  return mia_unlikely(mia_aword_get(&mia_arena_all.nodes) == MIA_NODES_SEVERAL);
+}
+
+/* [lock:grow] Asks the OS for `nodes', unless that is known. */
+void mia_arena_learn_nodes(void);
+
+/* Asks the OS for the node of the calling thread.  MIA_NODE_ANY: that is not known, or does not
+ * matter. */
+unsigned mia_arena_node_here(void);
+
+/* How far an arena is from a node, in the order in which arenas are used.  Memory that is backed and
+ * is never purged costs the same whether it is used or not: so it is used before there is another
+ * arena. */
+typedef enum mia_distance { MIA_NEAR, MIA_FAR_BACKED, MIA_FAR } mia_distance;
+mia_inline mia_distance mia_arena_distance(const mia_arena *arena, unsigned node) {
+  if (mia_likely(node == MIA_NODE_ANY)) return MIA_NEAR;
+  if (arena->node == node || arena->node == MIA_NODE_ANY) return MIA_NEAR;
+  return arena->pinned ? MIA_FAR_BACKED : MIA_FAR;
+}
+mia_inline bool mia_arena_is_near(const mia_arena *arena, unsigned node) {
+  return mia_arena_distance(arena, node) == MIA_NEAR;
+}
+
+#endif
