@@ -108,7 +108,6 @@ enum { LOOKS_MAX = 8 };
  * another page may be nearer. */
 static mia_page *choose_page(const mia_heap *heap, unsigned size_class, unsigned node) {
   mia_page *head = heap->abandoned[size_class], *page = head;
-  if (mia_likely(node == MIA_NODE_ANY)) return head;
   for (int i = 0; page != NULL && i < LOOKS_MAX; i++, page = page->next)
     if (mia_arena_is_near(page->arena, node)) return page;
   return head;

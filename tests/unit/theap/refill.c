@@ -82,6 +82,33 @@ START_TEST(refill_works_again_after_memory_was_short) {
 }
 END_TEST
 
+/* Bob frees a block in each of two pages of alice, which are on nodes of their own and full. */
+START_TEST(near_abandoned_pages_come_first) {
+  if (!MIA_POINTER_64) return;
+  mia_block *b[2][BLOCKS_OF_8K];
+  fake.has_nodes = true;
+  while (mia_aword_get(&mia_arena_all.count) < 2) {
+    mia_span s;
+    ck_assert(mia_arena_take(1, 1, &s));
+  }
+  for (fake.node = 0; fake.node < 2; fake.node++) {
+    alice->node_uses = 0;
+    fill(alice, b[fake.node], BLOCKS_OF_8K, CLASS_8K);
+  }
+  (void)alloc(alice, CLASS_8K); /* another page */
+  for (int i = 0; i < 2; i++) {
+    release(bob, b[i][0]);
+    mia_theap_flush_batches(bob);
+    ck_assert_uint_eq(page_of(b[i][0])->arena->node, i + 1);
+  }
+  ck_assert_ptr_eq(mia_theap_all.main.abandoned[CLASS_8K], page_of(b[1][0]));
+  fake.node = 0;
+  bob->node_uses = 0;
+  ck_assert_ptr_eq(alloc(bob, CLASS_8K), b[0][0]);
+  ck_assert_ptr_eq(alloc(bob, CLASS_8K), b[1][0]); /* a far page is better than another */
+}
+END_TEST
+
 SUITE("theap/refill") {
   CASE(theaps_begin, world_end);
   TEST(L1_a_free_list_is_of_the_page_in_use);
@@ -89,5 +116,6 @@ SUITE("theap/refill") {
   TEST(refill_uses_the_nearest_source);
   TEST(blocks_that_the_owner_freed_are_allocated_again);
   TEST(refill_works_again_after_memory_was_short);
+  TEST(near_abandoned_pages_come_first);
   TIMEOUT(60);
 }
