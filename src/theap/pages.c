@@ -15,8 +15,8 @@ void mia_theap_count_up(mia_peak_count *count) {
 
 void mia_theap_count_down(mia_peak_count *count) { mia_aword_sub(&count->now, 1); }
 
-/* The OS answers in a tenth of a microsecond. */
-enum { NODE_USES = 16 };
+/* The OS answers in a tenth of a microsecond.  To make a page takes two uses. */
+enum { NODE_USES = 32 };
 
 unsigned mia_theap_ask_node(mia_theap *self) {
   if (mia_theap_is_none(self)) return MIA_NODE_ANY;

@@ -7,7 +7,7 @@
 
 /* Returns the node near which the thread of a theap prefers its memory; MIA_NODE_ANY if there is
  * one node only.  A thread may come to run on another node at any time.  So the OS is asked again
- * after some uses, which are so few pages. */
+ * after some uses. */
 mia_cold unsigned mia_theap_ask_node(mia_theap *self);
 mia_inline unsigned mia_theap_node(mia_theap *self) {
   return mia_arena_has_nodes() ? mia_theap_ask_node(self) : MIA_NODE_ANY;

@@ -134,7 +134,7 @@ END_TEST
 /* ---- nodes ---- */
 
 /* Each thread asks after so many uses. */
-enum { NODE_USES = 16 };
+enum { NODE_USES = 32 };
 
 static void begin_nodes(void) {
   fake.has_nodes = true;
