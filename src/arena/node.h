@@ -12,6 +12,7 @@
 #define MIA_ARENA_NODE_H
 
 #include "arena/arena.h"
+#include "os/os.h"
 
 /* Nodes are named by their number + 1, so that in structures of zeroes no node is named. */
 enum { MIA_NODE_ANY = 0 };
@@ -25,12 +26,11 @@ mia_inline bool mia_arena_has_nodes(void) {
   return mia_unlikely(mia_aword_get(&mia_arena_all.nodes) == MIA_NODES_SEVERAL);
 }
 
-/* [lock:grow] Asks the OS for `nodes', unless that is known. */
-void mia_arena_learn_nodes(void);
-
 /* Asks the OS for the node of the calling thread.  MIA_NODE_ANY: that is not known, or does not
  * matter. */
-unsigned mia_arena_node_here(void);
+mia_inline unsigned mia_arena_node_here(void) {
+  return mia_arena_has_nodes() ? mia_node_of_number(mia_os_node()) : MIA_NODE_ANY;
+}
 
 /* How far an arena is from a node, in the order in which arenas are used.  Memory that is backed and
  * is never purged costs the same whether it is used or not: so it is used before there is another
@@ -44,5 +44,8 @@ mia_inline mia_distance mia_arena_distance(const mia_arena *arena, unsigned node
 mia_inline bool mia_arena_is_near(const mia_arena *arena, unsigned node) {
   return mia_arena_distance(arena, node) == MIA_NEAR;
 }
+
+/* Takes a span like mia_arena_take, near `node' if memory that is near is to be had. */
+bool mia_arena_take_near(unsigned node, size_t slices, size_t align, mia_span *span);
 
 #endif

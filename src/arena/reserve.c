@@ -151,6 +151,14 @@ static bool has_room(bool exclusive) {
          (exclusive && mia_aword_get(&mia_arena_all.unloaded) > 0);
 }
 
+/* [lock:grow] Asks the OS whether there are several nodes, once.  A 32-bit address space is too
+ * small for arenas by node. */
+static void learn_nodes(void) {
+  if (mia_aword_get(&mia_arena_all.nodes) != MIA_NODES_UNKNOWN) return;
+  bool several = MIA_POINTER_64 && mia_os_has_nodes();
+  mia_aword_set(&mia_arena_all.nodes, several ? MIA_NODES_SEVERAL : MIA_NODES_ONE);
+}
+
 /* ---- external memory ---- */
 
 static bool commit_external(const mia_arena_external *own, char *start, size_t size, bool *zero) {
@@ -211,7 +219,7 @@ mia_arena *mia_arena_manage(const mia_arena_external *own) {
   if (!zero) memset(r.start, 0, head << MIA_SLICE_SHIFT);
   mia_arena *arena = NULL;
   mia_os_lock(&mia_arena_all.grow);
-  if (own->node != MIA_NODE_ANY) mia_arena_learn_nodes();
+  if (own->node != MIA_NODE_ANY) learn_nodes();
   if (has_room(own->exclusive) && mia_map_cover(r.start, slices << MIA_SLICE_SHIFT)) {
     arena = lay_out(r.start, slices);
     set_properties(arena, own, slices, head);
@@ -264,7 +272,7 @@ static size_t next_slices(size_t needed) {
 
 /* [lock:grow] Returns the node of a further arena that is needed by a thread that prefers `node'. */
 static unsigned node_of_next(unsigned node) {
-  mia_arena_learn_nodes();
+  learn_nodes();
   return node != MIA_NODE_ANY ? node : mia_arena_node_here();
 }
 

@@ -3,6 +3,7 @@
 
 #include "arena/arena.h"
 #include "arena/huge.h"
+#include "arena/node.h"
 #include "base/bits.h"
 #include "base/fail.h"
 #include "base/zero.h"
