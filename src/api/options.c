@@ -63,7 +63,7 @@ long mia_option_get(mia_option option) {
 static void set_value(mia_option option, long value) {
   mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].default_value));
   if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
-  if (option == MIA_OPTION_THP) mia_aword_set(&mia_arena_all.no_thp, value == 0);
+  if (option == MIA_OPTION_THP) mia_aword_set(&mia_arena_all.frames.off, value == 0);
   if (option == MIA_OPTION_PURGE_DELAY)
     mia_aword_set(&mia_arena_all.mapping_cache.wanted, value != 0);
 }

@@ -124,7 +124,7 @@ bool mia_arena_huge_give(void *start, size_t size, bool keep) {
  * not used, and save most page faults.  The advice is for the whole mapping, within which
  * the kernel chooses where large pages lie. */
 static void advise_large_pages(void *start, size_t size) {
-  if (size >= MIA_ARENA_LARGE_PAGES_MIN && mia_aword_get(&mia_arena_all.no_thp) == 0)
+  if (size >= MIA_ARENA_LARGE_PAGES_MIN && mia_aword_get(&mia_arena_all.frames.off) == 0)
     mia_os_large_pages(start, size);
 }
 

@@ -62,21 +62,21 @@ enum { CREDIT_WANTED = FRAME_SLICES, CREDIT_MAX = 2 * FRAME_SLICES, SPARSE_COST 
 
 /* Threads may overwrite each other's credit. */
 void mia_arena_note_filled(size_t slices) {
-  size_t credit = mia_aword_get(&mia_arena_all.thp_credit) + slices;
-  mia_aword_set(&mia_arena_all.thp_credit, credit < CREDIT_MAX ? credit : CREDIT_MAX);
+  size_t credit = mia_aword_get(&mia_arena_all.frames.credit) + slices;
+  mia_aword_set(&mia_arena_all.frames.credit, credit < CREDIT_MAX ? credit : CREDIT_MAX);
 }
 
 void mia_arena_note_sparse(size_t slices) {
-  size_t credit = mia_aword_get(&mia_arena_all.thp_credit), cost = slices * SPARSE_COST;
-  mia_aword_set(&mia_arena_all.thp_credit, credit > cost ? credit - cost : 0);
+  size_t credit = mia_aword_get(&mia_arena_all.frames.credit), cost = slices * SPARSE_COST;
+  mia_aword_set(&mia_arena_all.frames.credit, credit > cost ? credit - cost : 0);
 }
 
 bool mia_arena_may_begin_thp(const mia_arena *arena) {
   return mia_arena_in_spans() >= MIA_ARENA_THP_MIN &&
-         mia_aword_get(&mia_arena_all.thp_credit) >= CREDIT_WANTED && arena->live &&
+         mia_aword_get(&mia_arena_all.frames.credit) >= CREDIT_WANTED && arena->live &&
          !arena->external && !arena->pinned && !arena->large && !arena->exclusive &&
-         mia_aword_get(&mia_arena_all.no_thp) == 0 &&
-         mia_aword_get(&mia_arena_all.thp_frames) < FRAMES_MAX;
+         mia_aword_get(&mia_arena_all.frames.off) == 0 &&
+         mia_aword_get(&mia_arena_all.frames.count) < FRAMES_MAX;
 }
 
 /* Returns true if no slice of a frame was used before those in [first, end) were taken. */
@@ -90,10 +90,12 @@ static bool is_new(const mia_arena *arena, size_t frame, size_t first, size_t en
 /* Another thread may take slices of the frame meanwhile, give them back and end the large OS page.
  * Then its advice must be the last. */
 static void begin(mia_arena *arena, size_t frame) {
+  char *at = address_of(arena, frame);
+  if (mia_os_is_locked(at)) return; /* the kernel would not split it */
   mia_map_set(arena->thp, frame, FRAME_SLICES);
-  mia_aword_add(&mia_arena_all.thp_frames, 1);
-  mia_os_large_pages(address_of(arena, frame), MIA_OS_LARGE_PAGE);
-  if (!is_large(arena, frame)) mia_os_small_pages(address_of(arena, frame), MIA_OS_LARGE_PAGE);
+  mia_aword_add(&mia_arena_all.frames.count, 1);
+  mia_os_large_pages(at, MIA_OS_LARGE_PAGE);
+  if (!is_large(arena, frame)) mia_os_small_pages(at, MIA_OS_LARGE_PAGE);
 }
 
 void mia_arena_begin_thp(mia_arena *arena, const char *start, size_t slices) {
@@ -104,21 +106,36 @@ void mia_arena_begin_thp(mia_arena *arena, const char *start, size_t slices) {
 
 /* ---- ending ---- */
 
+/* The kernel does not split a large OS page that another process has too.  That process may end soon:
+ * so where there may be one, each later purge in the frame tries again. */
+static bool may_be_whole(void) { return mia_aword_get(&mia_arena_all.frames.shared) != 0; }
+
 /* The kernel keeps a large OS page whole until all of it is given back, or until the system lacks
  * memory; it only no longer shows what was given back in the process's RSS.  So it is split. */
-static void split(const mia_arena *arena, size_t frame, char *start, size_t size) {
+static void split(const mia_arena *arena, size_t frame, char *start) {
   char *at = address_of(arena, frame);
-  if (is_part(arena, frame, start, size)) mia_os_split_large_page(at > start ? at : start);
+  mia_os_split_large_page(at > start ? at : start);
+  if (may_be_whole()) mia_os_split_large_page_again(at, MIA_OS_LARGE_PAGE);
+}
+
+/* Of several threads one claims the bits, and counts. */
+static void forget(const mia_arena *arena, size_t frame) {
+  if (mia_map_claim(arena->thp, frame, FRAME_SLICES)) mia_aword_sub(&mia_arena_all.frames.count, 1);
 }
 
 void mia_arena_end_thp(const mia_arena *arena, char *start, size_t size, bool purges) {
   for (frames f = frames_at(arena, start, size); f.at < f.end; f.at += FRAME_SLICES) {
     if (!is_large(arena, f.at)) continue;
-    mia_map_clear(arena->thp, f.at, FRAME_SLICES);
-    mia_aword_sub(&mia_arena_all.thp_frames, 1);
+    bool splits = purges && is_part(arena, f.at, start, size);
+    if (!splits || !may_be_whole()) forget(arena, f.at);
     mia_os_small_pages(address_of(arena, f.at), MIA_OS_LARGE_PAGE);
-    if (purges) split(arena, f.at, start, size);
+    if (splits) split(arena, f.at, start);
   }
+}
+
+void mia_arena_share_frames(void) {
+  if (mia_aword_get(&mia_arena_all.frames.count) > 0)
+    mia_aword_set(&mia_arena_all.frames.shared, 1);
 }
 
 size_t mia_arena_cost_to_end_thp(const mia_arena *arena, const char *start, size_t size) {

@@ -67,12 +67,12 @@ START_TEST(small_processes_have_no_large_os_pages) {
 END_TEST
 
 START_TEST(large_os_pages_can_be_switched_off) {
-  mia_aword_set(&mia_arena_all.no_thp, 1);
+  mia_aword_set(&mia_arena_all.frames.off, 1);
   mia_span first = {0};
   for (size_t used = 0; used < MIA_ARENA_THP_MIN + 2 * MIA_OS_LARGE_PAGE; used += SLICE)
     first = filled(1);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 0);
-  mia_aword_set(&mia_arena_all.no_thp, 0);
+  mia_aword_set(&mia_arena_all.frames.off, 0);
   do {
     first = filled(1);
   } while (of_frame(&first) != 0);
@@ -146,11 +146,11 @@ END_TEST
 
 START_TEST(there_is_a_bound_of_frames) {
   (void)first_of_frame();
-  mia_aword_set(&mia_arena_all.thp_frames, 16384);
+  mia_aword_set(&mia_arena_all.frames.count, 16384);
   fake_count_anew();
   for (int i = 0; i < 2 * FRAME; i++) (void)filled(1);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 0);
-  mia_aword_set(&mia_arena_all.thp_frames, 16383);
+  mia_aword_set(&mia_arena_all.frames.count, 16383);
   for (int i = 0; i < 2 * FRAME; i++) (void)filled(1);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
 }
@@ -173,7 +173,7 @@ START_TEST(what_is_purged_has_small_os_pages_again) {
   ck_assert_uint_eq(fake_calls(FAKE_SMALL_PAGES), 2);
   ck_assert_uint_eq(fake_calls(FAKE_SPLIT), 2);
   ck_assert(!has_any_thp(&next, FRAME));
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.thp_frames), 0);
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.frames.count), 0);
 }
 END_TEST
 
@@ -227,6 +227,50 @@ START_TEST(a_frame_that_was_purged_as_a_whole_is_new) {
   mia_span again = filled(1);
   ck_assert_ptr_eq(again.start, first.start);
   ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 1);
+}
+END_TEST
+
+static void forks(void) {
+  mia_arena_before_fork(mia_os_begin_fork());
+  mia_arena_after_fork(false);
+}
+
+/* The kernel does not split what a child of fork has too, which may end at any time. */
+START_TEST(shared_frames_are_split_again_at_each_purge) {
+  mia_span first = first_of_frame(), rest = filled(FRAME - 1);
+  forks();
+  fake_count_anew();
+  for (int i = 1; i <= 3; i++) {
+    ck_assert(mia_arena_purge_part(rest.arena, rest.start + i * SLICE, SLICE));
+    ck_assert_uint_eq(fake_calls(FAKE_SPLIT), i);
+    ck_assert_uint_eq(fake_calls(FAKE_SPLIT_AGAIN), i);
+    ck_assert(has_thp(&first, FRAME));
+  }
+  give(&first, 1);
+  give(&rest, FRAME - 1);
+  ck_assert_uint_eq(mia_arena_purge_now(), MIA_OS_LARGE_PAGE);
+  ck_assert_uint_eq(fake_calls(FAKE_SPLIT), 3);
+  ck_assert(!has_any_thp(&first, FRAME));
+  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.frames.count), 0);
+}
+END_TEST
+
+START_TEST(a_fork_without_frames_changes_nothing) {
+  forks();
+  mia_span first = first_of_frame();
+  ck_assert(mia_arena_purge_part(first.arena, first.start, fake.page_size));
+  ck_assert(!has_any_thp(&first, FRAME));
+  ck_assert_uint_eq(fake_calls(FAKE_SPLIT_AGAIN), 0);
+}
+END_TEST
+
+START_TEST(locked_memory_has_small_os_pages) {
+  mia_span first = first_of_frame();
+  fake.locks = true;
+  fake_count_anew();
+  mia_span next = filled(2 * FRAME);
+  ck_assert_ptr_eq(next.start, first.start + SLICE);
+  ck_assert_uint_eq(fake_calls(FAKE_LARGE_PAGES), 0);
 }
 END_TEST
 
@@ -305,6 +349,9 @@ SUITE("arena/thp") {
   TEST(what_moves_to_a_mapping_has_small_os_pages_before);
   TEST(frames_among_large_blocks_have_small_os_pages);
   TEST(there_is_a_bound_of_frames);
+  TEST(shared_frames_are_split_again_at_each_purge);
+  TEST(a_fork_without_frames_changes_nothing);
+  TEST(locked_memory_has_small_os_pages);
   TEST(a_frame_that_was_purged_as_a_whole_is_new);
   LOOP(other_arenas_are_left_alone, 0, 4);
   LOOP(parts_of_frames_at_both_ends_are_left_alone, 0, FRAME);
