@@ -6,8 +6,9 @@
  * node.  Arenas that belong to no node are near all threads: the first one, exclusive ones, and
  * those that the program reserves or supplies without a node.
  *
- * Whether the system has several nodes is asked when a process needs its second arena.  With one
- * node, or if the system does not tell, every arena is near. */
+ * The system has several nodes as soon as a thread was seen on one whose number is not 0.  The node
+ * is asked for each arena behind the first, and for each thread that begins later.  With one node, or
+ * if the system does not tell, every arena is near. */
 #ifndef MIA_ARENA_NODE_H
 #define MIA_ARENA_NODE_H
 
@@ -20,16 +21,22 @@ mia_inline unsigned mia_node_of_number(int number) {
   return number >= 0 ? (unsigned)number + 1 : MIA_NODE_ANY;
 }
 
-/* The values of mia_arena_all.nodes. */
-enum { MIA_NODES_UNKNOWN, MIA_NODES_ONE, MIA_NODES_SEVERAL };
 mia_inline bool mia_arena_has_nodes(void) {
-  return mia_unlikely(mia_aword_get(&mia_arena_all.nodes) == MIA_NODES_SEVERAL);
+  return mia_unlikely(mia_aword_get(&mia_arena_all.nodes) != 0);
 }
 
-/* Asks the OS for the node of the calling thread.  MIA_NODE_ANY: that is not known, or does not
- * matter. */
-mia_inline unsigned mia_arena_node_here(void) {
-  return mia_arena_has_nodes() ? mia_node_of_number(mia_os_node()) : MIA_NODE_ANY;
+/* To be called with each node that is seen. */
+mia_inline void mia_arena_note_node(unsigned node) {
+  if (node > mia_node_of_number(0) && !mia_arena_has_nodes())
+    mia_aword_set(&mia_arena_all.nodes, 1);
+}
+
+/* Asks the OS for the node of the calling thread, and notes it.  MIA_NODE_ANY: that is not known.  A
+ * 32-bit address space is too small for arenas by node. */
+mia_inline unsigned mia_arena_ask_node(void) {
+  unsigned node = MIA_POINTER_64 ? mia_node_of_number(mia_os_node()) : MIA_NODE_ANY;
+  mia_arena_note_node(node);
+  return node;
 }
 
 /* How far an arena is from a node, in the order in which arenas are used.  Memory that is backed and

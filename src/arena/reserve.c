@@ -151,14 +151,6 @@ static bool has_room(bool exclusive) {
          (exclusive && mia_aword_get(&mia_arena_all.unloaded) > 0);
 }
 
-/* [lock:grow] Asks the OS whether there are several nodes, once.  A 32-bit address space is too
- * small for arenas by node. */
-static void learn_nodes(void) {
-  if (mia_aword_get(&mia_arena_all.nodes) != MIA_NODES_UNKNOWN) return;
-  bool several = MIA_POINTER_64 && mia_os_has_nodes();
-  mia_aword_set(&mia_arena_all.nodes, several ? MIA_NODES_SEVERAL : MIA_NODES_ONE);
-}
-
 /* ---- external memory ---- */
 
 static bool commit_external(const mia_arena_external *own, char *start, size_t size, bool *zero) {
@@ -219,7 +211,7 @@ mia_arena *mia_arena_manage(const mia_arena_external *own) {
   if (!zero) memset(r.start, 0, head << MIA_SLICE_SHIFT);
   mia_arena *arena = NULL;
   mia_os_lock(&mia_arena_all.grow);
-  if (own->node != MIA_NODE_ANY) learn_nodes();
+  if (MIA_POINTER_64) mia_arena_note_node(own->node);
   if (has_room(own->exclusive) && mia_map_cover(r.start, slices << MIA_SLICE_SHIFT)) {
     arena = lay_out(r.start, slices);
     set_properties(arena, own, slices, head);
@@ -261,19 +253,24 @@ mia_arena *mia_arena_reserve_os(const mia_arena_request *wish) {
 
 /* ---- arenas made on demand ---- */
 
-/* Returns how many slices the next arena should have: as many as are reserved already, so
- * that few arenas suffice for any size and a small process stays small. */
-static size_t next_slices(size_t needed) {
-  size_t slices = mia_aword_get(&mia_arena_all.reserved) >> MIA_SLICE_SHIFT;
+/* [lock:grow] Returns the slices of all arenas that are near a node. */
+static size_t slices_near(unsigned node) {
+  size_t slices = 0;
+  for (size_t i = 0; i < mia_aword_get(&mia_arena_all.count); i++)
+    if (mia_arena_is_for_all(i) && mia_arena_is_near(mia_arena_nth(i), node))
+      slices += mia_arena_nth(i)->slices;
+  return slices;
+}
+
+/* [lock:grow] Returns how many slices the next arena should have: as many as are reserved already, so
+ * that few arenas suffice for any size and a small process stays small.  With several nodes, those of
+ * other nodes do not count. */
+static size_t next_slices(size_t needed, unsigned node) {
+  size_t slices = mia_arena_has_nodes() ? slices_near(node)
+                                        : mia_aword_get(&mia_arena_all.reserved) >> MIA_SLICE_SHIFT;
   if (slices < MIA_ARENA_FIRST_SLICES) slices = MIA_ARENA_FIRST_SLICES;
   if (slices > MIA_ARENA_MAX_SLICES) slices = MIA_ARENA_MAX_SLICES;
   return slices > needed ? slices : needed;
-}
-
-/* [lock:grow] Returns the node of a further arena that is needed by a thread that prefers `node'. */
-static unsigned node_of_next(unsigned node) {
-  learn_nodes();
-  return node != MIA_NODE_ANY ? node : mia_arena_node_here();
 }
 
 bool mia_arena_grow(size_t slices, unsigned node, size_t seen) {
@@ -284,9 +281,10 @@ bool mia_arena_grow(size_t slices, unsigned node, size_t seen) {
     grown = true;
   } else if (count < MIA_ARENA_COUNT) {
     bool first = count == 0 && slices <= MIA_ARENA_FIRST_SLICES;
+    if (!first && node == MIA_NODE_ANY) node = mia_arena_ask_node();
     size_t least = first ? slices : slices_with_head(slices);
-    size_t size = first ? MIA_ARENA_FIRST_SLICES : next_slices(least);
-    mia_arena_request wish = {.node = first ? MIA_NODE_ANY : node_of_next(node)};
+    size_t size = first ? MIA_ARENA_FIRST_SLICES : next_slices(least, node);
+    mia_arena_request wish = {.node = node};
     do {
       grown = first ? make_first(size) : make_next(size, &wish) != NULL;
       size /= 2;

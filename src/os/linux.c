@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -171,18 +172,16 @@ size_t mia_os_resident(void) {
 
 /* ---- NUMA ---- */
 
-/* The file lists the nodes that have processors: "0", or for example "0-1,4". */
-bool mia_os_has_nodes(void) {
-  char text[64];
-  ssize_t n = read_file("/sys/devices/system/node/has_cpu", text, sizeof text);
-  for (ssize_t i = 0; i < n; i++)
-    if (text[i] == '-' || text[i] == ',') return true;
-  return false;
-}
-
+/* Here the kernel lends the process a function (vDSO) that tells the node, and the C library calls it.
+ * So this is no system call.  Elsewhere it would be one, and a filter of system calls may end a process
+ * for one that it does not know. */
 int mia_os_node(void) {
+#if MIA_VDSO_GETCPU
   unsigned node = 0;
-  return syscall(SYS_getcpu, NULL, &node, NULL) == 0 ? (int)node : -1;
+  return getcpu(NULL, &node) == 0 ? (int)node : -1;
+#else
+  return -1;
+#endif
 }
 
 enum {

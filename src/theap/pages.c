@@ -22,7 +22,7 @@ unsigned mia_theap_ask_node(mia_theap *self) {
   if (mia_theap_is_none(self)) return MIA_NODE_ANY;
   if (self->node_uses == 0) {
     self->node_uses = NODE_USES;
-    self->node = mia_arena_node_here();
+    self->node = mia_arena_ask_node();
   }
   self->node_uses--;
   return self->node;

@@ -3,6 +3,7 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
+#include "arena/node.h"
 #include "theap/theap.h"
 
 mia_theap_world mia_theap_all = {.shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
@@ -36,6 +37,7 @@ mia_theap *mia_theap_take(mia_heap *heap) {
   if (theap == NULL) return NULL;
   theap->heap = mia_theap_heap_field(heap);
   theap->node_uses = 0;
+  if (mia_aword_get(&mia_arena_all.count) > 1) (void)mia_arena_ask_node();
   return theap;
 }
 

@@ -13,6 +13,14 @@
 #include "page/page.h"
 #include "theap/theap.h"
 
+/* A thread was seen on a second NUMA node. */
+static inline void world_has_nodes(void) {
+  int node = fake.node;
+  fake.node = 1;
+  (void)mia_arena_ask_node();
+  fake.node = node;
+}
+
 /* Bytes.  A block of more than SPAN_MAX is huge: it has a mapping of its own. */
 #define OS_PAGE MIA_OS_PAGE_MIN
 #define SLICE MIA_SLICE_SIZE

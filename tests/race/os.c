@@ -104,7 +104,6 @@ void *mia_os_reserve_huge(void *place, size_t size, size_t os_page, int node) {
   (void)place, (void)size, (void)os_page, (void)node;
   return NULL;
 }
-bool mia_os_has_nodes(void) { return false; }
 int mia_os_node(void) { return -1; }
 void mia_os_yield(void) { race_yield(); }
 /* Each thread has a clock of its own, which only its reads advance. */

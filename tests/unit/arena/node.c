@@ -40,12 +40,11 @@ static size_t use_up(int node) {
  * calling thread runs on node 0. */
 static void begin_nodes(void) {
   world_of_arenas();
-  fake.has_nodes = true;
   (void)taken(-1, 1);
   ck_assert_uint_eq(use_up(-1), FIRST - 1);
+  world_has_nodes();
   for (fake.node = 0; fake.node < 3; fake.node++)
     (void)taken(arenas() > 1 ? fake.node : -1, 1); /* the first names none */
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES), 1);
   fake.node = 0;
 }
 
@@ -58,43 +57,51 @@ static void begin(void) {
 
 START_TEST(a_small_process_asks_nothing) {
   world_of_arenas();
-  fake.has_nodes = true;
+  fake.node = 1;
   for (int i = 0; i < FIRST; i++) (void)taken(-1, 1);
   ck_assert_uint_eq(arenas(), 1);
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES | FAKE_NODE), 0);
+  ck_assert_uint_eq(fake_calls(FAKE_NODE), 0);
 }
 END_TEST
 
-START_TEST(with_one_node_nothing_is_asked_but_that) {
+START_TEST(with_one_node_only_arenas_ask) {
   world_of_arenas();
   while (arenas() < 4) (void)taken(-1, MIA_SPAN_MAX_SLICES);
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES), MIA_POINTER_64);
-  ck_assert_uint_eq(fake_calls(FAKE_NODE), 0);
+  ck_assert_uint_eq(fake_calls(FAKE_NODE), MIA_POINTER_64 ? 3 : 0);
   ck_assert(!mia_arena_has_nodes());
-  ck_assert_uint_eq(mia_arena_node_here(), MIA_NODE_ANY);
-  ck_assert_uint_eq(fake_calls(FAKE_NODE), 0);
-  for (size_t i = 0; i < arenas(); i++) ck_assert_int_eq(node_of(mia_arena_nth(i)), -1);
 }
 END_TEST
 
-/* A filter of system calls may refuse to tell. */
+/* Not every system tells. */
 START_TEST(without_an_answer_all_is_as_with_one_node) {
-  if (!MIA_POINTER_64) return;
   world_of_arenas();
-  fake.has_nodes = true;
   fake.node = -1;
   while (arenas() < 4) (void)taken(-1, MIA_SPAN_MAX_SLICES);
-  ck_assert(mia_arena_has_nodes());
-  ck_assert_uint_eq(mia_arena_node_here(), MIA_NODE_ANY);
+  ck_assert(!mia_arena_has_nodes());
+  ck_assert_uint_eq(mia_arena_ask_node(), MIA_NODE_ANY);
   for (size_t i = 0; i < arenas(); i++) ck_assert_int_eq(node_of(mia_arena_nth(i)), -1);
 }
 END_TEST
 
 START_TEST(a_small_address_space_has_no_nodes) {
   world_of_arenas();
-  fake.has_nodes = true;
+  fake.node = 1;
   while (arenas() < 2) (void)taken(-1, 1);
   ck_assert(mia_arena_has_nodes() == MIA_POINTER_64);
+}
+END_TEST
+
+/* Arenas that are made before are of node 0 then. */
+START_TEST(nodes_are_known_once_a_thread_is_on_another) {
+  if (!MIA_POINTER_64) return;
+  world_of_arenas();
+  while (arenas() < 3) (void)taken(-1, MIA_SPAN_MAX_SLICES);
+  ck_assert(!mia_arena_has_nodes());
+  fake.node = 1;
+  while (arenas() < 4) (void)taken(-1, MIA_SPAN_MAX_SLICES);
+  ck_assert(mia_arena_has_nodes());
+  ck_assert_ptr_eq(taken(1, 1).arena, mia_arena_nth(3));
+  ck_assert(node_of(mia_arena_nth(1)) == 0 && node_of(mia_arena_nth(2)) == 0);
 }
 END_TEST
 
@@ -109,7 +116,6 @@ START_TEST(an_arena_is_of_the_node_that_needs_it) {
     ck_assert_ptr_eq(taken(node, 1).arena, mia_arena_nth((size_t)node + 1));
   }
   ck_assert_uint_eq(arenas(), 4);
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES), 1); /* as in begin_nodes */
 }
 END_TEST
 
@@ -119,6 +125,15 @@ START_TEST(the_preferred_node_counts) {
   fake.node = 2;
   ck_assert_ptr_eq(taken(7, 1).arena, mia_arena_nth(4));
   ck_assert_int_eq(node_of(mia_arena_nth(4)), 7);
+}
+END_TEST
+
+/* Otherwise the address space of sixteen nodes would be doubled sixteen times. */
+START_TEST(an_arena_is_as_large_as_those_near_it) {
+  if (!MIA_POINTER_64) return;
+  for (int node = 3; node < 16; node++) ck_assert_uint_eq(taken(node, 1).arena->slices, FIRST);
+  (void)use_up(15);
+  ck_assert_uint_eq(taken(15, 1).arena->slices, 2 * FIRST);
 }
 END_TEST
 
@@ -232,14 +247,12 @@ START_TEST(pinned_memory_is_used_before_another_arena) {
 }
 END_TEST
 
-/* Memory of a node makes it worth asking for nodes, even in the first arena. */
 START_TEST(memory_of_a_node_makes_nodes_known) {
   world_of_arenas();
-  fake.has_nodes = true;
   const mia_arena *any = supplied(-1, false);
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES), 0);
+  (void)supplied(0, false);
+  ck_assert(!mia_arena_has_nodes());
   const mia_arena *near = supplied(1, false);
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES), MIA_POINTER_64);
   ck_assert(mia_arena_has_nodes() == MIA_POINTER_64);
   ck_assert(node_of(any) == -1 && node_of(near) == 1);
 }
@@ -254,11 +267,13 @@ END_TEST
 SUITE("arena/node") {
   CASE(begin, world_end);
   TEST(a_small_process_asks_nothing);
-  TEST(with_one_node_nothing_is_asked_but_that);
+  TEST(with_one_node_only_arenas_ask);
   TEST(without_an_answer_all_is_as_with_one_node);
   TEST(a_small_address_space_has_no_nodes);
+  TEST(nodes_are_known_once_a_thread_is_on_another);
   TEST(an_arena_is_of_the_node_that_needs_it);
   TEST(the_preferred_node_counts);
+  TEST(an_arena_is_as_large_as_those_near_it);
   TEST(what_was_near_is_near_again);
   TEST(another_arena_is_made_before_far_ones_are_used);
   TEST(far_arenas_are_used_when_there_is_no_other);

@@ -137,7 +137,7 @@ END_TEST
 enum { NODE_USES = 32 };
 
 static void begin_nodes(void) {
-  fake.has_nodes = true;
+  world_has_nodes();
   while (mia_aword_get(&mia_arena_all.count) < 2) {
     mia_span span;
     ck_assert(mia_arena_take(1, 1, &span));
@@ -148,10 +148,22 @@ static void begin_nodes(void) {
 START_TEST(with_one_node_no_thread_asks_for_it) {
   mia_theap *self = mia_theap_attach();
   begin_nodes();
-  mia_aword_set(&mia_arena_all.nodes, MIA_NODES_ONE);
+  mia_aword_set(&mia_arena_all.nodes, 0);
   for (int i = 0; i < 3 * NODE_USES; i++) (void)mia_theap_make_page(self, CLASS_112);
   ck_assert_uint_eq(mia_theap_node(self), MIA_NODE_ANY);
-  ck_assert_uint_eq(fake_calls(FAKE_HAS_NODES | FAKE_NODE), 0);
+  ck_assert_uint_eq(fake_calls(FAKE_NODE), 0);
+}
+END_TEST
+
+/* A process with one arena does not ask. */
+START_TEST(a_new_thread_tells_of_its_node) {
+  fake.node = 1;
+  (void)mia_theap_take(mia_theap_main_heap());
+  ck_assert(!mia_arena_has_nodes());
+  begin_nodes();
+  mia_aword_set(&mia_arena_all.nodes, 0);
+  (void)mia_theap_take(mia_theap_main_heap());
+  ck_assert(mia_arena_has_nodes() == MIA_POINTER_64);
 }
 END_TEST
 
@@ -217,6 +229,7 @@ SUITE("theap/pages") {
   TEST(large_blocks_prevent_large_os_pages);
   TEST(heaps_of_the_program_get_none);
   TEST(with_one_node_no_thread_asks_for_it);
+  TEST(a_new_thread_tells_of_its_node);
   TEST(a_thread_asks_for_its_node_from_time_to_time);
   TEST(a_theap_forgets_the_node_of_its_last_thread);
   TEST(a_thread_without_a_theap_prefers_no_node);

@@ -86,7 +86,7 @@ END_TEST
 START_TEST(near_abandoned_pages_come_first) {
   if (!MIA_POINTER_64) return;
   mia_block *b[2][BLOCKS_OF_8K];
-  fake.has_nodes = true;
+  world_has_nodes();
   while (mia_aword_get(&mia_arena_all.count) < 2) {
     mia_span s;
     ck_assert(mia_arena_take(1, 1, &s));
