@@ -307,8 +307,9 @@ MIA_API void mia_collect(bool force);
 
 /* Returns to the OS, at once, the memory of all OS pages that hold no block.  This includes the
  * pages that sleeping threads keep in reserve, but not the page of each size class that such a
- * thread allocates from, and not the large block that it freed last if that is of up to 128 KiB:
- * these return when the thread calls mia_collect, or ends.  The library's own metadata of heaps,
+ * thread allocates from, not up to 32 others of the class of which it has freed blocks and others
+ * the rest, and not the large block that it freed last if that is of up to 128 KiB: these return
+ * when the thread calls mia_collect, or ends.  The library's own metadata of heaps,
  * threads and huge blocks stays for reuse, and the address space of arenas stays reserved.
  * Returns true if it returned any memory. */
 MIA_API bool mia_purge(void);

@@ -61,11 +61,18 @@ static bool will_be_filled(const mia_theap *self, const mia_page *page) {
          mia_arena_may_begin_thp(page->arena) && has_many_pages(page->size_class);
 }
 
+static void note(const mia_page *page) {
+  if (is_dense(page))
+    mia_arena_note_filled(page->slices);
+  else
+    mia_arena_note_sparse(page->slices);
+}
+
 mia_page *mia_theap_make_page(mia_theap *self, unsigned size_class) {
   mia_page *page = mia_page_make(size_class, mia_theap_heap(self->heap)->arena,
                                  mia_theap_node(self), (uintptr_t)self->heap);
   if (page == NULL) return NULL;
-  (is_dense(page) ? mia_arena_note_filled : mia_arena_note_sparse)(page->slices);
+  note(page);
   if (will_be_filled(self, page))
     mia_arena_begin_thp(page->arena, mia_page_span(page), page->slices);
   return register_page(self, page);
