@@ -145,12 +145,12 @@ mia_inline bool mia_fast_free(void *p) {
   return mia_likely(page != NULL) && mia_fast_free_of(mia_theap_self, page, p);
 }
 
-/* Frees a block of a page that the thread does not own, if it can join what waits for its class.  If
+/* Frees a block of a page that the thread does not own, if that needs no page to be claimed.  If
  * false, the caller must call mia_fast_free_other or mia_alloc_free_slow.  In debug builds both are
  * false always, because mia_alloc_free_slow checks the block first. */
-mia_inline bool mia_fast_free_remote(mia_theap *self, const mia_page *page, void *p) {
+mia_inline bool mia_fast_free_remote(mia_theap *self, mia_page *page, void *p) {
   return !MIA_DEBUG && page->size_class < MIA_CLASS_COUNT && !mia_theap_owns(self, page) &&
-         mia_remote_try_add(self, page, p);
+         mia_remote_try_free(self, page, p);
 }
 
 /* Frees other blocks of pages that the thread does not own, and those of singleton pages.  If false,

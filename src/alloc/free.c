@@ -22,7 +22,7 @@ void mia_alloc_free_slow(void *p) {
   }
   if (mia_theap_owns(self, page))
     mia_theap_free_own(self, page, p);
-  else if (page->size_class >= MIA_CLASS_COUNT || !mia_remote_try_add(self, page, p))
+  else if (page->size_class >= MIA_CLASS_COUNT || !mia_remote_try_free(self, page, p))
     mia_theap_free_remote(self, page, p);
 }
 

@@ -102,6 +102,20 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
 }
 
+/* Frees a block likewise, unless that would claim the page: then does nothing and returns false. */
+mia_inline bool mia_owner_push_one(mia_page *page, mia_block *block) {
+  uintptr_t list = (uintptr_t)((char *)block - page->start) / MIA_BLOCK_MIN;
+  uintptr_t was = mia_aword_get(&page->remote);
+  do {
+    if ((was & MIA_OWNER_CLAIMED) == 0 && mia_owner_countdown(was) <= 1) return false;
+    block->next = mia_owner_list(page, was);
+    if (mia_unlikely(block->next == block)) mia_base_misuse("block freed twice", block);
+  } while (!mia_aword_cas_rel(
+      &page->remote, &was,
+      mia_owner_word(list, mia_owner_countdown(was) - 1, was & MIA_OWNER_CLAIMED)));
+  return true;
+}
+
 /* The block of a singleton page is not written to when it is freed.  It is free while it is
  * on the list, where it stays until the page is used again. */
 typedef enum mia_singleton_freed {

@@ -29,6 +29,7 @@
 #define MIA_THEAP_REMOTE_CACHE_H
 
 #include "base/fail.h"
+#include "page/owner.h"
 #include "theap/theap.h"
 
 enum {
@@ -102,8 +103,7 @@ mia_inline bool mia_remote_may_keep(const mia_remote_cache *cache, const mia_pag
   return cache->page == NULL && mia_aword_get(&page->owner) != 0 && mia_remote_can_wait(page);
 }
 
-/* Adds a remote free to what waits for its class.  If false, the caller must call
- * mia_theap_free_remote. */
+/* Adds a remote free to what waits for its class, if it has room. */
 mia_inline bool mia_remote_try_add(mia_theap *self, const mia_page *page, mia_block *block) {
   mia_remote_cache *cache = &self->remote[page->size_class];
   if (cache->count >= cache->most) return false;
@@ -111,6 +111,24 @@ mia_inline bool mia_remote_try_add(mia_theap *self, const mia_page *page, mia_bl
   mia_page_require_block(page, block);
   mia_remote_add(cache, block);
   return true;
+}
+
+/* Sends a remote free to a page without an owner, if the thread would not reclaim the page for it. */
+mia_inline bool mia_remote_try_send(const mia_theap *self, mia_page *page, mia_block *block) {
+  unsigned size_class = page->size_class;
+  if (!mia_remote_is_batched(size_class) || !mia_remote_is_magazine(&self->remote[size_class]))
+    return false;
+  if (self->bins[size_class].reclaim_backoff == 0 && mia_aword_get(&page->listed) == 0)
+    return false;
+  if (mia_aword_get(&page->owner) != 0) return false;
+  mia_page_require_block(page, block);
+  return mia_owner_push_one(page, block);
+}
+
+/* Frees a block of a class remotely, if that needs no page to be claimed.  If false, the caller must call
+ * mia_theap_free_remote. */
+mia_inline bool mia_remote_try_free(mia_theap *self, mia_page *page, mia_block *block) {
+  return mia_remote_try_add(self, page, block) || mia_remote_try_send(self, page, block);
 }
 
 /* Takes the blocks of the magazine, to become the free list, which is empty and not held.

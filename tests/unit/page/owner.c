@@ -76,6 +76,24 @@ START_TEST(pushes_count_down_to_the_claim) {
 }
 END_TEST
 
+START_TEST(a_push_of_one_leaves_the_claim_to_another) {
+  ck_assert(mia_owner_abandon(&page, 3));
+  ck_assert(mia_owner_push_one(&page, block(0)) && mia_owner_push_one(&page, block(1)));
+  ck_assert(!claimed() && countdown() == 1);
+  ck_assert(!mia_owner_push_one(&page, block(2)));
+  ck_assert(!claimed() && countdown() == 1);
+  ck_assert(push(2, 1) && claimed());
+  ck_assert(mia_owner_push_one(&page, block(3)) && claimed());
+  collect(4);
+}
+END_TEST
+
+START_TEST(a_push_of_one_notices_the_block_freed_last) {
+  ck_assert(mia_owner_push_one(&page, block(0)));
+  (void)mia_owner_push_one(&page, block(0));
+}
+END_TEST
+
 START_TEST(a_chain_may_be_longer_than_the_countdown) {
   ck_assert(mia_owner_abandon(&page, 5));
   ck_assert(!push(0, 2));
@@ -213,7 +231,9 @@ START_TEST(random_transitions_match_the_model) {
     case 0:
       if (used + n > BLOCKS) break;
       bool claims = !has_claim && countdown_from <= on_list + n;
-      need_at(push(used, n) == claims, i);
+      bool one = n == 1 && mia_owner_push_one(&page, block(used));
+      need_at(n > 1 || one == !claims, i);
+      need_at(one || push(used, n) == claims, i);
       used += n;
       on_list += n;
       has_claim |= claims;
@@ -338,6 +358,7 @@ SUITE("page/owner") {
   TEST(a_new_page_is_claimed_and_empty);
   TEST(abandon_and_claim);
   TEST(pushes_count_down_to_the_claim);
+  TEST(a_push_of_one_leaves_the_claim_to_another);
   TEST(a_chain_may_be_longer_than_the_countdown);
   TEST(pushes_to_a_claimed_page_claim_nothing);
   TEST(a_claim_during_the_countdown_keeps_the_list);
@@ -349,6 +370,7 @@ SUITE("page/owner") {
   TEST(all_blocks_of_the_fullest_page_are_counted);
   TEST(random_transitions_match_the_model);
   TEST(threads_lose_no_block_and_share_no_page);
+  DIES(a_push_of_one_notices_the_block_freed_last, SIGABRT);
   DIES_IN_DEBUG(collecting_an_unclaimed_page_is_fatal, SIGABRT);
   DIES_IN_DEBUG(abandoning_with_countdown_0_is_fatal, SIGABRT);
   DIES_IN_DEBUG(abandoning_an_owned_page_is_fatal, SIGABRT);

@@ -33,7 +33,7 @@ static inline void release(mia_theap *self, void *p) {
   mia_page *page = page_of(p);
   if (mia_theap_owns(self, page))
     mia_theap_free_own(self, page, p);
-  else if (page->size_class >= MIA_CLASS_COUNT || !mia_remote_try_add(self, page, p))
+  else if (page->size_class >= MIA_CLASS_COUNT || !mia_remote_try_free(self, page, p))
     mia_theap_free_remote(self, page, p);
 }
 
