@@ -9,12 +9,10 @@ typedef struct mia_arena_frames {
   mia_aword off;    /* [any] 1: no large OS pages are requested */
   mia_aword count;  /* [any] frames for which they were requested */
   mia_aword credit; /* [any] whether the next frames will be filled: thp.c */
-  mia_aword shared; /* [any] 1: the process has forked, and another one may use the same frames */
 } mia_arena_frames;
 
 mia_assert_field_aligned(mia_arena_frames, off);
 mia_assert_field_aligned(mia_arena_frames, count);
 mia_assert_field_aligned(mia_arena_frames, credit);
-mia_assert_field_aligned(mia_arena_frames, shared);
 
 #endif

@@ -106,30 +106,11 @@ void mia_arena_begin_thp(mia_arena *arena, const char *start, size_t slices) {
 
 /* ---- ending ---- */
 
-/* The kernel does not split a large OS page that another process has too.  That process may end soon:
- * so where there may be one, each later purge in the frame tries again. */
-static bool may_be_whole(void) { return mia_aword_get(&mia_arena_all.frames.shared) != 0; }
-
-static bool is_clean(const mia_arena *arena, size_t first, size_t end) {
-  return first >= end || (mia_map_all(arena->free, first, end - first) &&
-                          !mia_map_any(arena->dirty, first, end - first));
-}
-
-/* Returns true if nothing of a frame is in use or dirty once all of a range was purged. */
-static bool will_be_clean(const mia_arena *arena, size_t frame, const char *start, size_t size) {
-  size_t limit = frame + FRAME_SLICES;
-  size_t first = mia_arena_slice_of(arena, start + MIA_SLICE_SIZE - 1);
-  size_t end = mia_arena_slice_of(arena, start + size);
-  return is_clean(arena, frame, first < limit ? first : limit) &&
-         is_clean(arena, end > frame ? end : frame, limit);
-}
-
 /* The kernel keeps a large OS page whole until all of it is given back, or until the system lacks
  * memory; it only no longer shows what was given back in the process's RSS.  So it is split. */
 static void split(const mia_arena *arena, size_t frame, char *start) {
   char *at = address_of(arena, frame);
   mia_os_split_large_page(at > start ? at : start);
-  if (may_be_whole()) mia_os_split_large_page_again(at, MIA_OS_LARGE_PAGE);
 }
 
 /* Of several threads one claims the bits, and counts. */
@@ -140,17 +121,10 @@ static void forget(const mia_arena *arena, size_t frame) {
 void mia_arena_end_thp(const mia_arena *arena, char *start, size_t size, bool purges) {
   for (frames f = frames_at(arena, start, size); f.at < f.end; f.at += FRAME_SLICES) {
     if (!is_large(arena, f.at)) continue;
-    bool splits = purges && is_part(arena, f.at, start, size);
-    bool again = splits && may_be_whole() && !will_be_clean(arena, f.at, start, size);
-    if (!again) forget(arena, f.at);
+    forget(arena, f.at);
     mia_os_small_pages(address_of(arena, f.at), MIA_OS_LARGE_PAGE);
-    if (splits) split(arena, f.at, start);
+    if (purges && is_part(arena, f.at, start, size)) split(arena, f.at, start);
   }
-}
-
-void mia_arena_share_frames(void) {
-  if (mia_aword_get(&mia_arena_all.frames.count) > 0)
-    mia_aword_set(&mia_arena_all.frames.shared, 1);
 }
 
 size_t mia_arena_cost_to_end_thp(const mia_arena *arena, const char *start, size_t size) {

@@ -43,9 +43,6 @@ void mia_arena_begin_thp(mia_arena *arena, const char *start, size_t slices);
  * splits large OS pages of which the range is a part; then the content of the range is lost. */
 void mia_arena_end_thp(const mia_arena *arena, char *start, size_t size, bool purges);
 
-/* To be called when the process has forked, in both processes: they share the frames. */
-void mia_arena_share_frames(void);
-
 /* Returns what the splitting that mia_arena_end_thp would do counts as in a budget. */
 size_t mia_arena_cost_to_end_thp(const mia_arena *arena, const char *start, size_t size);
 

@@ -88,9 +88,6 @@ enum { FREE_LAZILY = 8 }; /* MADV_FREE, since Linux 4.5 */
  * the system lacks memory. */
 void mia_os_split_large_page(void *start) { (void)madvise(start, mia_os_page_size(), FREE_LAZILY); }
 
-/* This advice splits too, and changes no content. */
-void mia_os_split_large_page_again(void *start, size_t size) { (void)madvise(start, size, COLD); }
-
 void mia_os_large_pages(void *start, size_t size) { (void)madvise(start, size, MADV_HUGEPAGE); }
 
 /* ThreadSanitizer knows mmap and munmap, but not mremap.  Without this, the accesses of the thread that

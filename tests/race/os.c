@@ -85,7 +85,6 @@ bool mia_os_is_locked(void *start) {
 size_t mia_os_page_size(void) { return OS_PAGE; }
 void mia_os_small_pages(void *start, size_t size) { (void)start, (void)size; }
 void mia_os_split_large_page(void *start) { (void)start; }
-void mia_os_split_large_page_again(void *start, size_t size) { (void)start, (void)size; }
 void mia_os_large_pages(void *start, size_t size) { (void)start, (void)size; }
 bool mia_os_resize(void *start, size_t size, size_t wanted) {
   (void)start, (void)size, (void)wanted;

@@ -12,14 +12,11 @@
 #include "soak.h"
 
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum {
   MIB_DEFAULT = 96,
   SMALL_MIB = 12, /* less than large OS pages are for */
   SIZE = 100,
-  OS_PAGE = 4096,
   KEPT_EACH = 1 << 19, /* one block in so many bytes is kept: one or two in a large OS page */
   PART = 8,            /* of the frames, at least; others may have found no large OS page */
   METADATA_PART = 192  /* of the bytes stays, as descriptors and as the page map */
@@ -58,10 +55,10 @@ typedef struct chain {
   struct chain *next;
 } chain;
 
-static chain *fill(size_t size, size_t each) {
+static chain *fill(size_t size) {
   chain *list = NULL;
-  for (size_t i = 0; i < size; i += each) {
-    chain *block = soak_block(each);
+  for (size_t i = 0; i < size; i += SIZE) {
+    chain *block = soak_block(SIZE);
     block->next = list;
     list = block;
   }
@@ -96,7 +93,7 @@ static void release(chain *list) {
  * have begun with small ones. */
 static void growth_has_large_os_pages(void *unused) {
   (void)unused;
-  chain *list = fill(bytes, SIZE);
+  chain *list = fill(bytes);
   size_t large = in_large_os_pages(), wanted = MIA_DEBUG ? 0 : bytes / PART;
   tap_ok(are_granted() ? large >= wanted : large == 0,
          "growth to %zu MiB: %zu MiB in large OS pages", bytes / MIB, large / MIB);
@@ -105,7 +102,7 @@ static void growth_has_large_os_pages(void *unused) {
 
 static void small_processes_have_none(void *unused) {
   (void)unused;
-  chain *list = fill(SMALL_MIB * MIB, SIZE);
+  chain *list = fill(SMALL_MIB * MIB);
   tap_ok(in_large_os_pages() == 0, "growth to %d MiB: %zu KiB", SMALL_MIB,
          in_large_os_pages() / KIB);
   release(list);
@@ -114,7 +111,7 @@ static void small_processes_have_none(void *unused) {
 static void none_if_switched_off(void *unused) {
   (void)unused;
   bool set = mia_option_set(MIA_OPTION_THP, 0);
-  chain *list = fill(bytes, SIZE);
+  chain *list = fill(bytes);
   tap_ok(set && in_large_os_pages() == 0, "switched off: %zu KiB", in_large_os_pages() / KIB);
   release(list);
 }
@@ -123,7 +120,7 @@ static void none_if_switched_off(void *unused) {
 static void what_is_freed_returns_to_the_system(void *unused) {
   (void)unused;
   size_t base = soak_rss(), most = bytes / PART;
-  chain *list = fill(bytes, SIZE);
+  chain *list = fill(bytes);
   size_t large = in_large_os_pages();
   unsigned long before = split_so_far();
   (void)take_out(&list, KEPT_EACH / SIZE);
@@ -136,38 +133,10 @@ static void what_is_freed_returns_to_the_system(void *unused) {
          large / LARGE_PAGE);
 }
 
-/* The system does not split a large OS page that a child has too.  So it is tried again when more of
- * it is given back, here by half of the blocks that were kept. */
-static void what_a_child_had_is_split_later(void *unused) {
-  (void)unused;
-  int until[2];
-  chain *list = fill(bytes, OS_PAGE), *kept = take_out(&list, KEPT_EACH / OS_PAGE);
-  size_t large = in_large_os_pages();
-  unsigned long before = split_so_far();
-  pid_t child = pipe(until) == 0 ? fork() : -1;
-  if (child == 0) {
-    char end;
-    close(until[1]);
-    _exit(read(until[0], &end, 1) == 0 ? 0 : 1);
-  }
-  close(until[0]);
-  release(list);
-  (void)mia_purge();
-  int status = 1;
-  close(until[1]);
-  bool ended = child > 0 && waitpid(child, &status, 0) == child && status == 0;
-  (void)take_out(&kept, 2);
-  release(kept);
-  (void)mia_purge();
-  unsigned long split = split_so_far() - before, wanted = large / LARGE_PAGE / 4;
-  tap_ok(ended && split >= wanted, "a child had the memory too: %lu of %zu large OS pages split",
-         split, large / LARGE_PAGE);
-}
-
 static void all_returns(void *unused) {
   (void)unused;
   size_t base = soak_rss();
-  release(fill(bytes, SIZE));
+  release(fill(bytes));
   (void)mia_purge();
   size_t left = soak_above(soak_rss(), base);
   tap_ok(soak_within(left, MIB + bytes / METADATA_PART) && in_large_os_pages() == 0,
@@ -180,7 +149,6 @@ int main(int argc, char **argv) {
   soak_apart(small_processes_have_none, NULL);
   soak_apart(none_if_switched_off, NULL);
   soak_apart(what_is_freed_returns_to_the_system, NULL);
-  soak_apart(what_a_child_had_is_split_later, NULL);
   soak_apart(all_returns, NULL);
   return tap_end();
 }

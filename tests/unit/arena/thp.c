@@ -230,39 +230,6 @@ START_TEST(a_frame_that_was_purged_as_a_whole_is_new) {
 }
 END_TEST
 
-static void forks(void) {
-  mia_arena_before_fork(mia_os_begin_fork());
-  mia_arena_after_fork(false);
-}
-
-/* The kernel does not split what a child of fork has too, which may end at any time. */
-START_TEST(shared_frames_are_split_again_at_each_purge) {
-  mia_span first = first_of_frame(), rest = filled(FRAME - 1);
-  forks();
-  fake_count_anew();
-  for (int i = 1; i <= 3; i++) {
-    ck_assert(mia_arena_purge_part(rest.arena, rest.start + i * SLICE, SLICE));
-    ck_assert_uint_eq(fake_calls(FAKE_SPLIT), i);
-    ck_assert_uint_eq(fake_calls(FAKE_SPLIT_AGAIN), i);
-    ck_assert(has_thp(&first, FRAME));
-  }
-  give(&first, 1);
-  give(&rest, FRAME - 1);
-  ck_assert_uint_eq(mia_arena_purge_now(), MIA_OS_LARGE_PAGE);
-  ck_assert(!has_any_thp(&first, FRAME));
-  ck_assert_uint_eq(mia_aword_get(&mia_arena_all.frames.count), 0);
-}
-END_TEST
-
-START_TEST(a_fork_without_frames_changes_nothing) {
-  forks();
-  mia_span first = first_of_frame();
-  ck_assert(mia_arena_purge_part(first.arena, first.start, fake.page_size));
-  ck_assert(!has_any_thp(&first, FRAME));
-  ck_assert_uint_eq(fake_calls(FAKE_SPLIT_AGAIN), 0);
-}
-END_TEST
-
 START_TEST(locked_memory_has_small_os_pages) {
   mia_span first = first_of_frame();
   fake.locks = true;
@@ -348,8 +315,6 @@ SUITE("arena/thp") {
   TEST(what_moves_to_a_mapping_has_small_os_pages_before);
   TEST(frames_among_large_blocks_have_small_os_pages);
   TEST(there_is_a_bound_of_frames);
-  TEST(shared_frames_are_split_again_at_each_purge);
-  TEST(a_fork_without_frames_changes_nothing);
   TEST(locked_memory_has_small_os_pages);
   TEST(a_frame_that_was_purged_as_a_whole_is_new);
   LOOP(other_arenas_are_left_alone, 0, 4);
