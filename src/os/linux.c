@@ -169,9 +169,9 @@ size_t mia_os_resident(void) {
 
 /* ---- NUMA ---- */
 
-/* Here the kernel lends the process a function (vDSO) that tells the node, and the C library calls it.
- * So this is no system call.  Elsewhere it would be one, and a filter of system calls may end a process
- * for one that it does not know. */
+/* On some machines the kernel lends the process a function (vDSO) that tells the node, and the C library
+ * calls it.  On others getcpu is a system call, and a filter may end a process for a system call that it
+ * does not know: there the node is not asked for. */
 int mia_os_node(void) {
 #if MIA_VDSO_GETCPU
   unsigned node = 0;

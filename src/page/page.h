@@ -83,7 +83,8 @@ mia_inline char *mia_page_span(const mia_page *page) { return page->start - page
 
 /* Returns a page for a class, with capacity 0 and claimed by the caller, or NULL if memory is
  * short.  The page lies in the arena `only' or, if that is NULL, in any arena that is not
- * exclusive, if possible near `node' (arena/node.h).  Its field `heap' is set before other threads can find the page. */
+ * exclusive, if possible near `node' (arena/node.h).  Its field `heap' is set before other
+ * threads can find the page. */
 mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap);
 
 /* A request for a singleton page: start + offset is a multiple of align. */

@@ -113,7 +113,8 @@ mia_inline bool mia_remote_try_add(mia_theap *self, const mia_page *page, mia_bl
   return true;
 }
 
-/* Sends a remote free to a page without an owner, if the thread would not reclaim the page for it. */
+/* Sends a remote free to a page without an owner, if it is plain that the thread would not reclaim the
+ * page for it.  remote.c finds out where it is not. */
 mia_inline bool mia_remote_try_send(const mia_theap *self, mia_page *page, mia_block *block) {
   unsigned size_class = page->size_class;
   if (!mia_remote_is_batched(size_class) || !mia_remote_is_magazine(&self->remote[size_class]))

@@ -37,6 +37,7 @@ mia_theap *mia_theap_take(mia_heap *heap) {
   if (theap == NULL) return NULL;
   theap->heap = mia_theap_heap_field(heap);
   theap->node_uses = 0;
+  /* Notes a thread on a second node.  A process with one arena has nothing to choose from. */
   if (mia_aword_get(&mia_arena_all.count) > 1) (void)mia_arena_ask_node();
   return theap;
 }

@@ -21,6 +21,12 @@ static inline void world_has_nodes(void) {
   fake.node = node;
 }
 
+/* Takes slices until there is a second arena; the first one is full then. */
+static inline void world_add_arena(void) {
+  mia_span span;
+  while (mia_aword_get(&mia_arena_all.count) < 2) ck_assert(mia_arena_take(1, 1, &span));
+}
+
 /* Bytes.  A block of more than SPAN_MAX is huge: it has a mapping of its own. */
 #define OS_PAGE MIA_OS_PAGE_MIN
 #define SLICE MIA_SLICE_SIZE

@@ -21,7 +21,7 @@ static void *work(void *unused) {
   if (theirs == NULL || strcmp(theirs, "from the plug-in") != 0 || !plug_work()) return NULL;
   free(theirs);
   char *mine = strdup("from the program");
-  size_t usable = mine != NULL ? mia_usable_size(mine) : 0;
+  size_t usable = mia_usable_size(mine);
   if (mine == NULL || usable <= strlen(mine) || mia_good_size(usable) != usable) return NULL;
   plug_drop(mine);
   return &plug_work;

@@ -27,7 +27,7 @@ static int fill(char **blocks, size_t seed) {
     size_t size = (seed + i * 97) % 2500 + 1;
     free(blocks[i]);
     blocks[i] = malloc(size);
-    size_t usable = blocks[i] != NULL ? mia_usable_size(blocks[i]) : 0;
+    size_t usable = mia_usable_size(blocks[i]);
     if (usable < size || mia_good_size(usable) != usable) return 0;
     memset(blocks[i], (int)(i & 127), size);
   }

@@ -145,9 +145,9 @@ static bool pair_works(const new_form *n, const delete_form *d) {
       void *p = blocks[i] = n->call(sizes[i], alignment);
       good = good && p != NULL && is_aligned(p, sizes[i] <= 8 ? 8 : 16);
       good = good && (!n->aligned || is_aligned(p, alignment));
-      good = good && mia_usable_size(p) >= sizes[i];
-      good = good && (n->aligned || mia_good_size(mia_usable_size(p)) == mia_usable_size(p));
-      size_t usable = p != NULL ? mia_usable_size(p) : 0, fit = mia_good_size(sizes[i]);
+      size_t usable = mia_usable_size(p), fit = mia_good_size(sizes[i]);
+      good = good && usable >= sizes[i];
+      good = good && (n->aligned || mia_good_size(usable) == usable);
       good = good && (n->aligned || usable == fit || usable < 2 * fit);
       if (p != NULL) pattern_fill(p, sizes[i], i);
     }
