@@ -33,6 +33,7 @@ ROWS = [
     ("one thread", "medium-held", "cpu", 320, False, "ranges 4000 33000 100000 0 1"),
     ("one thread", "huge-1", "cpu", 320, False, "ranges 1 35651584 209715200 10000"),
     ("one thread", "huge-2", "cpu", 640, False, "ranges 2 35651584 209715200 10000"),
+    ("one thread", "huge-filled", "cpu", 320, False, "ranges 1 35651584 209715200 60 1"),
     ("one thread", "grow-50", "cpu", 128, True, "grow 50 2"),
     ("one thread", "grow-250", "cpu", 512, False, "grow 250 1"),
     ("one thread", "live-10M", "cpu", 1024, False, "replace 1 10000000 256 4000"),

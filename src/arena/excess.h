@@ -4,6 +4,9 @@
 
 #include "base/layout.h"
 
+/* Memory that an excess purge took is needed again soon if that is within so many ms. */
+enum { MIA_EXCESS_SOON_MS = 1000 };
+
 /* "The last purge" is the last one for that reason; it may have taken several ticks. */
 typedef struct mia_arena_excess {
   mia_acell purged_at;     /* [any] time of the last purge; 0: there was none yet */

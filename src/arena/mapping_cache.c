@@ -11,9 +11,8 @@
 /* A smaller block is mapped anew as fast. */
 #define SIZE_MIN MIA_MIB
 
-/* A mapping serves a request if it is at most a quarter larger, or smaller but at least half
- * as large.  The part of a larger one that is cut off has to be faulted in again later. */
-enum { LARGER_PART = 4, SMALLER_PART = 2 };
+/* A mapping that is smaller than a request grows for it if it is at least half as large. */
+enum { SMALLER_PART = 2 };
 
 /* Unmapping for a huge block that is made or grows stops after so many times the bytes that
  * it takes, plus FIT_MIN. */
@@ -36,12 +35,12 @@ static void uncount_cached(const mia_mapping *m) {
 
 /* ---- the array, [lock] ---- */
 
-/* Returns the index of the first mapping of at least `size' bytes, or `count'. */
-static size_t first_at_least(size_t size) {
+/* Returns the index of the first mapping that begins behind `start', or `count'. */
+static size_t first_behind(const char *start) {
   size_t low = 0, high = cache->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    if (cache->at[middle].size < size)
+    if (cache->at[middle].start < start)
       low = middle + 1;
     else
       high = middle;
@@ -50,7 +49,7 @@ static size_t first_at_least(size_t size) {
 }
 
 static void insert(const mia_mapping *m) {
-  size_t i = first_at_least(m->size);
+  size_t i = first_behind(m->start);
   memmove(&cache->at[i + 1], &cache->at[i], (cache->count - i) * sizeof *m);
   cache->at[i] = *m;
   cache->count++;
@@ -64,16 +63,58 @@ static void remove_at(size_t i, mia_mapping *m) {
   uncount_cached(m);
 }
 
-/* Returns the index of the mapping that fits best, or `count'.  A smaller one may have to
- * move to grow, and is then aligned to an OS page only. */
-static size_t best_fit(size_t size, size_t align) {
-  size_t above = first_at_least(size);
-  for (size_t i = above; i < cache->count && cache->at[i].size - size <= size / LARGER_PART; i++)
-    if (!cache->at[i].stuck && mia_is_aligned(cache->at[i].start, align)) return i;
-  if (align > mia_os_page_size()) return cache->count;
-  for (size_t i = above; i-- > 0 && cache->at[i].size >= size / SMALLER_PART;)
-    if (!cache->at[i].stuck) return i;
-  return cache->count;
+/* ---- runs ----
+ * A run is `count' mappings from `at' on of which each ends where the next begins. */
+
+typedef struct run {
+  size_t at, count;
+  size_t size; /* of all of them together */
+} run;
+
+static bool can_join(size_t i) {
+  return i < cache->count && !cache->at[i].stuck &&
+         cache->at[i - 1].start + cache->at[i - 1].size == cache->at[i].start;
+}
+
+/* Returns the run from a mapping on that is just large enough, or all that can be joined to it. */
+static run run_from(size_t at, size_t size) {
+  run r = {at, 1, cache->at[at].size};
+  while (r.size < size && can_join(at + r.count)) r.size += cache->at[at + r.count++].size;
+  return r;
+}
+
+/* Returns true if a run fits a request better than another one, which may be empty.  One that is too
+ * small has to grow. */
+static bool is_better(const run *r, const run *than, size_t size) {
+  if (r->size >= size) return than->size < size || r->size < than->size;
+  return than->size < size && r->size > than->size;
+}
+
+/* Returns the run that fits best, or one of no mappings.  A run that grows may have to move, and is then
+ * aligned to an OS page only. */
+static run best_fit(size_t size, size_t align) {
+  size_t least = align > mia_os_page_size() ? size : size / SMALLER_PART;
+  run best = {0};
+  for (size_t i = 0; i < cache->count; i++) {
+    if (cache->at[i].stuck || !mia_is_aligned(cache->at[i].start, align)) continue;
+    run r = run_from(i, size);
+    if (r.size >= least && is_better(&r, &best, size)) best = r;
+  }
+  return best;
+}
+
+/* Takes the beginning of a run as one mapping.  The rest is a part of the run's last mapping, and as
+ * old. */
+static void take_run(const run *r, size_t size, mia_mapping *taken) {
+  size_t rest = r->size > size ? r->size - size : 0;
+  mia_mapping last = {0};
+  *taken = (mia_mapping){.start = cache->at[r->at].start, .size = r->size};
+  for (size_t n = 0; n < r->count; n++) remove_at(r->at, &last);
+  if (rest < SIZE_MIN) return;
+  taken->size = size;
+  last.start += last.size - rest;
+  last.size = rest;
+  insert(&last);
 }
 
 /* Returns the index of the oldest mapping that is not stuck, or `count'. */
@@ -114,11 +155,10 @@ bool mia_arena_cache_mapping(void *start, size_t size) {
 
 bool mia_arena_take_cached(size_t size, size_t align, mia_mapping *taken) {
   mia_os_lock(&cache->lock);
-  size_t i = best_fit(size, align);
-  bool found = i < cache->count;
-  if (found) remove_at(i, taken);
+  run r = best_fit(size, align);
+  if (r.count > 0) take_run(&r, size, taken);
   mia_os_unlock(&cache->lock);
-  return found;
+  return r.count > 0;
 }
 
 /* ---- unmapping ---- */
@@ -188,7 +228,14 @@ void mia_arena_fit_cached(size_t more) {
   (void)unmap_down_to(&cache->bytes, used < peak ? peak - used : 0, &budget);
 }
 
+/* Returns true if the last excess purge was a short time ago. */
+static bool was_purged_lately(void) {
+  mia_time_ms purged_at = mia_acell_get(&mia_arena_all.excess.purged_at);
+  return purged_at != 0 && mia_os_now() - purged_at < MIA_EXCESS_SOON_MS;
+}
+
 void mia_arena_miss_cached(size_t size) {
+  if (mia_aword_get(&cache->missing) == 0 || !was_purged_lately()) return;
   uintptr_t missing = mia_aword_get(&cache->missing);
   while (missing > 0 &&
          !mia_aword_cas(&cache->missing, &missing, missing > size ? missing - size : 0)) {}

@@ -2,11 +2,13 @@
  *
  * Mapping, faulting in and unmapping a huge block takes many times as long as what a
  * program does with it.  So a mapping stays in the cache for a while, with its content.  A
- * request for about as many bytes takes it, and cuts it or lets it grow to its own size.
+ * request takes the beginning of one that is large enough, and the rest stays.  Mappings of
+ * which each ends where the next begins serve a request together.  That takes no system call.
+ * If nothing is large enough, a mapping may grow.
  * A mapping that stays in the cache from one visit of the purger to the next is unmapped.
  *
  * Invariants:
- *   K1  the first `count' entries of `at' are in ascending order of size; a mapping there
+ *   K1  the first `count' entries of `at' are in ascending order of address; a mapping there
  *       is LIVE, belongs to the cache alone, and is not in the page map
  *   K2  its bytes are counted as reserved, and as idle unless it is purged; not as used
  *   K3  when a huge block is made or grows, the bytes in use and in the cache together are
@@ -38,7 +40,7 @@ typedef struct mia_arena_mapping_cache {
   mia_aword due;     /* [any] 1: aged mappings are to be unmapped */
   mia_aword wanted;  /* [any] 0: the cache is off */
   mia_aword bytes;   /* [any] sum of the sizes, without purged mappings */
-  mia_aword missing; /* [any] bytes of excess.unmapped that were not mapped anew since */
+  mia_aword missing; /* [any] bytes of excess.unmapped that were not mapped anew soon after */
 } mia_arena_mapping_cache;
 
 mia_assert_field_aligned(mia_arena_mapping_cache, due);
@@ -50,9 +52,9 @@ mia_assert_field_aligned(mia_arena_mapping_cache, missing);
  * much memory is idle. */
 bool mia_arena_cache_mapping(void *start, size_t size);
 
-/* Takes the mapping that fits `size' bytes at a multiple of `align' best: the smallest that
- * is at least as large but not much larger, or else the largest that is not much smaller.
- * False: none fits. */
+/* Takes what fits `size' bytes at a multiple of `align' best, as one mapping: the smallest that is
+ * at least as large, without a rest that may stay in the cache, or else the largest that is not much
+ * smaller.  So the mapping may be smaller or a little larger than `size'.  False: none fits. */
 bool mia_arena_take_cached(size_t size, size_t align, mia_mapping *taken);
 
 /* Unmaps a mapping that was taken, or puts it back as stuck.  Returns the bytes of memory
@@ -63,7 +65,7 @@ size_t mia_arena_unmap(mia_mapping *mapping);
  * arenas included, or the budget is spent.  Returns the bytes that went back to the OS. */
 size_t mia_arena_flush_cached(size_t rest, mia_budget *budget);
 
-/* Notes that `size' bytes were mapped anew for want of a cached mapping. */
+/* Notes that `size' bytes are mapped anew for want of a cached mapping. */
 void mia_arena_miss_cached(size_t size);
 
 /* Unmaps mappings for a huge block that takes `more' bytes (K3). */

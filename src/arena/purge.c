@@ -188,10 +188,10 @@ void mia_arena_purge_due(mia_time_ms now, mia_time_ms delay, mia_budget *budget)
 
 /* ---- excess purges and backoff ---- */
 
-/* If memory that an excess purge took is needed again within SOON_MS, the next excess purge
- * is replaced by a backoff of SOON_MS.  A backoff that begins less than SOON_MS after the
- * end of the last one is twice as long as that, up to the maximum. */
-enum { SOON_MS = 1000, BACKOFF_MAX_MS = 32 * SOON_MS };
+/* If memory that an excess purge took is needed again soon, the next excess purge is replaced by a
+ * backoff of SOON_MS.  A backoff that begins less than SOON_MS after the end of the last one is twice
+ * as long as that, up to the maximum. */
+enum { SOON_MS = MIA_EXCESS_SOON_MS, BACKOFF_MAX_MS = 32 * SOON_MS };
 
 /* Ticks wrap: an end further ahead than the longest backoff has passed. */
 static bool is_backing_off(const mia_arena_excess *e, mia_time_ms now) {
@@ -214,18 +214,19 @@ static size_t used_or_idle(void) {
 }
 
 /* Returns the bytes of cached mappings that the last excess purge unmapped and that were
- * mapped anew since. */
+ * mapped anew soon after. */
 static size_t remapped(const mia_arena_excess *e) {
   return mia_aword_get(&e->unmapped) - mia_aword_get(&mia_arena_all.mapping_cache.missing);
 }
 
-/* Whether the last excess purge was less than SOON_MS ago, and more than half of the bound
- * came into use since: by growth of the arenas, or by mappings made anew.  The bytes are in
- * use now, or are idle again. */
+/* Whether more than half of the bound came into use soon after the last excess purge: by growth of
+ * the arenas, or by mappings made anew.  The bytes are in use now, or are idle again.  Of mappings it is
+ * known when they were made.  So a program may use them for longer, up to the longest backoff. */
 static bool is_needed_again(const mia_arena_excess *e, mia_time_ms now, size_t bound) {
-  mia_time_ms purged_at = mia_acell_get(&e->purged_at);
-  return purged_at != 0 && now - purged_at < SOON_MS &&
-         (used_or_idle() > mia_aword_get(&e->bytes_left) + bound / 2 || remapped(e) > bound / 2);
+  mia_time_ms purged_at = mia_acell_get(&e->purged_at), ago = now - purged_at;
+  if (purged_at == 0 || ago >= BACKOFF_MAX_MS) return false;
+  bool grown = used_or_idle() > mia_aword_get(&e->bytes_left) + bound / 2;
+  return (ago < SOON_MS && grown) || remapped(e) > bound / 2;
 }
 
 /* Moves e->cell to the next cell to purge and returns its arena; NULL: this arena has no

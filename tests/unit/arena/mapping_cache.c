@@ -61,7 +61,7 @@ START_TEST(small_mappings_are_not_cached) {
 }
 END_TEST
 
-/* The smallest mapping that is large enough is taken, and cut to the wanted size. */
+/* The smallest mapping that is large enough is taken, and cut if the rest is too small to stay. */
 START_TEST(the_best_fit_is_taken) {
   const size_t sizes[] = {HUGE_SIZE + 3 * OS_PAGE, HUGE_SIZE + OS_PAGE, HUGE_SIZE + 2 * OS_PAGE,
                           HUGE_SIZE / 2};
@@ -80,14 +80,57 @@ START_TEST(the_best_fit_is_taken) {
 }
 END_TEST
 
-/* The part that is cut off would have to be faulted in again. */
-START_TEST(a_mapping_that_is_much_larger_is_not_taken) {
-  give(any(HUGE_SIZE), HUGE_SIZE);
-  mia_aword_set(&mia_arena_all.used_peak, 2 * HUGE_SIZE);
-  (void)any(HUGE_SIZE / 2);
-  counts_are(HUGE_SIZE / 2, HUGE_SIZE);
-  (void)any(HUGE_SIZE);
-  counts_are(HUGE_SIZE / 2 + HUGE_SIZE, 0);
+/* A large mapping serves two requests, and then one of its whole size, without a system call. */
+START_TEST(the_rest_of_a_mapping_stays) {
+  char *p = any(HUGE_SIZE);
+  memset(p, 7, HUGE_SIZE);
+  give(p, HUGE_SIZE);
+  for (int round = 0; round < 2; round++) {
+    ck_assert_ptr_eq(any(HUGE_SIZE / 4), p);
+    counts_are(HUGE_SIZE / 4, HUGE_SIZE - HUGE_SIZE / 4);
+    char *q = any(HUGE_SIZE / 2);
+    ck_assert_ptr_eq(q, p + HUGE_SIZE / 4);
+    counts_are(3 * (HUGE_SIZE / 4), HUGE_SIZE / 4);
+    give(q, HUGE_SIZE / 2);
+    give(p, HUGE_SIZE / 4);
+    counts_are(0, HUGE_SIZE);
+    ck_assert_ptr_eq(any(HUGE_SIZE), p);
+    ck_assert(p[0] == 7 && p[HUGE_SIZE - 1] == 7);
+    give(p, HUGE_SIZE);
+  }
+  ck_assert_uint_eq(fake_calls(FAKE_RESERVE_ALIGNED), 1);
+  ck_assert_uint_eq(fake_calls(FAKE_RELEASE | FAKE_PURGE | FAKE_RESIZE | FAKE_MOVE), 0);
+}
+END_TEST
+
+/* What is used again does not keep the rest from being unmapped. */
+START_TEST(the_rest_of_a_mapping_ages) {
+  char *p = any(HUGE_SIZE);
+  give(p, HUGE_SIZE);
+  for (int visit = 0; visit < 2; visit++) {
+    ck_assert_ptr_eq(any(HUGE_SIZE / 4), p);
+    mia_arena_age_cached(true, &(mia_budget)MIA_BUDGET_ALL);
+    give(p, HUGE_SIZE / 4);
+  }
+  counts_are(0, HUGE_SIZE / 4);
+}
+END_TEST
+
+/* Mappings that border on each other grow as one; one that is stuck is not among them. */
+START_TEST(neighbours_grow_as_one) {
+  char *p = any(2 * HUGE_SIZE);
+  give(p, 2 * HUGE_SIZE);
+  ck_assert_ptr_eq(any(HUGE_SIZE), p);
+  if (_i == 1) {
+    fake_refuse(FAKE_RELEASE, 1, 1);
+    ck_assert_uint_eq(mia_arena_purge_now(), HUGE_SIZE);
+  }
+  give(p, HUGE_SIZE);
+  bool zero;
+  (void)taken(3 * HUGE_SIZE, 1, &zero);
+  ck_assert(_i == 0 ? !zero : zero);
+  ck_assert_uint_eq(used_bytes(), 3 * HUGE_SIZE);
+  ck_assert_uint_eq(mia_arena_idle(), 0);
 }
 END_TEST
 
@@ -193,16 +236,43 @@ START_TEST(the_oldest_is_unmapped_first) {
 }
 END_TEST
 
+/* Maps a block `need' ms after an excess purge took its mapping, frees it `use' ms later, and returns
+ * whether the next excess purge leaves it. */
+static bool is_left(mia_time_ms need, mia_time_ms use) {
+  fake.now = 1000;
+  give(any(HUGE_SIZE), HUGE_SIZE);
+  mia_arena_purge_excess(fake.now, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+  counts_are(0, 0);
+  fake.now += need;
+  char *p = any(HUGE_SIZE);
+  fake.now += use;
+  give(p, HUGE_SIZE);
+  mia_arena_purge_excess(fake.now, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+  return mia_arena_idle() == HUGE_SIZE;
+}
+
+/* What counts is how soon the mapping was needed; a slow program may then use it for long. */
+START_TEST(a_mapping_needed_again_is_left) {
+  static const struct {
+    mia_time_ms need, use;
+    bool left;
+  } cases[] = {{0, 0, true},     {0, 5000, true},   {999, 0, true},     {1000, 0, false},
+               {0, 31999, true}, {0, 32000, false}, {999, 31000, true}, {5000, 1000, false}};
+  ck_assert(is_left(cases[_i].need, cases[_i].use) == cases[_i].left);
+}
+END_TEST
+
 /* An excess purge unmaps the mapping.  As it is soon needed again, a backoff begins. */
 START_TEST(a_mapping_needed_again_starts_a_backoff) {
+  fake.now = 1000;
   char *p = any(HUGE_SIZE);
   give(p, HUGE_SIZE);
-  mia_arena_purge_excess(1000, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+  mia_arena_purge_excess(fake.now, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
   counts_are(0, 0);
-  for (mia_time_ms now = 1010; now < 1900; now += 10) {
+  for (fake.now = 1010; fake.now < 1900; fake.now += 10) {
     p = any(HUGE_SIZE);
     give(p, HUGE_SIZE);
-    mia_arena_purge_excess(now, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
+    mia_arena_purge_excess(fake.now, HUGE_SIZE / 2, &(mia_budget)MIA_BUDGET_ALL);
     counts_are(0, HUGE_SIZE);
   }
 }
@@ -214,7 +284,7 @@ START_TEST(a_full_cache_takes_no_more) {
   for (size_t i = 0; i <= MIA_MAPPING_CACHE_MAX; i++) give(p[i], MIA_MIB + i % 7 * OS_PAGE);
   ck_assert_uint_eq(mia_arena_all.mapping_cache.count, MIA_MAPPING_CACHE_MAX);
   for (size_t i = 1; i < MIA_MAPPING_CACHE_MAX; i++)
-    need_at(mia_arena_all.mapping_cache.at[i - 1].size <= mia_arena_all.mapping_cache.at[i].size,
+    need_at(mia_arena_all.mapping_cache.at[i - 1].start < mia_arena_all.mapping_cache.at[i].start,
             i);
   (void)mia_arena_purge_now();
   counts_are(0, 0);
@@ -271,7 +341,9 @@ SUITE("arena/mapping_cache") {
   TEST(nothing_is_cached_if_the_cache_is_off);
   TEST(small_mappings_are_not_cached);
   TEST(the_best_fit_is_taken);
-  TEST(a_mapping_that_is_much_larger_is_not_taken);
+  TEST(the_rest_of_a_mapping_stays);
+  TEST(the_rest_of_a_mapping_ages);
+  LOOP(neighbours_grow_as_one, 0, 2);
   LOOP(a_smaller_mapping_grows, 0, 2);
   TEST(a_mapping_that_cannot_grow_is_unmapped);
   TEST(only_an_aligned_mapping_is_taken);
@@ -280,6 +352,7 @@ SUITE("arena/mapping_cache") {
   TEST(aged_at_one_visit_unmapped_at_the_next);
   LOOP(a_purge_of_all_unmaps_all, 0, 2);
   TEST(the_oldest_is_unmapped_first);
+  LOOP(a_mapping_needed_again_is_left, 0, 8);
   TEST(a_mapping_needed_again_starts_a_backoff);
   TEST(a_full_cache_takes_no_more);
   LOOP(a_mapping_that_cannot_be_unmapped_waits, 0, 2);
