@@ -44,10 +44,11 @@ static const char *const our_name[] = {TOOL_NAMES "malloc"};
 /* What the files of a program, in the order of the dynamic linker, have said so far. */
 typedef struct verdict {
   const target *t;
-  bool decided; /* a file that defines malloc was met */
-  bool ours;    /* it is mialloc's library */
-  bool opens;   /* a file calls dlopen */
-  bool broken;  /* a library is missing */
+  const char *interpreter; /* the dynamic linker */
+  bool decided;            /* a file that defines malloc was met */
+  bool ours;               /* it is mialloc's library */
+  bool opens;              /* a file calls dlopen */
+  bool broken;             /* a library is missing */
 } verdict;
 
 /* Returns the index of the first sign that the file shows; SIGNS if there is none. */
@@ -87,7 +88,8 @@ static void say_unused(verdict *v, const char *file) {
   }
 }
 
-/* Considers the next file. */
+/* Considers the next file.  On musl the interpreter is the C library and told first, but its
+ * names count last. */
 static void consider(verdict *v, const char *file, bool program) {
   v->opens |= file_symbols(file, SYMBOLS_IMPORTED, dlopen_name, 1) != 0;
   if (!defines_malloc(file)) {
@@ -122,7 +124,7 @@ static void read_line(verdict *v, char *line) {
   end = strstr(file, " (0x");
   if (file[0] != '/' || end == NULL) return;
   *end = '\0';
-  consider(v, file, false);
+  if (strcmp(file, v->interpreter) != 0) consider(v, file, false);
 }
 
 _Noreturn static void list_files(int to, const target *t, const library *ours) {
@@ -172,8 +174,8 @@ static int check_static(const target *t) {
 }
 
 int check(const target *t, const library *ours) {
-  verdict v = {t, false, false, false, false};
   file_facts facts;
+  verdict v = {t, facts.interpreter, false, false, false, false};
   file_inspect(t->program, &facts);
   if (facts.kind == FILE_STATIC && t->why[0] != '\0') return check_static(t);
   if (t->why[0] != '\0') {
@@ -187,7 +189,7 @@ int check(const target *t, const library *ours) {
   consider(&v, t->program, true);
   read_files(&v, ours);
   if (v.broken) return NOT_RUN;
-  if (!v.decided) printf("%s: no library defines malloc\n", t->name);
+  if (!v.decided) printf("%s: malloc is the C library's: no other file defines it\n", t->name);
   if (v.ours && v.opens && strcmp(TOOL_LIBC, "glibc") == 0)
     puts("  libraries that it opens with RTLD_DEEPBIND have mialloc's too");
   return v.ours ? 0 : NOT_RUN;
