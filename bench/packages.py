@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """packages.py -- the peers, and how to have them: Debian's packages, and a chroot with the newest.
 """
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_PACKAGES -- the files by which programs find the library: for pkg-config and for
 # CMake; and what mialloc-run must know of it.
 AC_DEFUN([MIA_PACKAGES], [

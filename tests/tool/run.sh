@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # mialloc-run as users have it: installed, found through PATH, and used with all kinds of
 # programs.  Run by `make check' in a build folder.
 set -u
