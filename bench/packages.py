@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """packages.py -- the peers, and how to have them: Debian's packages, and a chroot with the newest.
 """
 import os
@@ -38,6 +39,19 @@ def install(*packages):
     missing = [p for p in packages if p in known_here and status(p) != "installed"]
     if missing:
         apt_get("install", "--no-install-recommends", *missing)
+
+
+def bring_peers():
+    """Installs the peers that are missing; says how, if that is another's right."""
+    missing = [packages[0] for packages, _ in PEERS.values()
+               if not any(output_of("dpkg-query", "-W", "-f", "${db:Status-Status}", p) == "installed" for p in packages)]
+    known_here = set(output_of("apt-cache", "pkgnames").split()) if shutil.which("apt-get") else set()
+    missing = [p for p in missing if p in known_here]
+    if missing and os.geteuid() == 0:
+        print(f"bench/run: installing {' '.join(missing)}", file=sys.stderr, flush=True)
+        install(*missing)
+    elif missing:
+        print(f"bench/run: to compare with more allocators: sudo apt-get install {' '.join(missing)}", file=sys.stderr)
 
 
 def install_all():

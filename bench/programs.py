@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """programs.py -- well-known programs as workloads, with inputs that are made here.
 
 Each is (name, package, clock, MiB, quick, make).  make(folder) writes the input of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """rows.py -- what bench/run measures: workloads of bench/loads, one per line.
 
 A row is one kind of behaviour at one scale.  The sources in bench/loads say which

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arena.c -- a heap in memory of the program's choice: here, a file.
  *
  *   cc arena.c $(pkg-config --cflags --libs mialloc) && ./a.out FILE

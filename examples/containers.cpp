@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* containers.cpp -- C++ containers on mialloc, and in a heap of their own.
  *
  *   c++ containers.cpp $(pkg-config --cflags --libs mialloc) && ./a.out

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* embed-user.c -- a program that uses the library of embed.c, and has the C
  * library's malloc.
  *

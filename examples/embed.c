@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* embed.c -- a library with an allocator of its own inside.
  *
  *   cc -shared -fPIC -o libembed.so embed.c -Wl,--exclude-libs,ALL \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* embed.h -- what the library of embed.c offers: no word of mialloc. */
 #ifndef EMBED_H
 #define EMBED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* static.c -- a static program, for which musl is well suited, with mialloc in it.
  *
  *   musl-gcc -static static.c $(pkg-config --static --cflags --libs mialloc)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* words.c -- counts the words that it reads; C, mialloc's own names.
  *
  *   cc words.c $(pkg-config --cflags --libs mialloc) && ./a.out <words.c

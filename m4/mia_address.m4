@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_ADDRESS -- what may be in the upper bits of a 64-bit address of user space?
 #   MIA_ADDRESS_TAGGED   0 or 1: a tag in the top byte, which loads and stores ignore
 #   MIA_ADDRESS_SIGNED   0 or 1: a sign or a region number that is part of the address

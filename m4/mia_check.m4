@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_CHECK -- the test framework: check, or, where the host has none,
 # tests/lite/check.h, which provides the part of check that our tests use.
 AC_DEFUN([MIA_CHECK], [

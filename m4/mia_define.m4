@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # These macros pass a result to the sources.  The C macro is always defined, as 0 or
 # 1.  So the sources can use `if (MIA_X)', both branches are compiled on every host,
 # and -Wundef finds a misspelt name.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_INTERPOSE -- three questions about the names that we define for programs.
 # Which allocation functions beyond malloc, calloc, realloc and free does the C library
 # define?  We do not add those that it lacks, so that the configure of a program does not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_LINKER -- can the linker give symbols a version, let the program replace some
 # symbols of a shared library, and keep a library that no symbol refers to?
 #   MIA_VERSION_SCRIPT   0 or 1, and the automake conditional

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_RACE -- can tests/race run here?  It links a checker of our own to the calls that
 # -fsanitize=thread puts before each access.  It proves something about the source, so
 # that one kind of host is enough.

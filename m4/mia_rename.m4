@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_RENAME -- names other than mia_*, for a library that contains a copy of this one
 #   MIA_RENAMED   the automake conditional; the flag that users must compile with, or
 #                 nothing

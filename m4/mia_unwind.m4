@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_UNWIND -- can a C function have a personality routine, which is called when an
 # exception passes through the function?
 #   MIA_HAVE_PERSONALITY   0 or 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_VM -- what the system offers beyond mmap, mprotect and munmap.
 # Whether the kernel that runs has it too is found out at run time.
 AC_DEFUN([MIA_VM], [

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tsan.h -- TSAN is 1 in builds with ThreadSanitizer.  Its runtime detaches a thread in the
  * last of the four rounds of key destructors; instrumented code must not run after that. */
 #ifndef TESTS_TSAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* alloc.c -- allocating when the fast path returns NULL.
  *
  * One miss of malloc goes down this ladder.  Unless memory is short, it takes each step once:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* alloc.h -- allocating, resizing and freeing blocks: the parts of the public functions.  A
  * function that returns NULL sets errno to ENOMEM unless its comment says otherwise. */
 #ifndef MIA_ALLOC_ALLOC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fast.h -- the fast paths of malloc and free.
  *
  * They are inlined into every public function, so that no public function calls another.  A fast

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* free.c -- freeing when the fast path cannot, and the sizes of blocks. */
 #include "base/prelude.h"
 

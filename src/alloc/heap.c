@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* heap.c -- heaps that the program makes. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* heap.h -- heaps that the program makes: the implementation of the public functions. */
 #ifndef MIA_ALLOC_HEAP_H
 #define MIA_ALLOC_HEAP_H

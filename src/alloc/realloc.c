@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* realloc.c -- changing the size of a block. */
 #include "base/prelude.h"
 

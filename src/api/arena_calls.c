@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arena_calls.c -- the public functions of arenas. */
 #include "base/prelude.h"
 

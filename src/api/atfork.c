@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* atfork.c -- the C library's function that registers fork handlers.
  *
  * Our handlers must be registered first (process.c), but a library whose constructor runs

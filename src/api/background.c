@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* background.c -- a thread that returns memory to the OS while no other thread does anything. */
 #include "base/prelude.h"
 

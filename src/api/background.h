@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* background.h -- a thread that returns memory to the OS while no other thread does anything.
  *
  * It sleeps until pages have come or gone in some thread, works at intervals until nothing is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* caught.c -- try and catch, in C.
  *
  * The unwinder asks the personality routine of each frame whether an exception ends there.  C

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* caught.h -- calls a function of the program that may throw. */
 #ifndef MIA_API_CAUGHT_H
 #define MIA_API_CAUGHT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dlopen.c -- gives our malloc to libraries that are loaded with RTLD_DEEPBIND.
  *
  * This changes the C library's symbol table (os/bind.h), which costs a process some private

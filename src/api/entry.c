@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* entry.c -- the entry points, behind their fast paths. */
 #include "base/prelude.h"
 

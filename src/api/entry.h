@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* entry.h -- the entry points: what all public names of one function do.
  *
  * Each name inlines the fast path.  If that fails, a function out of line continues, which also

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* extended.c -- extensions of the standard functions: counted, zeroed, in place, with the
  * usable size of the block. */
 #include "base/prelude.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* find.c -- finds the page that any pointer points into. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* force.h -- whether our functions are in force under the C library's names.
  *
  * A program may define some of those names and leave others to us.  Ours are weak, so that a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* give_back.c -- decides when which memory returns to the OS. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* give_back.h -- decides when which memory returns to the OS. */
 #ifndef MIA_API_GIVE_BACK_H
 #define MIA_API_GIVE_BACK_H

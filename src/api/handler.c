@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* handler.c -- memory or an exception.
  *
  * C++'s run-time library is called by its mangled names, and only if the program contains it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* handler.h -- memory or an exception: what C++'s operator new promises. */
 #ifndef MIA_API_HANDLER_H
 #define MIA_API_HANDLER_H

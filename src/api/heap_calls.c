@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* heap_calls.c -- the public functions of heaps. */
 #include "base/prelude.h"
 

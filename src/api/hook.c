@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hook.c -- functions of the program that the library calls. */
 #include "base/prelude.h"
 

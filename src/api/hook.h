@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hook.h -- functions of the program that the library calls. */
 #ifndef MIA_API_HOOK_H
 #define MIA_API_HOOK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.c -- statistics as a JSON object. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.h -- statistics as a JSON object. */
 #ifndef MIA_API_JSON_H
 #define MIA_API_JSON_H

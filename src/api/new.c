@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* new.c -- C++'s operator new and delete under their mangled names, so that building the
  * library needs no C++ compiler and linking it needs no C++ run-time library.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.c -- the options that a user may set. */
 #include "base/prelude.h"
 

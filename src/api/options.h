@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.h -- the options that a user may set: one table, filled from the environment. */
 #ifndef MIA_API_OPTIONS_H
 #define MIA_API_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.c -- the start and the end of a process, and its forks.
  *
  * Allocation needs nothing of this: the roots of all layers are static and valid before any of

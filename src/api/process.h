@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.h -- the start and the end of a process, and its forks. */
 #ifndef MIA_API_PROCESS_H
 #define MIA_API_PROCESS_H

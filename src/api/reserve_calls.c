@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reserve_calls.c -- arenas that a program reserves or supplies. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats.c -- statistics as a structure and as text. */
 #include "base/prelude.h"
 

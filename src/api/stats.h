@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats.h -- statistics as text. */
 #ifndef MIA_API_STATS_H
 #define MIA_API_STATS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats_scratch.c -- a structure of statistics outside the stack. */
 #include "base/prelude.h"
 

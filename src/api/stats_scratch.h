@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats_scratch.h -- a structure of statistics outside the stack, which may be a small one.
  *
  * The memory comes from the OS.  If the OS has none, freed blocks may do, so that a process at

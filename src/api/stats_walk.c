@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats_walk.c -- the statistics walk: counts what is in use.
  *
  * A thread that allocates counts only what a slow path knows: how many blocks its free lists

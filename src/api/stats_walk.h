@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats_walk.h -- the statistics walk: counts what is in use. */
 #ifndef MIA_API_STATS_WALK_H
 #define MIA_API_STATS_WALK_H

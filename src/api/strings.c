@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* strings.c -- copies of strings, file names and environment variables. */
 #include "base/prelude.h"
 

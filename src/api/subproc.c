@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* subproc.c -- sub-processes. */
 #include "base/prelude.h"
 

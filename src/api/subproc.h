@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* subproc.h -- sub-processes: which heap belongs to which. */
 #ifndef MIA_API_SUBPROC_H
 #define MIA_API_SUBPROC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tick.c -- the periodic work of a thread. */
 #include "base/prelude.h"
 

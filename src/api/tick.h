@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tick.h -- the periodic work of a thread: it gives back what is due to go back to the OS.
  * theap/clock.h says when.  The program's deferred-free function is called beside it, whenever a
  * free list was refilled, but not when the clock gave out one that it held. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* world.h -- the state of this layer. */
 #ifndef MIA_API_WORLD_H
 #define MIA_API_WORLD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* budget.h -- how much memory one call may give back to the OS.
  *
  * The time that a program waits when it frees a block must not grow with the amount of

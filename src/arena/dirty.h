@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dirty.h -- which memory of an arena reads as zero.
  *
  * All changes of `dirty' bits are here, except those of a new arena.  The bit of a slice

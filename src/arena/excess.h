@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* excess.h -- the state of purges that start because too much memory is idle (purge.h). */
 #ifndef MIA_ARENA_EXCESS_H
 #define MIA_ARENA_EXCESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* frames.h -- what is known of all frames together, those parts of arenas for which large OS pages
  * were requested (thp.h). */
 #ifndef MIA_ARENA_FRAMES_H

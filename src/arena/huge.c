@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* huge.c -- blocks too large for an arena: each has a mapping of its own. */
 #include "base/prelude.h"
 

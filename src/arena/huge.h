@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* huge.h -- blocks too large for an arena: each has a mapping of its own. */
 #ifndef MIA_ARENA_HUGE_H
 #define MIA_ARENA_HUGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mapping_cache.c -- mappings of huge blocks that were freed, for reuse by later ones. */
 #include "base/prelude.h"
 

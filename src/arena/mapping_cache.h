@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mapping_cache.h -- mappings of huge blocks that were freed, for reuse by later ones.
  *
  * Mapping, faulting in and unmapping a huge block takes many times as long as what a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* meta.c -- memory for mialloc's own structures outside arena heads. */
 #include "base/prelude.h"
 

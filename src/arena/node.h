@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* node.h -- NUMA nodes: which arenas are near a thread.
  *
  * The kernel backs memory on the node of the thread that touches it first.  So a new arena is of

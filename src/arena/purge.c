@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* purge.c -- returning the memory of free slices to the OS. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* purge.h -- returning the memory of free slices to the OS.
  *
  * A slice is purged when the purger finds it free and dirty on two visits that are a delay

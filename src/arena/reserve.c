@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reserve.c -- reserving address space, and making arenas of it. */
 #include "base/prelude.h"
 

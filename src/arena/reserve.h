@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reserve.h -- arenas in memory that the library reserves or the program supplies. */
 #ifndef MIA_ARENA_RESERVE_H
 #define MIA_ARENA_RESERVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* runs.c -- an index of the runs of free slices in an arena. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* runs.h -- an index of the runs of free slices in an arena.
  *
  * An arena is cut into regions.  A word for each region holds an upper bound of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* thp.c -- which memory of an arena the kernel may back by large OS pages. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* thp.h -- which memory of an arena mialloc asks the kernel to back by large OS pages (Linux:
  * transparent huge pages, THP).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unload.c -- removing an exclusive arena. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unload.h -- removing an exclusive arena.
  *
  * The head of an arena is unmapped with it, so no thread may still be reading it.  A

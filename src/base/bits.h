@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bits.h -- arithmetic on sizes, powers of two and bits. */
 #ifndef MIA_BASE_BITS_H
 #define MIA_BASE_BITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fmt.c -- formats text into a buffer, without stdio. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fmt.h -- formats text into a buffer, without stdio: printf may allocate. */
 #ifndef MIA_BASE_FMT_H
 #define MIA_BASE_FMT_H

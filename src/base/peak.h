@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peak.h -- records the largest value that a counter has had. */
 #ifndef MIA_BASE_PEAK_H
 #define MIA_BASE_PEAK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* placed.h -- the width of an atomic cell and proofs of its alignment: the part that
  * base/atomic.h shares with its replacement in tests/race. */
 #ifndef MIA_BASE_PLACED_H

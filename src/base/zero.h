@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zero.h -- checks that memory reads as zero, for assertions in the functions that
  * promise it. */
 #ifndef MIA_BASE_ZERO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagemap.c -- finds the page that an address lies in. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagemap.h -- finds the page that an address lies in.
  *
  * The map has a word for each slice of the address space: the address of the page's

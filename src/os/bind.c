@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bind.c -- redirects glibc's own definitions of some functions.
  *
  * The definition in force of a name is the one in the first object that defines it.

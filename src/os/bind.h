@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bind.h -- makes libraries that are loaded with RTLD_DEEPBIND use our malloc.
  *
  * glibc looks up the symbols of such a library in the library itself and in those that

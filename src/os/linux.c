@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* linux.c -- the part of the platform contract that is specific to Linux. */
 #include "base/prelude.h"
 

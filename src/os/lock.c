@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lock.c -- ranked locks on top of the C library's mutex, and how a fork holds them. */
 #include "base/prelude.h"
 

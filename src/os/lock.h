@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lock.h -- mutual exclusion for slow paths.
  *
  * Each lock has a rank.  A thread takes locks in descending rank only, so that no two

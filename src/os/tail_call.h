@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tail_call.h -- calls that are jumps.  Includes nothing, so that configure can try it. */
 #ifndef MIA_OS_TAIL_CALL_H
 #define MIA_OS_TAIL_CALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker.c -- starts a thread of the library's own and lets it sleep. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker.h -- starts a thread of the library's own and lets it sleep. */
 #ifndef MIA_OS_WORKER_H
 #define MIA_OS_WORKER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* canary.c -- debug builds: the canary behind a live block and the redzone before it. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* canary.h -- debug builds: the canary behind a live block and the redzone before it.
  * A write beyond either end of the block is detected when it is freed, resized or
  * when its size is queried.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* class.c -- the tables of size classes, computed and checked at compile time. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* class.h -- size classes: what a request is rounded up to.
  *
  * The classes are 8; multiples of 16 up to 128; then eight steps a doubling, up to

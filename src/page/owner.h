@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* owner.h -- who may touch a page, and how remote frees get to it.  All transitions
  * of the word `remote' are here and nowhere else.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* page.c -- making pages, taking blocks from them, resizing and retiring them. */
 #include "base/prelude.h"
 

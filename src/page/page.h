@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* page.h -- the blocks of one class, side by side in a span.
  *
  * The descriptor of a page lies in the arena's head; the span holds padding and

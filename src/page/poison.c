@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* poison.c -- debug builds: the content of a free block. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* poison.h -- debug builds: the content of a free block behind its link, which detects
  * a second free, and a write after the first.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tail.c -- the tail of a large page: written memory behind the end of its block. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tail.h -- the tail of a large page: written memory behind the end of its block.
  *
  * A large page takes whole slices, and its block ends at any OS page.  Where a longer

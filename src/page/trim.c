@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trim.c -- giving back the OS pages of a page that contain nothing live. */
 #include "base/prelude.h"
 

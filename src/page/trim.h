@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trim.h -- giving back the OS pages of a page that contain nothing live.
  *
  * A free block holds the link to the next one, so the OS page in which it begins is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* abandoned.c -- the lists of abandoned pages. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* abandoned.h -- the lists of abandoned pages: pages with free blocks and without an owner,
  * one list for each heap and class.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bin.c -- returning free lists to their pages, and giving up pages: when a program collects, when
  * a thread ends or changes its default heap, and when a heap ends. */
 #include "base/prelude.h"

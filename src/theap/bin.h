@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bin.h -- the pages of a theap, by class: where blocks come from when a free list is empty,
  * and where pages go when they are full, empty or no longer needed.  Implemented by refill.c,
  * remote.c, remote_cache.c, bin_pages.c (disposing of a page, checking) and bin.c (giving up pages). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bin_pages.c -- what becomes of the pages of a theap, and the invariants of a bin. */
 #include "base/prelude.h"
 

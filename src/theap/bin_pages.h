@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bin_pages.h -- the list of pages of one class, and what becomes of a page: for the files that move
  * pages between a theap, the abandoned lists and the page cache. */
 #ifndef MIA_THEAP_BIN_PAGES_H

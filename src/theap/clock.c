@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* clock.c -- holds free lists, so that a thread comes to its slow paths. */
 #include "base/prelude.h"
 

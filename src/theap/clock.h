@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* clock.h -- the clock of a theap: what makes its thread do the periodic work.
  *
  * There is no timer.  The work is done in ticks (api/tick.h), which a thread runs on its slow paths.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* counts.h -- what a thread counts on its slow paths.
  *
  * Only the thread that has a theap writes its counters; to get a sum, a thread reads the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* heap_table.c -- heaps that the program makes, and each thread's table of them. */
 #include "base/prelude.h"
 

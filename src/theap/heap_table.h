@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* heap_table.h -- heaps that the program makes, and each thread's table of them.
  *
  * A thread that allocates from such a heap has a separate theap for it, which it finds in its

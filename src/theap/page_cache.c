@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* page_cache.c -- the empty pages that theaps keep. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* page_cache.h -- the page cache: the empty pages that a theap keeps, because pages that were
  * needed are often needed again.
  *

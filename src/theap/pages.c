@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pages.c -- makes and retires pages for a theap, and counts them. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pages.h -- makes and retires pages for a theap, and counts them. */
 #ifndef MIA_THEAP_PAGES_H
 #define MIA_THEAP_PAGES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* refill.c -- where the blocks of an empty free list come from. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* remote.c -- what becomes of a block that is freed by a thread that does not own its page. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* remote_cache.c -- sends what waits in remote caches to its pages. */
 #include "base/prelude.h"
 

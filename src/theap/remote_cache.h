@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* remote_cache.h -- freed blocks that a thread has not sent to their pages yet: a cache for each size
  * class.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* theap.c -- the roots of this layer, which are valid before any code of ours runs, and the
  * list of theaps that are not in use. */
 #include "base/prelude.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* theap.h -- thread heaps: what one thread owns of one heap.
  *
  * For each size class a theap has a free list to allocate from, whose blocks come from one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* theap_parts.h -- the parts of a theap: for each size class a bin and a remote cache, and for all
  * of them the page cache and the clock. */
 #ifndef MIA_THEAP_THEAP_PARTS_H

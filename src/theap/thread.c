@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* thread.c -- attaches theaps to threads and detaches them. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* thread.h -- attaches theaps to threads and detaches them. */
 #ifndef MIA_THEAP_THREAD_H
 #define MIA_THEAP_THREAD_H

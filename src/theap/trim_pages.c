@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trim_pages.c -- which pages are trimmed, and when. */
 #include "base/prelude.h"
 

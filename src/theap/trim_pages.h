@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trim_pages.h -- which pages are trimmed, and when. */
 #ifndef MIA_THEAP_TRIM_PAGES_H
 #define MIA_THEAP_TRIM_PAGES_H

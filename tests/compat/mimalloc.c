@@ -61,7 +61,7 @@ enum {
 };
 #undef V3
 #undef V2
-enum { FUNCTIONS = sizeof functions / sizeof functions[0], IN_V3 = 190, ONLY_V2 = 10 };
+enum { FUNCTIONS = sizeof functions / sizeof functions[0], IN_V3 = 219, ONLY_V2 = 10 };
 
 /* Records the first failed condition of a test. */
 static const char *wrong;
@@ -162,7 +162,26 @@ static void test_extended(void) {
   must(CALL(mi_malloc_usable_size)(p) == mi_usable_size(p));
   must(CALL(mi_malloc_good_size)(50) == mi_good_size(50));
   CALL(mi_free_small)(p);
+  CALL(mi_free_small_nonnull)(mi_malloc(50));
+  CALL(mi_free_small_local)(mi_malloc(50));
+  CALL(mi_free_small_local_nonnull)(mi_malloc(50));
   finish("extended forms");
+}
+
+static void test_known_sizes(void) {
+  const size_t word = sizeof(size_t);
+  must(CALL(mi_wsize_from_size)(0) == 0 && mi_wsize_from_size(1) == 1);
+  must(mi_wsize_from_size(3 * word) == 3 && mi_wsize_from_size(3 * word + 1) == 4);
+  must(check_and_free(CALL(mi_wmalloc_small)(20), 20 * word, 16, 0, false));
+  must(check_and_free(CALL(mi_wzalloc_small)(20), 20 * word, 16, 0, true));
+  must(check_and_free(CALL(mi_malloc_csize)(100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_zalloc_csize)(100), 100, 16, 0, true));
+  CALL(mi_free_csize)(mi_malloc_csize(5000), 5000);
+  CALL(mi_free_csize_nonnull)(mi_malloc_csize(50), 50);
+  CALL(mi_free_csize_aligned)(mi_malloc_aligned(100, 64), 100, 64);
+  CALL(mi_free_csize_aligned_nonnull)(mi_malloc_aligned(100, 64), 100, 64);
+  mi_free_csize(NULL, 100);
+  finish("sizes that the compiler knows");
 }
 
 static void test_aligned(void) {
@@ -363,6 +382,27 @@ static void test_theaps(void) {
   must(mi_heap_of(p) == h);
   must(CALL(mi_theap_visit_blocks)(t, true, count_block, &count) && count == 1);
   must(check_kept_and_free(p, 1000, 16, 0, false));
+  p = CALL(mi_theap_rezalloc)(t, NULL, 1000);
+  must(mi_heap_of(p) == h && check_and_free(p, 1000, 16, 0, true));
+  must(check_and_free(CALL(mi_theap_zalloc_aligned)(t, 100, 256), 100, 256, 0, true));
+  must(check_and_free(CALL(mi_theap_wmalloc_small)(t, 20), 20 * sizeof(size_t), 16, 0, false));
+  must(check_and_free(CALL(mi_theap_wzalloc_small)(t, 20), 20 * sizeof(size_t), 16, 0, true));
+  must(check_and_free(CALL(mi_theap_malloc_csize)(t, 100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_theap_zalloc_csize)(t, 100), 100, 16, 0, true));
+  must(check_and_free(CALL(mi_theap_alloc_new)(t, 100), 100, 16, 0, false));
+  must(check_and_free(CALL(mi_theap_alloc_new_n)(t, 10, 10), 100, 16, 0, false));
+  must(CALL(mi_theap_alloc_new_nothrow)(t, opaque(SIZE_MAX)) == NULL);
+  p = mi_theap_alloc_new_nothrow(t, 100);
+  must(mi_heap_of(p) == h && CALL(mi_thread_id_of)(p) == 0);
+  mi_stats_t_decl(stats);
+  must(CALL(mi_theap_stats_get)(t, &stats));
+  must(stats.malloc_count.total == stats.free_count.total + 1);
+  must(stats.allocated.current >= 100 && stats.allocated.total > stats.freed.total);
+  CALL(mi_theap_stats_merge_to_heap)(t);
+  CALL(mi_heap_set_debug_fill_preserve)(h, 16);
+  CALL(mi_theap_quiescent_abandon)(t);
+  CALL(mi_theap_delete)(t);
+  must(mi_heap_of(p) == h && check_and_free(p, 100, 16, 0, false));
   CALL(mi_theap_collect)(t, true);
   CALL(mi_theap_guarded_set_sample_rate)(t, 0, 0);
   CALL(mi_theap_guarded_set_size_bound)(t, 0, 0);
@@ -422,6 +462,8 @@ static void test_arenas(void) {
   static const size_t size = (size_t)4 << 20;
   mi_arena_id_t id = NULL;
   size_t n = 0;
+  must(CALL(mi_arena_max_object_size)() > mi_arena_min_size());
+  CALL(mi_arenas_purge)();
   must(CALL(mi_arena_min_alignment)() > 0 && CALL(mi_arena_min_size)() >= mi_arena_min_alignment());
   int error = CALL(mi_reserve_os_memory_ex)(size, true, false, true, &id);
   must(error == 0 || error == ENOMEM);
@@ -491,7 +533,8 @@ static void test_options(void) {
   mi_option_set(mi_option_reserve_huge_os_pages_at, -1);
   must(mi_option_get(mi_option_reserve_huge_os_pages) == 0);
   must(!mi_option_is_enabled(mi_option_large_os_pages));
-  must((int)_mi_option_last == 47 && mi_option_arena_is_numa_local == 46);
+  must((int)_mi_option_last == 54 && mi_option_arena_is_numa_local == 46);
+  must(mi_option_minimal_purge_size == 44 && mi_option_arena_purge_immediate_size == 53);
   finish("options");
 }
 
@@ -563,7 +606,7 @@ static void test_stats_fields(void) {
   MI_STAT_FIELDS()
 #undef MI_STAT_COUNT
 #undef MI_STAT_COUNTER
-  must(all > 0 && fields == 36); /* no figure is negative */
+  must(all > 0 && fields == 46); /* no figure is negative */
   must(sizeof stats.malloc_bins == sizeof stats.page_bins && MI_BIN_HUGE == 73U);
   must(sizeof stats.chunk_bins / sizeof stats.chunk_bins[0] == MI_CBIN_COUNT);
   finish("fields of mi_stats_t");
@@ -608,7 +651,7 @@ static void test_stats(void) {
   must(CALL(mi_stats_get_bin_size)(0) == 8 && mi_stats_get_bin_size(10000) == 0);
   must(check_and_free(p, 100, 16, 0, false));
   mi_heap_delete(h);
-  must(MI_STAT_VERSION == 5 && MI_CBIN_SMALL == 0 && MI_CBIN_COUNT > MI_CBIN_HUGE);
+  must(MI_STAT_VERSION == 6 && MI_CBIN_SMALL == 0 && MI_CBIN_COUNT > MI_CBIN_HUGE);
   finish("statistics");
 }
 
@@ -669,6 +712,7 @@ static void test_list(void) {
 int main(void) {
   test_standard();
   test_extended();
+  test_known_sizes();
   test_aligned();
   test_zeroed();
   test_sized();

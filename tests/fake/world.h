@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* world.h -- resets the globals of the layers to their state at the start of the process,
  * so that tests in one process do not affect each other.  A test case uses one of these
  * functions as its set-up, and world_end as its tear-down. */

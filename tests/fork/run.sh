@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Fork handlers that a library registers before mialloc's and after them, in every way to
 # have mialloc in a program.  Run by `make check' in a build folder.
 set -u

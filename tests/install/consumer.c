@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that uses only what is installed; C and C++. Its argument says whether malloc
  * must be mialloc's: yes or no.  It prints the version. */
 #include <mialloc.h>

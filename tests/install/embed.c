@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program with two copies of mialloc, static or shared: the ordinary one, by its header,
  * and one whose names begin with acme_, of which it declares what it needs. */
 #include <mialloc.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program written for mimalloc; takes the same argument as consumer.c. */
 #include <mimalloc.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that uses no name of malloc or mialloc: only the C or C++ library requests memory
  * for it.  C and C++. */
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* again.c -- a program that is not linked with mialloc opens libmialloc.so, uses it in two
  * threads and closes it, a thousand times, which must leave almost no memory behind.  A block
  * of one round is freed in the next.  The program prints the message of a failed dlopen. */

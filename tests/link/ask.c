@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ask.c -- a program that only reads an option of mialloc.  Exit status 0 if
  * MIALLOC_MAX_WARNINGS has the value of its argument. */
 #include <mialloc.h>

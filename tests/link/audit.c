@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* audit.c -- a library for LD_AUDIT (glibc's rtld-audit), which lives beside the program with
  * its own libc.  It allocates in every call and prints a line at the end.  If it is linked with
  * mialloc there are two of them in the process. */

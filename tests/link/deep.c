@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deep.c -- a program opens libraries with RTLD_DEEPBIND, the first of them in several
  * threads at the same time, and exchanges blocks with them.  Usage: deep LIBRARY... */
 #include "deep.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deep.h -- what a program and a library that it opens with RTLD_DEEPBIND do with each
  * other's blocks. */
 #ifndef DEEP_H

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Libraries that are opened with RTLD_DEEPBIND, and the object that dlopen takes for its
 # caller.  Run by `make check' in a build folder.
 set -u

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deep_library.c -- a library to be opened with RTLD_DEEPBIND.  It allocates with the C
  * library's allocating functions, and with functions that call them inside the C library. */
 #include "deep.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deep_refuse.c -- a library to be preloaded: nothing can make the C library's memory
  * writable. */
 #include <dlfcn.h>

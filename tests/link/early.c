@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* early.c -- a program that allocates before main and after it.
  *
  * Before: in .preinit_array, where the platform has it, and in constructors.  After: in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* find.h -- looks up a function in a library that was opened. */
 #ifndef TESTS_LINK_FIND_H
 #define TESTS_LINK_FIND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* host.c -- a program with mialloc opens a plug-in that has its own mialloc.  Blocks of malloc
  * pass between them, and threads use both. */
 #include "find.h"

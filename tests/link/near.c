@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* near.c -- loads a library that can be found only by the object that calls dlopen: through
  * its RUNPATH and its location. */
 #include "near.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* near.h -- a library, or a part of the program, that loads another library. */
 #ifndef NEAR_H
 #define NEAR_H

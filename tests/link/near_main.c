@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* near_main.c -- dlopen must find what its caller can find, and nothing else. */
 #include "near.h"
 

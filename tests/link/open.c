@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* open.c -- a program that is not linked with mialloc opens libmialloc.so late, uses it in a
  * thread that is older and one that is younger, closes it, and goes on.  A thread that used it
  * ends after that.  The program prints the message of a failed dlopen. */

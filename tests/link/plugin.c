@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plugin.c -- a shared object with its own mialloc, linked from the static library.  It frees
  * each block by the counterpart of the function that allocated it. */
 #include "plugin.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plugin.h -- what host.c calls in plugin.c. */
 #ifndef TESTS_LINK_PLUGIN_H
 #define TESTS_LINK_PLUGIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* spawn.c -- a program with busy threads starts other programs: by vfork, posix_spawn, system
  * and popen.
  *

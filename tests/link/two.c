@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* two.c -- which allocator do malloc and mia_malloc belong to?  Prints "two: one" or "two:
  * apart".
  *

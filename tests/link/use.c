@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* use.c -- a program with mialloc, however it was linked.  Exit status 0 if malloc is
  * mialloc's in every thread. */
 #include <mialloc.h>

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # The binary interface is that of the last release (abi.txt) or extends it, and
 # mia_abi of configure.ac agrees:
 #   unchanged             revision may be stepped

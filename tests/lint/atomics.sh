@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Only src/base/atomic.h uses C11's atomics; there every memory order is in a name.
 . "$top_srcdir/tests/lint/lib.sh"
 code "$src"/*/*.[ch] "$top_srcdir"/include/*.h | $AWK -v home="$src/base/atomic.h:" '

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # The compiler, and so the user, chooses the instruction set: no flag, pragma or attribute of
 # mialloc asks for more.
 . "$top_srcdir/tests/lint/lib.sh"

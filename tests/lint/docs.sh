@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Everything that a program can name in a public header is documented.
 #  - A declaration, a type, a macro and a C++ class have a comment above them; those that
 #    follow each other without a blank line may share one.

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # A shared library defines what the headers declare, in the version of src/mialloc.map, and
 # nothing else; libmialloc.so also defines what exports.txt lists, without a version.
 . "$top_srcdir/tests/lint/lib.sh"

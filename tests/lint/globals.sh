@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # A layer has at most one writable global, statics in functions included, and at most one
 # thread-local; tests/lint/globals.txt lists them.
 . "$top_srcdir/tests/lint/lib.sh"

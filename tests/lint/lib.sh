@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Sourced by the lints, which run in the build folder; the sources are below $top_srcdir.  A
 # lint that has examined nothing fails.
 

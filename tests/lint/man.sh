@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # The manual describes everything that mialloc.h, heap.h and stats.h declare.
 #  - A function is named in the NAME section of exactly one page, which has its prototype.
 #  - Types of functions and structures are in some page literally.

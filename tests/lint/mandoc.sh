@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # mandoc must have no complaints about the manual.  Run by `make check' where mandoc is
 # installed, and by CI, which installs it.
 pages=$(find "$top_srcdir/man" -name '*.[1-8]')

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # The graph of which object needs which other has no cycles, so every file can be understood
 # and tested on top of the files that it uses.
 . "$top_srcdir/tests/lint/lib.sh"

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Only src/base and src/os may depend on the system, libc or CPU; the other layers use
 # config.h and the headers of ISO C.
 . "$top_srcdir/tests/lint/lib.sh"

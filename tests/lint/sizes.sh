@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Limits: a header has 220 lines, a source 520, a function 60.
 . "$top_srcdir/tests/lint/lib.sh"
 $AWK '

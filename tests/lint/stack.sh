@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Limits the stack depth of the public functions, so that a thread with the smallest stack,
 # or a signal handler on its own stack, can call them. gcc reports the frame size of each
 # function and the functions that it calls.  The deepest chain of calls from each public

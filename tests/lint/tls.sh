@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # The shared library needs at most 16 bytes of thread-local storage, so that it can be loaded
 # late, and no library but libc (with an old glibc also libdl; for dynamic TLS also its
 # loader).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check.h -- the part of check (libcheck.github.io) that the tests use, in one header, for
  * hosts without check: musl, cross builds under qemu.
  *

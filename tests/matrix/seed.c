@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* seed.c -- enough work that the first arena's atomics are read, written and (by pages of one
  * slice) compared and swapped.  Used by the build that reintroduces this project's first bug,
  * a misaligned 64-bit atomic. */

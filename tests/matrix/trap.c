@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trap.c -- makes an x86 CPU report every misaligned access of the program that it is linked
  * with: appends a line with the instruction's address to the file that TRAP_MISALIGNED names,
  * once or a few times for each instruction.  Does nothing if that is not set.

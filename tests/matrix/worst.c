@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worst.c -- the alignments of the static objects: each array is as long as the alignment of
  * the object of its name. */
 #include "base/prelude.h"

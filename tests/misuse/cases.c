@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cases.c -- runs every misuse of misuses.h in its own process; prints TAP.
  *
  * Each must end as the table says for this build: with one line that has the diagnostic and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* misuses.h -- what a program must not do with blocks: a function for each misuse.
  *
  * Each function runs in its own process (cases.c).  It reports the address that the diagnostic

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* half.h -- the names of an allocator, some of which a program defines itself. */
 #ifndef MIALLOC_TESTS_HALF_H
 #define MIALLOC_TESTS_HALF_H

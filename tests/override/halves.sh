@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # Programs that define some names of an allocator themselves (half.c), with each set of names
 # and each way to have the library: which allocator serves the other names?  Run in the build
 # folder; prints TAP: a line for each program, and the output of those that failed.

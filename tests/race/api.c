@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* api.c -- models of hooks, of fork, and of the background thread. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arena.c -- models of arenas: taking and giving back spans, purging, publication, unloading. */
 #include "base/prelude.h"
 

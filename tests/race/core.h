@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* core.h -- what the source files of the engine share. */
 #ifndef TESTS_RACE_CORE_H
 #define TESTS_RACE_CORE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* engine.h -- a model checker for C11's memory model that runs the library's code.
  *
  * A model is a few threads.  The checker runs them one operation on an atomic

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fiber.c -- the threads of a model: coroutines, each with its own stack. */
 #include "core.h"
 

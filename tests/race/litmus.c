@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* litmus.c -- the checker's own tests: it never shows what C11 forbids, shows what C11
  * allows, and finds data races exactly where there are any.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* main.c -- runs the models; prints TAP.
  *
  *   models [-a] [-t] [NAME...]   runs the models that do not take long; -a: all models;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* map.c -- models of the bitmap and of the page map. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory.c -- atomic cells with the semantics of C11.
  *
  * Each cell (a place) has messages in modification order, each with a time

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* models.h -- the lists of models; each list ends in NULL. */
 #ifndef TESTS_RACE_MODELS_H
 #define TESTS_RACE_MODELS_H

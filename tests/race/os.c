@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* os.c -- the platform layer for models: memory comes from a range that the checker watches,
  * locks and yielding are the checker's, and failures end the model. */
 #include "base/prelude.h"

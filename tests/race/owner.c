@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* owner.c -- models of the ownership word: page/owner.h alone. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plain.c -- plain memory: which threads accessed it, and what it held before.
  *
  * Two accesses to the same byte by different threads, of which one writes and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* schedule.c -- exploring all executions of a model.
  *
  * Each execution is run from its start: it repeats the recorded choices and takes the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sites.c -- the operations that name a memory order, and the trace of the last execution. */
 #include "core.h"
 

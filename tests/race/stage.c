@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stage.c -- what models share. */
 #include "base/prelude.h"
 

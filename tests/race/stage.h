@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stage.h -- what models share: memory, a theap for each thread, pages with few blocks. */
 #ifndef TESTS_RACE_STAGE_H
 #define TESTS_RACE_STAGE_H

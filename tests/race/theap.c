@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* theap.c -- models of pages that move between threads: full and abandoned pages, magazines,
  * trimming, page caches, threads that start and end, heaps that are deleted. */
 #include "base/prelude.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shows.c -- prints whose malloc it has, and the arguments that it received. */
 #include <dlfcn.h>
 #include <stdio.h>

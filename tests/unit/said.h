@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* said.h -- what is written to stderr between two calls. */
 #ifndef TESTS_UNIT_SAID_H
 #define TESTS_UNIT_SAID_H

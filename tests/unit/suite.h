@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* suite.h -- main() for a test program written with check.
  *
  *   #include "unit/suite.h"

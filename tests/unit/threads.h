@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads.h -- runs a function in threads of its own, and waits for their end. */
 #ifndef TESTS_UNIT_THREADS_H
 #define TESTS_UNIT_THREADS_H

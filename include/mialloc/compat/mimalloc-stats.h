@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* The version of mi_stats_t. */
-#define MI_STAT_VERSION 5
+#define MI_STAT_VERSION 6
 
 /* The index of the last size class in these structures. */
 #define MI_BIN_HUGE (73U)
@@ -47,7 +47,7 @@ typedef enum mi_chunkbin_e {
 
 /* The counting fields, expanded by the including code's macros MI_STAT_COUNT and
  * MI_STAT_COUNTER.  The fields for mimalloc 2's segments, for its searches for pages and for a
- * kind of purge that mialloc does not use (reset) stay 0. */
+ * kind of purge that mialloc does not use (reset) stay 0, as do those for pages outside arenas. */
 #define MI_STAT_FIELDS()                     \
   MI_STAT_COUNT(pages)                       \
   MI_STAT_COUNT(reserved)                    \
@@ -57,6 +57,10 @@ typedef enum mi_chunkbin_e {
   MI_STAT_COUNT(page_committed)              \
   MI_STAT_COUNT(pages_abandoned)             \
   MI_STAT_COUNT(threads)                     \
+  MI_STAT_COUNT(allocated)                   \
+  MI_STAT_COUNTER(malloc_count)              \
+  MI_STAT_COUNTER(free_count)                \
+  MI_STAT_COUNTER(freed)                     \
   MI_STAT_COUNT(malloc_normal)               \
   MI_STAT_COUNT(malloc_huge)                 \
   MI_STAT_COUNT(malloc_requested)            \
@@ -84,7 +88,13 @@ typedef enum mi_chunkbin_e {
   MI_STAT_COUNTER(pages_reclaim_on_free)     \
   MI_STAT_COUNTER(pages_reabandon_full)      \
   MI_STAT_COUNTER(pages_unabandon_busy_wait) \
-  MI_STAT_COUNTER(heaps_delete_wait)
+  MI_STAT_COUNTER(heaps_delete_wait)         \
+  MI_STAT_COUNT(pages_os_abandoned)          \
+  MI_STAT_COUNT(pages_os_allocated)          \
+  MI_STAT_COUNTER(pages_unown_cas_retry)     \
+  MI_STAT_COUNTER(pages_stat_updates)        \
+  MI_STAT_COUNTER(pages_stat_update_count)   \
+  MI_STAT_COUNTER(profile_samples)
 
 /* The macros that expand the list to fields of a structure. */
 #define MI_STAT_COUNT(stat) mi_stat_count_t stat;
@@ -144,19 +154,26 @@ MI_INLINE void mia_mi_stats_put(mi_stat_count_t *count, unsigned long long total
   count->current = (int64_t)current;
 }
 
-/* Fills in the size classes one by one.  Allocated bytes are counted by usable size. */
+/* Fills in the size classes one by one.  Bytes are counted by usable size; those of blocks that
+ * were freed without the blocks of several sizes. */
 MI_INLINE void mia_mi_stats_fill_bins(mi_stats_t *stats, const mia_stats *from) {
   unsigned long long normal = 0, huge = 0, normal_count = 0, huge_count = 0;
+  unsigned long long freed = 0;
   for (unsigned i = 0; i < from->class_count; i++) {
     const mia_stats_class *c = &from->classes[i];
     unsigned bin = i < MI_BIN_HUGE ? i : MI_BIN_HUGE;
     mia_mi_stats_put(&stats->malloc_bins[bin], c->allocated, c->blocks, c->blocks);
     mia_mi_stats_put(&stats->page_bins[bin], c->pages, c->pages_peak, c->pages);
     *(c->block_size > 0 ? &normal : &huge) += c->bytes;
+    freed += c->freed * c->block_size;
     *(c->block_size > 0 ? &normal_count : &huge_count) += c->allocated;
   }
   mia_mi_stats_put(&stats->malloc_normal, normal, normal, normal);
   mia_mi_stats_put(&stats->malloc_huge, huge, huge, huge);
+  mia_mi_stats_put(&stats->allocated, normal + huge + freed, normal + huge, normal + huge);
+  stats->freed.total = (int64_t)freed;
+  stats->malloc_count.total = (int64_t)from->allocated;
+  stats->free_count.total = (int64_t)from->freed;
   stats->malloc_normal_count.total = (int64_t)normal_count;
   stats->malloc_huge_count.total = (int64_t)huge_count;
 }
@@ -259,9 +276,15 @@ MI_INLINE char *mi_stats_get_json(size_t buf_size, char *buf) mi_attr_noexcept {
   return mia_stats_get(&from) ? mia_stats_as_json(&from, buf_size, buf) : NULL;
 }
 
-/* Does nothing: statistics are summed on request, and what a heap counted stays with the heap
+/* Do nothing: statistics are summed on request, and what a heap counted stays with the heap
  * until it ends. */
 MI_INLINE void mi_heap_stats_merge_to_subproc(mi_heap_t *heap) { (void)heap; }
+MI_INLINE void mi_theap_stats_merge_to_heap(mi_theap_t *theap) mi_attr_noexcept { (void)theap; }
+
+/* mi_heap_stats_get of the theap's heap, by all threads. */
+MI_INLINE bool mi_theap_stats_get(mi_theap_t *theap, mi_stats_t *stats) mi_attr_noexcept {
+  return mi_heap_stats_get(mia_mi_from(mia_mi_theap_heap(theap)), stats);
+}
 
 /* Equals mi_subproc_stats_get: all statistics of a sub-process are in its heaps. */
 MI_INLINE bool mi_subproc_stats_get_exclusive(mi_subproc_id_t subproc_id,

@@ -1,11 +1,11 @@
-/* mialloc/compat/mimalloc.h -- mimalloc's interface (version 3.4, and what only version 2 had),
+/* mialloc/compat/mimalloc.h -- mimalloc's interface (version 3.6, and what only version 2 had),
  * on mialloc.
  *
  * The flags of the pkg-config module mialloc-mimalloc put this directory into the search path,
  * so that a program that includes <mimalloc.h> is built with mialloc.  Each function does what
  * its counterpart in mialloc.h, mialloc/heap.h and mialloc/stats.h does; a comment here
  * describes any difference.  All functions are inline: the library contains no symbol called
- * mi_*.
+ * mi_*.  mimalloc's profiler, whose functions are not in its header, has no counterpart.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,12 +18,12 @@
 #include <stdint.h>
 
 /* The version of mimalloc that this header provides: major * 10000 + minor * 100 + patch. */
-#define MI_MALLOC_VERSION 30403
+#define MI_MALLOC_VERSION 30600
 
 /* In mimalloc, the greatest size that the functions named small accept.  Here they accept any
  * size. */
 #define MI_SMALL_WSIZE_MAX 128
-#define MI_SMALL_SIZE_MAX (MI_SMALL_WSIZE_MAX * sizeof(void *))
+#define MI_SMALL_SIZE_MAX (MI_SMALL_WSIZE_MAX * sizeof(size_t))
 
 /* The linkage of all functions of this interface. */
 #define MI_INLINE static inline
@@ -111,10 +111,10 @@ typedef enum mi_option_e {
   mi_option_deprecated_purge_extend_delay = 25,
   mi_option_disallow_arena_alloc = 26,
   mi_option_retry_on_oom = 27,
-  mi_option_visit_abandoned = 28,
+  mi_option_deprecated_visit_abandoned = 28,
   mi_option_guarded_min = 29,
   mi_option_guarded_max = 30,
-  mi_option_guarded_precise = 31,
+  mi_option_unsafe_guarded_precise = 31,
   mi_option_guarded_sample_rate = 32,
   mi_option_guarded_sample_seed = 33,
   mi_option_generic_collect = 34,
@@ -127,11 +127,21 @@ typedef enum mi_option_e {
   mi_option_page_max_reclaim = 41,
   mi_option_page_cross_thread_max_reclaim = 42,
   mi_option_allow_thp = 43,
-  mi_option_minimal_purge_size = 44,
+  mi_option_arena_purge_min_size = 44,
   mi_option_arena_max_object_size = 45,
   mi_option_arena_is_numa_local = 46,
-  _mi_option_last = 47,
+  mi_option_stats_merge_on_collect = 47,
+  mi_option_profile_alloc_interval = 48,
+  mi_option_profile_inuse_interval = 49,
+  mi_option_profile_time_interval = 50,
+  mi_option_profile_sample_rate = 51,
+  mi_option_stats_merge_threshold = 52,
+  mi_option_arena_purge_immediate_size = 53,
+  _mi_option_last = 54,
   /* older names */
+  mi_option_visit_abandoned = mi_option_deprecated_visit_abandoned,
+  mi_option_guarded_precise = mi_option_unsafe_guarded_precise,
+  mi_option_minimal_purge_size = mi_option_arena_purge_min_size,
   mi_option_large_os_pages = mi_option_allow_large_os_pages,
   mi_option_eager_region_commit = mi_option_arena_eager_commit,
   mi_option_reset_decommits = mi_option_purge_decommits,
@@ -254,8 +264,52 @@ MI_INLINE size_t mi_usable_size(const void *p) mi_attr_noexcept { return mia_usa
 
 MI_INLINE size_t mi_good_size(size_t size) mi_attr_noexcept { return mia_good_size(size); }
 
-/* The functions for small blocks are the general ones. */
+/* The functions for small blocks, for blocks of this thread, and for pointers that are not NULL
+ * are the general ones. */
 MI_INLINE void mi_free_small(void *p) mi_attr_noexcept { mia_free(p); }
+MI_INLINE void mi_free_small_nonnull(void *p) mi_attr_noexcept { mia_free(p); }
+MI_INLINE void mi_free_small_local(void *p) mi_attr_noexcept { mia_free(p); }
+MI_INLINE void mi_free_small_local_nonnull(void *p) mi_attr_noexcept { mia_free(p); }
+
+/* Returns the number of words, of sizeof(size_t) bytes each, that a block of `size' bytes needs. */
+MI_INLINE size_t mi_wsize_from_size(size_t size) mi_attr_noexcept {
+  return size / sizeof(size_t) + (size % sizeof(size_t) != 0);
+}
+
+/* mi_malloc_small and mi_zalloc_small whose argument counts words. */
+MI_INLINE void *mi_wmalloc_small(size_t wsize) mi_attr_noexcept {
+  return mia_mallocn(wsize, sizeof(size_t));
+}
+
+MI_INLINE void *mi_wzalloc_small(size_t wsize) mi_attr_noexcept {
+  return mia_calloc(wsize, sizeof(size_t));
+}
+
+/* The functions for sizes that the compiler knows are the general ones. */
+MI_INLINE void *mi_malloc_csize(size_t size) mi_attr_noexcept { return mia_malloc(size); }
+
+MI_INLINE void *mi_zalloc_csize(size_t size) mi_attr_noexcept { return mia_zalloc(size); }
+
+MI_INLINE void mi_free_csize(void *p, size_t size) mi_attr_noexcept { mia_free_sized(p, size); }
+
+MI_INLINE void mi_free_csize_nonnull(void *p, size_t size) mi_attr_noexcept {
+  mia_free_sized(p, size);
+}
+
+MI_INLINE void mi_free_csize_aligned(void *p, size_t size, size_t aligned) mi_attr_noexcept {
+  mia_free_aligned_sized(p, aligned, size);
+}
+
+MI_INLINE void mi_free_csize_aligned_nonnull(void *p, size_t size,
+                                             size_t aligned) mi_attr_noexcept {
+  mia_free_aligned_sized(p, aligned, size);
+}
+
+/* Returns 0: mialloc does not tell which thread has a page. */
+MI_INLINE size_t mi_thread_id_of(const void *p) mi_attr_noexcept {
+  (void)p;
+  return 0;
+}
 
 /* ---- Aligned ---- */
 
@@ -576,6 +630,11 @@ MI_INLINE size_t mi_arena_min_alignment(void) { return mia_arena_min_alignment()
 
 MI_INLINE size_t mi_arena_min_size(void) { return mia_arena_min_size(); }
 
+/* Returns the size of the largest request: mialloc has no other limit for what an arena holds. */
+MI_INLINE size_t mi_arena_max_object_size(void) { return PTRDIFF_MAX; }
+
+MI_INLINE void mi_arenas_purge(void) mi_attr_noexcept { (void)mia_purge(); }
+
 MI_INLINE void *mi_arena_area(mi_arena_id_t arena_id, size_t *size) {
   return mia_arena_area((mia_arena *)arena_id, size);
 }
@@ -689,6 +748,59 @@ MI_INLINE void *mi_theap_malloc_aligned(mi_theap_t *theap, size_t size,
 
 MI_INLINE void *mi_theap_realloc(mi_theap_t *theap, void *p, size_t newsize) mi_attr_noexcept {
   return mia_heap_realloc(mia_mi_theap_heap(theap), p, newsize);
+}
+
+MI_INLINE void *mi_theap_rezalloc(mi_theap_t *theap, void *p, size_t newsize) mi_attr_noexcept {
+  return mia_heap_rezalloc(mia_mi_theap_heap(theap), p, newsize);
+}
+
+MI_INLINE void *mi_theap_zalloc_aligned(mi_theap_t *theap, size_t size,
+                                        size_t alignment) mi_attr_noexcept {
+  return mia_heap_zalloc_aligned(mia_mi_theap_heap(theap), size, alignment);
+}
+
+MI_INLINE void *mi_theap_wmalloc_small(mi_theap_t *theap, size_t wsize) mi_attr_noexcept {
+  return mia_heap_mallocn(mia_mi_theap_heap(theap), wsize, sizeof(size_t));
+}
+
+MI_INLINE void *mi_theap_wzalloc_small(mi_theap_t *theap, size_t wsize) mi_attr_noexcept {
+  return mia_heap_calloc(mia_mi_theap_heap(theap), wsize, sizeof(size_t));
+}
+
+MI_INLINE void *mi_theap_malloc_csize(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_malloc(mia_mi_theap_heap(theap), size);
+}
+
+MI_INLINE void *mi_theap_zalloc_csize(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_zalloc(mia_mi_theap_heap(theap), size);
+}
+
+MI_INLINE void *mi_theap_alloc_new(mi_theap_t *theap, size_t size) {
+  return mi_heap_alloc_new(mia_mi_from(mia_mi_theap_heap(theap)), size);
+}
+
+MI_INLINE void *mi_theap_alloc_new_n(mi_theap_t *theap, size_t count, size_t size) {
+  return mi_heap_alloc_new_n(mia_mi_from(mia_mi_theap_heap(theap)), count, size);
+}
+
+/* Returns NULL at once if memory is short: it does not call the new-handler. */
+MI_INLINE void *mi_theap_alloc_new_nothrow(mi_theap_t *theap, size_t size) mi_attr_noexcept {
+  return mia_heap_malloc(mia_mi_theap_heap(theap), size);
+}
+
+/* Give back what the calling thread keeps in the heap and does not need.  The blocks stay, and
+ * the theap stays valid as long as its heap: no other step would make them another thread's. */
+MI_INLINE void mi_theap_delete(mi_theap_t *theap) mi_attr_noexcept {
+  mia_heap_collect(mia_mi_theap_heap(theap), false);
+}
+MI_INLINE void mi_theap_quiescent_abandon(mi_theap_t *theap) mi_attr_noexcept {
+  mia_heap_collect(mia_mi_theap_heap(theap), false);
+}
+
+/* Does nothing: the debug build of mialloc fills whole blocks. */
+MI_INLINE void mi_heap_set_debug_fill_preserve(mi_heap_t *heap, size_t preserve) {
+  (void)heap;
+  (void)preserve;
 }
 
 /* Returns the counterpart of an option; MIA_OPTION_NONE if there is none. */

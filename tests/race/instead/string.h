@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* string.h -- the C library's, but its memory functions call the checker. */
 #ifndef TESTS_RACE_STRING_H
 #define TESTS_RACE_STRING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Allocating: sizes, zeroes, alignments, errno, and the failure of every call to the OS that can
  * fail. */
 #include "fake/world.h"

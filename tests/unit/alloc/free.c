@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Freeing, usable sizes, and pointers that are no blocks, which are detected and reported. */
 #include "fake/world.h"
 #include "unit/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Heaps that the program makes: which heap a block belongs to, and what ending a heap does. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Resizing: content is kept, and blocks do not move if they can stay. */
 #include "fake/world.h"
 

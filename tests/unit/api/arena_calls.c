@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arenas of OS pages of 1 GiB and of 2 MiB, which few systems have: the fake OS provides them. */
 #include "fake/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Fork: the locks, and what a child does about threads that it does not have. */
 #include "unit/threads.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options in the environment, and the messages about bad values. */
 #include "unit/said.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Spans of slices: A1 to A3 of arena.h, growth, and an OS that refuses. */
 #include "fake/world.h"
 

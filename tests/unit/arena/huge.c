@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Huge blocks, each in a mapping of its own. */
 #include "fake/world.h"
 

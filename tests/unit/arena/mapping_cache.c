@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cache of mappings of huge blocks that were freed. */
 #include "fake/world.h"
 

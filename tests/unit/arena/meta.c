@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory for mialloc's own structures. */
 #include "fake/world.h"
 #include "unit/threads.h"

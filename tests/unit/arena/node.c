@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arenas by NUMA node, on systems that the fake OS makes up.  Nodes here have the OS's numbers. */
 #include "fake/world.h"
 

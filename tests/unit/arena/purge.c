@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which memory goes back to the OS, and when. */
 #include "fake/world.h"
 

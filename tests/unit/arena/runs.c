@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The index of free runs: R1 of runs.h at every level, and which words a search lowers. */
 #include "fake/world.h"
 

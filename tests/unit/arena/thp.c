@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where large OS pages are requested. */
 #include "fake/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests the alignment of cells, what their operations return, and that none is lost. */
 #include "unit/threads.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Compares the arithmetic on sizes with its definitions. */
 #include "unit/suite.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that text never overruns its buffer and always ends in a zero byte. */
 #include "unit/suite.h"
 

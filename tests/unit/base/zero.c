@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests the check for zeroes: of a small range it reads all, of a large one samples. */
 #include "unit/suite.h"
 

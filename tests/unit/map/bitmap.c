@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Compares runs of bits with an array of bools. */
 #include "unit/threads.h"
 

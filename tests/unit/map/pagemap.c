@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that addresses lead to their pages. */
 #include "fake/world.h"
 #include "unit/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that locks exclude other threads, that debug builds assert the order of ranks,
  * and what a fork does with locks. */
 #include "unit/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that the real system keeps the contract of os/os.h. */
 #include "unit/threads.h"
 

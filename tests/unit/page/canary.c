@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Canary and redzone (G1 of canary.h): a block is exactly as large as requested, and a write
  * beyond either end is detected.  In debug builds only. */
 #include "fake/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Size classes: what requests of every size are rounded up to. */
 #include "unit/suite.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The diagram of owner.h: every transition, every count, and three threads at once. */
 #include "unit/suite.h"
 

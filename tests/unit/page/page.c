@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pages: P1 to P6 of page.h, and singleton pages that are resized in place. */
 #include "fake/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tails: what a longer block wrote behind the end of a shorter one. */
 #include "fake/world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Trimming: T1 and T2 of page/trim.h; trimmed blocks can be allocated again, and live blocks do
  * not change. */
 #include "fake/world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The lists of abandoned pages. */
 #include "fake/world.h"
 #include "unit/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Collecting and abandoning the pages of a theap.  Then several theaps, and several threads, do all
  * this at random and lose no block. */
 #include "unit/theap/theaps.h"

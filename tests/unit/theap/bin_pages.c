@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What becomes of the pages of a theap when a block is freed: who owns a page that has room again,
  * where an empty page goes, and how many pages a theap owns. */
 #include "unit/theap/theaps.h"

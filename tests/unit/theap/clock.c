@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The clock of a theap: it counts slow paths, and free lists that are held lead the thread to them. */
 #include "theaps.h"
 

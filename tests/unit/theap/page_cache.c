@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The page cache: empty pages are used again, taken by other threads, and retired when old. */
 #include "unit/theap/theaps.h"
 #include "unit/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Making and retiring pages counts them and requests a tick.  Which pages get large OS pages. */
 #include "fake/world.h"
 

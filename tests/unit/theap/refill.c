@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Refilling a free list: where its blocks come from, and what it does when memory is short. */
 #include "unit/theap/theaps.h"
 

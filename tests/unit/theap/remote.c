@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What becomes of a block that is freed by a thread that does not own its page.  The thread reclaims
  * the page early, keeps the block or sends it.  The block of a singleton page retires its page. */
 #include "unit/theap/theaps.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The remote cache: what waits in a batch and in a magazine, and when it is sent to its pages. */
 #include "unit/theap/theaps.h"
 

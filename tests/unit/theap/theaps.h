@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* theaps.h -- several theaps in one thread.  So a test decides the order in which `threads' take
  * their steps. */
 #ifndef TESTS_UNIT_THEAP_THEAPS_H

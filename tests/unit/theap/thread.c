@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Attaching and detaching theaps; the pages of a thread outlive it. */
 #include "unit/theap/theaps.h"
 #include "unit/threads.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which pages are trimmed, and when. */
 #include "unit/theap/theaps.h"
 

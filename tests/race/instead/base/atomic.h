@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* atomic.h -- replaces src/base/atomic.h where the code runs under the checker: it
  * has the same names, but every operation calls engine.h.  An operation that is added
  * to src/base/atomic.h must be added here; until then tests/race does not compile.

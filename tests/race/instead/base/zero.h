@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zero.h -- replaces src/base/zero.h.  In models the first word of a slice stands for all of it
  * (race/os.c); the other words may hold what they held before. */
 #ifndef TESTS_RACE_ZERO_H
