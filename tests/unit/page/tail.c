@@ -117,6 +117,27 @@ START_TEST(given_back_where_there_is_much) {
 }
 END_TEST
 
+/* Makes pages with tails until one is given back.  Returns the sum of those before. */
+static size_t tails_until_one_goes(size_t tail) {
+  size_t kept = counted_tails();
+  while (fake.purged == 0 && kept < TAILS_MAX) {
+    kept = counted_tails();
+    renew(make_page(SLICE), SLICE - tail);
+  }
+  return kept;
+}
+
+/* Loop index: MiB of idle memory elsewhere. */
+START_TEST(idle_memory_lowers_the_bound_to_3_mib) {
+  const size_t tail = 7 * OS_PAGE, most = 9 * MIA_MIB / 2, idle = (size_t)_i * MIA_MIB;
+  const size_t bound = idle < MIA_MIB * 3 / 2 ? most - idle : 3 * MIA_MIB;
+  mia_aword_set(&mia_arena_all.idle, idle);
+  size_t kept = tails_until_one_goes(tail);
+  ck_assert_uint_le(kept, bound);
+  ck_assert_uint_gt(kept, bound - tail);
+}
+END_TEST
+
 START_TEST(what_cannot_be_given_back_is_not_counted) {
   mia_page *page = make_page(SLICE);
   mia_aword_set(&mia_arena_all.tails, TAILS_MAX);
@@ -136,5 +157,6 @@ SUITE("page/tail") {
   TEST(a_dirty_span_counts_as_written);
   TEST(resizing_counts_anew);
   TEST(given_back_where_there_is_much);
+  LOOP(idle_memory_lowers_the_bound_to_3_mib, 0, 8);
   TEST(what_cannot_be_given_back_is_not_counted);
 }
