@@ -369,6 +369,7 @@ typedef enum mia_option {
   MIA_OPTION_RESERVE_HUGE_PAGES = 11,
   MIA_OPTION_RESERVE_HUGE_PAGES_AT = 12,
   MIA_OPTION_THP = 13,
+  MIA_OPTION_SECURE = 14,
   MIA_OPTION_COUNT /* how many this header has; grows with each new option */
 } mia_option;
 
@@ -398,7 +399,8 @@ MIA_API long mia_option_get(mia_option option);
 /* Sets the value of an option from now on; the second function only if neither the environment
  * nor the program has set it.  An option that is read when the library begins (mialloc(7)) gets
  * the value too, but nothing reads it any more.  Returns false, sets errno to EINVAL and changes
- * nothing if the value is out of range or the option does not exist. */
+ * nothing if the value is out of range or the option does not exist, and if MIA_OPTION_SECURE, which
+ * says in which tier the process is, would change. */
 MIA_API bool mia_option_set(mia_option option, long value);
 MIA_API bool mia_option_set_default(mia_option option, long value);
 

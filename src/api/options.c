@@ -3,6 +3,7 @@
 
 #include "api/hook.h"
 #include "api/options.h"
+#include "arena/tier.h"
 #include "base/fmt.h"
 #include "os/os.h"
 
@@ -49,6 +50,9 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
                                           -1, "the NUMA node that those are of; -1: any"},
     [MIA_OPTION_THP] = {"thp", "", MIA_OPTION_IS_SWITCH, 0, 1, 1,
                         "have transparent huge pages where much memory is in use"},
+    [MIA_OPTION_SECURE] = {"secure", "", MIA_OPTION_IS_NUMBER, MIA_SECURE_MIN, MIA_TIER_MAX,
+                           MIA_SECURE_DEFAULT,
+                           "how misuse is met; 0: fast, 1: checked, 2 and 3: hardened"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
@@ -57,6 +61,10 @@ static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT
 
 long mia_option_get(mia_option option) {
   if (!exists(option)) return 0;
+  if (option == MIA_OPTION_SECURE) {
+    mia_arena_decide_tier();
+    return (long)mia_tier_get();
+  }
   return options[option].default_value + (long)mia_aword_get(&mia_api_all.changes[option]);
 }
 
@@ -73,19 +81,21 @@ static bool fail_invalid(void) {
   return false;
 }
 
-static bool is_in_range(mia_option option, long value) {
+/* The tier cannot change. */
+static bool is_allowed(mia_option option, long value) {
+  if (option == MIA_OPTION_SECURE) return value == mia_option_get(option);
   return value >= options[option].min && value <= options[option].max;
 }
 
 bool mia_option_set(mia_option option, long value) {
-  if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
+  if (!exists(option) || !is_allowed(option, value)) return fail_invalid();
   set_value(option, value);
   mia_aword_or(&mia_api_all.given, (uintptr_t)1 << option);
   return true;
 }
 
 bool mia_option_set_default(mia_option option, long value) {
-  if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
+  if (!exists(option) || !is_allowed(option, value)) return fail_invalid();
   if (!mia_option_is_set(option)) set_value(option, value);
   return true;
 }

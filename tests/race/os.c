@@ -112,6 +112,9 @@ mia_time_ms mia_os_now(void) {
   return now[race_self()] += stage_tick;
 }
 bool mia_os_privileged(void) { return false; }
+void mia_os_random(void *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++) ((unsigned char *)bytes)[i] = 0x5a;
+}
 const char *const *mia_os_environment(void) { return NULL; }
 int mia_os_copy_stderr(void) { return -1; }
 int mia_os_disable_cancel(void) { return 0; }
