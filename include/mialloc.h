@@ -370,22 +370,24 @@ typedef enum mia_option {
   MIA_OPTION_RESERVE_HUGE_PAGES_AT = 12,
   MIA_OPTION_THP = 13,
   MIA_OPTION_SECURE = 14,
+  MIA_OPTION_ON_MISUSE = 15,
   MIA_OPTION_COUNT /* how many this header has; grows with each new option */
 } mia_option;
 
 /* How a value is written.  A switch: on, yes, true or 1; off, no, false or 0.  A number: a
  * decimal integer.  A size: a number of bytes, or of KiB, MiB, GiB or TiB if K, M, G or T
- * follows it. */
+ * follows it.  A word: one of those that the unit lists; the value is its place, from 0 on. */
 typedef enum mia_option_type {
   MIA_OPTION_IS_SWITCH,
   MIA_OPTION_IS_NUMBER,
-  MIA_OPTION_IS_SIZE
+  MIA_OPTION_IS_SIZE,
+  MIA_OPTION_IS_WORD
 } mia_option_type;
 
 /* The description of an option; mia_option_get returns its value. */
 typedef struct mia_option_info {
   const char *name;     /* in lower case, without MIALLOC_ */
-  const char *unit;     /* of the value: "ms", "KiB" for every size, or "" */
+  const char *unit;     /* of the value: "ms", "KiB" for every size, words as "no|yes", or "" */
   mia_option_type type; /* how a value is written */
   long min;             /* the smallest value ... */
   long max;             /* ... and the greatest */

@@ -11,6 +11,7 @@
 
 #include "base/fail.h"
 #include "page/canary.h"
+#include "page/list.h"
 #include "page/poison.h"
 #include "theap/bin.h"
 #include "theap/page_cache.h"
@@ -92,7 +93,7 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   if (mia_unlikely(self->remote[size_class].page != NULL)) return NULL; /* a batch waits */
   uint32_t count = 0;
   mia_block *block = mia_remote_become_list(self, size_class);
-  if (mia_likely(block == NULL)) block = mia_page_pop_free(bin->page, &count);
+  if (mia_likely(block == NULL)) block = mia_page_pop_unchecked(bin->page, &count);
   if (mia_unlikely(block == NULL)) return NULL;
   bin->zeroed = false;
   bin->refilled = true;
@@ -121,7 +122,7 @@ mia_inline bool mia_fast_keeps_empty(const mia_theap *self, const mia_page *page
 /* Frees a block of a page that the thread owns.  If false, the caller must call
  * mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_own(const mia_theap *self, mia_page *page, void *p) {
-  if (MIA_DEBUG) mia_page_require_block(page, p);
+  if (MIA_DEBUG && !mia_page_is_block(page, p)) return false;
   /* The last live block, or a block too many: mia_alloc_free_slow finds out which. */
   if (mia_unlikely(page->used <= 1) && (p == page->free || !mia_fast_keeps_empty(self, page)))
     return false;
@@ -157,11 +158,11 @@ mia_inline bool mia_fast_free_remote(mia_theap *self, mia_page *page, void *p) {
  * the caller must call mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_other(mia_theap *self, mia_page *page, void *p) {
   if (MIA_DEBUG || mia_theap_is_none(self) || mia_theap_owns(self, page)) return false;
+  if (mia_unlikely(!mia_page_is_block(page, p))) return false;
   if (page->size_class < MIA_CLASS_COUNT) {
     mia_theap_free_remote(self, page, p);
     return true;
   }
-  if (page->start != p) return false;
   if (!mia_cache_free_last(self, page)) mia_theap_free_singleton(self, page);
   return true;
 }

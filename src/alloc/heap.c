@@ -99,8 +99,8 @@ static void mark_list(const mia_page *page, const mia_block *list, free_set *set
   const mia_block *before = list;
   for (size_t count = 0; list != NULL; before = list, list = list->next) {
     size_t i = (size_t)((const char *)list - page->start) / page->size;
-    if (i >= page->capacity) mia_base_misuse("block written to after it was freed", before);
-    if (count++ == page->capacity) mia_base_misuse("block freed twice", list);
+    if (i >= page->capacity) mia_page_misuse(page, MIA_MISUSE_WRITTEN, before);
+    if (count++ == page->capacity) mia_page_misuse(page, MIA_MISUSE_TWICE, list);
     add(set, i);
   }
 }

@@ -180,9 +180,12 @@ static void *finish(const resize_request *r, void *p, size_t before, size_t zero
 }
 
 static void *resize(const resize_request *r, void *p) {
-  size_t usable = mia_alloc_usable(p), zero_from;
-  mia_page *page = mia_page_require_of(p);
-  mia_page_require_block(page, p);
+  mia_page *page = mia_alloc_page_in_call("realloc", p);
+  if (mia_unlikely(page == NULL)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  size_t usable = mia_alloc_usable_in(page, p), zero_from;
   action what = decide(r, page, p);
   if (what == RESIZE) {
     void *q = resize_singleton(r, page, &zero_from);
@@ -224,8 +227,8 @@ void *mia_alloc_resize_small(void *p, size_t size) {
   if (p == NULL) return mia_fast_take(size, size);
   p = mia_map_untagged(p);
   mia_page *page = mia_page_of_block(p);
-  if (page == NULL || page->size_class >= MIA_CLASS_COUNT) return NULL;
-  mia_page_require_block(page, p);
+  if (page == NULL || page->size_class >= MIA_CLASS_COUNT || !mia_page_is_block(page, p))
+    return NULL;
   if (is_worth_keeping(page->size, size)) return p;
   size_t room = with_slack(page, size);
   void *to = mia_fast_take(room, size);
@@ -245,9 +248,11 @@ void *mia_alloc_resize(void *p, size_t size, size_t align) {
 }
 
 bool mia_alloc_extend(void *p, size_t size) {
-  if (size <= mia_alloc_usable(p)) return true;
+  if (p == NULL) return size == 0;
   p = mia_map_untagged(p);
-  mia_page *page = mia_page_require_of(p);
+  mia_page *page = mia_alloc_page_in_call("realloc", p);
+  if (mia_unlikely(page == NULL)) return false;
+  if (size <= mia_alloc_usable_in(page, p)) return true;
   if (size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
   size_t room = mia_canary_room(size);
   bool fits_now = room <= page->size;

@@ -245,8 +245,7 @@ void *mia_api_pvalloc(size_t size) {
 
 void mia_api_free_sized(void *p, size_t size, size_t align) {
   if (!MIA_DEBUG && mia_likely(mia_fast_free(p))) return;
-  mia_alloc_require_size(p, size, align);
-  mia_enter_free(p);
+  if (mia_alloc_is_sized(p, size, align)) mia_enter_free(p);
 }
 
 size_t mia_api_memalignment(const void *p) {

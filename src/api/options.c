@@ -4,6 +4,7 @@
 #include "api/hook.h"
 #include "api/options.h"
 #include "arena/tier.h"
+#include "base/fail.h"
 #include "base/fmt.h"
 #include "os/os.h"
 
@@ -53,6 +54,9 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
     [MIA_OPTION_SECURE] = {"secure", "", MIA_OPTION_IS_NUMBER, MIA_SECURE_MIN, MIA_TIER_MAX,
                            MIA_SECURE_DEFAULT,
                            "how misuse is met; 0: fast, 1: checked, 2 and 3: hardened"},
+    [MIA_OPTION_ON_MISUSE] = {"on_misuse", "abort|report|ignore", MIA_OPTION_IS_WORD,
+                              MIA_MISUSE_ABORTS, MIA_MISUSE_IS_IGNORED, MIA_MISUSE_ABORTS,
+                              "what follows a misuse in a call that need do nothing"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
@@ -68,12 +72,22 @@ long mia_option_get(mia_option option) {
   return options[option].default_value + (long)mia_aword_get(&mia_api_all.changes[option]);
 }
 
+/* Hardened tiers ignore nothing. */
+static void follow_on_misuse(void) {
+  uintptr_t follows = (uintptr_t)mia_option_get(MIA_OPTION_ON_MISUSE);
+  if (follows == MIA_MISUSE_IS_IGNORED && mia_option_get(MIA_OPTION_SECURE) >= MIA_TIER_HARDENED)
+    follows = MIA_MISUSE_IS_REPORTED;
+  mia_aword_set(&mia_base_all.reports_most, (uintptr_t)mia_option_get(MIA_OPTION_MAX_WARNINGS));
+  mia_aword_set(&mia_base_all.on_misuse, follows);
+}
+
 static void set_value(mia_option option, long value) {
   mia_aword_set(&mia_api_all.changes[option], (uintptr_t)(value - options[option].default_value));
   if (option == MIA_OPTION_LIMIT) mia_aword_set(&mia_arena_all.limit, (size_t)value * MIA_KIB);
   if (option == MIA_OPTION_THP) mia_aword_set(&mia_arena_all.frames.off, value == 0);
   if (option == MIA_OPTION_PURGE_DELAY)
     mia_aword_set(&mia_arena_all.mapping_cache.wanted, value != 0);
+  if (option == MIA_OPTION_ON_MISUSE || option == MIA_OPTION_MAX_WARNINGS) follow_on_misuse();
 }
 
 static bool fail_invalid(void) {
@@ -190,11 +204,26 @@ static bool parse_size(const char *s, long *value) {
   return true;
 }
 
+/* Stores the place of the word in `words', which has them as "no|yes". */
+static bool parse_word(const char *s, const char *words, long *value) {
+  const char *rest;
+  for (*value = 0; *words != 0; ++*value) {
+    size_t length = strcspn(words, "|");
+    for (rest = words; rest < words + length && lower(*s) == *rest; rest++) s++;
+    if (rest == words + length && *s == 0) return true;
+    s -= rest - words;
+    words += length + (words[length] != 0);
+  }
+  return false;
+}
+
 static bool parse(mia_option option, const char *s, long *value) {
   static bool (*const parsers[])(const char *, long *) = {[MIA_OPTION_IS_SWITCH] = parse_switch,
                                                           [MIA_OPTION_IS_NUMBER] = parse_number,
                                                           [MIA_OPTION_IS_SIZE] = parse_size};
-  return parsers[options[option].type](s, value);
+  const mia_option_info *o = &options[option];
+  if (o->type == MIA_OPTION_IS_WORD) return parse_word(s, o->unit, value);
+  return parsers[o->type](s, value);
 }
 
 bool mia_option_set_text(const char *name, const char *value) {
@@ -231,6 +260,11 @@ void mia_api_warn(const char *what) {
 static void put_expected(mia_text *t, const mia_option_info *o) {
   if (o->type == MIA_OPTION_IS_SWITCH) {
     mia_base_put(t, "on or off");
+    return;
+  }
+  if (o->type == MIA_OPTION_IS_WORD) {
+    mia_base_put(t, "one of ");
+    mia_base_put(t, o->unit);
     return;
   }
   mia_base_put(t, o->type == MIA_OPTION_IS_SIZE ? "a size (KiB) from " : "a number from ");
@@ -298,14 +332,24 @@ __attribute__((constructor)) static void begin(void) { mia_api_begin_options(); 
 
 /* ---- printing ---- */
 
+static void put_value(mia_text *t, const mia_option_info *o, long value) {
+  if (o->type != MIA_OPTION_IS_WORD) {
+    put_long(t, value);
+    put_with_blank(t, o->unit);
+    return;
+  }
+  const char *word = o->unit;
+  while (value-- > 0) word = strchr(word, '|') + 1;
+  for (; *word != 0 && *word != '|'; word++) mia_base_put(t, (char[]){*word, 0});
+}
+
 static void put_option(mia_text *t, mia_option option) {
   const mia_option_info *o = &options[option];
   const char *line = t->at;
   mia_base_put(t, "  ");
   mia_base_put(t, o->name);
   mia_base_put_pad(t, line, COLUMN_VALUE);
-  put_long(t, mia_option_get(option));
-  put_with_blank(t, o->unit);
+  put_value(t, o, mia_option_get(option));
   mia_base_put_pad(t, line, COLUMN_UNIT);
   mia_base_put(t, mia_option_is_set(option) ? " given  " : "        ");
   mia_base_put(t, o->meaning);

@@ -14,6 +14,7 @@
 #include "arena/arena.h"
 
 #define MIA_TIER_MAX 3
+#define MIA_TIER_HARDENED 2
 
 /* Decides the tier, at the first call only: the value of MIALLOC_SECURE if the process may be
  * influenced by its environment and the value is allowed, else the default. */
@@ -28,7 +29,7 @@ mia_inline bool mia_tier_is_checked(void) {
   return mia_unlikely(mia_aword_get(&mia_arena_all.tier.level) >= 1);
 }
 mia_inline bool mia_tier_is_hardened(void) {
-  return mia_unlikely(mia_aword_get(&mia_arena_all.tier.level) >= 2);
+  return mia_unlikely(mia_aword_get(&mia_arena_all.tier.level) >= MIA_TIER_HARDENED);
 }
 
 /* Return the words of the secret, which the environment cannot influence. */

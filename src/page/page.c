@@ -11,6 +11,7 @@
 #include "os/lock.h"
 #include "os/os.h"
 #include "page/canary.h"
+#include "page/list.h"
 #include "page/owner.h"
 #include "page/page.h"
 #include "page/poison.h"
@@ -190,7 +191,7 @@ void mia_page_show(const mia_page *page) { set_map(page, page); }
 
 mia_page *mia_page_require_slow(const void *p) {
   mia_page *page = mia_page_of(p);
-  if (page == NULL) mia_base_misuse("pointer that is not a block in use", p);
+  if (page == NULL) mia_base_misuse(MIA_MISUSE_NO_BLOCK, p);
   mia_page_require_block(page, p);
   return page;
 }
@@ -253,6 +254,7 @@ mia_block *mia_page_pop_counted(mia_page *page, bool *zeroed, uint32_t *count) {
   if (page->free == NULL && page->trimmed_pages != 0) mia_page_restore(page);
   *zeroed = false;
   page->age = 0;
+  if (page->free != NULL && mia_page_is_check_due(page)) mia_page_require_list(page);
   mia_block *list = mia_page_pop_free(page, count);
   if (list != NULL) return list;
   *zeroed = page->zero;
@@ -271,7 +273,7 @@ mia_block *mia_page_pop_blocks(mia_page *page, bool *zeroed) {
 static mia_block *last_of(const mia_page *page, mia_block *list, uint32_t *count) {
   *count = 1;
   while (list->next != NULL) {
-    if (mia_unlikely(++*count > page->capacity)) mia_base_misuse("block freed twice", list);
+    if (mia_unlikely(++*count > page->capacity)) mia_page_misuse(page, MIA_MISUSE_TWICE, list);
     list = list->next;
   }
   return list;
@@ -281,7 +283,7 @@ void mia_page_push_list(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
   if (MIA_DEBUG) poison_all(page, list);
-  if (page->free != NULL) mia_page_require_link(page, page->free);
+  if (page->free != NULL) mia_page_require_link(page);
   last_of(page, list, &count)->next = page->free;
   page->free = list;
   page->used -= count;
@@ -293,9 +295,9 @@ void mia_page_collect(mia_page *page) {
   if (list == NULL) return;
   if (page->free != NULL) {
     uint32_t walked;
-    mia_page_require_link(page, page->free);
+    mia_page_require_link(page);
     last_of(page, list, &walked)->next = page->free;
-    if (mia_unlikely(walked != count)) mia_base_misuse("block freed twice", list);
+    if (mia_unlikely(walked != count)) mia_page_misuse(page, MIA_MISUSE_TWICE, list);
   }
   page->free = list;
   page->used -= count;

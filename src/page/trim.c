@@ -81,8 +81,8 @@ static void count_free_bytes(os_page_map *map, const mia_page *page) {
   const mia_block *before = page->free;
   for (const mia_block *block = before; block != NULL; before = block, block = block->next) {
     size_t offset = mia_page_offset_in_span(page, block);
-    if (offset > last) mia_base_misuse("block written to after it was freed", before);
-    if (count++ == page->capacity) mia_base_misuse("block freed twice", block);
+    if (offset > last) mia_page_misuse(page, MIA_MISUSE_WRITTEN, before);
+    if (count++ == page->capacity) mia_page_misuse(page, MIA_MISUSE_TWICE, block);
     add_free(map, with_redzone(offset), with_redzone(offset) + page->size);
   }
   add_trimmed(map, page);

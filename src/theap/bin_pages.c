@@ -17,8 +17,10 @@ static void cache_empty(mia_theap *self, mia_page *page) {
 }
 
 void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
-  if (mia_unlikely(page->used == 0 || block == page->free))
-    mia_base_misuse("block freed twice", block);
+  if (mia_unlikely(page->used == 0 || block == page->free)) {
+    mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, block);
+    return;
+  }
   block->next = page->free;
   page->free = block;
   page->used--;

@@ -11,13 +11,14 @@
 
 /* Frees the block of a singleton page.  Where no other thread can claim the page, that needs no
  * compare-and-swap.  Returns false if another thread has claimed the page to end its heap: that
- * thread disposes of it. */
+ * thread disposes of it.  Returns false too if the block is free already. */
 static bool claim_singleton(const mia_theap *self, mia_page *page) {
   bool alone = !mia_theap_is_none(self) && mia_theap_is_settled_main_page(page);
   if (alone && mia_owner_free_alone(page)) return true;
   mia_singleton_freed freed = mia_owner_free_singleton(page);
-  if (freed == MIA_SINGLETON_TWICE) mia_base_misuse("block freed twice", page->start);
-  if (freed == MIA_SINGLETON_LEFT) return false;
+  if (freed == MIA_SINGLETON_TWICE)
+    mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, page->start);
+  if (freed != MIA_SINGLETON_CLAIMED) return false;
   page->used = 0;
   return true;
 }
@@ -91,7 +92,7 @@ static void free_apart(mia_theap *self, mia_page *page, mia_block *block) {
     mia_theap_free_own(self, page, block);
     break;
   case KEEP:
-    mia_remote_add(&self->remote[size_class], block);
+    mia_remote_add(&self->remote[size_class], page, block);
     break;
   case SEND:
     mia_theap_send(self, page, block, block, 1);
@@ -108,7 +109,6 @@ static void free_apart(mia_theap *self, mia_page *page, mia_block *block) {
 }
 
 void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
-  mia_page_require_block(page, block);
   if (page->size_class >= MIA_CLASS_COUNT)
     mia_theap_free_singleton(self, page);
   else

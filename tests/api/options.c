@@ -123,7 +123,7 @@ END_TEST
 
 /* Formats the line that an option must have in the manual. */
 static void put_manual(const mia_option_info *o, char *line, size_t size) {
-  static const char *const types[] = {"switch", "number", "size"};
+  static const char *const types[] = {"switch", "number", "size", "word"};
   if (o == mia_option_describe(MIA_OPTION_SECURE)) { /* configure may choose both others */
     snprintf(line, size, ".BR MIALLOC_SECURE \" (number; 0 to %ld; default 0)\"\n", o->max);
     return;
@@ -131,6 +131,12 @@ static void put_manual(const mia_option_info *o, char *line, size_t size) {
   int n = snprintf(line, size, ".BR MIALLOC_%s \" (%s", o->name, types[o->type]);
   for (char *c = line + strlen(".BR MIALLOC_"); *c != ' '; c++)
     if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  if (o->type == MIA_OPTION_IS_WORD) {
+    snprintf(line + n, size - (size_t)n, ", %s; default %.*s)\"\n", o->unit,
+             (int)strcspn(o->unit, "|"), o->unit);
+    ck_assert_int_eq(o->default_value, 0);
+    return;
+  }
   if (o->type == MIA_OPTION_IS_NUMBER && *o->unit != 0)
     n += snprintf(line + n, size - (size_t)n, ", %s", o->unit);
   if (o->type == MIA_OPTION_IS_NUMBER)

@@ -184,7 +184,7 @@ void stage_run_started(void) {
 
 /* ---- failures ---- */
 
-mia_aword mia_base_at_misuse;
+mia_base_world mia_base_all;
 
 _Noreturn void mia_base_fail(const char *what, const char *file, int line) {
   (void)file, (void)line;
@@ -195,3 +195,7 @@ _Noreturn void mia_base_misuse(const char *what, const void *address) {
   (void)address;
   race_fail(what);
 }
+
+_Noreturn void mia_base_misuse_of(const mia_misuse *misuse) { race_fail(misuse->what); }
+
+void mia_base_misuse_in_call(const mia_misuse *misuse) { race_fail(misuse->what); }
