@@ -387,7 +387,7 @@ typedef enum mia_option_type {
 /* The description of an option; mia_option_get returns its value. */
 typedef struct mia_option_info {
   const char *name;     /* in lower case, without MIALLOC_ */
-  const char *unit;     /* "ms", "KiB" of each size, "no|yes" of a word, or "" */
+  const char *unit;     /* "ms", "KiB" of a size, "no|yes" of a word, or "" */
   mia_option_type type; /* how a value is written */
   long min;             /* the smallest value ... */
   long max;             /* ... and the greatest */
