@@ -59,7 +59,10 @@ typedef struct mia_page {
   uint16_t countdown_from;    /* [own] where the countdown began: owner.h */
   uint16_t trimmed_blocks;    /* [own] trim.h */
   uint8_t age;                /* [own], and [lock:abandoned] while listed: abandoned.h */
-  bool grown;                 /* [own] a huge block has grown, in place or by moving */
+  union {
+    bool grown;   /* [own] a huge block has grown, in place or by moving */
+    uint8_t cell; /* [own] of a page of blocks: where the search for a free one begins: live.h */
+  };
   union {
     uint64_t trimmed_pages; /* [own] a bit for each OS page given back: trim.h */
     struct {                /* of a large page: */
