@@ -4,6 +4,8 @@
  * path that cannot serve a call changes nothing and returns NULL or false; the caller then calls
  * a function of alloc.h, which begins anew.
  *
+ * In security tiers from 1 on (arena/tier.h) they serve no call.
+ *
  * malloc: one load finds the theap, one the first block of the free list, one the next block.
  * free: two loads find the page, one its owner. */
 #ifndef MIA_ALLOC_FAST_H
@@ -62,12 +64,14 @@ mia_inline void *mia_fast_take(size_t room, size_t size) {
   return mia_fast_take_from(mia_theap_self, room, size);
 }
 
-mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_canary_room(size), size); }
+mia_inline void *mia_fast_malloc(size_t size) {
+  return mia_fast_take(mia_canary_fast_room(size), size);
+}
 
 /* Returns the bytes that a block needs for a request at a multiple of `align', which is at most a
  * slice.  All blocks of the class of this size are at such multiples (page/class.h). */
 mia_inline size_t mia_fast_aligned_room(size_t size, size_t align) {
-  return mia_align_up(mia_canary_room(size + (size == 0)), align);
+  return mia_align_up(mia_canary_fast_room(size + (size == 0)), align);
 }
 
 /* Returns true if a block of a class can serve the request. */
@@ -154,8 +158,8 @@ mia_inline bool mia_fast_free_remote(mia_theap *self, mia_page *page, void *p) {
          mia_remote_try_free(self, page, p);
 }
 
-/* Frees other blocks of pages that the thread does not own, and those of singleton pages.  If false,
- * the caller must call mia_alloc_free_slow. */
+/* Frees other blocks of pages that the thread does not own, and those of singleton pages.  Not to be called
+ * in security tiers from 1 on (alloc/checked.h).  If false, the caller must call mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_other(mia_theap *self, mia_page *page, void *p) {
   if (MIA_DEBUG || mia_theap_is_none(self) || mia_theap_owns(self, page)) return false;
   if (mia_unlikely(!mia_page_is_block(page, p))) return false;

@@ -126,6 +126,20 @@ mia_inline bool mia_owner_push_one(mia_page *page, mia_block *block) {
   return true;
 }
 
+/* Tiers from 1 on: counts the free of a block which is recorded elsewhere (live.h), as if it were put on
+ * the list.  Returns true if this claimed the page, like mia_owner_push. */
+mia_inline bool mia_owner_count_free(mia_page *page) {
+  uintptr_t was = mia_aword_get(&page->remote), claimed;
+  do {
+    uint32_t countdown = mia_owner_countdown(was);
+    claimed = (was & MIA_OWNER_CLAIMED) != 0 || countdown <= 1 ? MIA_OWNER_CLAIMED : 0;
+    if (mia_aword_cas_acq_rel(&page->remote, &was,
+                              mia_owner_word(MIA_OWNER_LIST_NONE, countdown - 1, claimed)))
+      break;
+  } while (true);
+  return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
+}
+
 /* The block of a singleton page is not written to when it is freed.  It is free while it is
  * on the list, where it stays until the page is used again. */
 typedef enum mia_singleton_freed {
@@ -181,7 +195,7 @@ mia_inline uint32_t mia_owner_count_remote(const mia_page *page) {
 
 /* Returns true if a page that the caller has claimed may have something to collect. */
 mia_inline bool mia_owner_has_remote(const mia_page *page) {
-  return mia_aword_get(&page->remote) >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE;
+  return mia_owner_count_remote(page) != 0;
 }
 
 /* Gives up the claim on a page until `countdown' more blocks have been freed.  Returns false

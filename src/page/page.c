@@ -12,6 +12,7 @@
 #include "os/os.h"
 #include "page/canary.h"
 #include "page/list.h"
+#include "page/live.h"
 #include "page/owner.h"
 #include "page/page.h"
 #include "page/poison.h"
@@ -226,13 +227,24 @@ static void poison_all(const mia_page *page, mia_block *list) {
  * steps, as each step may cost page faults. */
 static bool doubles(const mia_page *page) { return !page->zero; }
 
-static mia_block *extend(mia_page *page) {
+/* Returns the number of blocks of the next extension. */
+mia_inline uint32_t next_extension(const mia_page *page) {
   uint32_t left = page->total - page->capacity;
-  if (left == 0) return NULL;
   uint32_t count = (uint32_t)(EXTEND_BYTES / page->size);
   if (count < EXTEND_MIN) count = EXTEND_MIN;
   if (doubles(page) && count < page->capacity) count = page->capacity;
-  if (count > left) count = left;
+  return count < left ? count : left;
+}
+
+bool mia_page_extend(mia_page *page) {
+  uint32_t count = next_extension(page);
+  page->capacity += count;
+  return count > 0;
+}
+
+static mia_block *extend(mia_page *page) {
+  uint32_t count = next_extension(page);
+  if (count == 0) return NULL;
   char *at = page->start + (size_t)page->capacity * page->size;
   mia_block *first = (void *)at;
   mia_block *block = first;
@@ -290,6 +302,10 @@ void mia_page_push_list(mia_page *page, mia_block *list) {
 }
 
 void mia_page_collect(mia_page *page) {
+  if (mia_tier_is_checked()) {
+    mia_page_collect_live(page);
+    return;
+  }
   uint32_t count;
   mia_block *list = mia_owner_collect(page, &count);
   if (list == NULL) return;
@@ -395,6 +411,7 @@ static uint32_t count_blocks(const mia_page *page, const mia_block *list) {
 }
 
 void mia_page_check(const mia_page *page) {
+  if (mia_tier_is_checked()) return; /* P1 does not hold */
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
   mia_assert(page->used + count_blocks(page, page->free) + page->trimmed_blocks ==
              page->capacity); /* P1 */

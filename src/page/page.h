@@ -63,6 +63,7 @@ typedef struct mia_page {
   union {
     bool grown;   /* [own] a huge block has grown, in place or by moving */
     uint8_t pops; /* [own] of a page of blocks: how often its list was popped, modulo 256: list.h */
+    uint8_t cell; /* [own] of a page of blocks: where the search for a free one begins: live.h */
   };
   union {
     uint64_t trimmed_pages; /* [own] a bit for each OS page given back: trim.h */

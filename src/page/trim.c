@@ -2,6 +2,7 @@
 #include "base/prelude.h"
 
 #include "arena/purge.h"
+#include "arena/tier.h"
 #include "base/bits.h"
 #include "os/os.h"
 #include "page/canary.h"
@@ -168,6 +169,7 @@ static size_t purge_os_pages(mia_page *page, uint64_t chosen, unsigned shift) {
 
 size_t mia_page_trim(mia_page *page) {
   os_page_map map;
+  if (mia_tier_is_checked()) return 0;
   size_t listed = page->capacity - page->used - page->trimmed_blocks;
   if (page->size_class >= MIA_CLASS_COUNT || listed * page->size < mia_os_page_size()) return 0;
   count_free_bytes(&map, page);

@@ -45,8 +45,9 @@ typedef enum outcome {
  * at random in a table takes 2.5 to 4 times as long. */
 static bool can_reclaim_early(const mia_theap *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];
-  return bin->page != NULL && bin->reclaim_backoff == 0 && mia_aword_get(&page->owner) == 0 &&
-         mia_aword_get(&page->listed) == 0 && mia_theap_can_use(self, page);
+  return mia_theap_is_in_use(bin) && bin->reclaim_backoff == 0 &&
+         mia_aword_get(&page->owner) == 0 && mia_aword_get(&page->listed) == 0 &&
+         mia_theap_can_use(self, page);
 }
 
 /* The thread allocates from the class.  A block of a page without an owner is not kept if there
@@ -80,6 +81,10 @@ static bool reclaim(mia_theap *self, mia_page *page) {
   mia_page_collect(page);
   mia_theap_reclaim(self, page, mia_theap_add_page_last);
   return true;
+}
+
+bool mia_theap_reclaim_early(mia_theap *self, mia_page *page) {
+  return can_reclaim_early(self, page) && reclaim(self, page);
 }
 
 /* Frees a block of a class that does not join what waits. */
