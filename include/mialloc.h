@@ -369,22 +369,25 @@ typedef enum mia_option {
   MIA_OPTION_RESERVE_HUGE_PAGES = 11,
   MIA_OPTION_RESERVE_HUGE_PAGES_AT = 12,
   MIA_OPTION_THP = 13,
+  MIA_OPTION_SECURE = 14,
+  MIA_OPTION_ON_MISUSE = 15,
   MIA_OPTION_COUNT /* how many this header has; grows with each new option */
 } mia_option;
 
 /* How a value is written.  A switch: on, yes, true or 1; off, no, false or 0.  A number: a
  * decimal integer.  A size: a number of bytes, or of KiB, MiB, GiB or TiB if K, M, G or T
- * follows it. */
+ * follows it.  A word: one of those that the unit lists; the value is its place, from 0 on. */
 typedef enum mia_option_type {
   MIA_OPTION_IS_SWITCH,
   MIA_OPTION_IS_NUMBER,
-  MIA_OPTION_IS_SIZE
+  MIA_OPTION_IS_SIZE,
+  MIA_OPTION_IS_WORD
 } mia_option_type;
 
 /* The description of an option; mia_option_get returns its value. */
 typedef struct mia_option_info {
   const char *name;     /* in lower case, without MIALLOC_ */
-  const char *unit;     /* of the value: "ms", "KiB" for every size, or "" */
+  const char *unit;     /* "ms", "KiB" of a size, "no|yes" of a word, or "" */
   mia_option_type type; /* how a value is written */
   long min;             /* the smallest value ... */
   long max;             /* ... and the greatest */
@@ -398,7 +401,8 @@ MIA_API long mia_option_get(mia_option option);
 /* Sets the value of an option from now on; the second function only if neither the environment
  * nor the program has set it.  An option that is read when the library begins (mialloc(7)) gets
  * the value too, but nothing reads it any more.  Returns false, sets errno to EINVAL and changes
- * nothing if the value is out of range or the option does not exist. */
+ * nothing if the value is out of range or the option does not exist, and if MIA_OPTION_SECURE, which
+ * says in which tier the process is, would change. */
 MIA_API bool mia_option_set(mia_option option, long value);
 MIA_API bool mia_option_set_default(mia_option option, long value);
 

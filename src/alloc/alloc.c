@@ -15,6 +15,7 @@
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
+#include "alloc/checked.h"
 #include "alloc/fast.h"
 #include "arena/purge.h"
 #include "base/bits.h"
@@ -30,9 +31,22 @@
 #include <errno.h>
 #include <string.h>
 
+/* Likewise allocate_small, in security tiers from 1 on. */
+static void *allocate_checked(mia_theap *self, unsigned size_class, size_t size, bool zero) {
+  mia_page *page = NULL;
+  void *p = mia_theap_checked_take(self, size_class, &page);
+  if (p == NULL && mia_theap_checked_page(self, size_class) != NULL)
+    p = mia_theap_checked_take(self, size_class, &page);
+  if (p == NULL) return NULL;
+  if (zero) memset(p, 0, page->size - MIA_REDZONE_SIZE);
+  mia_canary_set(page, p, size);
+  return p;
+}
+
 /* Allocates a block of a class for a request of `size' bytes.  If `zero', the whole usable size
  * reads as zero. */
 static void *allocate_small(mia_theap *self, unsigned size_class, size_t size, bool zero) {
+  if (mia_tier_is_checked()) return allocate_checked(self, size_class, size, zero);
   mia_block *block = self->free_list[size_class];
   if (block == NULL) {
     if (!mia_theap_refill(self, size_class)) return NULL;
@@ -72,7 +86,7 @@ static mia_page *take_cached_large(mia_theap *theap, size_t room) {
  * it. */
 static void *finish_singleton(mia_theap *theap, const mia_page *page, size_t size) {
   mia_count_add(&theap->counts.refilled[page->size_class], 1);
-  if (MIA_DEBUG) mia_page_set_canary(page, page->start, size);
+  mia_canary_set(page, page->start, size);
   return page->start;
 }
 
@@ -224,6 +238,17 @@ void *mia_alloc_cached_large(size_t size) {
   return page != NULL ? finish_singleton(self, page, size) : NULL;
 }
 
+void *mia_alloc_checked_slow(size_t size) {
+  mia_theap *self = mia_theap_self;
+  size_t room = mia_canary_room(size);
+  if (mia_theap_is_none(self) || self->default_heap != NULL) return NULL;
+  if (room > MIA_CLASS_SIZE_MAX) return mia_alloc_cached_large(size);
+  int error = errno;
+  void *p = allocate_checked(self, mia_class_of(room), size, false);
+  errno = error;
+  return p;
+}
+
 void *mia_alloc_slow(size_t size, bool zero) {
   return allocate(mia_theap_default_heap(mia_theap_self),
                   &(request){.size = nonzero(size), .align = 1, .zero = zero});
@@ -231,7 +256,7 @@ void *mia_alloc_slow(size_t size, bool zero) {
 
 /* The bin knows whether the blocks of its free list read as zero behind their links. */
 void *mia_alloc_zeroed(size_t size) {
-  size_t room = mia_canary_room(size);
+  size_t room = mia_canary_fast_room(size);
   if (mia_likely(room <= MIA_CLASS_SIZE_MAX)) {
     mia_theap *self = mia_theap_self;
     unsigned size_class = mia_class_of(room);
@@ -262,12 +287,14 @@ void *mia_alloc_aligned(size_t size, size_t align, bool zero) {
 
 size_t mia_alloc_good_size(size_t size, size_t align) {
   if (MIA_DEBUG) return size; /* the usable size is the requested one */
-  if (size <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
-    size_t class_size = mia_align_up(size > 0 ? size : 1, align);
-    if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size));
+  size_t canary = mia_canary_size(), room = mia_canary_room(size);
+  if (room <= MIA_CLASS_SIZE_MAX && align <= MIA_SLICE_SIZE) {
+    size_t class_size = mia_align_up(room > 0 ? room : 1, align);
+    if (class_size <= MIA_CLASS_SIZE_MAX) return mia_class_size(mia_class_of(class_size)) - canary;
   }
   bool huge = align > MIA_SPAN_MAX_SLICES << MIA_SLICE_SHIFT >> 1;
-  size_t least = huge ? MIA_SLICE_SIZE : size > 0 ? size : 1; /* as page.c does */
-  size_t rounded = mia_align_up(size > least ? size : least, mia_os_page_size());
-  return rounded < size || rounded > MIA_SIZE_MAX || align > MIA_ALIGN_MAX ? size : rounded;
+  size_t least = huge ? MIA_SLICE_SIZE : room > 0 ? room : 1; /* as page.c does */
+  size_t rounded = mia_align_up(room > least ? room : least, mia_os_page_size());
+  bool too_large = rounded < room || rounded > MIA_SIZE_MAX || align > MIA_ALIGN_MAX;
+  return too_large ? size : rounded - canary;
 }

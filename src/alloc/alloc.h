@@ -61,14 +61,23 @@ void *mia_alloc_resize_small(void *p, size_t size);
  * not possible. */
 bool mia_alloc_extend(void *p, size_t size);
 
-/* Returns the usable size of a block, or 0 for NULL.  Aborts if `p' is not a block. */
+/* Returns the usable size of a block, or 0 for NULL.  If `p' is not a block, reports that, and
+ * returns 0 if the user wants the process to go on. */
 size_t mia_alloc_usable(const void *p);
+
+/* Returns the page of a block that the C function `call' received.  If `p' is not a block, reports
+ * that, and returns NULL if the user wants the process to go on. */
+mia_page *mia_alloc_page_in_call(const char *call, const void *p);
+
+/* Returns the usable size of a block of the page. */
+size_t mia_alloc_usable_in(const mia_page *page, const void *p);
 
 /* Returns the usable size that a new block of `size' bytes at a multiple of `align' would have. */
 size_t mia_alloc_good_size(size_t size, size_t align);
 
-/* Aborts if the block cannot have been requested with this size and alignment.  Debug builds know
- * the requested size to the byte. */
-void mia_alloc_require_size(const void *p, size_t size, size_t align);
+/* Returns true if the block may have been requested with this size and alignment.  Otherwise reports
+ * that, and returns false if the user wants the process to go on.  Debug builds know the requested
+ * size to the byte. */
+bool mia_alloc_is_sized(const void *p, size_t size, size_t align);
 
 #endif

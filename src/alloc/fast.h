@@ -5,6 +5,8 @@
  * path that cannot serve a call changes nothing and returns NULL or false; the caller then calls
  * a function of alloc.h, which begins anew.
  *
+ * In security tiers from 1 on (arena/tier.h) they serve no call.
+ *
  * malloc: one load finds the theap, one the first block of the free list, one the next block.
  * free: two loads find the page, one its owner. */
 #ifndef MIA_ALLOC_FAST_H
@@ -12,6 +14,7 @@
 
 #include "base/fail.h"
 #include "page/canary.h"
+#include "page/list.h"
 #include "page/poison.h"
 #include "theap/bin.h"
 #include "theap/page_cache.h"
@@ -62,12 +65,14 @@ mia_inline void *mia_fast_take(size_t room, size_t size) {
   return mia_fast_take_from(mia_theap_self, room, size);
 }
 
-mia_inline void *mia_fast_malloc(size_t size) { return mia_fast_take(mia_canary_room(size), size); }
+mia_inline void *mia_fast_malloc(size_t size) {
+  return mia_fast_take(mia_canary_fast_room(size), size);
+}
 
 /* Returns the bytes that a block needs for a request at a multiple of `align', which is at most a
  * slice.  All blocks of the class of this size are at such multiples (page/class.h). */
 mia_inline size_t mia_fast_aligned_room(size_t size, size_t align) {
-  return mia_align_up(mia_canary_room(size + (size == 0)), align);
+  return mia_align_up(mia_canary_fast_room(size + (size == 0)), align);
 }
 
 /* Returns true if a block of a class can serve the request. */
@@ -93,7 +98,7 @@ mia_inline void *mia_fast_refill(mia_theap *self, size_t room, size_t size) {
   if (mia_unlikely(self->remote[size_class].page != NULL)) return NULL; /* a batch waits */
   uint32_t count = 0;
   mia_block *block = mia_remote_become_list(self, size_class);
-  if (mia_likely(block == NULL)) block = mia_page_pop_free(bin->page, &count);
+  if (mia_likely(block == NULL)) block = mia_page_pop_unchecked(bin->page, &count);
   if (mia_unlikely(block == NULL)) return NULL;
   bin->zeroed = false;
   bin->refilled = true;
@@ -122,7 +127,7 @@ mia_inline bool mia_fast_keeps_empty(const mia_theap *self, const mia_page *page
 /* Frees a block of a page that the thread owns.  If false, the caller must call
  * mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_own(const mia_theap *self, mia_page *page, void *p) {
-  if (MIA_DEBUG) mia_page_require_block(page, p);
+  if (MIA_DEBUG && !mia_page_is_block(page, p)) return false;
   /* The last live block, or a block too many: mia_alloc_free_slow finds out which. */
   if (mia_unlikely(page->used <= 1) && (p == page->free || !mia_fast_keeps_empty(self, page)))
     return false;
@@ -154,15 +159,15 @@ mia_inline bool mia_fast_free_remote(mia_theap *self, mia_page *page, void *p) {
          mia_remote_try_free(self, page, p);
 }
 
-/* Frees other blocks of pages that the thread does not own, and those of singleton pages.  If false,
- * the caller must call mia_alloc_free_slow. */
+/* Frees other blocks of pages that the thread does not own, and those of singleton pages.  Not to be called
+ * in security tiers from 1 on (alloc/checked.h).  If false, the caller must call mia_alloc_free_slow. */
 mia_inline bool mia_fast_free_other(mia_theap *self, mia_page *page, void *p) {
   if (MIA_DEBUG || mia_theap_is_none(self) || mia_theap_owns(self, page)) return false;
+  if (mia_unlikely(!mia_page_is_block(page, p))) return false;
   if (page->size_class < MIA_CLASS_COUNT) {
     mia_theap_free_remote(self, page, p);
     return true;
   }
-  if (page->start != p) return false;
   if (!mia_cache_free_last(self, page)) mia_theap_free_singleton(self, page);
   return true;
 }

@@ -3,19 +3,50 @@
 #include "base/prelude.h"
 
 #include "alloc/alloc.h"
+#include "alloc/checked.h"
 #include "alloc/fast.h"
 #include "base/bits.h"
 #include "theap/bin.h"
 #include "theap/remote_cache.h"
 #include "theap/thread.h"
 
+/* Returns true if tiers from 1 on know that the block is free. */
+static bool is_known_free(const mia_page *page, const void *p) {
+  return mia_tier_is_checked() && page->size_class < MIA_CLASS_COUNT &&
+         !mia_live_is(mia_live_record(page), mia_live_index(page, p));
+}
+
+/* Returns the page in which a block begins at the address, whether it is free or not. */
+static mia_page *page_at(const char *call, const void *p) {
+  mia_page *page = mia_page_of_block(p);
+  if (mia_unlikely(page == NULL)) page = mia_page_of(p);
+  if (mia_unlikely(page == NULL)) {
+    mia_base_misuse_in_call(&(mia_misuse){.call = call, .what = MIA_MISUSE_NO_BLOCK, .address = p});
+    return NULL;
+  }
+  if (mia_likely(mia_page_is_block(page, p))) return page;
+  mia_page_misuse_in_call(page, call, MIA_MISUSE_INSIDE, p);
+  return NULL;
+}
+
+mia_page *mia_alloc_page_in_call(const char *call, const void *p) {
+  mia_page *page = page_at(call, p);
+  if (mia_unlikely(page == NULL) || mia_likely(!is_known_free(page, p))) return page;
+  mia_page_misuse_in_call(page, call, MIA_MISUSE_USED, p);
+  return NULL;
+}
+
 void mia_alloc_free_slow(void *p) {
   if (p == NULL) return;
   p = mia_map_untagged(p);
-  mia_page *page = mia_page_require_of(p);
+  mia_page *page = page_at("free", p);
+  if (mia_unlikely(page == NULL)) return;
+  if (mia_tier_is_checked()) {
+    mia_checked_free(page, p);
+    return;
+  }
   mia_theap *self = mia_theap_attach_to_free_fast();
   if (MIA_DEBUG) {
-    mia_page_require_block(page, p);
     if (page->size_class < MIA_CLASS_COUNT)
       mia_page_poison_freed(page, p, mia_theap_owns(self, page));
     else
@@ -31,23 +62,42 @@ void mia_alloc_free(void *p) {
   if (!mia_fast_free(p)) mia_alloc_free_slow(p);
 }
 
+size_t mia_alloc_usable_in(const mia_page *page, const void *p) {
+  if (MIA_DEBUG && page->size_class < MIA_CLASS_COUNT && !mia_tier_is_checked())
+    mia_page_require_live(page, p);
+  return mia_canary_require(page, p);
+}
+
 size_t mia_alloc_usable(const void *p) {
   if (p == NULL) return 0;
   p = mia_map_untagged(p);
-  const mia_page *page = mia_page_require_of(p);
-  if (MIA_DEBUG) {
-    mia_page_require_block(page, p);
-    if (page->size_class < MIA_CLASS_COUNT) mia_page_require_live(page, p);
-    return mia_page_require_canary(page, p);
-  }
-  return page->size;
+  const mia_page *page = mia_alloc_page_in_call("malloc_usable_size", p);
+  return mia_likely(page != NULL) ? mia_alloc_usable_in(page, p) : 0;
 }
 
-void mia_alloc_require_size(const void *p, size_t size, size_t align) {
-  if (p == NULL) return;
-  size_t usable = mia_alloc_usable(p);
-  if (size > usable) mia_base_misuse("sized free of a block that is smaller", p);
-  if (MIA_DEBUG && size < usable) mia_base_misuse("sized free of a block that is larger", p);
+/* Returns true if no block that was requested with this size, and perhaps resized in place, has so many
+ * usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c). */
+static bool is_far_too_large(size_t usable, size_t size, size_t align) {
+  return mia_tier_is_checked() && size < usable / 2 && usable > mia_alloc_good_size(size, align);
+}
+
+/* Returns what is wrong with a size and an alignment, or NULL. */
+static const char *find_mismatch(const void *p, size_t usable, size_t size, size_t align) {
+  if (size > usable) return "sized free of a block that is smaller";
   if (!mia_is_power_of_two(align) || !mia_is_aligned(p, align))
-    mia_base_misuse("sized free of a block that is aligned otherwise", p);
+    return "sized free of a block that is aligned otherwise";
+  if ((MIA_DEBUG && size < usable) || is_far_too_large(usable, size, align))
+    return "sized free of a block that is larger";
+  return NULL;
+}
+
+bool mia_alloc_is_sized(const void *p, size_t size, size_t align) {
+  if (p == NULL) return true;
+  p = mia_map_untagged(p);
+  const mia_page *page = mia_alloc_page_in_call("free_sized", p);
+  if (page == NULL) return false;
+  const char *wrong = find_mismatch(p, mia_alloc_usable_in(page, p), size, align);
+  if (wrong == NULL) return true;
+  mia_page_misuse_in_call(page, "free_sized", wrong, p);
+  return false;
 }

@@ -6,6 +6,7 @@
 #include "alloc/fast.h"
 #include "alloc/heap.h"
 #include "arena/unload.h"
+#include "page/live.h"
 #include "page/owner.h"
 #include "page/trim.h"
 #include "theap/bin.h"
@@ -50,7 +51,7 @@ bool mia_alloc_heap_choose(mia_heap *heap) {
 /* Tries the free list of the thread's theap for the heap first. */
 void *mia_alloc_heap_malloc(mia_heap *heap, size_t size, bool zero) {
   mia_theap *self = mia_theap_self;
-  size_t room = mia_canary_room(size);
+  size_t room = mia_canary_fast_room(size);
   if (!zero && room <= MIA_CLASS_SIZE_MAX && !mia_theap_is_none(self)) {
     mia_theap *theap = mia_theap_of_heap(self, heap);
     void *p = theap != NULL ? mia_fast_take_from(theap, room, size) : NULL;
@@ -100,14 +101,24 @@ static void mark_list(const mia_page *page, const mia_block *list, free_set *set
   const mia_block *before = list;
   for (size_t count = 0; list != NULL; before = list, list = list->next) {
     size_t i = (size_t)((const char *)list - page->start) / page->size;
-    if (i >= page->capacity) mia_base_misuse("block written to after it was freed", before);
-    if (count++ == page->capacity) mia_base_misuse("block freed twice", list);
+    if (i >= page->capacity) mia_page_misuse(page, MIA_MISUSE_WRITTEN, before);
+    if (count++ == page->capacity) mia_page_misuse(page, MIA_MISUSE_TWICE, list);
     add(set, i);
   }
 }
 
+static void mark_not_live(const mia_page *page, free_set *set) {
+  const mia_record *record = mia_live_record(page);
+  for (uint32_t i = 0; i < page->capacity; i++)
+    if (!mia_live_is(record, i)) add(set, i);
+}
+
 /* No thread frees blocks of the heap during the walk, so the lists do not change. */
 static void mark_free(const mia_page *page, free_set *set) {
+  if (mia_tier_is_checked()) {
+    mark_not_live(page, set);
+    return;
+  }
   mark_list(page, page->free, set);
   mark_list(page, mia_owner_list(page, mia_aword_get(&page->remote)), set);
   const mia_theap *owner = (const mia_theap *)mia_aword_get(&page->owner);
@@ -135,8 +146,9 @@ static size_t count_used(const mia_page *page, const free_set *set) {
 /* A block may be free although the walk sees it as live: then returns the largest usable size
  * that it can have. */
 static size_t usable_of(const mia_page *page, const void *block) {
-  bool has_canary = MIA_DEBUG &&
-                    !(page->size_class < MIA_CLASS_COUNT && mia_page_is_poisoned(page, block));
+  bool is_poisoned = page->size_class < MIA_CLASS_COUNT && !mia_tier_is_checked() &&
+                     mia_page_is_poisoned(page, block);
+  bool has_canary = MIA_DEBUG && !is_poisoned;
   return has_canary ? mia_page_require_canary(page, block) : mia_canary_capacity(page);
 }
 

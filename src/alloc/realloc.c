@@ -89,7 +89,7 @@ static mia_page *make_huge_page(mia_heap *heap, mia_page *from, bool *detached) 
 /* Frees the block that a move left over.  Its content and its redzone may have moved away with
  * the OS pages, so debug builds write canary and redzone anew. */
 static void free_leftover(const mia_page *page) {
-  if (MIA_DEBUG) mia_page_set_canary(page, page->start, 0);
+  mia_canary_set(page, page->start, 0);
   mia_alloc_free(page->start);
 }
 
@@ -98,8 +98,9 @@ static void free_leftover(const mia_page *page) {
 static bool resize_page(const resize_request *r, mia_page *page, bool may_move, size_t *zero_from) {
   if (r->exact && !MIA_DEBUG)
     return page->padding == 0 &&
-           mia_page_resize_singleton(page, mia_alloc_good_size(r->size, r->align), may_move,
-                                     zero_from);
+           mia_page_resize_singleton(page,
+                                     mia_alloc_good_size(r->size, r->align) + mia_canary_size(),
+                                     may_move, zero_from);
   size_t room = mia_canary_room(r->size);
   size_t good = r->zero ? room : mia_page_good_resize(page, room);
   return mia_page_resize_singleton(page, good, may_move, zero_from) ||
@@ -161,7 +162,7 @@ static bool is_placed(const resize_request *r, const mia_page *page, const char 
 
 static action stay_or_copy(const resize_request *r, const mia_page *page) {
   if (!is_worth_keeping(mia_canary_capacity(page), r->size)) return COPY;
-  bool has_size = MIA_DEBUG || page->size == mia_alloc_good_size(r->size, r->align);
+  bool has_size = MIA_DEBUG || mia_canary_capacity(page) == mia_alloc_good_size(r->size, r->align);
   return r->exact && !has_size ? COPY : STAY;
 }
 
@@ -172,18 +173,28 @@ static action decide(const resize_request *r, const mia_page *page, const char *
   return stay_or_copy(r, page);
 }
 
+/* A block that grew had its canary where its content is now.  The program must not find it there: it would
+ * know what the canary is. */
+static void set_canary_anew(const mia_page *page, char *p, size_t before, size_t size) {
+  if (!MIA_DEBUG && before < mia_canary_capacity(page)) memset(p + before, 0, mia_canary_size());
+  mia_canary_set(page, p, size);
+}
+
 /* Returns the block that serves the request where it lies now.  Its usable size was `before'; from
  * `zero_from' on it reads as zero. */
 static void *finish(const resize_request *r, void *p, size_t before, size_t zero_from) {
   if (r->zero) clear(p, kept_bytes(before, r->size), zero_from);
-  if (MIA_DEBUG) mia_page_set_canary(mia_page_of(p), p, r->size);
+  if (MIA_DEBUG || mia_tier_is_checked()) set_canary_anew(mia_page_of(p), p, before, r->size);
   return p;
 }
 
 static void *resize(const resize_request *r, void *p) {
-  size_t usable = mia_alloc_usable(p), zero_from;
-  mia_page *page = mia_page_require_of(p);
-  mia_page_require_block(page, p);
+  mia_page *page = mia_alloc_page_in_call("realloc", p);
+  if (mia_unlikely(page == NULL)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  size_t usable = mia_alloc_usable_in(page, p), zero_from;
   action what = decide(r, page, p);
   if (what == RESIZE) {
     void *q = resize_singleton(r, page, &zero_from);
@@ -223,10 +234,11 @@ static size_t with_slack(const mia_page *page, size_t size) {
 void *mia_alloc_resize_small(void *p, size_t size) {
   if (MIA_DEBUG || size - 1 >= MIA_CLASS_SIZE_MAX) return NULL;
   if (p == NULL) return mia_fast_take(size, size);
+  if (mia_tier_is_checked()) return NULL;
   p = mia_map_untagged(p);
   mia_page *page = mia_page_of_block(p);
-  if (page == NULL || page->size_class >= MIA_CLASS_COUNT) return NULL;
-  mia_page_require_block(page, p);
+  if (page == NULL || page->size_class >= MIA_CLASS_COUNT || !mia_page_is_block(page, p))
+    return NULL;
   if (is_worth_keeping(page->size, size)) return p;
   size_t room = with_slack(page, size);
   void *to = mia_fast_take(room, size);
@@ -246,9 +258,12 @@ void *mia_alloc_resize(void *p, size_t size, size_t align) {
 }
 
 bool mia_alloc_extend(void *p, size_t size) {
-  if (size <= mia_alloc_usable(p)) return true;
+  if (p == NULL) return size == 0;
   p = mia_map_untagged(p);
-  mia_page *page = mia_page_require_of(p);
+  mia_page *page = mia_alloc_page_in_call("realloc", p);
+  if (mia_unlikely(page == NULL)) return false;
+  size_t usable = mia_alloc_usable_in(page, p);
+  if (size <= usable) return true;
   if (size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
   size_t room = mia_canary_room(size);
   bool fits_now = room <= page->size;
@@ -258,6 +273,6 @@ bool mia_alloc_extend(void *p, size_t size) {
                     !mia_page_resize_singleton(page, room, false, &zero_from)))
     return false;
   errno = error;
-  if (MIA_DEBUG) mia_page_set_canary(page, p, size);
+  if (MIA_DEBUG || mia_tier_is_checked()) set_canary_anew(page, p, usable, size);
   return true;
 }

@@ -2,6 +2,7 @@
 /* entry.c -- the entry points, behind their fast paths. */
 #include "base/prelude.h"
 
+#include "alloc/checked.h"
 #include "api/entry.h"
 #include "api/hook.h"
 #include "api/options.h"
@@ -111,8 +112,24 @@ mia_noinline static void *malloc_large(size_t size) {
   return p;
 }
 
+mia_noinline static void *malloc_checked_slow(size_t size) {
+  void *p = mia_alloc_checked_slow(size);
+  if (mia_unlikely(p == NULL)) return malloc_last(size);
+  mia_api_tick_after_alloc();
+  return p;
+}
+
+/* All of malloc in security tiers from 1 on. */
+mia_noinline static void *malloc_checked(size_t size) {
+  void *p = mia_checked_malloc(size);
+  if (mia_unlikely(p == NULL)) return malloc_checked_slow(size);
+  mia_api_tick();
+  return p;
+}
+
 mia_inline void *malloc_slow(size_t size, bool borrows) {
-  size_t room = mia_canary_room(size);
+  if (mia_tier_is_checked()) return malloc_checked(size);
+  size_t room = mia_canary_fast_room(size);
   if (mia_unlikely(room > MIA_CLASS_SIZE_MAX)) return malloc_large(size);
   void *p = refill_and_take(room, size, borrows);
   return mia_likely(p != NULL) ? p : malloc_last(size);
@@ -132,7 +149,10 @@ void mia_api_free_remote(mia_page *page, void *p) {
 }
 
 void mia_api_free_other(mia_page *page, void *p) {
-  if (mia_unlikely(!mia_fast_free_other(mia_theap_self, page, p))) mia_alloc_free_slow(p);
+  if (mia_tier_is_checked())
+    mia_checked_free(page, p);
+  else if (mia_unlikely(!mia_fast_free_other(mia_theap_self, page, p)))
+    mia_alloc_free_slow(p);
   mia_api_tick_after_free();
 }
 
@@ -143,7 +163,7 @@ void *mia_api_zalloc(size_t size) {
 }
 
 mia_noinline static void *refill_aligned(size_t size, size_t align) {
-  if (!mia_fast_is_aligned_class(size, align)) return NULL;
+  if (mia_tier_is_checked() || !mia_fast_is_aligned_class(size, align)) return NULL;
   return refill_and_take(mia_fast_aligned_room(size, align), size, false);
 }
 
@@ -246,8 +266,7 @@ void *mia_api_pvalloc(size_t size) {
 
 void mia_api_free_sized(void *p, size_t size, size_t align) {
   if (!MIA_DEBUG && mia_likely(mia_fast_free(p))) return;
-  mia_alloc_require_size(p, size, align);
-  mia_enter_free(p);
+  if (mia_alloc_is_sized(p, size, align)) mia_enter_free(p);
 }
 
 size_t mia_api_memalignment(const void *p) {

@@ -123,7 +123,7 @@ bool mia_api_report(int error) {
   return true;
 }
 
-/* Called just before the process ends. */
+/* Called before the process ends, or before a call returns that did nothing. */
 static void at_misuse(const char *message) {
   mia_api_write_message(NULL, NULL, message);
   (void)mia_api_report(EINVAL);
@@ -131,12 +131,12 @@ static void at_misuse(const char *message) {
 
 void mia_register_error(mia_error_function *function, void *arg) {
   set_hook(&mia_api_all.error, (uintptr_t)function, arg);
-  mia_aword_set(&mia_base_at_misuse, (uintptr_t)at_misuse);
+  mia_aword_set(&mia_base_all.at_misuse, (uintptr_t)at_misuse);
 }
 
 void mia_register_output(mia_output_function *out, void *arg) {
   set_hook(&mia_api_all.output, (uintptr_t)out, arg);
-  mia_aword_set(&mia_base_at_misuse, (uintptr_t)at_misuse);
+  mia_aword_set(&mia_base_all.at_misuse, (uintptr_t)at_misuse);
 }
 
 /* ---- deferred freeing ---- */

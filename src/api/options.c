@@ -4,6 +4,8 @@
 
 #include "api/hook.h"
 #include "api/options.h"
+#include "arena/tier.h"
+#include "base/fail.h"
 #include "base/fmt.h"
 #include "os/os.h"
 
@@ -50,6 +52,12 @@ static const mia_option_info options[MIA_OPTION_COUNT] = {
                                           -1, "the NUMA node that those are of; -1: any"},
     [MIA_OPTION_THP] = {"thp", "", MIA_OPTION_IS_SWITCH, 0, 1, 1,
                         "have transparent huge pages where much memory is in use"},
+    [MIA_OPTION_SECURE] = {"secure", "", MIA_OPTION_IS_NUMBER, MIA_SECURE_MIN, MIA_TIER_MAX,
+                           MIA_SECURE_DEFAULT,
+                           "how misuse is met; 0: fast, 1: checked, 2 and 3: hardened"},
+    [MIA_OPTION_ON_MISUSE] = {"on_misuse", "abort|report|ignore", MIA_OPTION_IS_WORD,
+                              MIA_MISUSE_ABORTS, MIA_MISUSE_IS_IGNORED, MIA_MISUSE_ABORTS,
+                              "what follows a misuse in a call that need do nothing"},
 };
 
 static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT; }
@@ -58,7 +66,20 @@ static bool exists(mia_option option) { return (size_t)option < MIA_OPTION_COUNT
 
 long mia_option_get(mia_option option) {
   if (!exists(option)) return 0;
+  if (option == MIA_OPTION_SECURE) {
+    mia_arena_decide_tier();
+    return (long)mia_tier_get();
+  }
   return options[option].default_value + (long)mia_aword_get(&mia_api_all.changes[option]);
+}
+
+/* Hardened tiers ignore nothing. */
+static void follow_on_misuse(void) {
+  uintptr_t follows = (uintptr_t)mia_option_get(MIA_OPTION_ON_MISUSE);
+  if (follows == MIA_MISUSE_IS_IGNORED && mia_option_get(MIA_OPTION_SECURE) >= MIA_TIER_HARDENED)
+    follows = MIA_MISUSE_IS_REPORTED;
+  mia_aword_set(&mia_base_all.reports_most, (uintptr_t)mia_option_get(MIA_OPTION_MAX_WARNINGS));
+  mia_aword_set(&mia_base_all.on_misuse, follows);
 }
 
 static void set_value(mia_option option, long value) {
@@ -67,6 +88,7 @@ static void set_value(mia_option option, long value) {
   if (option == MIA_OPTION_THP) mia_aword_set(&mia_arena_all.frames.off, value == 0);
   if (option == MIA_OPTION_PURGE_DELAY)
     mia_aword_set(&mia_arena_all.mapping_cache.wanted, value != 0);
+  if (option == MIA_OPTION_ON_MISUSE || option == MIA_OPTION_MAX_WARNINGS) follow_on_misuse();
 }
 
 static bool fail_invalid(void) {
@@ -74,19 +96,21 @@ static bool fail_invalid(void) {
   return false;
 }
 
-static bool is_in_range(mia_option option, long value) {
+/* The tier cannot change. */
+static bool is_allowed(mia_option option, long value) {
+  if (option == MIA_OPTION_SECURE) return value == mia_option_get(option);
   return value >= options[option].min && value <= options[option].max;
 }
 
 bool mia_option_set(mia_option option, long value) {
-  if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
+  if (!exists(option) || !is_allowed(option, value)) return fail_invalid();
   set_value(option, value);
   mia_aword_or(&mia_api_all.given, (uintptr_t)1 << option);
   return true;
 }
 
 bool mia_option_set_default(mia_option option, long value) {
-  if (!exists(option) || !is_in_range(option, value)) return fail_invalid();
+  if (!exists(option) || !is_allowed(option, value)) return fail_invalid();
   if (!mia_option_is_set(option)) set_value(option, value);
   return true;
 }
@@ -181,11 +205,26 @@ static bool parse_size(const char *s, long *value) {
   return true;
 }
 
+/* Stores the place of the word in `words', which has them as "no|yes". */
+static bool parse_word(const char *s, const char *words, long *value) {
+  const char *rest;
+  for (*value = 0; *words != 0; ++*value) {
+    size_t length = strcspn(words, "|");
+    for (rest = words; rest < words + length && lower(*s) == *rest; rest++) s++;
+    if (rest == words + length && *s == 0) return true;
+    s -= rest - words;
+    words += length + (words[length] != 0);
+  }
+  return false;
+}
+
 static bool parse(mia_option option, const char *s, long *value) {
   static bool (*const parsers[])(const char *, long *) = {[MIA_OPTION_IS_SWITCH] = parse_switch,
                                                           [MIA_OPTION_IS_NUMBER] = parse_number,
                                                           [MIA_OPTION_IS_SIZE] = parse_size};
-  return parsers[options[option].type](s, value);
+  const mia_option_info *o = &options[option];
+  if (o->type == MIA_OPTION_IS_WORD) return parse_word(s, o->unit, value);
+  return parsers[o->type](s, value);
 }
 
 bool mia_option_set_text(const char *name, const char *value) {
@@ -222,6 +261,11 @@ void mia_api_warn(const char *what) {
 static void put_expected(mia_text *t, const mia_option_info *o) {
   if (o->type == MIA_OPTION_IS_SWITCH) {
     mia_base_put(t, "on or off");
+    return;
+  }
+  if (o->type == MIA_OPTION_IS_WORD) {
+    mia_base_put(t, "one of ");
+    mia_base_put(t, o->unit);
     return;
   }
   mia_base_put(t, o->type == MIA_OPTION_IS_SIZE ? "a size (KiB) from " : "a number from ");
@@ -289,14 +333,24 @@ __attribute__((constructor)) static void begin(void) { mia_api_begin_options(); 
 
 /* ---- printing ---- */
 
+static void put_value(mia_text *t, const mia_option_info *o, long value) {
+  if (o->type != MIA_OPTION_IS_WORD) {
+    put_long(t, value);
+    put_with_blank(t, o->unit);
+    return;
+  }
+  const char *word = o->unit;
+  while (value-- > 0) word = strchr(word, '|') + 1;
+  for (; *word != 0 && *word != '|'; word++) mia_base_put(t, (char[]){*word, 0});
+}
+
 static void put_option(mia_text *t, mia_option option) {
   const mia_option_info *o = &options[option];
   const char *line = t->at;
   mia_base_put(t, "  ");
   mia_base_put(t, o->name);
   mia_base_put_pad(t, line, COLUMN_VALUE);
-  put_long(t, mia_option_get(option));
-  put_with_blank(t, o->unit);
+  put_value(t, o, mia_option_get(option));
   mia_base_put_pad(t, line, COLUMN_UNIT);
   mia_base_put(t, mia_option_is_set(option) ? " given  " : "        ");
   mia_base_put(t, o->meaning);

@@ -20,9 +20,9 @@ mia_static_assert(MIA_CLASS_KINDS <= MIA_STATS_CLASSES, "every class has its pla
 
 /* ---- pages ---- */
 
-static bool is_wanted(const mia_stats_walk *wanted, const mia_heap *heap, uintptr_t owner) {
+static bool is_wanted(const mia_stats_walk *wanted, const mia_heap *heap, const mia_theap *owner) {
   if (wanted->heap != NULL) return heap == wanted->heap;
-  if (wanted->thread != NULL) return owner == (uintptr_t)wanted->thread;
+  if (wanted->thread != NULL) return owner == wanted->thread;
   return wanted->subproc == NULL || mia_api_subproc_of(heap) == wanted->subproc;
 }
 
@@ -40,7 +40,7 @@ mia_racy_read static void count_page(const mia_stats_walk *wanted, const mia_pag
   unsigned kind = page->size_class;
   const mia_heap *heap = mia_theap_heap_of(page);
   if (kind >= MIA_CLASS_KINDS) return;
-  if (!is_wanted(wanted, heap, mia_aword_get(&page->owner))) return;
+  if (!is_wanted(wanted, heap, mia_theap_owner(page))) return;
   size_t blocks = blocks_in_use(page->used, page->total, page->countdown_from,
                                 mia_aword_get(&page->remote), kind >= MIA_CLASS_COUNT);
   stats->classes[kind].pages++;
@@ -110,7 +110,7 @@ typedef struct heaps_walk {
 
 static bool count_heap(mia_heap *heap, void *arg) {
   heaps_walk *w = arg;
-  if (heap != mia_theap_main_heap() && is_wanted(w->wanted, heap, 0) == w->counting_wanted)
+  if (heap != mia_theap_main_heap() && is_wanted(w->wanted, heap, NULL) == w->counting_wanted)
     mia_theap_count_heaps(heap, w->refilled);
   return true;
 }
@@ -118,7 +118,7 @@ static bool count_heap(mia_heap *heap, void *arg) {
 /* The blocks of the main heap are those of all threads, except those that threads got from
  * other heaps. */
 static void count_allocated(const mia_stats_walk *wanted, mia_stats *stats) {
-  bool includes_main = wanted->thread != NULL || is_wanted(wanted, mia_theap_main_heap(), 0);
+  bool includes_main = wanted->thread != NULL || is_wanted(wanted, mia_theap_main_heap(), NULL);
   if (includes_main) count_threads(wanted, stats);
   if (wanted->heap == NULL && wanted->subproc == NULL) return;
   heaps_walk w = {.wanted = wanted, .counting_wanted = !includes_main};
@@ -139,7 +139,7 @@ static void discount_lists(const mia_stats_walk *wanted, const mia_theap *theap,
     size_t count = 0;
     for (const mia_block *block = mia_theap_free_list(theap, i); block != NULL; block = block->next)
       count++;
-    if (count == 0 || !is_wanted(wanted, mia_theap_heap(theap->heap), (uintptr_t)theap)) continue;
+    if (count == 0 || !is_wanted(wanted, mia_theap_heap(theap->heap), theap)) continue;
     stats->classes[i].blocks -= count;
     stats->classes[i].bytes -= count * mia_class_size(i);
     if (stats->classes[i].allocated >= count) stats->classes[i].allocated -= count;

@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "arena/dirty.h"
 #include "arena/node.h"
+#include "arena/record.h"
 #include "arena/reserve.h"
 #include "arena/runs.h"
 #include "base/bits.h"
@@ -104,6 +105,10 @@ static bool make_first(size_t slices) {
   mia_arena *arena = &mia_arena_all.first;
   arena->descriptors = mia_arena_all.first_descriptors;
   arena->slices = slices;
+  if (!mia_arena_make_records(arena)) {
+    unreserve(&r);
+    return false;
+  }
   point_bitmaps(arena, mia_arena_all.first_bits[0], MIA_ARENA_FIRST_CELLS);
   mia_arena_begin_runs(arena, mia_arena_all.first_runs);
   publish(arena, &r, 0);
@@ -130,6 +135,10 @@ static mia_arena *make_next(size_t slices, const mia_arena_request *wish) {
     return NULL;
   }
   mia_arena *arena = lay_out(r.start, slices);
+  if (!mia_arena_make_records(arena)) {
+    unreserve(&r);
+    return NULL;
+  }
   arena->exclusive = wish->exclusive;
   arena->large = wish->large;
   arena->node = wish->node;
@@ -210,13 +219,18 @@ mia_arena *mia_arena_manage(const mia_arena_external *own) {
   if (!own->committed && !commit_external(own, r.start, head << MIA_SLICE_SHIFT, &zero))
     return NULL;
   if (!zero) memset(r.start, 0, head << MIA_SLICE_SHIFT);
+  mia_arena_decide_tier();
   mia_arena *arena = NULL;
   mia_os_lock(&mia_arena_all.grow);
   if (MIA_POINTER_64) mia_arena_note_node(own->node);
   if (has_room(own->exclusive) && mia_map_cover(r.start, slices << MIA_SLICE_SHIFT)) {
     arena = lay_out(r.start, slices);
-    set_properties(arena, own, slices, head);
-    publish(arena, &r, head);
+    if (mia_arena_make_records(arena)) {
+      set_properties(arena, own, slices, head);
+      publish(arena, &r, head);
+    } else {
+      arena = NULL;
+    }
   }
   mia_os_unlock(&mia_arena_all.grow);
   return arena;
@@ -246,6 +260,7 @@ mia_arena *mia_arena_reserve_os(const mia_arena_request *wish) {
   size_t slices = slices_with_head(mia_slices_of(wish->size));
   mia_arena *arena = wish->large ? reserve_large(wish, slices) : NULL;
   if (arena != NULL) return arena;
+  mia_arena_decide_tier();
   mia_os_lock(&mia_arena_all.grow);
   if (has_room(wish->exclusive)) arena = make_next(slices, wish);
   mia_os_unlock(&mia_arena_all.grow);

@@ -2,6 +2,7 @@
 /* unload.c -- removing an exclusive arena. */
 #include "base/prelude.h"
 
+#include "arena/record.h"
 #include "arena/runs.h"
 #include "arena/unload.h"
 #include "map/bitmap.h"
@@ -51,12 +52,13 @@ static bool unlist(mia_arena *arena, mia_aword *entry) {
   return false;
 }
 
-static void unmap(const mia_arena *arena) {
+static void unmap(mia_arena *arena) {
   size_t head = head_slices(arena);
   size_t idle = mia_map_count(arena->dirty, head, arena->slices - head) << MIA_SLICE_SHIFT;
   if (!arena->pinned) mia_aword_sub(&mia_arena_all.idle, idle);
   mia_aword_sub(&mia_arena_all.reserved, arena->range_size);
   mia_aword_add(&mia_arena_all.unloaded, 1);
+  mia_arena_release_records(arena);
   /* If it cannot be unmapped only address space is lost, which costs nothing. */
   if (!arena->external && !mia_os_release(arena->range, arena->range_size))
     (void)mia_os_purge(arena->range, arena->range_size);

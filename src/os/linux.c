@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -145,6 +146,17 @@ bool mia_os_can_detach(void) {
 }
 
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
+
+enum { DO_NOT_WAIT = 1 /* GRND_NONBLOCK, since Linux 3.17 */ };
+
+/* The kernel passes 16 random bytes to each program. */
+void mia_os_random(void *bytes, size_t size) {
+#ifdef SYS_getrandom
+  if (syscall(SYS_getrandom, bytes, size, DO_NOT_WAIT) == (long)size) return;
+#endif
+  const char *given = (const char *)getauxval(AT_RANDOM);
+  if (given != NULL) memcpy(bytes, given, size);
+}
 
 /* Makes the system calls directly: a program may define `open', and allocate there, while the caller
  * has a lock.  And so a thread that was cancelled does not end here. */

@@ -61,8 +61,8 @@ size_t mia_page_require_canary(const mia_page *page, const void *block) {
   const uint64_t *check = check_word_of(page, block);
   uint32_t length = (uint32_t)(*check ^ key_of(block));
   if (*check != check_word_for(block, length) || !is_filled((const unsigned char *)check, length))
-    mia_base_misuse("block written to beyond its end", block);
+    mia_page_misuse(page, "block written to beyond its end", block);
   if (has_redzone(page, block) && !is_redzone_intact(block))
-    mia_base_misuse("block written to before its start", block);
+    mia_page_misuse(page, "block written to before its start", block);
   return mia_canary_capacity(page) - length;
 }

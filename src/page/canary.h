@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* canary.h -- debug builds: the canary behind a live block and the redzone before it.
+/* canary.h -- the canary behind a live block and, in debug builds, the redzone before it.
  * A write beyond either end of the block is detected when it is freed, resized or
  * when its size is queried.
  *
@@ -17,13 +17,22 @@
  * costs one block, or in a singleton page as much as the alignment of the block, but at
  * least MIA_OS_PAGE_MIN.  A singleton block that is aligned to more than a slice gets no
  * padding for a redzone.
- * Invariant:
+ *
+ * Other builds have a canary in tiers from 1 on: the last 8 bytes of each block.  They depend on the
+ * block's address and on the process's secret, so that a program cannot write them by accident nor an
+ * attacker by guessing; the first one is zero, so that no string leads into them.  The program may write
+ * all bytes before them: the usable size is that of the block without the canary.
+ * Invariants:
  *   G1  debug builds only: a live block has check word, fill and redzone as
- *       mia_page_set_canary wrote them for its usable size */
+ *       mia_page_set_canary wrote them for its usable size
+ *   G2  other builds, in tiers from 1 on: a live block has its canary */
 #ifndef MIA_PAGE_CANARY_H
 #define MIA_PAGE_CANARY_H
 
+#include "arena/tier.h"
 #include "page/page.h"
+
+#include <string.h>
 
 enum {
   MIA_REDZONE_SIZE = MIA_DEBUG ? sizeof(uint64_t) : 0,
@@ -42,16 +51,34 @@ mia_inline size_t mia_canary_padding(size_t size) { return MIA_DEBUG ? size : 0;
 /* Returns true if the padding has room for a redzone. */
 mia_inline bool mia_canary_fits(size_t padding) { return padding >= sizeof(uint64_t); }
 
+enum { MIA_TIER_CANARY_SIZE = sizeof(uint64_t), MIA_CANARY_ROTATION = 31 };
+
+/* What a block needs beside its content, in this tier. */
+mia_inline size_t mia_canary_size(void) {
+  return MIA_DEBUG ? MIA_CANARY_SIZE : mia_tier_is_checked() ? MIA_TIER_CANARY_SIZE : 0;
+}
+
+mia_inline size_t mia_canary_room_with(size_t size, size_t canary) {
+  if (canary == 0 || size > MIA_SIZE_MAX) return size;
+  return (size > 0 ? size : 1) + canary;
+}
+
 /* The bytes that a block needs for a request of `size' bytes.  A size that is too large
- * is returned as it is.  In debug builds a request of 0 bytes needs as much as one of 1
- * byte, so that the block has room for its poison when it is free. */
+ * is returned as it is.  With a canary, a request of 0 bytes needs as much as one of 1
+ * byte: so in debug builds the block has room for its poison when it is free. */
 mia_inline size_t mia_canary_room(size_t size) {
-  if (!MIA_DEBUG || size > MIA_SIZE_MAX) return size;
-  return (size > 0 ? size : 1) + MIA_CANARY_SIZE;
+  return mia_canary_room_with(size, mia_canary_size());
+}
+
+/* Likewise in tier 0, for fast paths: in the other tiers these find no block of any class. */
+mia_inline size_t mia_canary_fast_room(size_t size) {
+  return mia_canary_room_with(size, MIA_CANARY_SIZE);
 }
 
 /* The largest request that a block of the page can serve, in bytes. */
-mia_inline size_t mia_canary_capacity(const mia_page *page) { return page->size - MIA_CANARY_SIZE; }
+mia_inline size_t mia_canary_capacity(const mia_page *page) {
+  return page->size - mia_canary_size();
+}
 
 /* Writes canary and redzone of a block, so that its usable size is `size'. */
 void mia_page_set_canary(const mia_page *page, void *block, size_t size);
@@ -59,5 +86,56 @@ void mia_page_set_canary(const mia_page *page, void *block, size_t size);
 /* Aborts if the program wrote beyond the end of a live block or before its start.
  * Returns the usable size. */
 size_t mia_page_require_canary(const mia_page *page, const void *block);
+
+/* ---- tiers from 1 on, not in debug builds ---- */
+
+/* The product is odd times the address, both secret: one canary tells little about another. */
+mia_inline uint64_t mia_canary_of(const void *block) {
+  uint64_t key = (uintptr_t)block ^ mia_tier_secret(0);
+  uint64_t mixed = mia_rotated_right(key * (mia_tier_secret(1) | 1), MIA_CANARY_ROTATION);
+  const union {
+    unsigned char bytes[sizeof mixed];
+    uint64_t mask;
+  } first = {.bytes = {UCHAR_MAX}};
+  return mixed & ~first.mask;
+}
+
+/* By memcpy: a block that was requested with an offset may begin at any byte. */
+mia_inline void mia_canary_write(void *block, size_t block_size) {
+  uint64_t canary = mia_canary_of(block);
+  memcpy((char *)block + block_size - sizeof canary, &canary, sizeof canary);
+}
+
+mia_inline void mia_canary_check(const void *block, size_t block_size) {
+  uint64_t canary;
+  memcpy(&canary, (const char *)block + block_size - sizeof canary, sizeof canary);
+  if (mia_unlikely(canary != mia_canary_of(block)))
+    mia_base_misuse_of(&(mia_misuse){
+        .what = "block written to beyond its end", .address = block, .size = block_size});
+}
+
+/* ---- any build and tier ---- */
+
+/* Writes the canary that a block has in this build and tier, for a request of `size' bytes. */
+mia_inline void mia_canary_set(const mia_page *page, void *block, size_t size) {
+  if (MIA_DEBUG)
+    mia_page_set_canary(page, block, size);
+  else if (mia_tier_is_checked())
+    mia_canary_write(block, page->size);
+}
+
+/* Checks it.  Returns the usable size.  The second function is for tiers from 1 on. */
+mia_inline size_t mia_canary_require(const mia_page *page, const void *block) {
+  if (MIA_DEBUG) return mia_page_require_canary(page, block);
+  if (!mia_tier_is_checked()) return page->size;
+  mia_canary_check(block, page->size);
+  return page->size - MIA_TIER_CANARY_SIZE;
+}
+mia_inline void mia_canary_require_checked(const mia_page *page, const void *block) {
+  if (MIA_DEBUG)
+    (void)mia_page_require_canary(page, block);
+  else
+    mia_canary_check(block, page->size);
+}
 
 #endif

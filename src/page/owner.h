@@ -86,15 +86,20 @@ mia_inline void mia_owner_begin_full(mia_page *page, uint32_t countdown) {
 }
 
 /* Frees the chain head..tail of `count' blocks.  Returns true if this claimed the page; the
- * caller must then collect it and abandon, own or retire it. */
+ * caller must then collect it and abandon, own or retire it.  If the first block is free already,
+ * nothing is done. */
 mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail, uint32_t count) {
   uintptr_t list = (uintptr_t)((char *)head - page->start) / MIA_BLOCK_MIN;
   uintptr_t was = mia_aword_get(&page->remote);
   uintptr_t claimed;
   do {
     uint32_t countdown = mia_owner_countdown(was);
-    tail->next = mia_owner_list(page, was);
-    if (mia_unlikely(tail->next == head)) mia_base_misuse("block freed twice", head);
+    mia_block *next = mia_owner_list(page, was);
+    if (mia_unlikely(next == head)) {
+      mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, head);
+      return false;
+    }
+    tail->next = next;
     claimed = (was & MIA_OWNER_CLAIMED) != 0 || countdown <= count ? MIA_OWNER_CLAIMED : 0;
     if (mia_aword_cas_acq_rel(&page->remote, &was,
                               mia_owner_word(list, countdown - count, claimed)))
@@ -103,18 +108,37 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
 }
 
-/* Frees a block likewise, unless that would claim the page: then does nothing and returns false. */
+/* Frees a block likewise, unless that would claim the page: then does nothing and returns false.  A
+ * block that is free already stays so. */
 mia_inline bool mia_owner_push_one(mia_page *page, mia_block *block) {
   uintptr_t list = (uintptr_t)((char *)block - page->start) / MIA_BLOCK_MIN;
   uintptr_t was = mia_aword_get(&page->remote);
   do {
     if ((was & MIA_OWNER_CLAIMED) == 0 && mia_owner_countdown(was) <= 1) return false;
-    block->next = mia_owner_list(page, was);
-    if (mia_unlikely(block->next == block)) mia_base_misuse("block freed twice", block);
+    mia_block *next = mia_owner_list(page, was);
+    if (mia_unlikely(next == block)) {
+      mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, block);
+      return true;
+    }
+    block->next = next;
   } while (!mia_aword_cas_rel(
       &page->remote, &was,
       mia_owner_word(list, mia_owner_countdown(was) - 1, was & MIA_OWNER_CLAIMED)));
   return true;
+}
+
+/* Tiers from 1 on: counts the free of a block which is recorded elsewhere (live.h), as if it were put on
+ * the list.  Returns true if this claimed the page, like mia_owner_push. */
+mia_inline bool mia_owner_count_free(mia_page *page) {
+  uintptr_t was = mia_aword_get(&page->remote), claimed;
+  do {
+    uint32_t countdown = mia_owner_countdown(was);
+    claimed = (was & MIA_OWNER_CLAIMED) != 0 || countdown <= 1 ? MIA_OWNER_CLAIMED : 0;
+    if (mia_aword_cas_acq_rel(&page->remote, &was,
+                              mia_owner_word(MIA_OWNER_LIST_NONE, countdown - 1, claimed)))
+      break;
+  } while (true);
+  return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
 }
 
 /* The block of a singleton page is not written to when it is freed.  It is free while it is
@@ -172,7 +196,7 @@ mia_inline uint32_t mia_owner_count_remote(const mia_page *page) {
 
 /* Returns true if a page that the caller has claimed may have something to collect. */
 mia_inline bool mia_owner_has_remote(const mia_page *page) {
-  return mia_aword_get(&page->remote) >> MIA_OWNER_LIST_SHIFT != MIA_OWNER_LIST_NONE;
+  return mia_owner_count_remote(page) != 0;
 }
 
 /* Gives up the claim on a page until `countdown' more blocks have been freed.  Returns false

@@ -12,6 +12,8 @@
 #include "os/lock.h"
 #include "os/os.h"
 #include "page/canary.h"
+#include "page/list.h"
+#include "page/live.h"
 #include "page/owner.h"
 #include "page/page.h"
 #include "page/poison.h"
@@ -191,7 +193,7 @@ void mia_page_show(const mia_page *page) { set_map(page, page); }
 
 mia_page *mia_page_require_slow(const void *p) {
   mia_page *page = mia_page_of(p);
-  if (page == NULL) mia_base_misuse("pointer that is not a block in use", p);
+  if (page == NULL) mia_base_misuse(MIA_MISUSE_NO_BLOCK, p);
   mia_page_require_block(page, p);
   return page;
 }
@@ -226,13 +228,24 @@ static void poison_all(const mia_page *page, mia_block *list) {
  * steps, as each step may cost page faults. */
 static bool doubles(const mia_page *page) { return !page->zero; }
 
-static mia_block *extend(mia_page *page) {
+/* Returns the number of blocks of the next extension. */
+mia_inline uint32_t next_extension(const mia_page *page) {
   uint32_t left = page->total - page->capacity;
-  if (left == 0) return NULL;
   uint32_t count = (uint32_t)(EXTEND_BYTES / page->size);
   if (count < EXTEND_MIN) count = EXTEND_MIN;
   if (doubles(page) && count < page->capacity) count = page->capacity;
-  if (count > left) count = left;
+  return count < left ? count : left;
+}
+
+bool mia_page_extend(mia_page *page) {
+  uint32_t count = next_extension(page);
+  page->capacity += count;
+  return count > 0;
+}
+
+static mia_block *extend(mia_page *page) {
+  uint32_t count = next_extension(page);
+  if (count == 0) return NULL;
   char *at = page->start + (size_t)page->capacity * page->size;
   mia_block *first = (void *)at;
   mia_block *block = first;
@@ -254,6 +267,7 @@ mia_block *mia_page_pop_counted(mia_page *page, bool *zeroed, uint32_t *count) {
   if (page->free == NULL && page->trimmed_pages != 0) mia_page_restore(page);
   *zeroed = false;
   page->age = 0;
+  if (page->free != NULL && mia_page_is_check_due(page)) mia_page_require_list(page);
   mia_block *list = mia_page_pop_free(page, count);
   if (list != NULL) return list;
   *zeroed = page->zero;
@@ -272,7 +286,7 @@ mia_block *mia_page_pop_blocks(mia_page *page, bool *zeroed) {
 static mia_block *last_of(const mia_page *page, mia_block *list, uint32_t *count) {
   *count = 1;
   while (list->next != NULL) {
-    if (mia_unlikely(++*count > page->capacity)) mia_base_misuse("block freed twice", list);
+    if (mia_unlikely(++*count > page->capacity)) mia_page_misuse(page, MIA_MISUSE_TWICE, list);
     list = list->next;
   }
   return list;
@@ -282,21 +296,25 @@ void mia_page_push_list(mia_page *page, mia_block *list) {
   if (list == NULL) return;
   uint32_t count;
   if (MIA_DEBUG) poison_all(page, list);
-  if (page->free != NULL) mia_page_require_link(page, page->free);
+  if (page->free != NULL) mia_page_require_link(page);
   last_of(page, list, &count)->next = page->free;
   page->free = list;
   page->used -= count;
 }
 
 void mia_page_collect(mia_page *page) {
+  if (mia_tier_is_checked()) {
+    mia_page_collect_live(page);
+    return;
+  }
   uint32_t count;
   mia_block *list = mia_owner_collect(page, &count);
   if (list == NULL) return;
   if (page->free != NULL) {
     uint32_t walked;
-    mia_page_require_link(page, page->free);
+    mia_page_require_link(page);
     last_of(page, list, &walked)->next = page->free;
-    if (mia_unlikely(walked != count)) mia_base_misuse("block freed twice", list);
+    if (mia_unlikely(walked != count)) mia_page_misuse(page, MIA_MISUSE_TWICE, list);
   }
   page->free = list;
   page->used -= count;
@@ -394,6 +412,7 @@ static uint32_t count_blocks(const mia_page *page, const mia_block *list) {
 }
 
 void mia_page_check(const mia_page *page) {
+  if (mia_tier_is_checked()) return; /* P1 does not hold */
   mia_assert(page->used <= page->capacity && page->capacity <= page->total);
   mia_assert(page->used + count_blocks(page, page->free) + page->trimmed_blocks ==
              page->capacity); /* P1 */

@@ -35,6 +35,7 @@
 #include "base/layout.h"
 #include "map/pagemap.h"
 #include "page/class.h"
+#include "page/misuse.h"
 
 /* A remote free reads the first cache line only, and so does not wait for the owner's
  * writes to the second (with 64-bit pointers). */
@@ -60,7 +61,11 @@ typedef struct mia_page {
   uint16_t countdown_from;    /* [own] where the countdown began: owner.h */
   uint16_t trimmed_blocks;    /* [own] trim.h */
   uint8_t age;                /* [own], and [lock:abandoned] while listed: abandoned.h */
-  bool grown;                 /* [own] a huge block has grown, in place or by moving */
+  union {
+    bool grown;   /* [own] a huge block has grown, in place or by moving */
+    uint8_t pops; /* [own] of a page of blocks: how often its list was popped, modulo 256: list.h */
+    uint8_t cell; /* [own] of a page of blocks: where the search for a free one begins: live.h */
+  };
   union {
     uint64_t trimmed_pages; /* [own] a bit for each OS page given back: trim.h */
     struct {                /* of a large page: */
@@ -156,37 +161,17 @@ size_t mia_page_good_resize(const mia_page *page, size_t size);
  * that span counts as written (P6). */
 mia_page *mia_page_detach_singleton(mia_page *from);
 
+/* Returns true if `p', an address in the page, is the start of a block. */
+mia_inline bool mia_page_is_block(const mia_page *page, const void *p) {
+  size_t offset = (size_t)((const char *)p - page->start);
+  if (mia_unlikely(page->size_class >= MIA_CLASS_COUNT)) return offset == 0;
+  uint32_t index = mia_class_index(page->size_class, (uint32_t)offset);
+  return index * (uint32_t)page->size == (uint32_t)offset && index < page->total;
+}
+
 /* Aborts if `p', an address in the page, is not the start of a block. */
 mia_inline void mia_page_require_block(const mia_page *page, const void *p) {
-  size_t offset = (size_t)((const char *)p - page->start);
-  bool is_start = offset == 0;
-  if (mia_likely(page->size_class < MIA_CLASS_COUNT)) {
-    uint32_t index = mia_class_index(page->size_class, (uint32_t)offset);
-    is_start = index * (uint32_t)page->size == (uint32_t)offset && index < page->total;
-  }
-  if (mia_unlikely(!is_start)) mia_base_misuse("pointer to the inside of a block", p);
-}
-
-/* Aborts if the first block of a list links to itself, which two frees in a row cause, or out of
- * its page, which a write after the free may cause. */
-mia_inline void mia_page_require_link(const mia_page *page, const mia_block *block) {
-  const mia_block *next = block->next;
-  if (mia_unlikely(next == block)) mia_base_misuse("block freed twice", block);
-  if (mia_unlikely(next != NULL && (uintptr_t)next - (uintptr_t)page->start >=
-                                       (uintptr_t)page->slices << MIA_SLICE_SHIFT))
-    mia_base_misuse("block written to after it was freed", block);
-}
-
-/* Takes the blocks on the page's own list, *count of them.  Returns NULL if there are none. */
-mia_inline mia_block *mia_page_pop_free(mia_page *page, uint32_t *count) {
-  mia_block *list = page->free;
-  if (list == NULL) return NULL;
-  mia_page_require_link(page, list);
-  page->free = NULL;
-  uint32_t used = page->used;
-  page->used = page->capacity - page->trimmed_blocks;
-  *count = page->used - used;
-  return list;
+  if (mia_unlikely(!mia_page_is_block(page, p))) mia_page_misuse(page, MIA_MISUSE_INSIDE, p);
 }
 
 /* Called around fork: this layer's lock is held while the child is made. */

@@ -53,13 +53,14 @@ bool mia_page_is_poisoned(const mia_page *page, const mia_block *block) {
 
 void mia_page_poison_freed(const mia_page *page, mia_block *block, bool own) {
   if (mia_page_is_poisoned(page, block) || (own && mia_page_is_trimmed(page, block)))
-    mia_base_misuse("block freed twice", block);
+    mia_page_misuse(page, MIA_MISUSE_TWICE, block);
   (void)mia_page_require_canary(page, block);
   mia_page_poison(page, block);
 }
 
 void mia_page_require_live(const mia_page *page, const mia_block *block) {
-  if (mia_page_is_poisoned(page, block)) mia_base_misuse("block used after it was freed", block);
+  if (mia_page_is_poisoned(page, block))
+    mia_page_misuse(page, MIA_MISUSE_USED, block);
 }
 
 /* Returns true if a list may continue at `next'.  That may be a block of any page of the class,
@@ -80,8 +81,7 @@ static bool is_intact(const mia_page *page, const mia_block *block, bool zeroed)
 }
 
 void mia_page_require_free(const mia_page *page, mia_block *block, bool zeroed) {
-  if (!is_intact(page, block, zeroed))
-    mia_base_misuse("block written to after it was freed", block);
+  if (!is_intact(page, block, zeroed)) mia_page_misuse(page, MIA_MISUSE_WRITTEN, block);
   if (zeroed || !has_room(page)) return;
   memset((uintptr_t *)(void *)block + LINK_WORDS, LIVE_FILL, fill_length(page) + sizeof(uintptr_t));
 }

@@ -3,6 +3,7 @@
 #include "base/prelude.h"
 
 #include "arena/purge.h"
+#include "arena/tier.h"
 #include "base/bits.h"
 #include "os/os.h"
 #include "page/canary.h"
@@ -82,8 +83,8 @@ static void count_free_bytes(os_page_map *map, const mia_page *page) {
   const mia_block *before = page->free;
   for (const mia_block *block = before; block != NULL; before = block, block = block->next) {
     size_t offset = mia_page_offset_in_span(page, block);
-    if (offset > last) mia_base_misuse("block written to after it was freed", before);
-    if (count++ == page->capacity) mia_base_misuse("block freed twice", block);
+    if (offset > last) mia_page_misuse(page, MIA_MISUSE_WRITTEN, before);
+    if (count++ == page->capacity) mia_page_misuse(page, MIA_MISUSE_TWICE, block);
     add_free(map, with_redzone(offset), with_redzone(offset) + page->size);
   }
   add_trimmed(map, page);
@@ -169,6 +170,7 @@ static size_t purge_os_pages(mia_page *page, uint64_t chosen, unsigned shift) {
 
 size_t mia_page_trim(mia_page *page) {
   os_page_map map;
+  if (mia_tier_is_checked()) return 0;
   size_t listed = page->capacity - page->used - page->trimmed_blocks;
   if (page->size_class >= MIA_CLASS_COUNT || listed * page->size < mia_os_page_size()) return 0;
   count_free_bytes(&map, page);

@@ -52,9 +52,11 @@ void mia_theap_collect(mia_theap *self) {
 
 void mia_theap_return_pages(mia_theap *self) {
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
-    mia_page *page = self->bins[size_class].page;
+    mia_bin *bin = &self->bins[size_class];
+    mia_page *page = bin->page;
     return_list(self, size_class);
     if (page != NULL) dispose_unused(self, page);
+    while (mia_tier_is_checked() && bin->pages != NULL) dispose_unused(self, bin->pages);
   }
 }
 

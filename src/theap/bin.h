@@ -17,7 +17,8 @@ void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block);
 /* Frees the block of a singleton page.  Caches or retires the page. */
 void mia_theap_free_singleton(mia_theap *self, mia_page *page);
 
-/* Frees a block of a page that `self' does not own, where mia_remote_try_free (remote_cache.h) cannot. */
+/* Frees a block of a page that `self' does not own, where mia_remote_try_free (remote_cache.h) cannot.
+ * The caller knows that it is the start of a block. */
 void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block);
 
 /* Disposes of a page that the caller has claimed and no theap owns.  An empty page is cached

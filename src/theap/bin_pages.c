@@ -10,20 +10,22 @@
 #include "theap/pages.h"
 #include "theap/remote_cache.h"
 
-/* Caches a page that is empty and not in use. */
-static void cache_empty(mia_theap *self, mia_page *page) {
+void mia_theap_cache_empty(mia_theap *self, mia_page *page) {
   mia_theap_remove_page(&self->bins[page->size_class], page);
   mia_theap_clear_owner(page);
   mia_theap_cache_put(self, page);
 }
 
 void mia_theap_free_own(mia_theap *self, mia_page *page, mia_block *block) {
-  if (mia_unlikely(page->used == 0 || block == page->free))
-    mia_base_misuse("block freed twice", block);
+  if (mia_unlikely(page->used == 0 || block == page->free)) {
+    mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, block);
+    return;
+  }
   block->next = page->free;
   page->free = block;
   page->used--;
-  if (page->used == 0 && page != self->bins[page->size_class].page) cache_empty(self, page);
+  if (page->used == 0 && page != self->bins[page->size_class].page)
+    mia_theap_cache_empty(self, page);
 }
 
 /* Caches an empty page, which the thread may never have allocated from.  A page that is far from the
@@ -77,7 +79,7 @@ void mia_theap_check(const mia_theap *self, unsigned size_class) {
   uint32_t count = 0;
   for (const mia_page *page = bin->pages; page != NULL; page = page->next, count++) {
     mia_page_check(page);
-    mia_assert(mia_theap_owns(self, page) && page->size_class == size_class &&
+    mia_assert(mia_theap_owner(page) == self && page->size_class == size_class &&
                page->used < page->total && page != bin->page); /* L2 */
   }
   mia_assert(count == bin->page_count);

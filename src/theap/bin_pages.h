@@ -4,6 +4,7 @@
 #ifndef MIA_THEAP_BIN_PAGES_H
 #define MIA_THEAP_BIN_PAGES_H
 
+#include "arena/tier.h"
 #include "theap/abandoned.h"
 #include "theap/bin.h"
 
@@ -52,27 +53,43 @@ mia_inline void mia_theap_remove_page(mia_bin *bin, mia_page *page) {
 }
 
 mia_inline void mia_theap_set_owner(mia_theap *self, mia_page *page) {
-  mia_aword_set(&page->owner, (uintptr_t)self);
+  mia_aword_set(&page->owner, (uintptr_t)self | (mia_tier_is_checked() ? MIA_OWNER_CHECKED : 0));
 }
 
 mia_inline void mia_theap_clear_owner(mia_page *page) { mia_aword_set(&page->owner, 0); }
 
 /* ---- what becomes of a page ---- */
 
+/* Returns true if the thread allocates from the class of a bin. */
+mia_inline bool mia_theap_is_in_use(const mia_bin *bin) {
+  return (mia_tier_is_checked() ? bin->pages : bin->page) != NULL;
+}
+
 /* Returns true if `self' may own the page and allocates from its class. */
 mia_inline bool mia_theap_can_use(const mia_theap *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];
-  return mia_theap_heap_of(page) == mia_theap_heap(self->heap) && bin->page != NULL &&
+  return mia_theap_heap_of(page) == mia_theap_heap(self->heap) && mia_theap_is_in_use(bin) &&
          bin->page_count < MIA_THEAP_PAGES_MAX && mia_theap_can_allocate_from(page);
 }
 
-mia_inline bool mia_theap_is_full(const mia_page *page) { return page->used == page->total; }
+mia_inline bool mia_theap_is_full(const mia_page *page) { return page->used >= page->total; }
 
 /* Returns the number of frees after which a full page is claimed. */
 mia_inline uint32_t mia_theap_full_due(const mia_page *page) {
   uint32_t due = page->total >> MIA_THEAP_FULL_DUE_SHIFT;
   return due > 0 ? due : 1;
 }
+
+/* Caches a page that is empty, not in use and owned by `self'. */
+void mia_theap_cache_empty(mia_theap *self, mia_page *page);
+
+/* If the thread should own a page without an owner from its first free into it on, and the page can be
+ * claimed, makes it the owner.  In remote.c. */
+bool mia_theap_reclaim_early(mia_theap *self, mia_page *page);
+
+/* Returns the page that comes into use next, owned by `self' and in none of its lists, or NULL if memory
+ * is short.  In refill.c. */
+mia_page *mia_theap_next_page(mia_theap *self, unsigned size_class);
 
 /* Makes `self' the owner of a page that the caller has claimed.  The page comes into use next if
  * `add' is mia_theap_add_page_first, and after all others if it is mia_theap_add_page_last. */

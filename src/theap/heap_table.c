@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "os/os.h"
+#include "page/live.h"
 #include "page/owner.h"
 #include "theap/abandoned.h"
 #include "theap/bin.h"
@@ -232,6 +233,7 @@ static bool should_wait(mia_time_ms *since) {
  * another heap does not find the blocks. */
 static void free_blocks(mia_theap *self, mia_page *page) {
   mia_page_collect(page);
+  if (mia_tier_is_checked() && page->size_class < MIA_CLASS_COUNT) mia_page_clear_live(page);
   page->used = 0;
   mia_theap_retire_page(self, page);
 }

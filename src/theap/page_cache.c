@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/fail.h"
+#include "page/list.h"
 #include "theap/clock.h"
 #include "theap/page_cache.h"
 #include "theap/pages.h"
@@ -150,7 +151,7 @@ static bool can_cache(const mia_theap *self, const mia_page *page) {
 void mia_theap_cache_put(mia_theap *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
   if (page->size_class < MIA_CLASS_COUNT && page->free != NULL)
-    mia_page_require_link(page, page->free);
+    mia_page_require_link(page);
   if (!can_cache(self, page)) {
     mia_theap_retire_page(self, page);
     return;

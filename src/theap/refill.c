@@ -55,8 +55,7 @@ static void update_backoff(mia_bin *bin, const mia_page *page) {
     bin->reclaim_backoff--;
 }
 
-/* Returns the page that comes into use next, owned by `self', or NULL if memory is short. */
-static mia_page *next_page(mia_theap *self, unsigned size_class) {
+mia_page *mia_theap_next_page(mia_theap *self, unsigned size_class) {
   mia_bin *bin = &self->bins[size_class];
   mia_page *page = bin->pages;
   if (page != NULL) {
@@ -100,7 +99,7 @@ bool mia_theap_refill(mia_theap *self, unsigned size_class) {
   if (page != NULL && (refill_from(self, size_class, page) || abandon_full(self, size_class)))
     return true;
   do {
-    page = next_page(self, size_class);
+    page = mia_theap_next_page(self, size_class);
     if (page == NULL) return false;
   } while (!refill_from(self, size_class, page));
   return true;

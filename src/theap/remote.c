@@ -12,13 +12,14 @@
 
 /* Frees the block of a singleton page.  Where no other thread can claim the page, that needs no
  * compare-and-swap.  Returns false if another thread has claimed the page to end its heap: that
- * thread disposes of it. */
+ * thread disposes of it.  Returns false too if the block is free already. */
 static bool claim_singleton(const mia_theap *self, mia_page *page) {
   bool alone = !mia_theap_is_none(self) && mia_theap_is_settled_main_page(page);
   if (alone && mia_owner_free_alone(page)) return true;
   mia_singleton_freed freed = mia_owner_free_singleton(page);
-  if (freed == MIA_SINGLETON_TWICE) mia_base_misuse("block freed twice", page->start);
-  if (freed == MIA_SINGLETON_LEFT) return false;
+  if (freed == MIA_SINGLETON_TWICE)
+    mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, page->start);
+  if (freed != MIA_SINGLETON_CLAIMED) return false;
   page->used = 0;
   return true;
 }
@@ -45,8 +46,9 @@ typedef enum outcome {
  * at random in a table takes 2.5 to 4 times as long. */
 static bool can_reclaim_early(const mia_theap *self, const mia_page *page) {
   const mia_bin *bin = &self->bins[page->size_class];
-  return bin->page != NULL && bin->reclaim_backoff == 0 && mia_aword_get(&page->owner) == 0 &&
-         mia_aword_get(&page->listed) == 0 && mia_theap_can_use(self, page);
+  return mia_theap_is_in_use(bin) && bin->reclaim_backoff == 0 &&
+         mia_aword_get(&page->owner) == 0 && mia_aword_get(&page->listed) == 0 &&
+         mia_theap_can_use(self, page);
 }
 
 /* The thread allocates from the class.  A block of a page without an owner is not kept if there
@@ -82,6 +84,10 @@ static bool reclaim(mia_theap *self, mia_page *page) {
   return true;
 }
 
+bool mia_theap_reclaim_early(mia_theap *self, mia_page *page) {
+  return can_reclaim_early(self, page) && reclaim(self, page);
+}
+
 /* Frees a block of a class that does not join what waits. */
 static void free_apart(mia_theap *self, mia_page *page, mia_block *block) {
   unsigned size_class = page->size_class;
@@ -92,7 +98,7 @@ static void free_apart(mia_theap *self, mia_page *page, mia_block *block) {
     mia_theap_free_own(self, page, block);
     break;
   case KEEP:
-    mia_remote_add(&self->remote[size_class], block);
+    mia_remote_add(&self->remote[size_class], page, block);
     break;
   case SEND:
     mia_theap_send(self, page, block, block, 1);
@@ -109,7 +115,6 @@ static void free_apart(mia_theap *self, mia_page *page, mia_block *block) {
 }
 
 void mia_theap_free_remote(mia_theap *self, mia_page *page, mia_block *block) {
-  mia_page_require_block(page, block);
   if (page->size_class >= MIA_CLASS_COUNT)
     mia_theap_free_singleton(self, page);
   else

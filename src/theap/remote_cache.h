@@ -90,9 +90,12 @@ void mia_theap_flush_remote_of(mia_theap *self, unsigned size_class);
 
 /* ---- frees and refills on the fast paths ---- */
 
-/* Adds a block to a batch or a magazine that has room for it. */
-mia_inline void mia_remote_add(mia_remote_cache *cache, mia_block *block) {
-  if (mia_unlikely(block == cache->blocks)) mia_base_misuse("block freed twice", block);
+/* Adds a block of the page to a batch or a magazine that has room for it. */
+mia_inline void mia_remote_add(mia_remote_cache *cache, const mia_page *page, mia_block *block) {
+  if (mia_unlikely(block == cache->blocks)) {
+    mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, block);
+    return;
+  }
   block->next = cache->blocks;
   cache->blocks = block;
   cache->count++;
@@ -109,8 +112,8 @@ mia_inline bool mia_remote_try_add(mia_theap *self, const mia_page *page, mia_bl
   mia_remote_cache *cache = &self->remote[page->size_class];
   if (cache->count >= cache->most) return false;
   if (cache->page != page && !mia_remote_may_keep(cache, page)) return false;
-  mia_page_require_block(page, block);
-  mia_remote_add(cache, block);
+  if (mia_unlikely(!mia_page_is_block(page, block))) return false;
+  mia_remote_add(cache, page, block);
   return true;
 }
 
@@ -123,7 +126,7 @@ mia_inline bool mia_remote_try_send(const mia_theap *self, mia_page *page, mia_b
   if (self->bins[size_class].reclaim_backoff == 0 && mia_aword_get(&page->listed) == 0)
     return false;
   if (mia_aword_get(&page->owner) != 0) return false;
-  mia_page_require_block(page, block);
+  if (mia_unlikely(!mia_page_is_block(page, block))) return false;
   return mia_owner_push_one(page, block);
 }
 

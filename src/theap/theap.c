@@ -5,6 +5,7 @@
 
 #include "arena/arena.h"
 #include "arena/node.h"
+#include "arena/tier.h"
 #include "theap/theap.h"
 
 mia_theap_world mia_theap_all = {.shared_lock = MIA_LOCK_INIT(MIA_RANK_SHARED),
@@ -21,7 +22,10 @@ void mia_theap_register(mia_theap *theap) {
 /* [lock:threads] Returns a new theap, or NULL if memory is short. */
 static mia_theap *make(void) {
   mia_theap *theap = &mia_theap_all.first;
-  if (mia_theap_all.first_made) theap = mia_arena_meta(sizeof *theap);
+  if (mia_theap_all.first_made)
+    theap = mia_arena_meta(sizeof *theap);
+  else
+    mia_arena_decide_tier();
   mia_theap_all.first_made = true;
   if (theap != NULL) mia_theap_register(theap);
   return theap;

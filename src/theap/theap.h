@@ -197,8 +197,18 @@ mia_inline mia_block *mia_theap_free_list(const mia_theap *theap, unsigned size_
 mia_inline void mia_theap_count(mia_theap *self, mia_event event) {
   if (!mia_theap_is_none(self)) mia_count_add(&self->counts.events[event], 1);
 }
+/* The lowest bit of a page's owner is set in tiers from 1 on.  So the fast paths, which compare the whole
+ * word with the theap's address, never take such a page for the thread's own. */
+enum { MIA_OWNER_CHECKED = 1 };
 mia_inline bool mia_theap_owns(const mia_theap *self, const mia_page *page) {
   return mia_aword_get(&page->owner) == (uintptr_t)self;
+}
+mia_inline bool mia_theap_owns_checked(const mia_theap *self, const mia_page *page) {
+  return mia_aword_get(&page->owner) == ((uintptr_t)self | MIA_OWNER_CHECKED);
+}
+/* Returns the theap that owns a page, or NULL. */
+mia_inline mia_theap *mia_theap_owner(const mia_page *page) {
+  return (mia_theap *)(mia_aword_get(&page->owner) & ~(uintptr_t)MIA_OWNER_CHECKED);
 }
 
 #endif

@@ -47,6 +47,7 @@ END_TEST
 START_TEST(every_value_in_range_is_taken) {
   mia_option option = (mia_option)_i;
   const mia_option_info *o = mia_option_describe(option);
+  if (option == MIA_OPTION_SECURE) return; /* the_tier_cannot_be_changed */
   const long values[] = {o->min, o->max, o->default_value, o->min + (o->max - o->min) / 2};
   for (int i = 0; i < 4; i++) {
     ck_assert(mia_option_set(option, values[i]));
@@ -93,6 +94,20 @@ START_TEST(unknown_options_are_refused) {
 }
 END_TEST
 
+START_TEST(the_tier_cannot_be_changed) {
+  const mia_option_info *o = mia_option_describe(MIA_OPTION_SECURE);
+  long tier = mia_option_get(MIA_OPTION_SECURE);
+  ck_assert(tier >= o->min && tier <= o->max);
+  for (long value = -1; value <= o->max + 1; value++) {
+    errno = 0;
+    ck_assert(mia_option_set(MIA_OPTION_SECURE, value) == (value == tier));
+    ck_assert_int_eq(errno, value == tier ? 0 : EINVAL);
+    ck_assert(mia_option_set_default(MIA_OPTION_SECURE, value) == (value == tier));
+    ck_assert_int_eq(mia_option_get(MIA_OPTION_SECURE), tier);
+  }
+}
+END_TEST
+
 START_TEST(default_does_not_change_a_set_option) {
   ck_assert(mia_option_set_default(MIA_OPTION_PURGE_DELAY, 77));
   ck_assert_int_eq(mia_option_get(MIA_OPTION_PURGE_DELAY), 77);
@@ -108,10 +123,20 @@ END_TEST
 
 /* Formats the line that an option must have in the manual. */
 static void put_manual(const mia_option_info *o, char *line, size_t size) {
-  static const char *const types[] = {"switch", "number", "size"};
+  static const char *const types[] = {"switch", "number", "size", "word"};
+  if (o == mia_option_describe(MIA_OPTION_SECURE)) { /* configure may choose both others */
+    snprintf(line, size, ".BR MIALLOC_SECURE \" (number; 0 to %ld; default 0)\"\n", o->max);
+    return;
+  }
   int n = snprintf(line, size, ".BR MIALLOC_%s \" (%s", o->name, types[o->type]);
   for (char *c = line + strlen(".BR MIALLOC_"); *c != ' '; c++)
     if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+  if (o->type == MIA_OPTION_IS_WORD) {
+    snprintf(line + n, size - (size_t)n, ", %s; default %.*s)\"\n", o->unit,
+             (int)strcspn(o->unit, "|"), o->unit);
+    ck_assert_int_eq(o->default_value, 0);
+    return;
+  }
   if (o->type == MIA_OPTION_IS_NUMBER && *o->unit != 0)
     n += snprintf(line + n, size - (size_t)n, ", %s", o->unit);
   if (o->type == MIA_OPTION_IS_NUMBER)
@@ -247,6 +272,39 @@ START_TEST(environment_sets_options) {
 }
 END_TEST
 
+START_TEST(the_environment_chooses_the_tier) {
+  static const struct {
+    const char *assignment;
+    long tier;
+  } good[] = {{"MIALLOC_SECURE=3", 3},
+              {"MIALLOC_SECURE=2", 2},
+              {"MIALLOC_SECURE=1", 1},
+              {"MIALLOC_SECURE=0", 0},
+              {"MIALLOC_Secure=02", 2}};
+  const mia_option_info *o = mia_option_describe(MIA_OPTION_SECURE);
+  char text[8192], expected[100];
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    if (good[i].tier < o->min) continue;
+    snprintf(expected, sizeof expected, "secure=%ld\n", good[i].tier);
+    char assignment[200];
+    snprintf(assignment, sizeof assignment,
+             "unset MIALLOC_SECURE; SHOW_TIER=1 %s MIALLOC_MAX_WARNINGS=0", good[i].assignment);
+    if (!run_with(assignment, text, sizeof text)) return;
+    ck_assert_msg(strstr(text, expected) != NULL, "%s: %.200s", good[i].assignment, text);
+  }
+  static const char *const bad[] = {"", "4", "-1", "1x", "on"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    char assignment[100];
+    snprintf(assignment, sizeof assignment, "SHOW_TIER=1 MIALLOC_SECURE=%s MIALLOC_MAX_WARNINGS=9",
+             bad[i]);
+    if (!run_with(assignment, text, sizeof text)) return;
+    snprintf(expected, sizeof expected, "secure=%ld\n", o->default_value);
+    ck_assert_msg(strstr(text, expected) != NULL, "%s: %.200s", bad[i], text);
+    ck_assert_ptr_nonnull(strstr(text, "mialloc: MIALLOC_SECURE wants a number from "));
+  }
+}
+END_TEST
+
 START_TEST(a_bad_value_is_reported_once) {
   char text[8192];
   if (!run_with("MIALLOC_PURGE_DELAY=soon", text, sizeof text)) return;
@@ -304,6 +362,7 @@ static int show(void) {
   mia_free(launder(mia_malloc(1))); /* a static library starts with the first call */
   printf("purge_delay=%ld max_warnings=%ld\n", mia_option_get(MIA_OPTION_PURGE_DELAY),
          mia_option_get(MIA_OPTION_MAX_WARNINGS));
+  if (getenv("SHOW_TIER") != NULL) printf("secure=%ld\n", mia_option_get(MIA_OPTION_SECURE));
   return 0;
 }
 
@@ -317,6 +376,8 @@ SUITE("api/options") {
   LOOP(every_value_in_range_is_taken, 0, MIA_OPTION_COUNT);
   LOOP(a_name_finds_its_option, 0, MIA_OPTION_COUNT);
   TEST(unknown_options_are_refused);
+  TEST(the_tier_cannot_be_changed);
+  TEST(the_environment_chooses_the_tier);
   TEST(manual_agrees_with_the_table);
   TEST(switches_accept_words);
   TEST(numbers_must_be_decimal_integers);

@@ -113,6 +113,9 @@ mia_time_ms mia_os_now(void) {
   return now[race_self()] += stage_tick;
 }
 bool mia_os_privileged(void) { return false; }
+void mia_os_random(void *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++) ((unsigned char *)bytes)[i] = 0x5a;
+}
 const char *const *mia_os_environment(void) { return NULL; }
 int mia_os_copy_stderr(void) { return -1; }
 int mia_os_disable_cancel(void) { return 0; }
@@ -182,7 +185,7 @@ void stage_run_started(void) {
 
 /* ---- failures ---- */
 
-mia_aword mia_base_at_misuse;
+mia_base_world mia_base_all;
 
 _Noreturn void mia_base_fail(const char *what, const char *file, int line) {
   (void)file, (void)line;
@@ -193,3 +196,7 @@ _Noreturn void mia_base_misuse(const char *what, const void *address) {
   (void)address;
   race_fail(what);
 }
+
+_Noreturn void mia_base_misuse_of(const mia_misuse *misuse) { race_fail(misuse->what); }
+
+void mia_base_misuse_in_call(const mia_misuse *misuse) { race_fail(misuse->what); }

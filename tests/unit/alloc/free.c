@@ -34,7 +34,7 @@ START_TEST(NULL_can_be_freed_and_has_size_0) {
   mia_alloc_free(NULL);
   mia_alloc_free_slow(NULL);
   ck_assert_uint_eq(mia_alloc_usable(NULL), 0);
-  mia_alloc_require_size(NULL, 5, 3);
+  ck_assert(mia_alloc_is_sized(NULL, 5, 3));
   ck_assert_int_eq(errno, ERRNO_MARK);
   ck_assert_uint_eq(fake_calls(FAKE_ANY), 0);
 }
@@ -114,9 +114,9 @@ END_TEST
 START_TEST(the_requested_size_is_accepted) {
   for (size_t i = 0; i < KINDS; i++) {
     void *p = mia_alloc_aligned(kinds[i], 64, false);
-    mia_alloc_require_size(p, kinds[i], 64);
-    if (!MIA_DEBUG) mia_alloc_require_size(p, 0, 1);
-    mia_alloc_require_size(p, mia_alloc_usable(p), 1);
+    ck_assert(mia_alloc_is_sized(p, kinds[i], 64));
+    if (!MIA_DEBUG) ck_assert(mia_alloc_is_sized(p, 0, 1));
+    ck_assert(mia_alloc_is_sized(p, mia_alloc_usable(p), 1));
   }
 }
 END_TEST
@@ -167,13 +167,13 @@ START_TEST(resizing_the_inside_of_a_block_is_fatal) {
 }
 END_TEST
 START_TEST(a_size_that_was_not_requested_is_fatal) {
-  mia_alloc_require_size(allocate(100), 113, 1);
+  (void)mia_alloc_is_sized(allocate(100), 113, 1);
 }
 END_TEST
 START_TEST(an_alignment_that_was_not_requested_is_fatal) {
   (void)allocate(16);
   char *p = allocate(16);
-  mia_alloc_require_size(p, 16, (uintptr_t)p % 32 == 0 ? MIA_ALIGN_MAX : 32);
+  (void)mia_alloc_is_sized(p, 16, (uintptr_t)p % 32 == 0 ? MIA_ALIGN_MAX : 32);
 }
 END_TEST
 

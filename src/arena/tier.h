@@ -1,0 +1,40 @@
+/* tier.h -- the security tier of the process, and its secret.
+ *
+ *   0  fast: free lists in the blocks
+ *   1  checked: a bit for each block says whether it is live (page/live.h)
+ *   2  hardened: what tier 1 checks, and more
+ *   3  as 2
+ *
+ * The tier is decided before the first arena or theap is made, and never changes: pages of different
+ * tiers would not fit together.  Only slow paths ask for it.  In tiers above 0 every call takes a slow
+ * path, as free lists stay empty and no page is plainly owned (theap/theap.h). */
+#ifndef MIA_ARENA_TIER_H
+#define MIA_ARENA_TIER_H
+
+#include "arena/arena.h"
+
+#define MIA_TIER_MAX 3
+#define MIA_TIER_HARDENED 2
+
+/* Decides the tier, at the first call only: the value of MIALLOC_SECURE if the process may be
+ * influenced by its environment and the value is allowed, else the default. */
+void mia_arena_decide_tier(void);
+
+mia_inline unsigned mia_tier_get(void) {
+  return (unsigned)mia_aword_get(&mia_arena_all.tier.level);
+}
+
+/* Return true in tiers from 1 on, and from 2 on. */
+mia_inline bool mia_tier_is_checked(void) {
+  return mia_unlikely(mia_aword_get(&mia_arena_all.tier.level) >= 1);
+}
+mia_inline bool mia_tier_is_hardened(void) {
+  return mia_unlikely(mia_aword_get(&mia_arena_all.tier.level) >= MIA_TIER_HARDENED);
+}
+
+/* Return the words of the secret, which the environment cannot influence. */
+mia_inline uintptr_t mia_tier_secret(size_t i) {
+  return mia_aword_get(&mia_arena_all.tier.secret[i]);
+}
+
+#endif

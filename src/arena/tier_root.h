@@ -1,0 +1,18 @@
+/* tier_root.h -- what the root of the arenas has of the security tier: tier.h. */
+#ifndef MIA_ARENA_TIER_ROOT_H
+#define MIA_ARENA_TIER_ROOT_H
+
+#include "base/atomic.h"
+
+enum { MIA_TIER_SECRETS = 2 };
+typedef struct mia_arena_tier {
+  mia_aword level;                    /* [any] the tier; never changes once it is decided */
+  mia_aword decided;                  /* [any] 1: it is */
+  mia_aword secret[MIA_TIER_SECRETS]; /* [any] random words, in tiers from 1 on; likewise */
+} mia_arena_tier;
+
+mia_assert_field_aligned(mia_arena_tier, level);
+mia_assert_field_aligned(mia_arena_tier, decided);
+mia_assert_field_aligned(mia_arena_tier, secret);
+
+#endif

@@ -1,0 +1,58 @@
+/* live.c -- tiers from 1 on: remote frees without lists. */
+#include "base/prelude.h"
+
+#include "base/bits.h"
+#include "page/live.h"
+
+static size_t cells_of(const mia_page *page) {
+  return (page->capacity + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT;
+}
+
+void *mia_page_take_live(mia_page *page) {
+  size_t cells = cells_of(page);
+  for (size_t i = 0; i < cells; i++) {
+    page->cell = (uint8_t)(page->cell + 1u < cells ? page->cell + 1 : 0);
+    void *p = mia_live_take_near(page);
+    if (p != NULL) return p;
+  }
+  mia_page_misuse(page, MIA_MISUSE_TWICE, page->start); /* at the same time as another free of it */
+}
+
+bool mia_page_free_live_remote(mia_page *page, uint32_t block) {
+  mia_acell *freed = &mia_live_record(page)->freed[mia_live_cell(block)];
+  mia_bits bit = mia_live_bit(block);
+  if (mia_unlikely((mia_acell_or_rel(freed, bit) & bit) != 0))
+    mia_page_misuse(page, MIA_MISUSE_TWICE, page->start + block * page->size);
+  return mia_owner_count_free(page);
+}
+
+/* The live bits are cleared first: a second free of the block meanwhile finds one of both bits as it must
+ * not be. */
+static void collect_cell(const mia_page *page, mia_record *record, size_t cell) {
+  mia_bits freed = mia_acell_get_acq(&record->freed[cell]);
+  if (freed == 0) return;
+  mia_bits live = mia_acell_get(&record->live[cell]);
+  if (mia_unlikely((freed & ~live) != 0)) {
+    size_t block = (cell << MIA_CELL_SHIFT) + (size_t)__builtin_ctzll(freed & ~live);
+    mia_page_misuse(page, MIA_MISUSE_TWICE, page->start + block * page->size);
+  }
+  mia_acell_set(&record->live[cell], live & ~freed);
+  (void)mia_acell_and(&record->freed[cell], ~freed);
+}
+
+void mia_page_collect_live(mia_page *page) {
+  if (!mia_owner_has_remote(page)) return;
+  uint32_t count;
+  (void)mia_owner_collect(page, &count);
+  mia_record *record = mia_live_record(page);
+  for (size_t cell = 0; cell < cells_of(page); cell++) collect_cell(page, record, cell);
+  page->used -= count;
+}
+
+void mia_page_clear_live(mia_page *page) {
+  mia_record *record = mia_live_record(page);
+  for (size_t cell = 0; cell < cells_of(page); cell++) {
+    mia_acell_set(&record->live[cell], 0);
+    mia_acell_set(&record->freed[cell], 0);
+  }
+}

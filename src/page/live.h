@@ -1,0 +1,111 @@
+/* live.h -- tiers from 1 on: which blocks of a page are live, and taking and freeing blocks without
+ * free lists.
+ *
+ * A page's record (arena/record.h) has two bits for each block:
+ *   live    the program has the block.  Only the thread that has claimed the page writes these bits,
+ *           by loads and stores: malloc sets one, a free by the owner clears it
+ *   freed   a thread that does not own the page has freed the block.  Such threads set these bits,
+ *           each by one atomic operation, which also tells if the bit was set already
+ * A free of a block that is not live, or is freed, is a second free.
+ *
+ * A thread that does not own the page first sets the block's bit and then counts the page's countdown
+ * down (owner.h), with an empty list.  So whoever reads the countdown sees the bit.  Collecting takes
+ * all bits that it sees, but page->used goes down by what the countdown says: a thread between the two
+ * steps is still counted.  So the page is not retired under it, and no block counts twice, even if it
+ * was allocated again before its countdown.
+ *
+ * Invariants, instead of P1 (page.h):
+ *   V1  used = live bits + frees whose bit was taken and whose countdown is still to come
+ *       - frees that were counted down but not collected
+ *   V2  page->free is NULL, trimmed_pages 0, and the list in `remote' empty
+ *   V3  no bit is set at or beyond `capacity', nor in the record of a slice where no page begins */
+#ifndef MIA_PAGE_LIVE_H
+#define MIA_PAGE_LIVE_H
+
+#include "arena/record.h"
+#include "base/fail.h"
+#include "page/owner.h"
+#include "page/page.h"
+
+mia_static_assert(MIA_RECORD_CELLS - 1 <= UINT8_MAX, "page->cell names a cell");
+
+mia_inline mia_record *mia_live_record(const mia_page *page) {
+  return &page->arena->records[mia_arena_slice_of(page->arena, page->start)];
+}
+
+mia_inline size_t mia_live_cell(uint32_t block) { return block >> MIA_CELL_SHIFT; }
+mia_inline mia_bits mia_live_bit(uint32_t block) {
+  return (mia_bits)1 << (block & (MIA_CELL_BITS - 1));
+}
+
+/* Stores the index of a block.  Returns false if the address, in the page, is not the start of one. */
+mia_inline bool mia_live_find(const mia_page *page, const void *p, uint32_t *index) {
+  uint32_t offset = (uint32_t)((const char *)p - page->start);
+  *index = mia_class_index(page->size_class, offset);
+  return *index * (uint32_t)page->size == offset && *index < page->total;
+}
+
+/* Returns the index of a block.  Aborts if the address, in the page, is not the start of one. */
+mia_inline uint32_t mia_live_index(const mia_page *page, const void *p) {
+  uint32_t index;
+  if (mia_unlikely(!mia_live_find(page, p, &index))) mia_page_misuse(page, MIA_MISUSE_INSIDE, p);
+  return index;
+}
+
+/* Returns true if the program has the block. */
+mia_inline bool mia_live_is(const mia_record *record, uint32_t block) {
+  size_t cell = mia_live_cell(block);
+  return (mia_acell_get(&record->live[cell]) & ~mia_acell_get(&record->freed[cell]) &
+          mia_live_bit(block)) != 0;
+}
+
+/* Aborts if the block of a page of a class is not live. */
+mia_inline void mia_live_require(const mia_page *page, const void *p) {
+  if (mia_unlikely(!mia_live_is(mia_live_record(page), mia_live_index(page, p))))
+    mia_page_misuse(page, MIA_MISUSE_USED, p);
+}
+
+/* Takes a free block of the cell in which the search begins.  Returns NULL if there is none.  The lowest
+ * free bit tells, since no bit is set behind the extended part. */
+mia_inline void *mia_live_take_near(mia_page *page) {
+  uint32_t cell = page->cell;
+  mia_acell *cells = &mia_live_record(page)->live[cell];
+  mia_bits live = mia_acell_get(cells);
+  if (mia_unlikely(live == ~(mia_bits)0)) return NULL;
+  uint32_t block = (cell << MIA_CELL_SHIFT) + (uint32_t)__builtin_ctzll(~live);
+  if (mia_unlikely(block >= page->capacity)) return NULL;
+  mia_acell_set(cells, live | (live + 1));
+  page->used++;
+  return page->start + block * page->size;
+}
+
+/* Likewise of any cell.  page->used is less than the capacity. */
+mia_noinline void *mia_page_take_live(mia_page *page);
+
+mia_inline void *mia_live_take(mia_page *page) {
+  void *p = mia_live_take_near(page);
+  return mia_likely(p != NULL) ? p : mia_page_take_live(page);
+}
+
+/* Frees a live block of a page that the caller has claimed. */
+mia_inline void mia_live_free(mia_page *page, mia_record *record, uint32_t block) {
+  mia_acell *live = &record->live[mia_live_cell(block)];
+  mia_acell_set(live, mia_acell_get(live) & ~mia_live_bit(block));
+  page->cell = (uint8_t)mia_live_cell(block);
+  page->used--;
+}
+
+/* Makes the extended part larger.  Returns false if all blocks are in it already.  In page.c. */
+bool mia_page_extend(mia_page *page);
+
+/* Frees a block of a page that the caller does not own.  Release: the thread that allocates the block again
+ * sees what was done to it before.  Returns true if this claimed the page, as mia_owner_push does. */
+bool mia_page_free_live_remote(mia_page *page, uint32_t block);
+
+/* Collects what other threads have freed of a page that the caller has claimed. */
+void mia_page_collect_live(mia_page *page);
+
+/* Makes all blocks of a page free that the caller has claimed. */
+void mia_page_clear_live(mia_page *page);
+
+#endif
