@@ -53,10 +53,15 @@ size_t mia_alloc_usable(const void *p) {
   return mia_canary_require(page, p);
 }
 
-/* Returns true if no block that was requested with this size, and perhaps resized in place, has so many
- * usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c). */
-static bool is_far_too_large(size_t usable, size_t size, size_t align) {
-  return mia_tier_is_checked() && size < usable / 2 && usable > mia_alloc_good_size(size, align);
+/* Returns true if no block at `p' that was requested with this size, and perhaps resized in place, has so
+ * many usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c).  The
+ * block may have been requested with any alignment that its address has. */
+static bool is_far_too_large(const void *p, size_t usable, size_t size) {
+  if (!mia_tier_is_checked() || size >= usable / 2) return false;
+  uintptr_t address = (uintptr_t)mia_map_untagged(p), align = address & -address;
+  if (align > MIA_CLASS_SIZE_MAX)
+    align = MIA_CLASS_SIZE_MAX; /* the largest blocks for small sizes */
+  return usable > mia_alloc_good_size(size, align);
 }
 
 void mia_alloc_require_size(const void *p, size_t size, size_t align) {
@@ -65,6 +70,6 @@ void mia_alloc_require_size(const void *p, size_t size, size_t align) {
   if (size > usable) mia_base_misuse("sized free of a block that is smaller", p);
   if (!mia_is_power_of_two(align) || !mia_is_aligned(p, align))
     mia_base_misuse("sized free of a block that is aligned otherwise", p);
-  if ((MIA_DEBUG && size < usable) || is_far_too_large(usable, size, align))
+  if ((MIA_DEBUG && size < usable) || is_far_too_large(p, usable, size))
     mia_base_misuse("sized free of a block that is larger", p);
 }

@@ -38,7 +38,10 @@ mia_page *mia_theap_checked_page(mia_theap *self, unsigned size_class) {
     if (page == NULL) break;
     mia_theap_add_page_first(bin, page);
   }
-  if (page != NULL) page->age = 0;
+  if (page != NULL) {
+    page->age = 0;
+    page->trimmed_pages = 0;
+  }
   return page;
 }
 
