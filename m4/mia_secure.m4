@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # MIA_SECURE -- the security tier of a process that does not choose one, and the least
 # that one can choose
 #   MIA_SECURE_DEFAULT   --with-secure

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checked.h -- security tiers from 1 on: what malloc and free do where the thread has what they need.
  * The fast paths of fast.h serve no call in these tiers, so each call comes here by its slow path. */
 #ifndef MIA_ALLOC_CHECKED_H

@@ -75,10 +75,15 @@ size_t mia_alloc_usable(const void *p) {
   return mia_likely(page != NULL) ? mia_alloc_usable_in(page, p) : 0;
 }
 
-/* Returns true if no block that was requested with this size, and perhaps resized in place, has so many
- * usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c). */
-static bool is_far_too_large(size_t usable, size_t size, size_t align) {
-  return mia_tier_is_checked() && size < usable / 2 && usable > mia_alloc_good_size(size, align);
+/* Returns true if no block at `p' that was requested with this size, and perhaps resized in place, has so
+ * many usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c).  The
+ * block may have been requested with any alignment that its address has. */
+static bool is_far_too_large(const void *p, size_t usable, size_t size) {
+  if (!mia_tier_is_checked() || size >= usable / 2) return false;
+  uintptr_t address = (uintptr_t)mia_map_untagged(p), align = address & -address;
+  if (align > MIA_CLASS_SIZE_MAX)
+    align = MIA_CLASS_SIZE_MAX; /* the largest blocks for small sizes */
+  return usable > mia_alloc_good_size(size, align);
 }
 
 /* Returns what is wrong with a size and an alignment, or NULL. */
@@ -86,7 +91,7 @@ static const char *find_mismatch(const void *p, size_t usable, size_t size, size
   if (size > usable) return "sized free of a block that is smaller";
   if (!mia_is_power_of_two(align) || !mia_is_aligned(p, align))
     return "sized free of a block that is aligned otherwise";
-  if ((MIA_DEBUG && size < usable) || is_far_too_large(usable, size, align))
+  if ((MIA_DEBUG && size < usable) || is_far_too_large(p, usable, size))
     return "sized free of a block that is larger";
   return NULL;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* record.c -- tiers from 1 on: where it is written which blocks are live. */
 #include "base/prelude.h"
 

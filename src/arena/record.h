@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* record.h -- tiers from 1 on: where it is written which blocks are live.
  *
  * There is a record for each slice of an arena.  The record of the slice in which a page begins is the

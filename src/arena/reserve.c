@@ -15,11 +15,6 @@
 
 #include <string.h>
 
-mia_arena_world mia_arena_all = {.grow = MIA_LOCK_INIT(MIA_RANK_GROW),
-                                 .purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                                 .mapping_cache = {.lock = MIA_LOCK_INIT(MIA_RANK_MAPPINGS)},
-                                 .meta = MIA_LOCK_INIT(MIA_RANK_META)};
-
 static size_t cells_of(size_t slices) { return (slices + MIA_CELL_BITS - 1) >> MIA_CELL_SHIFT; }
 
 /* Returns the bytes of an arena's bitmaps, of which there is an odd number.  Words follow, and a cell

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tier.c -- decides the security tier of the process. */
 #include "base/prelude.h"
 

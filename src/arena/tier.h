@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tier.h -- the security tier of the process, and its secret.
  *
  *   0  fast: free lists in the blocks

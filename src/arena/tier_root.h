@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tier_root.h -- what the root of the arenas has of the security tier: tier.h. */
 #ifndef MIA_ARENA_TIER_ROOT_H
 #define MIA_ARENA_TIER_ROOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* list.h -- taking a page's own list of free blocks, and what it shows of misuse.
  *
  * The first link is looked at each time, as it costs next to nothing.  Some pops follow the list: the

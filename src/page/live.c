@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* live.c -- tiers from 1 on: remote frees without lists. */
 #include "base/prelude.h"
 

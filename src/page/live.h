@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* live.h -- tiers from 1 on: which blocks of a page are live, and taking and freeing blocks without
  * free lists.
  *
@@ -17,7 +18,7 @@
  * Invariants, instead of P1 (page.h):
  *   V1  used = live bits + frees whose bit was taken and whose countdown is still to come
  *       - frees that were counted down but not collected
- *   V2  page->free is NULL, trimmed_pages 0, and the list in `remote' empty
+ *   V2  page->free is NULL, trimmed_blocks 0, and the list in `remote' empty
  *   V3  no bit is set at or beyond `capacity', nor in the record of a slice where no page begins */
 #ifndef MIA_PAGE_LIVE_H
 #define MIA_PAGE_LIVE_H
@@ -50,6 +51,12 @@ mia_inline uint32_t mia_live_index(const mia_page *page, const void *p) {
   uint32_t index;
   if (mia_unlikely(!mia_live_find(page, p, &index))) mia_page_misuse(page, MIA_MISUSE_INSIDE, p);
   return index;
+}
+
+/* Returns true if the block is live, or was freed and is not collected.  For the thread that has claimed
+ * the page. */
+mia_inline bool mia_live_has_bit(const mia_record *record, uint32_t block) {
+  return (mia_acell_get(&record->live[mia_live_cell(block)]) & mia_live_bit(block)) != 0;
 }
 
 /* Returns true if the program has the block. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* misuse.c -- what a page shows of misuse, and its report. */
 #include "base/prelude.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* misuse.h -- what a page shows of misuse, and its report: with the size of the page's blocks. */
 #ifndef MIA_PAGE_MISUSE_H
 #define MIA_PAGE_MISUSE_H

@@ -133,10 +133,9 @@ void mia_page_retire(mia_page *page);
 
 /* Takes all free blocks of a page for a free list.  If the page has none, it first collects,
  * else restores trimmed blocks, else extends the page.  Returns NULL if the page is full.
- * Sets *zeroed to true if all but the first word of each block reads as zero, else to false. */
+ * Sets *zeroed to true if all but the first word of each block reads as zero, else to false.  The
+ * second function sets *count to the number of the blocks. */
 mia_block *mia_page_pop_blocks(mia_page *page, bool *zeroed);
-
-/* Like mia_page_pop_blocks; sets *count to the number of the blocks. */
 mia_block *mia_page_pop_counted(mia_page *page, bool *zeroed, uint32_t *count);
 
 /* Puts the rest of a popped list back. */

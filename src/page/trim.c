@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "os/os.h"
 #include "page/canary.h"
+#include "page/live.h"
 #include "page/poison.h"
 #include "page/trim.h"
 
@@ -148,31 +149,72 @@ static void poison_rest(const mia_page *page, uint64_t purged, unsigned shift) {
 
 /* ---- trimming ---- */
 
+static bool purge_run_of(const mia_page *page, size_t os_page, size_t count, unsigned shift) {
+  char *start = mia_page_span(page) + (os_page << shift);
+  return mia_arena_purge_part(page->arena, start, count << shift);
+}
+
 /* Purges a run of OS pages.  If that fails, the blocks go back on the list. */
 static size_t purge_run(mia_page *page, size_t os_page, size_t count, unsigned shift) {
-  if (mia_arena_purge_part(page->arena, mia_page_span(page) + (os_page << shift), count << shift))
-    return count << shift;
+  if (purge_run_of(page, os_page, count, shift)) return count << shift;
   for (size_t i = os_page; i < os_page + count; i++)
     if ((page->trimmed_pages & bit(i)) != 0) link_os_page(page, i, shift);
   return 0;
 }
 
+static size_t run_length(uint64_t chosen, size_t os_page) {
+  size_t count = 0;
+  while (os_page + count < OS_PAGES_MAX && (chosen & bit(os_page + count)) != 0) count++;
+  return count;
+}
+
 static size_t purge_os_pages(mia_page *page, uint64_t chosen, unsigned shift) {
   size_t purged = 0;
   for (size_t os_page = 0; os_page < OS_PAGES_MAX; os_page++) {
-    size_t count = 0;
-    while (os_page + count < OS_PAGES_MAX && (chosen & bit(os_page + count)) != 0) count++;
+    size_t count = run_length(chosen, os_page);
     if (count > 0) purged += purge_run(page, os_page, count, shift);
     os_page += count;
   }
   return purged;
 }
 
+/* ---- tiers from 1 on: free blocks hold nothing ---- */
+
+/* Returns a bit for each OS page in which something is live, or the padding is. */
+static uint64_t live_os_pages(const mia_page *page, unsigned shift) {
+  const mia_record *record = mia_live_record(page);
+  uint64_t live = page->padding > 0 ? 1 : 0;
+  for (uint32_t i = 0; i < page->capacity; i++) {
+    if (!mia_live_has_bit(record, i)) continue;
+    size_t from = with_redzone(offset_of(page, i)) >> shift;
+    size_t last = (with_redzone(offset_of(page, i)) + page->size - 1) >> shift;
+    for (; from <= last; from++) live |= bit(from);
+  }
+  return live;
+}
+
+/* trimmed_pages has the OS pages that were purged since the page was last used, as a hint. */
+static size_t trim_checked(mia_page *page) {
+  unsigned shift = mia_page_os_page_shift();
+  uint64_t chosen = 0, kept = live_os_pages(page, shift) | page->trimmed_pages;
+  size_t end = offset_of(page, page->capacity);
+  for (size_t os_page = 0; os_page << shift < end; os_page++) chosen |= bit(os_page) & ~kept;
+  page->trimmed_pages |= chosen;
+  size_t purged = 0;
+  for (size_t os_page = 0, count; os_page < OS_PAGES_MAX; os_page += count + 1) {
+    count = run_length(chosen, os_page);
+    if (count > 0 && purge_run_of(page, os_page, count, shift)) purged += count << shift;
+  }
+  return purged;
+}
+
+/* ---- any tier ---- */
+
 size_t mia_page_trim(mia_page *page) {
   os_page_map map;
-  if (mia_tier_is_checked()) return 0;
   size_t listed = page->capacity - page->used - page->trimmed_blocks;
   if (page->size_class >= MIA_CLASS_COUNT || listed * page->size < mia_os_page_size()) return 0;
+  if (mia_tier_is_checked()) return trim_checked(page);
   count_free_bytes(&map, page);
   uint64_t chosen = find_free(&map, page);
   if (chosen == 0) return 0;

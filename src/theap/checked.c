@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checked.c -- tiers from 1 on: how a theap takes and frees blocks. */
 #include "base/prelude.h"
 
@@ -38,7 +39,10 @@ mia_page *mia_theap_checked_page(mia_theap *self, unsigned size_class) {
     if (page == NULL) break;
     mia_theap_add_page_first(bin, page);
   }
-  if (page != NULL) page->age = 0;
+  if (page != NULL) {
+    page->age = 0;
+    page->trimmed_pages = 0;
+  }
   return page;
 }
 

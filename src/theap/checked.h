@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checked.h -- tiers from 1 on: how a theap takes and frees blocks.
  *
  * There are no free lists.  A block is taken from the first page of its class, and a free clears the

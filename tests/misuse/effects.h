@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* effects.h -- the blocks of one misuse case, and what the case shows of its effects.
  *
  * A case takes blocks by take(), which compares each with all that the case holds: so two owners

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* going_on.c -- what MIALLOC_ON_MISUSE=report and ignore do, each case in a process of its own;
  * prints TAP.
  *

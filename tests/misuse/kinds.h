@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kinds.h -- the kinds of misuse: a function for each, which misuses blocks of `now.size' bytes by
  * the threads that `now.thread' names (effects.h). */
 #ifndef MISUSE_KINDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outcomes.c -- what an allocator does with misuse, by kind, size and thread.
  *
  * Each case of kinds.h runs in a process of its own, and has the first of these outcomes that

@@ -1,4 +1,5 @@
 #! /bin/sh
+# SPDX-License-Identifier: MIT
 # The cases of misuse in the security tiers above 0, which are chosen before a process begins.
 status=0
 for tier in 1 2; do

@@ -22,9 +22,9 @@
 
 enum { LIMIT_SECONDS = 240, LINE = 256 }; /* the limit is processor time of one model */
 
-static const race_model *const *const groups[] = {race_litmus,       race_models_owner,
-                                                  race_models_map,   race_models_arena,
-                                                  race_models_theap, race_models_api};
+static const race_model *const *const groups[] = {
+    race_litmus,       race_models_owner, race_models_live, race_models_map,
+    race_models_arena, race_models_theap, race_models_api};
 enum { GROUPS = sizeof groups / sizeof groups[0], MODELS_MAX = 128 };
 
 /* All models, the litmus tests first. */

@@ -9,6 +9,7 @@ extern const race_model *const race_litmus[]; /* the checker's own tests */
 
 /* The models of the library's protocols. */
 extern const race_model *const race_models_owner[];
+extern const race_model *const race_models_live[];
 extern const race_model *const race_models_map[];
 extern const race_model *const race_models_arena[];
 extern const race_model *const race_models_theap[];
