@@ -13,17 +13,19 @@ static size_t records_size(const mia_arena *arena) {
   return mia_align_up(arena->slices * sizeof(mia_record), mia_os_page_size());
 }
 
+/* Reserves `size' bytes between guards; without guards where no access rights can be changed. */
+static char *reserve(size_t size) {
+  char *whole = mia_os_reserve(size + 2 * GUARD, false);
+  if (whole == NULL || mia_os_commit(whole + GUARD, size)) return whole;
+  (void)mia_os_release(whole, size + 2 * GUARD);
+  return mia_os_reserve(size + 2 * GUARD, true);
+}
+
 bool mia_arena_make_records(mia_arena *arena) {
   if (!mia_tier_is_checked()) return true;
-  size_t size = records_size(arena);
-  char *whole = mia_os_reserve(size + 2 * GUARD, false);
-  if (whole == NULL) return false;
-  if (mia_os_commit(whole + GUARD, size)) {
-    arena->records = (void *)(whole + GUARD);
-    return true;
-  }
-  (void)mia_os_release(whole, size + 2 * GUARD);
-  return false;
+  char *whole = reserve(records_size(arena));
+  if (whole != NULL) arena->records = (void *)(whole + GUARD);
+  return whole != NULL;
 }
 
 void mia_arena_release_records(mia_arena *arena) {
