@@ -16,6 +16,11 @@ void mia_page_misuse_in_call(const mia_page *page, const char *call, const char 
       &(mia_misuse){.call = call, .what = what, .address = p, .size = page->size});
 }
 
+bool mia_page_freed_twice(const mia_page *page, const void *p) {
+  mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, p);
+  return true;
+}
+
 /* So many links are followed at the most: each may be a cache miss. */
 enum { LINKS_MAX = 256 };
 

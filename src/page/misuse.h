@@ -23,6 +23,9 @@ _Noreturn mia_cold void mia_page_misuse(const struct mia_page *page, const char 
 mia_cold void mia_page_misuse_in_call(const struct mia_page *page, const char *call,
                                       const char *what, const void *p);
 
+/* Likewise, of a second free.  Returns true. */
+mia_cold bool mia_page_freed_twice(const struct mia_page *page, const void *p);
+
 /* Aborts if the page's own list, which has blocks, shows within its first few hundred links that a block
  * was freed twice, that one was written to after its free, or that the first is none. */
 void mia_page_require_list(const struct mia_page *page);

@@ -95,10 +95,7 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   do {
     uint32_t countdown = mia_owner_countdown(was);
     mia_block *next = mia_owner_list(page, was);
-    if (mia_unlikely(next == head)) {
-      mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, head);
-      return false;
-    }
+    if (mia_unlikely(next == head)) return !mia_page_freed_twice(page, head);
     tail->next = next;
     claimed = (was & MIA_OWNER_CLAIMED) != 0 || countdown <= count ? MIA_OWNER_CLAIMED : 0;
     if (mia_aword_cas_acq_rel(&page->remote, &was,
@@ -108,18 +105,14 @@ mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail,
   return claimed != 0 && (was & MIA_OWNER_CLAIMED) == 0;
 }
 
-/* Frees a block likewise, unless that would claim the page: then does nothing and returns false.  A
- * block that is free already stays so. */
+/* Frees a block likewise, unless that would claim the page: then does nothing and returns false. */
 mia_inline bool mia_owner_push_one(mia_page *page, mia_block *block) {
   uintptr_t list = (uintptr_t)((char *)block - page->start) / MIA_BLOCK_MIN;
   uintptr_t was = mia_aword_get(&page->remote);
   do {
     if ((was & MIA_OWNER_CLAIMED) == 0 && mia_owner_countdown(was) <= 1) return false;
     mia_block *next = mia_owner_list(page, was);
-    if (mia_unlikely(next == block)) {
-      mia_page_misuse_in_call(page, "free", MIA_MISUSE_TWICE, block);
-      return true;
-    }
+    if (mia_unlikely(next == block)) return mia_page_freed_twice(page, block);
     block->next = next;
   } while (!mia_aword_cas_rel(
       &page->remote, &was,
