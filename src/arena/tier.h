@@ -3,7 +3,7 @@
  *
  *   0  fast: free lists in the blocks
  *   1  checked: a bit for each block says whether it is live (page/live.h)
- *   2  hardened: what tier 1 checks, and more
+ *   2  as 1, but no misuse is ignored, whatever MIALLOC_ON_MISUSE says
  *   3  as 2
  *
  * The tier is decided before the first arena or theap is made, and never changes: pages of different
