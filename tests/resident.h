@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -38,5 +39,23 @@ static inline size_t resident_bytes(void) {
     return (size_t)number * (size_t)sysconf(_SC_PAGESIZE);
   return 0;
 }
+
+/* Returns true if memory that is only read becomes resident.  Most kernels show one page of zeroes
+ * everywhere instead. */
+static inline bool resident_when_read(void) {
+  enum { SIZE = 4 * 1024 * 1024, STEP = 4096 };
+  void *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  volatile const char *bytes = (volatile const char *)memory;
+  size_t before = resident_bytes(), after;
+  for (size_t at = 0; at < SIZE; at += STEP) (void)bytes[at];
+  after = resident_bytes();
+  (void)munmap(memory, SIZE);
+  return after > before + SIZE / 2;
+}
+
+/* Returns true if the library's assertions make memory resident: debug builds read what has to be zero.
+ * Then only builds without assertions can show how little memory a process has. */
+#define RESIDENT_BY_ASSERTIONS() (MIA_DEBUG && resident_when_read())
 
 #endif

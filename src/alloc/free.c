@@ -77,13 +77,13 @@ size_t mia_alloc_usable(const void *p) {
 
 /* Returns true if no block at `p' that was requested with this size, and perhaps resized in place, has so
  * many usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c).  The
- * block may have been requested with any alignment that its address has. */
+ * block may have been requested with any alignment that its address has.  For a small size, the blocks of
+ * the largest class are the largest, but for the huge blocks that the largest alignments need. */
 static bool is_far_too_large(const void *p, size_t usable, size_t size) {
   if (!mia_tier_is_checked() || size >= usable / 2) return false;
   uintptr_t address = (uintptr_t)mia_map_untagged(p), align = address & -address;
-  if (align > MIA_CLASS_SIZE_MAX)
-    align = MIA_CLASS_SIZE_MAX; /* the largest blocks for small sizes */
-  return usable > mia_alloc_good_size(size, align);
+  size_t of_class = align < MIA_CLASS_SIZE_MAX ? align : MIA_CLASS_SIZE_MAX;
+  return usable > mia_alloc_good_size(size, of_class) && usable > mia_alloc_good_size(size, align);
 }
 
 /* Returns what is wrong with a size and an alignment, or NULL. */

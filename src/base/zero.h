@@ -9,10 +9,11 @@
 #include <string.h>
 
 /* Of a large range the check reads both ends and samples of what is between them: one
- * byte in each MIA_ZERO_STEP, or fewer, so that there are about MIA_ZERO_STEPS at most. */
-#define MIA_ZERO_END ((size_t)1 << 20)
+ * byte in each MIA_ZERO_STEP, or fewer, so that there are about MIA_ZERO_STEPS at most.  Kernels
+ * without a page of zeroes for all back what is read: all of a huge block would take long. */
+#define MIA_ZERO_END ((size_t)128 * 1024)
 #define MIA_ZERO_STEP ((size_t)4096)
-#define MIA_ZERO_STEPS ((size_t)8192)
+#define MIA_ZERO_STEPS ((size_t)256)
 
 /* Reads every byte. */
 mia_inline bool mia_base_is_zero_all(const char *p, size_t size) {

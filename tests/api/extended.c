@@ -5,6 +5,8 @@
  */
 #include "unit/suite.h"
 
+#include "resident.h"
+
 #include <errno.h>
 #include <mialloc.h>
 #include <mialloc/stats.h>
@@ -181,7 +183,8 @@ START_TEST(rezalloc_does_not_write_memory_that_is_zero) {
   ck_assert(mia_stats_get(&s));
   p = launder(mia_rezalloc(p, after));
   ck_assert(mia_stats_get(&t));
-  ck_assert_uint_lt(t.rss, s.rss + (after - before) / 2);
+  ck_assert(t.rss < s.rss + (after - before) / 2 ||
+            resident_when_read()); /* assertions of debug builds read it */
   ck_assert(p[0] == 1 && p[before - 1] == 1 && all_zero(p + before, after - before));
   mia_free(p);
 }
