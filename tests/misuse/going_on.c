@@ -188,7 +188,7 @@ static bool is_report(const char *text, const misuse_case *c) {
 
 /* From tier 1 on, free blocks have no links that a write could damage. */
 static bool is_noticed(const misuse_case *c) {
-  return !c->ends || MIA_DEBUG || mia_option_get(MIA_OPTION_SECURE) == 0;
+  return !c->ends || mia_option_get(MIA_OPTION_SECURE) == 0;
 }
 
 /* Tiers from 2 on ignore nothing. */
