@@ -59,8 +59,7 @@ void mia_page_poison_freed(const mia_page *page, mia_block *block, bool own) {
 }
 
 void mia_page_require_live(const mia_page *page, const mia_block *block) {
-  if (mia_page_is_poisoned(page, block))
-    mia_page_misuse(page, MIA_MISUSE_USED, block);
+  if (mia_page_is_poisoned(page, block)) mia_page_misuse(page, MIA_MISUSE_USED, block);
 }
 
 /* Returns true if a list may continue at `next'.  That may be a block of any page of the class,

@@ -150,8 +150,7 @@ static bool can_cache(const mia_theap *self, const mia_page *page) {
 
 void mia_theap_cache_put(mia_theap *self, mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->owner) == 0);
-  if (page->size_class < MIA_CLASS_COUNT && page->free != NULL)
-    mia_page_require_link(page);
+  if (page->size_class < MIA_CLASS_COUNT && page->free != NULL) mia_page_require_link(page);
   if (!can_cache(self, page)) {
     mia_theap_retire_page(self, page);
     return;
