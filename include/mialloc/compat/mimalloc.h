@@ -273,7 +273,7 @@ MI_INLINE void mi_free_small_local_nonnull(void *p) mi_attr_noexcept { mia_free(
 
 /* Returns the number of words, of sizeof(size_t) bytes each, that a block of `size' bytes needs. */
 MI_INLINE size_t mi_wsize_from_size(size_t size) mi_attr_noexcept {
-  return size / sizeof(size_t) + (size % sizeof(size_t) != 0);
+  return size / sizeof(size_t) + (size % sizeof(size_t) != 0 ? 1 : 0);
 }
 
 /* mi_malloc_small and mi_zalloc_small whose argument counts words. */
