@@ -38,7 +38,7 @@ static unsigned tier_of_environment(void) {
 
 /* A word stays 0 if the OS has nothing random. */
 static void make_secret(void) {
-  uintptr_t words[MIA_TIER_SECRETS];
+  uintptr_t words[MIA_TIER_SECRETS] = {0};
   mia_os_random(words, sizeof words);
   for (size_t i = 0; i < MIA_TIER_SECRETS; i++) {
     uintptr_t none = 0;
