@@ -31,7 +31,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Likewise allocate_small, in security tiers from 1 on. */
+/* Allocates as allocate_small does, in security tiers from 1 on. */
 static void *allocate_checked(mia_theap *self, unsigned size_class, size_t size, bool zero) {
   mia_page *page = NULL;
   void *p = mia_theap_checked_take(self, size_class, &page);
@@ -39,7 +39,7 @@ static void *allocate_checked(mia_theap *self, unsigned size_class, size_t size,
     p = mia_theap_checked_take(self, size_class, &page);
   if (p == NULL) return NULL;
   if (zero) memset(p, 0, page->size - MIA_REDZONE_SIZE);
-  mia_canary_set(page, p, size);
+  mia_canary_set_checked(page, p, size);
   return p;
 }
 

@@ -20,10 +20,7 @@ mia_inline void *mia_checked_malloc(size_t size) {
   unsigned size_class = mia_class_of(size + (size == 0) + MIA_CHECKED_CANARY);
   void *p = mia_theap_checked_take(mia_theap_self, size_class, &page);
   if (mia_unlikely(p == NULL)) return NULL;
-  if (MIA_DEBUG)
-    mia_page_set_canary(page, p, size);
-  else
-    mia_canary_write(p, page->size);
+  mia_canary_set_checked(page, p, size);
   return p;
 }
 

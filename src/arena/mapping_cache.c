@@ -36,8 +36,8 @@ static void uncount_cached(const mia_mapping *m) {
 
 /* ---- the array, [lock] ---- */
 
-/* Returns the index of the first mapping that begins behind `start', or `count'. */
-static size_t first_behind(const char *start) {
+/* Returns the index of the first mapping that begins at `start' or behind it, or `count'. */
+static size_t first_from(const char *start) {
   size_t low = 0, high = cache->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
@@ -50,7 +50,7 @@ static size_t first_behind(const char *start) {
 }
 
 static void insert(const mia_mapping *m) {
-  size_t i = first_behind(m->start);
+  size_t i = first_from(m->start);
   memmove(&cache->at[i + 1], &cache->at[i], (cache->count - i) * sizeof *m);
   cache->at[i] = *m;
   cache->count++;
@@ -236,8 +236,8 @@ static bool was_purged_lately(void) {
 }
 
 void mia_arena_miss_cached(size_t size) {
-  if (mia_aword_get(&cache->missing) == 0 || !was_purged_lately()) return;
   uintptr_t missing = mia_aword_get(&cache->missing);
+  if (missing == 0 || !was_purged_lately()) return;
   while (missing > 0 &&
          !mia_aword_cas(&cache->missing, &missing, missing > size ? missing - size : 0)) {}
 }

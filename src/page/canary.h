@@ -89,7 +89,8 @@ size_t mia_page_require_canary(const mia_page *page, const void *block);
 
 /* ---- tiers from 1 on, not in debug builds ---- */
 
-/* The product is odd times the address, both secret: one canary tells little about another. */
+/* The address, combined with one word of the secret, is multiplied by another, which is made odd.  So
+ * the canary of one block tells little about that of another. */
 mia_inline uint64_t mia_canary_of(const void *block) {
   uint64_t key = (uintptr_t)block ^ mia_tier_secret(0);
   uint64_t mixed = mia_rotated_right(key * (mia_tier_secret(1) | 1), MIA_CANARY_ROTATION);
@@ -116,12 +117,16 @@ mia_inline void mia_canary_check(const void *block, size_t block_size) {
 
 /* ---- any build and tier ---- */
 
-/* Writes the canary that a block has in this build and tier, for a request of `size' bytes. */
-mia_inline void mia_canary_set(const mia_page *page, void *block, size_t size) {
+/* Writes the canary that a block has in this build and tier, for a request of `size' bytes.  The first
+ * function is for tiers from 1 on. */
+mia_inline void mia_canary_set_checked(const mia_page *page, void *block, size_t size) {
   if (MIA_DEBUG)
     mia_page_set_canary(page, block, size);
-  else if (mia_tier_is_checked())
+  else
     mia_canary_write(block, page->size);
+}
+mia_inline void mia_canary_set(const mia_page *page, void *block, size_t size) {
+  if (MIA_DEBUG || mia_tier_is_checked()) mia_canary_set_checked(page, block, size);
 }
 
 /* Checks it.  Returns the usable size.  The second function is for tiers from 1 on. */

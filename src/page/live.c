@@ -16,7 +16,7 @@ void *mia_page_take_live(mia_page *page) {
     void *p = mia_live_take_near(page);
     if (p != NULL) return p;
   }
-  mia_page_misuse(page, MIA_MISUSE_TWICE, page->start); /* at the same time as another free of it */
+  mia_page_misuse(page, MIA_MISUSE_TWICE, page->start); /* twice at the same time */
 }
 
 bool mia_page_free_live_remote(mia_page *page, uint32_t block) {
@@ -27,8 +27,8 @@ bool mia_page_free_live_remote(mia_page *page, uint32_t block) {
   return mia_owner_count_free(page);
 }
 
-/* The live bits are cleared first: a second free of the block meanwhile finds one of both bits as it must
- * not be. */
+/* The live bits are cleared first.  So a second free at the same time finds that the block is not live, or
+ * that it is freed. */
 static void collect_cell(const mia_page *page, mia_record *record, size_t cell) {
   mia_bits freed = mia_acell_get_acq(&record->freed[cell]);
   if (freed == 0) return;

@@ -39,17 +39,11 @@ mia_inline mia_bits mia_live_bit(uint32_t block) {
   return (mia_bits)1 << (block & (MIA_CELL_BITS - 1));
 }
 
-/* Stores the index of a block.  Returns false if the address, in the page, is not the start of one. */
-mia_inline bool mia_live_find(const mia_page *page, const void *p, uint32_t *index) {
-  uint32_t offset = (uint32_t)((const char *)p - page->start);
-  *index = mia_class_index(page->size_class, offset);
-  return *index * (uint32_t)page->size == offset && *index < page->total;
-}
-
 /* Returns the index of a block.  Aborts if the address, in the page, is not the start of one. */
 mia_inline uint32_t mia_live_index(const mia_page *page, const void *p) {
   uint32_t index;
-  if (mia_unlikely(!mia_live_find(page, p, &index))) mia_page_misuse(page, MIA_MISUSE_INSIDE, p);
+  if (mia_unlikely(!mia_page_find_block(page, p, &index)))
+    mia_page_misuse(page, MIA_MISUSE_INSIDE, p);
   return index;
 }
 
@@ -64,12 +58,6 @@ mia_inline bool mia_live_is(const mia_record *record, uint32_t block) {
   size_t cell = mia_live_cell(block);
   return (mia_acell_get(&record->live[cell]) & ~mia_acell_get(&record->freed[cell]) &
           mia_live_bit(block)) != 0;
-}
-
-/* Aborts if the block of a page of a class is not live. */
-mia_inline void mia_live_require(const mia_page *page, const void *p) {
-  if (mia_unlikely(!mia_live_is(mia_live_record(page), mia_live_index(page, p))))
-    mia_page_misuse(page, MIA_MISUSE_USED, p);
 }
 
 /* Takes a free block of the cell in which the search begins.  Returns NULL if there is none.  The lowest

@@ -36,7 +36,6 @@ static const char *find_wrong_end(const mia_page *page, const mia_block *next, b
  * to a free block most likely leads out of the page, or makes the list end too soon. */
 void mia_page_require_list(const mia_page *page) {
   const mia_block *first = page->free, *block = first;
-  uintptr_t start = (uintptr_t)page->start, span = (uintptr_t)page->slices << MIA_SLICE_SHIFT;
   uint32_t count = page->capacity - page->trimmed_blocks - page->used; /* P1 */
   uint32_t most = count < LINKS_MAX ? count : LINKS_MAX;
   if (mia_unlikely(!mia_page_is_block(page, first)))
@@ -44,7 +43,7 @@ void mia_page_require_list(const mia_page *page) {
   for (uint32_t i = 1; i < most; i++) {
     const mia_block *next = block->next;
     if (mia_unlikely(next == first)) mia_page_misuse(page, MIA_MISUSE_TWICE, first);
-    if (mia_unlikely((uintptr_t)next - start >= span || (uintptr_t)next % MIA_BLOCK_MIN != 0))
+    if (mia_unlikely(!mia_page_may_link(page, next)))
       mia_page_misuse(page, MIA_MISUSE_WRITTEN, block);
     block = next;
   }

@@ -85,9 +85,8 @@ mia_inline void mia_owner_begin_full(mia_page *page, uint32_t countdown) {
   mia_aword_set(&page->remote, mia_owner_word(MIA_OWNER_LIST_NONE, countdown, 0));
 }
 
-/* Frees the chain head..tail of `count' blocks.  Returns true if this claimed the page; the
- * caller must then collect it and abandon, own or retire it.  If the first block is free already,
- * nothing is done. */
+/* Frees the chain head..tail of `count' blocks, unless the first is free.  Returns true if this claimed
+ * the page; the caller must then collect it and abandon, own or retire it. */
 mia_inline bool mia_owner_push(mia_page *page, mia_block *head, mia_block *tail, uint32_t count) {
   uintptr_t list = (uintptr_t)((char *)head - page->start) / MIA_BLOCK_MIN;
   uintptr_t was = mia_aword_get(&page->remote);

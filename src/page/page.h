@@ -160,12 +160,19 @@ size_t mia_page_good_resize(const mia_page *page, size_t size);
  * that span counts as written (P6). */
 mia_page *mia_page_detach_singleton(mia_page *from);
 
-/* Returns true if `p', an address in the page, is the start of a block. */
+/* Stores the index of a block of a class.  Returns false if `p', an address in the page, is not the
+ * start of a block. */
+mia_inline bool mia_page_find_block(const mia_page *page, const void *p, uint32_t *index) {
+  uint32_t offset = (uint32_t)((const char *)p - page->start);
+  *index = mia_class_index(page->size_class, offset);
+  return *index * (uint32_t)page->size == offset && *index < page->total;
+}
+
+/* Returns true if `p', an address in the page, is the start of a block, of a class or not. */
 mia_inline bool mia_page_is_block(const mia_page *page, const void *p) {
-  size_t offset = (size_t)((const char *)p - page->start);
-  if (mia_unlikely(page->size_class >= MIA_CLASS_COUNT)) return offset == 0;
-  uint32_t index = mia_class_index(page->size_class, (uint32_t)offset);
-  return index * (uint32_t)page->size == (uint32_t)offset && index < page->total;
+  uint32_t index;
+  if (mia_unlikely(page->size_class >= MIA_CLASS_COUNT)) return p == page->start;
+  return mia_page_find_block(page, p, &index);
 }
 
 /* Aborts if `p', an address in the page, is not the start of a block. */

@@ -34,7 +34,7 @@ mia_noinline void mia_theap_checked_free_slow(mia_theap *self, mia_page *page, u
 mia_inline void mia_theap_checked_free(mia_theap *self, mia_page *page, const void *p) {
   uint32_t block;
   mia_record *record = mia_live_record(page);
-  bool begins = mia_live_find(page, p, &block);
+  bool begins = mia_page_find_block(page, p, &block);
   if (mia_unlikely(!begins || !mia_live_is(record, block))) {
     mia_page_misuse_in_call(page, "free", begins ? MIA_MISUSE_TWICE : MIA_MISUSE_INSIDE, p);
     return;
