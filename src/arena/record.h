@@ -18,7 +18,7 @@
 typedef struct mia_record {
   mia_acell live[MIA_RECORD_CELLS];  /* [any] written by the thread that has claimed the page */
   mia_acell freed[MIA_RECORD_CELLS]; /* [any] */
-  mia_acell unused[MIA_CACHE_LINE / sizeof(mia_acell)];
+  char unused[MIA_CACHE_LINE];
 } mia_record;
 
 mia_static_assert(sizeof(mia_record) / MIA_CACHE_LINE % 2 == 1, "an odd number of lines");

@@ -15,7 +15,7 @@
 enum { BLOCKS = 3000, THREADS = 4 };
 
 static const size_t sizes[] = {0,    1,     8,     24,     100,     1000,
-                               5000, 30000, 40000, 300000, 3 << 20, 40 << 20};
+                               5000, 30000, 40000, 300000, 3 << 20, 33 << 20};
 #define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
 
 /* ---- every allocating function ---- */

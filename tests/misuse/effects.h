@@ -137,7 +137,7 @@ static void miswrite(char *p, const void *what, size_t size) {
   memcpy(p, what, size);
 }
 
-static const char secret[WORD + 1] = "S3cr3t!?";
+static const char secret[] = "S3cr3t!?";
 
 /* A secret at the start, in the middle and at the end of a block. */
 static size_t middle_of(size_t size) { return size / 2 & ~(size_t)(WORD - 1); }

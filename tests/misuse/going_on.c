@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "../tap.h"
+#include "said.h"
 
 #include <errno.h>
 #include <mialloc.h>
@@ -160,10 +161,7 @@ static int run(void (*what)(void), long on_misuse, char *text) {
     _exit(EXIT_SUCCESS);
   }
   close(ends[1]);
-  size_t length = 0;
-  ssize_t n;
-  while ((n = read(ends[0], text + length, TEXT_SIZE - 1 - length)) > 0) length += (size_t)n;
-  text[length] = 0;
+  read_said(ends[0], text, TEXT_SIZE);
   close(ends[0]);
   return waitpid(child, &status, 0) == child ? status : -1;
 }
