@@ -5,6 +5,7 @@
 #define MIA_ALLOC_CHECKED_H
 
 #include "page/canary.h"
+#include "page/tail.h"
 #include "theap/bin.h"
 #include "theap/checked.h"
 #include "theap/thread.h"
@@ -39,6 +40,7 @@ mia_inline void mia_checked_free(mia_page *page, void *p) {
     return;
   }
   mia_canary_require_checked(page, p);
+  if (mia_tier_is_hardened()) mia_page_wipe_singleton(page);
   mia_theap_free_singleton(mia_theap_attach_to_free_fast(), page);
 }
 

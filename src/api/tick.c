@@ -9,6 +9,7 @@
 #include "api/tick.h"
 #include "os/os.h"
 #include "theap/bin.h"
+#include "theap/hardened.h"
 #include "theap/page_cache.h"
 #include "theap/trim_pages.h"
 
@@ -37,6 +38,7 @@ static void end_tick(mia_theap *self, mia_time_ms now, bool is_new) {
   if (is_new) {
     mia_theap_flush_remote(self);
     mia_theap_settle_cache(self);
+    mia_theap_age_held(self, now);
   }
   mia_theap_watch(self, is_new);
 }

@@ -6,6 +6,7 @@
 #include "arena/dirty.h"
 #include "arena/huge.h"
 #include "arena/thp.h"
+#include "arena/tier.h"
 #include "base/fail.h"
 #include "base/zero.h"
 #include "map/pagemap.h"
@@ -115,7 +116,7 @@ bool mia_arena_huge_release(void *start, size_t size) {
 
 bool mia_arena_huge_give(void *start, size_t size, bool keep) {
   count_unused(size);
-  if (keep && mia_arena_cache_mapping(start, size)) return true;
+  if (keep && !mia_tier_is_hardened() && mia_arena_cache_mapping(start, size)) return true;
   if (mia_arena_huge_release(start, size)) return true;
   (void)mia_os_purge(start, size);
   return false;

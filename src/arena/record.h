@@ -18,12 +18,14 @@
 typedef struct mia_record {
   mia_acell live[MIA_RECORD_CELLS];  /* [any] written by the thread that has claimed the page */
   mia_acell freed[MIA_RECORD_CELLS]; /* [any] */
+  mia_acell held[MIA_RECORD_CELLS];  /* [any] tiers from 2 on */
   char unused[MIA_CACHE_LINE];
 } mia_record;
 
 mia_static_assert(sizeof(mia_record) / MIA_CACHE_LINE % 2 == 1, "an odd number of lines");
 mia_assert_field_aligned(mia_record, live);
 mia_assert_field_aligned(mia_record, freed);
+mia_assert_field_aligned(mia_record, held);
 
 /* Reserves the records of an arena, if the tier has any.  Returns false if memory is short. */
 bool mia_arena_make_records(mia_arena *arena);

@@ -3,7 +3,9 @@
  *
  *   0  fast: free lists in the blocks
  *   1  checked: a bit for each block says whether it is live (page/live.h)
- *   2  as 1, but no misuse is ignored, whatever MIALLOC_ON_MISUSE says
+ *   2  hardened: also, free blocks are zero, wait before they are used again, and are chosen at random
+ *      (theap/hardened.h).  Huge blocks are unmapped when they are freed.  No misuse is ignored,
+ *      whatever MIALLOC_ON_MISUSE says
  *   3  as 2
  *
  * The tier is decided before the first arena or theap is made, and never changes: pages of different

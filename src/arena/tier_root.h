@@ -5,7 +5,8 @@
 
 #include "base/atomic.h"
 
-enum { MIA_TIER_SECRETS = 2 };
+/* Two words for canaries, and the rest is the key for random numbers. */
+enum { MIA_TIER_SECRET_KEY = 2, MIA_TIER_SECRETS = MIA_TIER_SECRET_KEY + 32 / sizeof(uintptr_t) };
 typedef struct mia_arena_tier {
   mia_aword level;                    /* [any] the tier; never changes once it is decided */
   mia_aword decided;                  /* [any] 1: it is */

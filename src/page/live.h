@@ -7,7 +7,9 @@
  *           by loads and stores: malloc sets one, a free by the owner clears it
  *   freed   a thread that does not own the page has freed the block.  Such threads set these bits,
  *           each by one atomic operation, which also tells if the bit was set already
- * A free of a block that is not live, or is freed, is a second free.
+ *   held    in tiers from 2 on: the block is in a quarantine (theap/hardened.h).  The thread that
+ *           frees it sets the bit likewise, and clears it when the block leaves
+ * A free of a block that is not live, or is freed or held, is a second free.
  *
  * A thread that does not own the page first sets the block's bit and then counts the page's countdown
  * down (owner.h), with an empty list.  So whoever reads the countdown sees the bit.  Collecting takes
@@ -53,11 +55,28 @@ mia_inline bool mia_live_has_bit(const mia_record *record, uint32_t block) {
   return (mia_acell_get(&record->live[mia_live_cell(block)]) & mia_live_bit(block)) != 0;
 }
 
+mia_inline bool mia_live_is_held(const mia_record *record, uint32_t block) {
+  return mia_tier_is_hardened() &&
+         (mia_acell_get(&record->held[mia_live_cell(block)]) & mia_live_bit(block)) != 0;
+}
+
 /* Returns true if the program has the block. */
 mia_inline bool mia_live_is(const mia_record *record, uint32_t block) {
   size_t cell = mia_live_cell(block);
   return (mia_acell_get(&record->live[cell]) & ~mia_acell_get(&record->freed[cell]) &
-          mia_live_bit(block)) != 0;
+          mia_live_bit(block)) != 0 &&
+         !mia_live_is_held(record, block);
+}
+
+/* Tiers from 2 on: a live block begins to wait, and ends.  The first returns false if another thread has
+ * freed the block at the same time. */
+mia_inline bool mia_live_hold(mia_record *record, uint32_t block) {
+  mia_bits bit = mia_live_bit(block);
+  return (mia_acell_or_rel(&record->held[mia_live_cell(block)], bit) & bit) == 0;
+}
+mia_inline void mia_live_let_go(mia_record *record, uint32_t block) {
+  if (mia_tier_is_hardened())
+    (void)mia_acell_and(&record->held[mia_live_cell(block)], ~mia_live_bit(block));
 }
 
 /* Takes a free block of the cell in which the search begins.  Returns NULL if there is none.  The lowest
@@ -81,6 +100,9 @@ mia_inline void *mia_live_take(mia_page *page) {
   void *p = mia_live_take_near(page);
   return mia_likely(p != NULL) ? p : mia_page_take_live(page);
 }
+
+/* Tiers from 2 on: takes a free block; which one, depends on a random number of 16 bits.  Likewise. */
+void *mia_page_take_random(mia_page *page, unsigned random);
 
 /* Frees a live block of a page that the caller has claimed. */
 mia_inline void mia_live_free(mia_page *page, mia_record *record, uint32_t block) {

@@ -237,8 +237,19 @@ mia_inline uint32_t next_extension(const mia_page *page) {
   return count < left ? count : left;
 }
 
+/* Tiers from 2 on choose among all blocks of an extension: it fills a cell at the least. */
+static uint32_t next_hardened(const mia_page *page) {
+  uint32_t left = page->total - page->capacity;
+  size_t least = page->size < EXTEND_BYTES ? EXTEND_BYTES / page->size : 1;
+  uint32_t count = (uint32_t)mia_align_up(least, MIA_CELL_BITS);
+  return count < left ? count : left;
+}
+
 bool mia_page_extend(mia_page *page) {
-  uint32_t count = next_extension(page);
+  bool is_hardened = mia_tier_is_hardened();
+  uint32_t count = is_hardened ? next_hardened(page) : next_extension(page);
+  if (is_hardened && !page->zero)
+    memset(page->start + page->capacity * page->size, 0, count * page->size);
   page->capacity += count;
   return count > 0;
 }

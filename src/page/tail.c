@@ -3,9 +3,12 @@
 #include "base/prelude.h"
 
 #include "arena/purge.h"
+#include "base/bits.h"
+#include "os/os.h"
 #include "page/tail.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* All tails together may have TAILS_MIN bytes, or one of TAILS_PART parts of the memory in use
  * if that is more: giving a tail back costs a system call, and page faults when the page needs
@@ -50,3 +53,17 @@ void mia_page_update_tail(mia_page *page, size_t touched) {
 }
 
 void mia_page_uncount_tail(mia_page *page) { count(page, 0); }
+
+/* Beyond this it is cheaper to purge. */
+#define WRITE_ZERO_MAX (256 * MIA_KIB)
+
+void mia_page_wipe_singleton(mia_page *page) {
+  if (page->size_class == MIA_CLASS_HUGE) return;
+  size_t written = page->touched > page->padding ? page->touched - page->padding : 0;
+  if (written > page->size) written = page->size;
+  bool is_purged = written > WRITE_ZERO_MAX && page->padding % mia_os_page_size() == 0 &&
+                   mia_arena_purge_part(page->arena, page->start,
+                                        mia_align_down(written, mia_os_page_size()));
+  size_t rest = is_purged ? mia_align_down(written, mia_os_page_size()) : 0;
+  memset(page->start + rest, 0, written - rest);
+}

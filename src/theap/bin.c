@@ -5,6 +5,7 @@
 
 #include "theap/bin_pages.h"
 #include "theap/clock.h"
+#include "theap/hardened.h"
 #include "theap/page_cache.h"
 #include "theap/remote_cache.h"
 
@@ -37,6 +38,7 @@ void mia_theap_return_lists(mia_theap *self) {
 }
 
 void mia_theap_collect(mia_theap *self) {
+  mia_theap_flush_held(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *next;
@@ -61,6 +63,7 @@ void mia_theap_return_pages(mia_theap *self) {
 }
 
 void mia_theap_abandon(mia_theap *self) {
+  mia_theap_flush_held(self);
   for (unsigned size_class = 0; size_class < MIA_CLASS_COUNT; size_class++) {
     mia_bin *bin = &self->bins[size_class];
     mia_page *page;

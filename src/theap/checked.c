@@ -47,13 +47,14 @@ mia_page *mia_theap_checked_page(mia_theap *self, unsigned size_class) {
 }
 
 static void free_own(mia_theap *self, mia_page *page, uint32_t block) {
-  mia_live_free(page, mia_live_record(page), block);
+  mia_record *record = mia_live_record(page);
+  mia_live_free(page, record, block);
+  mia_live_let_go(record, block);
   if (page->used == 0 && page != self->bins[page->size_class].pages)
     mia_theap_cache_empty(self, page);
 }
 
 void mia_theap_checked_free_slow(mia_theap *self, mia_page *page, uint32_t block) {
-  if (self == &mia_theap_all.none) self = mia_theap_attach_to_free();
   if (mia_theap_owns_checked(self, page) || mia_theap_reclaim_early(self, page))
     free_own(self, page, block);
   else if (mia_page_free_live_remote(page, block))

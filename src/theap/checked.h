@@ -10,7 +10,8 @@
 
 #include "page/canary.h"
 #include "page/live.h"
-#include "theap/theap.h"
+#include "theap/hardened.h"
+#include "theap/thread.h"
 
 /* Returns a page with a free block, the first of its bin, or NULL if memory is short. */
 mia_noinline mia_page *mia_theap_checked_page(mia_theap *self, unsigned size_class);
@@ -23,10 +24,10 @@ mia_inline void *mia_theap_checked_take(mia_theap *self, unsigned size_class, mi
   bin->refilled = true;
   mia_count_add(&self->counts.refilled[size_class], 1);
   *from = page;
-  return mia_live_take(page);
+  return mia_tier_is_hardened() ? mia_theap_hardened_take(self, page) : mia_live_take(page);
 }
 
-/* Frees a live block of a class, whose page the thread does not own, or whose page is empty then. */
+/* Frees a live block of a class, whose page the thread may own or not.  `self' may be none. */
 mia_noinline void mia_theap_checked_free_slow(mia_theap *self, mia_page *page, uint32_t block);
 
 /* Frees a block of a class.  Aborts if it was written to beyond its end.  If it is none, or free already,
@@ -40,11 +41,13 @@ mia_inline void mia_theap_checked_free(mia_theap *self, mia_page *page, const vo
     return;
   }
   (void)mia_canary_require_checked(page, p);
-  if (mia_likely(mia_theap_owns_checked(self, page) &&
-                 (page->used > 1 || page == self->bins[page->size_class].pages)))
+  if (mia_tier_is_hardened())
+    mia_theap_hardened_free(mia_theap_attach_to_free_fast(), page, block);
+  else if (mia_likely(mia_theap_owns_checked(self, page) &&
+                      (page->used > 1 || page == self->bins[page->size_class].pages)))
     mia_live_free(page, record, block);
   else
-    mia_theap_checked_free_slow(self, page, block);
+    mia_theap_checked_free_slow(mia_theap_attach_to_free_fast(), page, block);
 }
 
 #endif

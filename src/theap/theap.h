@@ -73,6 +73,7 @@ typedef struct mia_theap {
   size_t trim_class;            /* [own] the class where this trimming continues, ... */
   size_t trim_page;             /* [own] ... and the number of its pages that were passed: a hint */
   unsigned long long heartbeat; /* [own] calls of the deferred-free function */
+  mia_hardened hardened;        /* [own] tiers from 2 on: hardened.h */
   struct mia_theap *all;        /* [const] next in the list of all theaps */
   struct mia_theap *unused;     /* [lock:threads] next in the list of unused theaps */
 } mia_theap;

@@ -4,6 +4,7 @@
 #ifndef MIA_THEAP_THEAP_PARTS_H
 #define MIA_THEAP_THEAP_PARTS_H
 
+#include "base/random.h"
 #include "page/page.h"
 
 /* The pages that a theap owns for one class.
@@ -81,5 +82,23 @@ typedef struct mia_page_cache {
 } mia_page_cache;
 
 mia_assert_field_aligned(mia_page_cache, slots);
+
+/* Tiers from 2 on: places in the quarantine of a thread, for blocks of a class up to
+ * MIA_HELD_SMALL_MAX bytes and for larger ones.  Each sort holds 256 KiB or less in each of its two
+ * parts: hardened.h. */
+enum { MIA_HELD_SMALL = 64, MIA_HELD_LARGE = 8, MIA_HELD_SMALL_MAX = 2048 };
+
+typedef struct mia_held_blocks {
+  void *random[MIA_HELD_SMALL]; /* [own] NULL: the place is free */
+  void *queue[MIA_HELD_SMALL];  /* [own] likewise, in a ring */
+  uint8_t last;                 /* [own] the place in the queue that was filled last */
+} mia_held_blocks;
+
+typedef struct mia_hardened {
+  mia_held_blocks small, large; /* [own] of `large' only MIA_HELD_LARGE places are used */
+  mia_random random;            /* [own] */
+  uintptr_t seeds;              /* [own] how often the random numbers began anew */
+  mia_time_ms flushed_at;       /* [own] when the queues were emptied last */
+} mia_hardened;
 
 #endif

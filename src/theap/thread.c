@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "os/os.h"
 #include "theap/bin.h"
+#include "theap/hardened.h"
 #include "theap/heap_table.h"
 #include "theap/pages.h"
 #include "theap/thread.h"
@@ -95,6 +96,7 @@ static void recount_threads(void) {
 void mia_theap_after_fork(bool child) {
   if (child) {
     recount_threads();
+    if (!mia_theap_is_none(mia_theap_self)) mia_theap_reseed(mia_theap_self);
     mia_aword_set(&mia_theap_all.forked, 1);
   }
   mia_os_unlock_after_fork(&mia_theap_all.abandoned_lock, child);

@@ -4,14 +4,12 @@
 # thread-local; tests/lint/globals.txt lists them.
 . "$top_srcdir/tests/lint/lib.sh"
 list=$top_srcdir/tests/lint/globals.txt
-for l in $layers; do
-  for o in $(objects "$l"); do
-    echo "object $o"
-    $NM -f sysv "$o" | $AWK -F'|' -v l="$l" -v o="$o" '
-      { for (i = 1; i <= NF; i++) gsub(/^ +| +$/, "", $i) }
-      $3 ~ /^[bBdDcCsSgG]$/ && $7 !~ /^\.data\.rel\.ro/ { sub(/\.[0-9]+$/, "", $1); print "global", l, $1, o, $4 == "TLS" ? "thread-local" : "writable global" }'
-  done
-done | $AWK -v list="$list" '
+nm_all -f sysv | $AWK -F'|' "$parts"'
+  !/^src\// { next }
+  { for (i = 1; i <= NF; i++) gsub(/^ +| +$/, "", $i) }
+  { l = layer_of($1); o = object_of($1); sub(/.*:/, "", $1) }
+  !seen[l "/" o]++ { print "object", o }
+  $3 ~ /^[bBdDcCsSgG]$/ && $7 !~ /^\.data\.rel\.ro/ { sub(/\.[0-9]+$/, "", $1); print "global", l, $1, o, $4 == "TLS" ? "thread-local" : "writable global" }' | $AWK -v list="$list" '
   BEGIN { while ((getline line < list) > 0) if (line !~ /^ *(#|$)/) { split(line, w); listed[w[1] " " w[2]] = 1 } }
   $1 == "object" { n++; next }
   { key = $2 " " $3 }

@@ -9,12 +9,24 @@ src=$top_srcdir/src
 # libtool keeps position-independent objects in .libs.
 objects() {
   for c in "$src/$1"/*.c; do
-    o=$(basename "$c" .c).o
+    o=${c##*/}
+    o=${o%.c}.o
     if test -f "src/$1/.libs/$o"; then echo "src/$1/.libs/$o"
     elif test -f "src/$1/$o"; then echo "src/$1/$o"
     fi
   done
 }
+
+all_objects() { for l in $layers; do objects "$l"; done; }
+
+# nm_all OPTION...: prints what nm prints of all objects.  The first field of a line is the object, and a
+# colon; layer_of and object_of are for awk.
+# shellcheck disable=SC2046 # the objects are words
+nm_all() { $NM -A "$@" $(all_objects); }
+parts='
+function layer_of(path,  part) { split(path, part, "/"); return part[2] }
+function object_of(path) { sub(/:.*/, "", path); sub(/.*\//, "", path); return path }
+'
 
 # For awk: prints how many of each kind, "KIND:KIND...", were examined (n), and fails if none
 # was.

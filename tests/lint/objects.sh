@@ -3,13 +3,10 @@
 # The graph of which object needs which other has no cycles, so every file can be understood
 # and tested on top of the files that it uses.
 . "$top_srcdir/tests/lint/lib.sh"
-for l in $layers; do
-  for o in $(objects "$l"); do
-    $NM -P "$o" | $AWK -v o="$l/$(basename "$o")" '
-      BEGIN { print "object", o }
-      $2 ~ /^[TDBRCVW]$/ { print "def", o, $1 } $2 == "U" { print "use", o, $1 }'
-  done
-done | $AWK '
+nm_all -P | $AWK "$parts"'
+  { o = layer_of($1) "/" object_of($1) }
+  !seen[o]++ { print "object", o }
+  $3 ~ /^[TDBRCVW]$/ { print "def", o, $2 } $3 == "U" { print "use", o, $2 }' | $AWK '
   $1 == "object" { node[++n] = $2 }
   $1 == "def" { home[$3] = $2 }
   $1 == "use" { use[$2 " " $3] = 1 }

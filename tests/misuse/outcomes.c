@@ -224,13 +224,16 @@ static bool is_exact(unsigned tier) {
 /* Of all kinds: what the table has as told, and what is told. */
 static unsigned told_before, told_now;
 
+/* Tiers from 2 on choose blocks at random, so that some cases have an outcome that changes. */
+static unsigned by_chance;
+
 /* Returns true if another build tells at least what the table has.  A free of a block that somebody else
  * has by then is told by luck, if at all.  Builds for debugging notice other things, so that only all
  * kinds together can be compared. */
 static bool tells_enough(const kind *k, const summary *s, const char *found) {
   told_before += told_in(found);
   told_now += s->n[IS_TOLD];
-  return MIA_DEBUG || k->run == twice_after_reuse || s->n[IS_TOLD] >= told_in(found);
+  return MIA_DEBUG || k->run == twice_after_reuse || s->n[IS_TOLD] + by_chance >= told_in(found);
 }
 
 static void check_kind(const kind *k, unsigned tier) {
@@ -258,8 +261,10 @@ int main(int argc, char **argv) {
   if (root == NULL) root = ".";
   read_document(root);
   printf("1..%d\n", KINDS + 1);
+  if (tier != NULL && atoi(tier) >= 2) by_chance = 3;
   for (unsigned i = 0; i < KINDS; i++)
     check_kind(&kinds[i], tier != NULL ? (unsigned)atoi(tier) : 0);
-  tap_ok(told_now >= told_before, "all kinds: %u told, at least %u", told_now, told_before);
+  tap_ok(told_now + 4 * by_chance >= told_before, "all kinds: %u told, at least %u", told_now,
+         told_before);
   return tap_failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

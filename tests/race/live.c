@@ -27,6 +27,7 @@ static void begin(void) {
                     .used = LIVE};
   mia_acell_set(&record.live[0], ((mia_bits)1 << LIVE) - 1);
   mia_acell_set(&record.freed[0], 0);
+  mia_acell_set(&record.held[0], 0);
   mia_owner_begin_claimed(&page);
 }
 
@@ -120,4 +121,37 @@ static const race_model hand_on = {
     .end = hand_on_end,
     .spurious = 1};
 
-const race_model *const race_models_live[] = {&life, &hand_on, NULL};
+/* ---- likewise, in tiers from 2 on: a block leaves a quarantine ---- */
+
+static void begin_held(void) {
+  begin();
+  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
+}
+static void end_held(void) {
+  hand_on_end();
+  race_check(mia_acell_get(&record.held[0]) == 0);
+  mia_aword_set(&mia_arena_all.tier.level, 0);
+}
+static void free_held(uint32_t i) {
+  race_check(mia_live_is(&record, i));
+  race_check(mia_live_hold(&record, i));
+  race_check(!free_remote(i));
+}
+/* The first free lets the owner collect, and the block of the second is the first one that it takes. */
+static void free_two_held(void) {
+  free_held(2);
+  free_held(0);
+}
+static void free_handed_held(void) {
+  uintptr_t p = mia_aword_get_acq(&handed);
+  if (p != 0) free_held(mia_live_index(&page, (void *)p));
+}
+static const race_model held_on = {
+    .name = "live/held",
+    .subject = "a block leaves a quarantine, is taken again and freed by a third thread",
+    .begin = begin_held,
+    .threads = {take_and_hand_on, free_two_held, free_handed_held},
+    .end = end_held,
+    .spurious = 1};
+
+const race_model *const race_models_live[] = {&life, &hand_on, &held_on, NULL};

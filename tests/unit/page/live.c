@@ -173,6 +173,76 @@ START_TEST(threads_free_what_the_owner_takes) {
 }
 END_TEST
 
+/* ---- tiers from 2 on ---- */
+
+static void begin_hardened(void) {
+  begin();
+  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
+}
+static void end_hardened(void) {
+  mia_aword_set(&mia_arena_all.tier.level, 0);
+  begin();
+}
+
+/* Whatever the random numbers are. */
+START_TEST(each_block_is_taken_once_at_random) {
+  static bool seen[BLOCKS];
+  static const uint32_t capacities[] = {1, 2, 63, 64, 65, 100, 4095, 4096};
+  for (size_t c = 0; c < sizeof capacities / sizeof capacities[0]; c++) {
+    uint32_t random = 12345;
+    memset(seen, 0, sizeof seen);
+    begin();
+    page.capacity = capacities[c];
+    for (size_t i = 0; i < page.capacity; i++) {
+      random = random * 1103515245 + 12345;
+      uint32_t block = index_of(mia_page_take_random(&page, random >> 16));
+      need_at(block < page.capacity && !seen[block], block);
+      seen[block] = true;
+    }
+    ck_assert(page.used == page.capacity && live_bits() == page.capacity);
+  }
+}
+END_TEST
+
+/* The high bits of the number choose among the cells, and the low ones within them. */
+START_TEST(any_free_block_can_be_next) {
+  static bool seen[BLOCKS];
+  memset(seen, 0, sizeof seen);
+  size_t different = 0;
+  for (unsigned random = 0; random <= UINT16_MAX; random++) {
+    void *p = mia_page_take_random(&page, random);
+    different += !seen[index_of(p)];
+    seen[index_of(p)] = true;
+    free_own(p);
+  }
+  ck_assert_uint_eq(different, BLOCKS);
+}
+END_TEST
+
+START_TEST(a_held_block_is_neither_live_nor_free) {
+  mia_record *record = mia_live_record(&page);
+  void *p = mia_page_take_random(&page, 777);
+  uint32_t block = index_of(p);
+  ck_assert(mia_live_hold(record, block) && !mia_live_hold(record, block));
+  ck_assert(!is_live(p) && page.used == 1);
+  for (size_t i = 1; i < BLOCKS; i++)
+    need_at(mia_page_take_random(&page, (unsigned)i * 16) != p, i);
+  ck_assert(!mia_page_free_live_remote(&page, block) && !is_live(p));
+  mia_page_collect_live(&page);
+  ck_assert(page.used == BLOCKS - 1 && mia_page_take_random(&page, 1) == p && is_live(p));
+}
+END_TEST
+
+START_TEST(a_free_by_the_owner_ends_the_waiting) {
+  mia_record *record = mia_live_record(&page);
+  void *p = mia_page_take_random(&page, 5000);
+  ck_assert(mia_live_hold(record, index_of(p)));
+  mia_live_free(&page, record, index_of(p));
+  mia_live_let_go(record, index_of(p));
+  ck_assert(page.used == 0 && !mia_live_is_held(record, index_of(p)));
+}
+END_TEST
+
 SUITE("page/live") {
   CASE(begin, begin);
   TEST(the_record_is_that_of_the_first_slice);
@@ -184,4 +254,9 @@ SUITE("page/live") {
   TEST(a_free_under_way_is_counted_later);
   TEST(clearing_makes_all_blocks_free);
   TEST(threads_free_what_the_owner_takes);
+  CASE(begin_hardened, end_hardened);
+  TEST(each_block_is_taken_once_at_random);
+  TEST(any_free_block_can_be_next);
+  TEST(a_held_block_is_neither_live_nor_free);
+  TEST(a_free_by_the_owner_ends_the_waiting);
 }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* hardened.c -- what MIALLOC_SECURE=2 adds: run with it, by tiers.sh; prints TAP. */
+#include "config.h"
+
+#include "../tap.h"
+#include "said.h"
+
+#include <mialloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+  TEXT_SIZE = 512,
+  MANY = 20000,
+  QUEUE = 64,
+  LARGE_QUEUE = 8,
+  CHILDREN = 64,
+  HUGE_SIZE = 40 << 20,
+  TAKEN = 16 << 20
+};
+
+/* Volatile pointers, as the compiler knows these functions, and warns of misuse. */
+static void *(*volatile take)(size_t) = mia_malloc;
+static void (*volatile release)(void *) = mia_free;
+
+static const size_t sizes[] = {1, 16, 40, 100, 500, 1000, 2000, 3000, 10000, 30000};
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+static bool is_zero(const char *p, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (((const volatile char *)p)[i] != 0) return false;
+  return true;
+}
+
+/* A block beside others, so that its page stays when it is freed. */
+static char *take_between(size_t size) {
+  char *p = take(size);
+  if (p == NULL || take(size) == NULL) exit(EXIT_FAILURE);
+  memset(p, 'x', size);
+  return p;
+}
+
+/* ---- in this process ---- */
+
+static void content(size_t size) {
+  char *p = take_between(size);
+  release(p);
+  tap_ok(is_zero(p, size), "a freed block of %zu bytes is zero", size);
+}
+
+/* At least as many other blocks are freed in between as the queue has places. */
+static void quarantine(size_t size) {
+  unsigned pairs = size <= 2000 ? QUEUE : LARGE_QUEUE;
+  bool again = false;
+  for (unsigned round = 0; round < 20; round++) {
+    char *p = take_between(size);
+    release(p);
+    for (unsigned i = 0; i < pairs; i++) {
+      void *q = take(size);
+      again = again || q == p;
+      release(q);
+    }
+  }
+  tap_ok(!again, "%u blocks of %zu bytes are freed before one is used again", pairs, size);
+}
+
+/* All blocks are used again in the end, and are intact. */
+static void many(size_t size) {
+  enum { LIVE = 100 };
+  static char *live[LIVE];
+  bool intact = true;
+  for (unsigned i = 0; i < LIVE; i++) live[i] = take_between(size);
+  for (unsigned i = 0; i < MANY; i++) {
+    char **at = &live[i * 7 % LIVE];
+    for (size_t j = 0; j < size; j++) intact = intact && (*at)[j] == 'x';
+    release(*at);
+    *at = take(size);
+    memset(*at, 'x', size);
+  }
+  for (unsigned i = 0; i < LIVE; i++) release(live[i]);
+  tap_ok(intact, "%d blocks of %zu bytes stay as they were written", MANY, size);
+}
+
+/* ---- in other processes ---- */
+
+static int run(void (*what)(size_t), size_t size, char *text) {
+  int ends[2], status = -1;
+  const struct rlimit no_core = {0, 0};
+  if (pipe(ends) != 0) return -1;
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    setrlimit(RLIMIT_CORE, &no_core);
+    dup2(ends[1], STDERR_FILENO);
+    what(size);
+    _exit(EXIT_SUCCESS);
+  }
+  close(ends[1]);
+  read_said(ends[0], text, TEXT_SIZE);
+  close(ends[0]);
+  return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+/* The pages in use become full, so that what others have freed is used again. */
+static void take_all(size_t size) {
+  for (unsigned i = 0; i < MANY; i++) release(take(size));
+  for (unsigned i = 0; i < MANY && i * size < TAKEN; i++) (void)take(size);
+}
+
+/* The last byte that was asked for: in no block it is the canary's, which is checked when it is freed. */
+static void write_to_freed(size_t size) {
+  char *p = take_between(size);
+  release(p);
+  p[size - 1] = 'x';
+  take_all(size);
+}
+static void *run_release(void *p) {
+  release(p);
+  return NULL;
+}
+static void write_to_freed_elsewhere(size_t size) {
+  char *p = take_between(size);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run_release, p) != 0) return;
+  pthread_join(thread, NULL);
+  p[0] = 'x';
+  take_all(size);
+}
+static void free_twice_much_later(size_t size) {
+  char *p = take_between(size);
+  release(p);
+  for (unsigned i = 0; i < QUEUE / 2; i++) release(take(size));
+  release(p);
+}
+static void read_huge(size_t size) {
+  char *p = take_between(size);
+  release(p);
+  (void)*(volatile char *)p;
+}
+
+static bool has_aborted(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT; }
+
+static void told(const char *what, void (*how)(size_t), size_t size, const char *message) {
+  char text[TEXT_SIZE];
+  int status = run(how, size, text);
+  tap_ok(has_aborted(status) && strstr(text, message) != NULL, "%s is told: %zu bytes", what, size);
+  if (tap_failures > 0) printf("# status %d: %s\n", status, text);
+}
+
+/* Writes where the next blocks are. */
+static void show_places(size_t size) {
+  for (unsigned i = 0; i < 4; i++) fprintf(stderr, "%p ", take(size));
+}
+
+/* Children of one process, which are the same in all else. */
+static void places_differ(size_t size) {
+  static char text[CHILDREN][TEXT_SIZE];
+  unsigned same = 0;
+  for (unsigned i = 0; i < CHILDREN; i++) {
+    run(show_places, size, text[i]);
+    for (unsigned j = 0; j < i; j++) same += strcmp(text[i], text[j]) == 0;
+  }
+  tap_ok(text[0][0] != 0 && same <= CHILDREN / 16, "in %d children four blocks are at other places",
+         CHILDREN);
+}
+
+int main(void) {
+  if (mia_option_get(MIA_OPTION_SECURE) < 2) {
+    tap_ok(false, "run with MIALLOC_SECURE=2");
+    return tap_end();
+  }
+  for (unsigned i = 0; i < SIZES; i++) {
+    content(sizes[i]);
+    quarantine(sizes[i]);
+    many(sizes[i]);
+    told("a write after free", write_to_freed, sizes[i], "written to after it was freed");
+    told("a write after a free elsewhere", write_to_freed_elsewhere, sizes[i], "written to after");
+    told("a free of what waits", free_twice_much_later, sizes[i], "freed twice");
+  }
+  content(100 << 10);
+  content(1 << 20);
+  char text[TEXT_SIZE];
+  int status = run(read_huge, HUGE_SIZE, text);
+  tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "a freed huge block is unmapped");
+  places_differ(48);
+  return tap_end();
+}
