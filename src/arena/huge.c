@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "arena/dirty.h"
 #include "arena/huge.h"
+#include "arena/place.h"
 #include "arena/thp.h"
 #include "arena/tier.h"
 #include "base/fail.h"
@@ -33,9 +34,9 @@ static void count_mapped(size_t more) {
 }
 
 static void *map_new(const mia_huge *wanted) {
-  char *p = mia_os_reserve_aligned(wanted->size, wanted->align);
+  char *p = mia_arena_reserve_huge(wanted->size, wanted->align);
   if (p == NULL || mia_map_cover(p + wanted->padding, 1)) return p;
-  (void)mia_os_release(p, wanted->size);
+  (void)mia_arena_release_huge(p, wanted->size);
   return NULL;
 }
 
@@ -109,7 +110,7 @@ void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
 }
 
 bool mia_arena_huge_release(void *start, size_t size) {
-  if (!mia_os_release(start, size)) return false;
+  if (!mia_arena_release_huge(start, size)) return false;
   mia_aword_sub(&mia_arena_all.reserved, size);
   return true;
 }
@@ -133,7 +134,7 @@ static void advise_large_pages(void *start, size_t size) {
 void *mia_arena_huge_resize(void *start, size_t size, size_t padding, size_t wanted,
                             bool may_move) {
   size_t more = wanted > size ? wanted - size : 0;
-  if (!count_used(more)) return NULL;
+  if (mia_tier_is_hardened() || !count_used(more)) return NULL;
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
   if (p == NULL && may_move && more > 0) p = move(start, size, padding, wanted);
   if (p == NULL) {
@@ -169,6 +170,7 @@ static char *detach(char *span, size_t size, size_t padding) {
 /* Refuses arenas whose memory is external, pinned, or committed by the program. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t padding) {
   if (arena->external || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
+  if (mia_tier_is_hardened()) return NULL;
   if (!count_used(size)) return NULL;
   mia_arena_end_thp(arena, span, size, false); /* only memory with one advice can move */
   void *p = detach(span, size, padding);

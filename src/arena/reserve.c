@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "arena/dirty.h"
 #include "arena/node.h"
+#include "arena/place.h"
 #include "arena/record.h"
 #include "arena/reserve.h"
 #include "arena/runs.h"
@@ -46,10 +47,10 @@ static bool reserve(size_t slices, const mia_arena_request *wish, range *r) {
   r->size = (slices << MIA_SLICE_SHIFT) + MIA_SLICE_SIZE - mia_os_page_size();
   r->live = true;
   r->locked = !wish->commit && mia_os_locks();
-  r->whole = r->locked ? NULL : mia_os_reserve(r->size, true);
+  r->whole = r->locked ? NULL : mia_arena_reserve_range(r->size, true);
   if (r->whole == NULL && !wish->commit) {
     r->live = false;
-    r->whole = mia_os_reserve(r->size, false);
+    r->whole = mia_arena_reserve_range(r->size, false);
   }
   if (r->whole == NULL) return false;
   (wish->large ? mia_os_large_pages : mia_os_small_pages)(r->whole, r->size);

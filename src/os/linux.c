@@ -154,15 +154,17 @@ bool mia_os_can_detach(void) {
 
 bool mia_os_privileged(void) { return getauxval(AT_SECURE) != 0; }
 
-enum { DO_NOT_WAIT = 1 /* GRND_NONBLOCK, since Linux 3.17 */ };
+enum {
+  DO_NOT_WAIT = 1, /* GRND_NONBLOCK, since Linux 3.17 */
+  GIVEN = 16       /* random bytes that the kernel passes to each program */
+};
 
-/* The kernel passes 16 random bytes to each program. */
 void mia_os_random(void *bytes, size_t size) {
 #ifdef SYS_getrandom
   if (syscall(SYS_getrandom, bytes, size, DO_NOT_WAIT) == (long)size) return;
 #endif
   const char *given = (const char *)getauxval(AT_RANDOM);
-  if (given != NULL) memcpy(bytes, given, size);
+  for (size_t i = 0; given != NULL && i < size; i++) ((char *)bytes)[i] = given[i % GIVEN];
 }
 
 /* Makes the system calls directly: a program may define `open', and allocate there, while the caller

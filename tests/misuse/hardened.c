@@ -143,6 +143,17 @@ static void read_huge(size_t size) {
   (void)*(volatile char *)p;
 }
 
+/* The canary, and in debug builds a redzone, lie between the usable bytes and the guard. */
+static void write_behind_huge(size_t size) {
+  char *p = take_between(size);
+  p[mia_usable_size(p) + 8192] = 'x';
+}
+static void write_before_huge(size_t size) {
+  char *p = take_between(size);
+  p[-8192] = 'x';
+}
+
+static bool has_faulted(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV; }
 static bool has_aborted(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT; }
 
 static void told(const char *what, void (*how)(size_t), size_t size, const char *message) {
@@ -169,7 +180,33 @@ static void places_differ(size_t size) {
          CHILDREN);
 }
 
-int main(void) {
+/* Writes where the heap of a new process is. */
+static const char *program;
+static void show_heap(size_t unused) {
+  (void)unused;
+  execl(program, program, "--place", (char *)NULL);
+}
+
+/* A pointer of 32 bits has no room for it, and an emulator runs no other program. */
+static void heaps_differ(void) {
+  enum { RUNS = 16, LEAST = 12 };
+  unsigned long high[RUNS], different = 0;
+  if (sizeof(void *) < 8 || getenv("TEST_EMULATOR") != NULL) return;
+  for (unsigned i = 0; i < RUNS; i++) {
+    char text[TEXT_SIZE];
+    bool is_new = true;
+    run(show_heap, 0, text);
+    high[i] = strtoul(text, NULL, 16) >> 28;
+    for (unsigned j = 0; j < i; j++) is_new = is_new && high[i] != high[j];
+    different += is_new;
+  }
+  tap_ok(different >= LEAST, "of %d processes, %lu have the heap at quite another place", RUNS,
+         different);
+}
+
+int main(int argc, char **argv) {
+  program = argv[0];
+  if (argc > 1) return fprintf(stderr, "%p", take(48)) > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
   if (mia_option_get(MIA_OPTION_SECURE) < 2) {
     tap_ok(false, "run with MIALLOC_SECURE=2");
     return tap_end();
@@ -185,8 +222,10 @@ int main(void) {
   content(100 << 10);
   content(1 << 20);
   char text[TEXT_SIZE];
-  int status = run(read_huge, HUGE_SIZE, text);
-  tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "a freed huge block is unmapped");
+  tap_ok(has_faulted(run(read_huge, HUGE_SIZE, text)), "a freed huge block is unmapped");
+  tap_ok(has_faulted(run(write_behind_huge, HUGE_SIZE, text)), "a guard is behind a huge block");
+  tap_ok(has_faulted(run(write_before_huge, HUGE_SIZE, text)), "a guard is before a huge block");
+  heaps_differ();
   places_differ(48);
   return tap_end();
 }

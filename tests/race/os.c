@@ -59,6 +59,11 @@ void *mia_os_reserve(size_t size, bool live) {
   return p;
 }
 
+void *mia_os_reserve_at(void *place, size_t size, bool live) {
+  (void)place;
+  return mia_os_reserve(size, live);
+}
+
 void *mia_os_reserve_aligned(size_t size, size_t align) {
   (void)align;
   return mia_os_reserve(size, true);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* place.c -- where mappings lie. */
+#include "base/prelude.h"
+
+#include "arena/place.h"
+#include "base/bits.h"
+#include "base/random.h"
+#include "os/os.h"
+
+#include <string.h>
+
+/* ---- random places ---- */
+
+/* With 32 bits there is no room. */
+enum { HAS_ROOM = sizeof(void *) > sizeof(uint32_t) };
+
+/* Each call has another number, and so another result, which follows from the secret. */
+static uint64_t next_random(void) {
+  uint32_t in[MIA_RANDOM_WORDS] = {0}, out[MIA_RANDOM_WORDS];
+  uintptr_t key[MIA_RANDOM_KEY * sizeof(uint32_t) / sizeof(uintptr_t)];
+  for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
+    key[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
+  uintptr_t n = mia_aword_add(&mia_arena_all.tier.places, 1);
+  memcpy(in, &n, sizeof n);
+  memcpy(in + MIA_RANDOM_KEY, key, sizeof key);
+  mia_base_random_block(in, MIA_RANDOM_ROUNDS, out);
+  uint64_t random;
+  memcpy(&random, out, sizeof random);
+  return random;
+}
+
+/* Returns a place below one that the kernel chose, which shows how large the address space is: between an
+ * eighth and a half of it. */
+static void *random_place(const void *chosen) {
+  enum { FIRST = 8, PARTS = 3 };
+  uintptr_t eighth = (uintptr_t)chosen / FIRST;
+  uintptr_t offset = (uintptr_t)(next_random() % (PARTS * (uint64_t)eighth + 1));
+  return (void *)mia_align_down(eighth + offset, MIA_SLICE_SIZE);
+}
+
+void *mia_arena_reserve_range(size_t size, bool live) {
+  void *p = mia_os_reserve(size, live);
+  if (!HAS_ROOM || !mia_tier_is_hardened() || p == NULL) return p;
+  void *at = mia_os_reserve_at(random_place(p), size, live);
+  if (at == NULL) return p;
+  (void)mia_os_release(p, size);
+  return at;
+}
+
+/* ---- guards ---- */
+
+/* Reserves more than is needed, and releases what lies before the first guard and behind the second. */
+static char *reserve_between_guards(size_t size, size_t align) {
+  if (align < MIA_SLICE_SIZE) align = MIA_SLICE_SIZE;
+  size_t least = size + 2 * MIA_ARENA_GUARD, whole = least + align;
+  if (whole < size) return NULL;
+  char *p = mia_arena_reserve_range(whole, false);
+  if (p == NULL) return NULL;
+  char *start = p + MIA_ARENA_GUARD;
+  start += -(uintptr_t)start & (align - 1);
+  char *first = start - MIA_ARENA_GUARD, *end = first + least;
+  if (first > p) (void)mia_os_release(p, (size_t)(first - p));
+  if (end < p + whole) (void)mia_os_release(end, (size_t)(p + whole - end));
+  if (mia_os_commit(start, size)) return start;
+  (void)mia_os_release(first, least);
+  return NULL;
+}
+
+void *mia_arena_reserve_huge(size_t size, size_t align) {
+  if (mia_tier_is_hardened()) return reserve_between_guards(size, align);
+  return mia_os_reserve_aligned(size, align);
+}
+
+bool mia_arena_release_huge(void *start, size_t size) {
+  if (!mia_tier_is_hardened()) return mia_os_release(start, size);
+  return mia_os_release((char *)start - MIA_ARENA_GUARD, size + 2 * MIA_ARENA_GUARD);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* place.h -- where mappings lie.  In tiers from 2 on, arenas and their records lie at random places of
+ * a large address space, and a huge block lies between two guards: memory that cannot be accessed. */
+#ifndef MIA_ARENA_PLACE_H
+#define MIA_ARENA_PLACE_H
+
+#include "arena/tier.h"
+
+/* The length of each guard, which is a multiple of the largest OS page. */
+#define MIA_ARENA_GUARD MIA_SLICE_SIZE
+
+/* Reserves address space as mia_os_reserve does, in tiers from 2 on at a random place. */
+void *mia_arena_reserve_range(size_t size, bool live);
+
+/* Reserve and release the mapping of a huge block as mia_os_reserve_aligned and mia_os_release do, in
+ * tiers from 2 on with guards.  Such a mapping cannot be resized or moved. */
+void *mia_arena_reserve_huge(size_t size, size_t align);
+bool mia_arena_release_huge(void *start, size_t size);
+
+#endif
