@@ -47,6 +47,13 @@ static void make_secret(void) {
   }
 }
 
+void mia_arena_renew_key(void) {
+  uintptr_t words[MIA_TIER_SECRETS] = {0};
+  mia_os_random(words, sizeof words);
+  for (size_t i = MIA_TIER_SECRET_KEY; i < MIA_TIER_SECRETS; i++)
+    mia_aword_set(&mia_arena_all.tier.secret[i], mia_tier_secret(i) ^ words[i]);
+}
+
 /* Two threads may do so at the same time, before either has allocated: they come to the same tier, and the
  * first one's secret stays. */
 void mia_arena_decide_tier(void) {

@@ -24,6 +24,10 @@
  * influenced by its environment and the value is allowed, else the default. */
 void mia_arena_decide_tier(void);
 
+/* Makes another key for random numbers: in the child of a fork, so that it does not draw what its parent
+ * and its siblings draw. */
+void mia_arena_renew_key(void);
+
 mia_inline unsigned mia_tier_get(void) {
   return (unsigned)mia_aword_get(&mia_arena_all.tier.level);
 }

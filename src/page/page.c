@@ -367,10 +367,18 @@ static bool resize_huge(mia_page *page, size_t size, bool may_move, size_t *zero
   return span != NULL;
 }
 
+/* What lies behind the new end must not be found when the block grows again: not the canary, and in tiers
+ * from 2 on nothing. */
+static void forget_end(const mia_page *page, size_t size) {
+  if (!mia_tier_is_checked() || size >= page->size) return;
+  mia_page_wipe_from(page, mia_tier_is_hardened() ? size : page->size - MIA_TIER_CANARY_SIZE);
+}
+
 bool mia_page_resize_singleton(mia_page *page, size_t size, bool may_move, size_t *zero_from) {
   size = mia_align_up(page->padding + size, mia_os_page_size()) - page->padding;
   *zero_from = size;
   if (size == page->size) return true;
+  forget_end(page, size);
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, zero_from)
                                                  : resize_large(page, size, zero_from);
   if (done) page->size = size;

@@ -57,13 +57,18 @@ void mia_page_uncount_tail(mia_page *page) { count(page, 0); }
 /* Beyond this it is cheaper to purge. */
 #define WRITE_ZERO_MAX (256 * MIA_KIB)
 
-void mia_page_wipe_singleton(mia_page *page) {
+/* Purges the whole OS pages of a part of a span.  Returns the bytes at its start that are zero then. */
+static size_t purge_whole(const mia_page *page, char *start, size_t size) {
+  size_t whole = mia_align_down(size, mia_os_page_size());
+  bool can = size > WRITE_ZERO_MAX && mia_is_aligned(start, mia_os_page_size());
+  return can && mia_arena_purge_part(page->arena, start, whole) ? whole : 0;
+}
+
+void mia_page_wipe_from(const mia_page *page, size_t from) {
   if (page->size_class == MIA_CLASS_HUGE) return;
-  size_t written = page->touched > page->padding ? page->touched - page->padding : 0;
-  if (written > page->size) written = page->size;
-  bool is_purged = written > WRITE_ZERO_MAX && page->padding % mia_os_page_size() == 0 &&
-                   mia_arena_purge_part(page->arena, page->start,
-                                        mia_align_down(written, mia_os_page_size()));
-  size_t rest = is_purged ? mia_align_down(written, mia_os_page_size()) : 0;
-  memset(page->start + rest, 0, written - rest);
+  size_t end = page->touched > page->padding ? page->touched - page->padding : 0;
+  if (end > page->size) end = page->size;
+  if (end <= from) return;
+  from += purge_whole(page, page->start + from, end - from);
+  memset(page->start + from, 0, end - from);
 }

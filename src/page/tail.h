@@ -23,8 +23,8 @@ void mia_page_update_tail(mia_page *page, size_t touched);
 /* Removes the tail of a page that is retired from the sum. */
 void mia_page_uncount_tail(mia_page *page);
 
-/* Tiers from 2 on: makes the live block of a singleton page read as zero before it is freed.  Does nothing
- * for a huge one, which is unmapped. */
-void mia_page_wipe_singleton(mia_page *page);
+/* Tiers from 1 on: makes the block of a large page read as zero from this offset on.  Does nothing for a
+ * huge one, which is unmapped. */
+void mia_page_wipe_from(const mia_page *page, size_t from);
 
 #endif

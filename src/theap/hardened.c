@@ -28,12 +28,11 @@ static unsigned next_random(mia_theap *self) {
   return mia_base_random_next(&self->hardened.random);
 }
 
-void mia_theap_reseed(mia_theap *self) {
-  uint32_t key[MIA_RANDOM_KEY] = {0};
-  if (!self->hardened.random.seeded) return;
-  mia_os_random(key, sizeof key);
-  for (size_t i = 0; i < MIA_RANDOM_KEY; i++) key[i] ^= self->hardened.random.key[i];
-  mia_base_random_seed(&self->hardened.random, key);
+void mia_theap_reseed_all(void) {
+  if (!mia_tier_is_hardened()) return;
+  mia_arena_renew_key();
+  mia_theap *theap = (mia_theap *)mia_aword_get(&mia_theap_all.all);
+  for (; theap != NULL; theap = theap->all) theap->hardened.random.seeded = false;
 }
 
 /* ---- the content of free blocks ---- */

@@ -28,7 +28,7 @@ mia_noinline void mia_theap_hardened_free(mia_theap *self, mia_page *page, uint3
 void mia_theap_flush_held(mia_theap *self);
 void mia_theap_age_held(mia_theap *self, mia_time_ms now);
 
-/* The child of a fork has other random numbers than its parent. */
-void mia_theap_reseed(mia_theap *self);
+/* Gives all theaps other random numbers: in the child of a fork, before it has other threads. */
+void mia_theap_reseed_all(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include "os/os.h"
 #include "page/live.h"
 #include "page/owner.h"
+#include "page/tail.h"
 #include "theap/abandoned.h"
 #include "theap/bin.h"
 #include "theap/clock.h"
@@ -234,6 +235,7 @@ static bool should_wait(mia_time_ms *since) {
 static void free_blocks(mia_theap *self, mia_page *page) {
   mia_page_collect(page);
   if (mia_tier_is_checked() && page->size_class < MIA_CLASS_COUNT) mia_page_clear_live(page);
+  if (mia_tier_is_hardened() && page->size_class >= MIA_CLASS_COUNT) mia_page_wipe_from(page, 0);
   page->used = 0;
   mia_theap_retire_page(self, page);
 }

@@ -96,7 +96,7 @@ static void recount_threads(void) {
 void mia_theap_after_fork(bool child) {
   if (child) {
     recount_threads();
-    if (!mia_theap_is_none(mia_theap_self)) mia_theap_reseed(mia_theap_self);
+    mia_theap_reseed_all();
     mia_aword_set(&mia_theap_all.forked, 1);
   }
   mia_os_unlock_after_fork(&mia_theap_all.abandoned_lock, child);
