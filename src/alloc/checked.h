@@ -40,7 +40,7 @@ mia_inline void mia_checked_free(mia_page *page, void *p) {
     return;
   }
   mia_canary_require_checked(page, p);
-  if (mia_tier_is_hardened()) mia_page_wipe_from(page, 0);
+  mia_page_wipe_from(page, mia_tier_is_hardened() ? 0 : page->size - MIA_TIER_CANARY_SIZE);
   mia_theap_free_singleton(mia_theap_attach_to_free_fast(), page);
 }
 

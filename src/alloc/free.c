@@ -77,21 +77,25 @@ size_t mia_alloc_usable(const void *p) {
 
 /* Returns true if no block at `p' that was requested with this size, and perhaps resized in place, has so
  * many usable bytes: a block of more than twice the size is replaced when it shrinks (realloc.c).  The
- * block may have been requested with any alignment that its address has.  For a small size, the blocks of
- * the largest class are the largest, but for the huge blocks that the largest alignments need. */
-static bool is_far_too_large(const void *p, size_t usable, size_t size) {
+ * block may have been requested with any alignment that its address has.  One that was requested with an
+ * offset has a page of its own, whatever its size.  For a small size, the blocks of the largest class are
+ * the largest, but for those that larger alignments need. */
+static bool is_far_too_large(const mia_page *page, const void *p, size_t usable, size_t size) {
   if (!mia_tier_is_checked() || size >= usable / 2) return false;
+  if (page->size_class >= MIA_CLASS_COUNT && page->padding != MIA_SINGLETON_PADDING) return false;
   uintptr_t address = (uintptr_t)mia_map_untagged(p), align = address & -address;
-  size_t of_class = align < MIA_CLASS_SIZE_MAX ? align : MIA_CLASS_SIZE_MAX;
-  return usable > mia_alloc_good_size(size, of_class) && usable > mia_alloc_good_size(size, align);
+  size_t of = align < MIA_CLASS_SIZE_MAX ? align : MIA_CLASS_SIZE_MAX;
+  while (of < align && of <= MIA_SIZE_MAX / 2 && usable > mia_alloc_good_size(size, of)) of *= 2;
+  return usable > mia_alloc_good_size(size, of);
 }
 
 /* Returns what is wrong with a size and an alignment, or NULL. */
-static const char *find_mismatch(const void *p, size_t usable, size_t size, size_t align) {
+static const char *find_mismatch(const mia_page *page, const void *p, size_t size, size_t align) {
+  size_t usable = mia_alloc_usable_in(page, p);
   if (size > usable) return "sized free of a block that is smaller";
   if (!mia_is_power_of_two(align) || !mia_is_aligned(p, align))
     return "sized free of a block that is aligned otherwise";
-  if ((MIA_DEBUG && size < usable) || is_far_too_large(p, usable, size))
+  if ((MIA_DEBUG && size < usable) || is_far_too_large(page, p, usable, size))
     return "sized free of a block that is larger";
   return NULL;
 }
@@ -101,7 +105,7 @@ bool mia_alloc_is_sized(const void *p, size_t size, size_t align) {
   p = mia_map_untagged(p);
   const mia_page *page = mia_alloc_page_in_call("free_sized", p);
   if (page == NULL) return false;
-  const char *wrong = find_mismatch(p, mia_alloc_usable_in(page, p), size, align);
+  const char *wrong = find_mismatch(page, p, size, align);
   if (wrong == NULL) return true;
   mia_page_misuse_in_call(page, "free_sized", wrong, p);
   return false;

@@ -3,7 +3,10 @@
 #include "base/prelude.h"
 
 #include "arena/tier.h"
+#include "base/random.h"
 #include "os/os.h"
+
+#include <string.h>
 
 static const char variable[] = "MIALLOC_SECURE=";
 enum { PREFIX = sizeof "MIALLOC_" - 1 };
@@ -47,11 +50,24 @@ static void make_secret(void) {
   }
 }
 
+enum { KEY_WORDS = MIA_TIER_SECRETS - MIA_TIER_SECRET_KEY };
+
+/* In a block of random numbers, the key comes first, then what makes it another block. */
+enum { OTHER_WORDS = MIA_RANDOM_WORDS - MIA_RANDOM_KEY };
+
+/* The new key follows from the old one and what is random now, or at least another in each process. */
 void mia_arena_renew_key(void) {
-  uintptr_t words[MIA_TIER_SECRETS] = {0};
-  mia_os_random(words, sizeof words);
-  for (size_t i = MIA_TIER_SECRET_KEY; i < MIA_TIER_SECRETS; i++)
-    mia_aword_set(&mia_arena_all.tier.secret[i], mia_tier_secret(i) ^ words[i]);
+  uint32_t in[MIA_RANDOM_WORDS] = {0}, out[MIA_RANDOM_WORDS], other[OTHER_WORDS] = {0};
+  uintptr_t key[KEY_WORDS];
+  for (size_t i = 0; i < KEY_WORDS; i++) key[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
+  mia_os_random(other, sizeof other);
+  other[0] ^= (uint32_t)mia_os_process();
+  memcpy(in, key, sizeof key);
+  memcpy(in + MIA_RANDOM_KEY, other, sizeof other);
+  mia_base_random_block(in, MIA_RANDOM_ROUNDS, out);
+  memcpy(key, out, sizeof key);
+  for (size_t i = 0; i < KEY_WORDS; i++)
+    mia_aword_set(&mia_arena_all.tier.secret[MIA_TIER_SECRET_KEY + i], key[i]);
 }
 
 /* Two threads may do so at the same time, before either has allocated: they come to the same tier, and the

@@ -19,7 +19,7 @@
  * padding for a redzone.
  *
  * Other builds have a canary in tiers from 1 on: the last 8 bytes of each block.  They depend on the
- * block's address and on the process's secret, so that a program cannot write them by accident nor an
+ * block's address, its size and the process's secret, so that a program cannot write them by accident nor an
  * attacker by guessing; the first one is zero, so that no string leads into them.  The program may write
  * all bytes before them: the usable size is that of the block without the canary.
  * Invariants:
@@ -89,10 +89,11 @@ size_t mia_page_require_canary(const mia_page *page, const void *block);
 
 /* ---- tiers from 1 on, not in debug builds ---- */
 
-/* The address, combined with one word of the secret, is multiplied by another, which is made odd.  So
- * the canary of one block tells little about that of another. */
-mia_inline uint64_t mia_canary_of(const void *block) {
-  uint64_t key = (uintptr_t)block ^ mia_tier_secret(0);
+/* The address and the size, combined with one word of the secret, are multiplied by another, which is made
+ * odd.  So the canary of one block tells little about that of another, nor about its own with another
+ * size: an old one may lie in the middle of the block. */
+mia_inline uint64_t mia_canary_of(const void *block, size_t block_size) {
+  uint64_t key = ((uintptr_t)block ^ mia_tier_secret(0)) + block_size;
   uint64_t mixed = mia_rotated_right(key * (mia_tier_secret(1) | 1), MIA_CANARY_ROTATION);
   const union {
     unsigned char bytes[sizeof mixed];
@@ -103,14 +104,14 @@ mia_inline uint64_t mia_canary_of(const void *block) {
 
 /* By memcpy: a block that was requested with an offset may begin at any byte. */
 mia_inline void mia_canary_write(void *block, size_t block_size) {
-  uint64_t canary = mia_canary_of(block);
+  uint64_t canary = mia_canary_of(block, block_size);
   memcpy((char *)block + block_size - sizeof canary, &canary, sizeof canary);
 }
 
 mia_inline void mia_canary_check(const void *block, size_t block_size) {
   uint64_t canary;
   memcpy(&canary, (const char *)block + block_size - sizeof canary, sizeof canary);
-  if (mia_unlikely(canary != mia_canary_of(block)))
+  if (mia_unlikely(canary != mia_canary_of(block, block_size)))
     mia_base_misuse_of(&(mia_misuse){
         .what = "block written to beyond its end", .address = block, .size = block_size});
 }

@@ -63,6 +63,20 @@ START_TEST(realloc_exact_keeps_contents) {
 }
 END_TEST
 
+/* mia_free_sized accepts the requested size of a block with an offset, which may have a page of its own. */
+START_TEST(free_sized_of_a_block_with_an_offset) {
+  for (size_t align = 16; align <= 1 << 20; align *= 4)
+    for (size_t size = 1; size < 200000; size = 3 * size + 1) {
+      const size_t offsets[] = {8, 24, align / 2};
+      for (size_t i = 0; i < 3; i++) {
+        void *p = launder(mia_malloc_aligned_at(size, align, offsets[i]));
+        need_at(p != NULL, size);
+        mia_free_sized(p, size);
+      }
+    }
+}
+END_TEST
+
 /* mia_free_sized accepts the requested size of a block that realloc has grown with spare
  * room. */
 START_TEST(free_sized_of_a_block_that_grew) {
@@ -175,6 +189,7 @@ SUITE("api/usable") {
   TEST(good_size_is_the_usable_size);
   TEST(good_size_aligned_is_the_usable_size);
   TEST(realloc_exact_keeps_contents);
+  TEST(free_sized_of_a_block_with_an_offset);
   TEST(free_sized_of_a_block_that_grew);
   TEST(good_size_is_monotonic);
   TEST(usable_size_of_null_is_zero);

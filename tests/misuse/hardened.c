@@ -6,6 +6,7 @@
 #include "said.h"
 
 #include <mialloc.h>
+#include <mialloc/heap.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -84,6 +85,31 @@ static void many(size_t size) {
   }
   for (unsigned i = 0; i < LIVE; i++) release(live[i]);
   tap_ok(intact, "%d blocks of %zu bytes stay as they were written", MANY, size);
+}
+
+static bool has_byte(const char *p, size_t size, char byte) {
+  for (size_t i = 0; i < size; i++)
+    if (p[i] == byte) return true;
+  return false;
+}
+
+/* What lay behind the end of a block that shrank is in no later block. */
+static void content_of_shrunk(size_t size, size_t to) {
+  char *p = take_between(size), *q = mia_realloc(p, to);
+  release(q);
+  char *r = take(size);
+  tap_ok(!has_byte(r, size, 'x'), "%zu bytes that shrank to %zu are in no later block", size, to);
+  release(r);
+}
+
+static void content_of_destroyed(size_t size) {
+  mia_heap *heap = mia_heap_new();
+  char *p = mia_heap_malloc(heap, size);
+  memset(p, 'y', size);
+  mia_heap_destroy(heap);
+  char *q = take(size);
+  tap_ok(!has_byte(q, size, 'y'), "%zu bytes of a destroyed heap are in no later block", size);
+  release(q);
 }
 
 /* ---- in other processes ---- */
@@ -168,16 +194,30 @@ static void show_places(size_t size) {
   for (unsigned i = 0; i < 4; i++) fprintf(stderr, "%p ", take(size));
 }
 
+static void *run_show(void *size) {
+  show_places((size_t)(uintptr_t)size);
+  return NULL;
+}
+static void show_places_of_thread(size_t size) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run_show, (void *)(uintptr_t)size) == 0)
+    pthread_join(thread, NULL);
+}
+static mia_heap *common;
+static void show_places_of_heap(size_t size) {
+  for (unsigned i = 0; i < 4; i++) fprintf(stderr, "%p ", mia_heap_malloc(common, size));
+}
+
 /* Children of one process, which are the same in all else. */
-static void places_differ(size_t size) {
+static void places_differ(const char *whose, void (*show)(size_t), size_t size) {
   static char text[CHILDREN][TEXT_SIZE];
   unsigned same = 0;
   for (unsigned i = 0; i < CHILDREN; i++) {
-    run(show_places, size, text[i]);
+    run(show, size, text[i]);
     for (unsigned j = 0; j < i; j++) same += strcmp(text[i], text[j]) == 0;
   }
-  tap_ok(text[0][0] != 0 && same <= CHILDREN / 16, "in %d children four blocks are at other places",
-         CHILDREN);
+  tap_ok(text[0][0] != 0 && same <= CHILDREN / 16,
+         "in %d children four blocks%s are at other places", CHILDREN, whose);
 }
 
 /* Writes where the heap of a new process is. */
@@ -226,6 +266,14 @@ int main(int argc, char **argv) {
   tap_ok(has_faulted(run(write_behind_huge, HUGE_SIZE, text)), "a guard is behind a huge block");
   tap_ok(has_faulted(run(write_before_huge, HUGE_SIZE, text)), "a guard is before a huge block");
   heaps_differ();
-  places_differ(48);
+  content_of_shrunk(130000, 70000);
+  content_of_shrunk(1000000, 500001);
+  content_of_destroyed(1000);
+  content_of_destroyed(100000);
+  places_differ("", show_places, 48);
+  places_differ(" of a thread", show_places_of_thread, 48);
+  common = mia_heap_new();
+  if (mia_heap_malloc(common, 48) == NULL) return EXIT_FAILURE;
+  places_differ(" of a heap", show_places_of_heap, 48);
   return tap_end();
 }

@@ -118,6 +118,7 @@ mia_time_ms mia_os_now(void) {
   return now[race_self()] += stage_tick;
 }
 bool mia_os_privileged(void) { return false; }
+long mia_os_process(void) { return 1; }
 void mia_os_random(void *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) ((unsigned char *)bytes)[i] = 0x5a;
 }
