@@ -82,7 +82,7 @@ static void *take_new(const mia_huge *wanted) {
   if (!count_used(wanted->size)) return NULL;
   void *p = map_new(wanted);
   if (p != NULL)
-    count_mapped(wanted->size);
+    count_mapped(mia_arena_with_guards(wanted->size));
   else
     count_unused(wanted->size);
   mia_assert(p == NULL || mia_base_is_zero(p, wanted->size));
@@ -111,7 +111,7 @@ void *mia_arena_huge_take(const mia_huge *wanted, bool *zero) {
 
 bool mia_arena_huge_release(void *start, size_t size) {
   if (!mia_arena_release_huge(start, size)) return false;
-  mia_aword_sub(&mia_arena_all.reserved, size);
+  mia_aword_sub(&mia_arena_all.reserved, mia_arena_with_guards(size));
   return true;
 }
 

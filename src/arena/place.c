@@ -14,14 +14,17 @@
 /* With 32 bits there is no room. */
 enum { HAS_ROOM = sizeof(void *) > sizeof(uint32_t) };
 
-/* Each call has another number, and so another result, which follows from the secret. */
-static uint64_t next_random(void) {
+/* All places are in a window, whose own place is another in each process.  So the page map needs few
+ * leaves, however many mappings come and go. */
+#define WINDOW ((uint64_t)16 << 30)
+
+/* Returns a random number that follows from the secret and `number'. */
+static uint64_t random_of(uintptr_t number) {
   uint32_t in[MIA_RANDOM_WORDS] = {0}, out[MIA_RANDOM_WORDS];
   uintptr_t key[MIA_RANDOM_KEY * sizeof(uint32_t) / sizeof(uintptr_t)];
   for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
     key[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
-  uintptr_t n = mia_aword_add(&mia_arena_all.tier.places, 1);
-  memcpy(in, &n, sizeof n);
+  memcpy(in, &number, sizeof number);
   memcpy(in + MIA_RANDOM_KEY, key, sizeof key);
   mia_base_random_block(in, MIA_RANDOM_ROUNDS, out);
   uint64_t random;
@@ -29,13 +32,14 @@ static uint64_t next_random(void) {
   return random;
 }
 
-/* Returns a place below one that the kernel chose, which shows how large the address space is: between an
- * eighth and a half of it. */
+/* Returns a place for a mapping.  The address that the kernel has chosen shows how large the address space
+ * is.  The window begins between an eighth and three eighths of it. */
 static void *random_place(const void *chosen) {
-  enum { FIRST = 8, PARTS = 3 };
-  uintptr_t eighth = (uintptr_t)chosen / FIRST;
-  uintptr_t offset = (uintptr_t)(next_random() % (PARTS * (uint64_t)eighth + 1));
-  return (void *)mia_align_down(eighth + offset, MIA_SLICE_SIZE);
+  enum { FOR_WINDOW = 0, PART = 4 };
+  uint64_t half = (uint64_t)1 << mia_high_bit((uintptr_t)chosen);
+  uint64_t window = half / PART + random_of(FOR_WINDOW) % (half / 2);
+  uintptr_t number = mia_aword_add(&mia_arena_all.tier.places, 1) + 1;
+  return (void *)mia_align_down((uintptr_t)(window + random_of(number) % WINDOW), MIA_SLICE_SIZE);
 }
 
 void *mia_arena_reserve_range(size_t size, bool live) {
@@ -73,5 +77,5 @@ void *mia_arena_reserve_huge(size_t size, size_t align) {
 
 bool mia_arena_release_huge(void *start, size_t size) {
   if (!mia_tier_is_hardened()) return mia_os_release(start, size);
-  return mia_os_release((char *)start - MIA_ARENA_GUARD, size + 2 * MIA_ARENA_GUARD);
+  return mia_os_release((char *)start - MIA_ARENA_GUARD, mia_arena_with_guards(size));
 }

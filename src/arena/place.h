@@ -17,4 +17,9 @@ void *mia_arena_reserve_range(size_t size, bool live);
 void *mia_arena_reserve_huge(size_t size, size_t align);
 bool mia_arena_release_huge(void *start, size_t size);
 
+/* Returns the address space that such a mapping takes. */
+mia_inline size_t mia_arena_with_guards(size_t size) {
+  return mia_tier_is_hardened() ? size + 2 * MIA_ARENA_GUARD : size;
+}
+
 #endif

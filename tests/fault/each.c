@@ -221,14 +221,20 @@ static void check_books(bool tried_again) {
   model_need(!tried_again || lost == mia_system.lost, "not unmapped later", mia_system.lost);
 }
 
+/* Without the leaves of the page map that security tiers from 2 on need for mappings at random places. */
+static size_t mapped_without_leaves(void) {
+  return mia_system.mapped - (mia_option_get(MIA_OPTION_SECURE) >= 2 ? leaves() : 0);
+}
+
 static void recover(scenario_state *s) {
   check_books(false);
   play_scenario(s, false);
   check_books(true);
-  size_t mapped = mia_system.mapped;
+  size_t mapped = mapped_without_leaves();
   play_scenario(s, false);
   check_books(true);
-  model_need(mia_system.mapped == mapped, "address space grows", mia_system.mapped - mapped);
+  size_t now = mapped_without_leaves();
+  model_need(now == mapped, "address space grows", now - mapped);
 }
 
 /* ---- running it ---- */
