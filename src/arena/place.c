@@ -53,26 +53,29 @@ void *mia_arena_reserve_range(size_t size, bool live) {
 
 /* ---- guards ---- */
 
-/* Reserves more than is needed, and releases what lies before the first guard and behind the second. */
-static char *reserve_between_guards(size_t size, size_t align) {
+/* Reserves more than is needed, and releases what lies before the first guard and behind the second.  If
+ * `live', these can be accessed. */
+static char *reserve_between_guards(size_t size, size_t align, bool live) {
   if (align < MIA_SLICE_SIZE) align = MIA_SLICE_SIZE;
   size_t least = size + 2 * MIA_ARENA_GUARD, whole = least + align;
   if (whole < size) return NULL;
-  char *p = mia_arena_reserve_range(whole, false);
+  char *p = mia_arena_reserve_range(whole, live);
   if (p == NULL) return NULL;
   char *start = p + MIA_ARENA_GUARD;
   start += -(uintptr_t)start & (align - 1);
   char *first = start - MIA_ARENA_GUARD, *end = first + least;
   if (first > p) (void)mia_os_release(p, (size_t)(first - p));
   if (end < p + whole) (void)mia_os_release(end, (size_t)(p + whole - end));
-  if (mia_os_commit(start, size)) return start;
+  if (live || mia_os_commit(start, size)) return start;
   (void)mia_os_release(first, least);
   return NULL;
 }
 
 void *mia_arena_reserve_huge(size_t size, size_t align) {
-  if (mia_tier_is_hardened()) return reserve_between_guards(size, align);
-  return mia_os_reserve_aligned(size, align);
+  if (!mia_tier_is_hardened()) return mia_os_reserve_aligned(size, align);
+  char *p = reserve_between_guards(size, align, false);
+  /* where no access rights can be changed */
+  return p != NULL ? p : reserve_between_guards(size, align, true);
 }
 
 bool mia_arena_release_huge(void *start, size_t size) {

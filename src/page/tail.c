@@ -60,8 +60,11 @@ void mia_page_uncount_tail(mia_page *page) { count(page, 0); }
 /* Purges the whole OS pages of a part of a span.  Returns the bytes at its start that are zero then. */
 static size_t purge_whole(const mia_page *page, char *start, size_t size) {
   size_t whole = mia_align_down(size, mia_os_page_size());
-  bool can = size > WRITE_ZERO_MAX && mia_is_aligned(start, mia_os_page_size());
-  return can && mia_arena_purge_part(page->arena, start, whole) ? whole : 0;
+  if (size <= WRITE_ZERO_MAX || !mia_is_aligned(start, mia_os_page_size())) return 0;
+  int error = errno;
+  bool is_purged = mia_arena_purge_part(page->arena, start, whole);
+  errno = error;
+  return is_purged ? whole : 0;
 }
 
 void mia_page_wipe_from(const mia_page *page, size_t from) {

@@ -56,10 +56,16 @@ START_TEST(a_huge_mapping_is_aligned_and_between_guards) {
 }
 END_TEST
 
+START_TEST(where_access_rights_cannot_be_changed_the_guards_are_none) {
+  fake_refuse(FAKE_COMMIT, 1, FAKE_EVER);
+  char *p = mia_arena_reserve_huge(SIZE, 1);
+  ck_assert(p != NULL && fake.live == SIZE + 2 * MIA_ARENA_GUARD && fake.mapped == fake.live);
+  ck_assert(mia_arena_release_huge(p, SIZE) && fake.mapped == 0);
+}
+END_TEST
+
 START_TEST(nothing_is_left_of_a_huge_mapping_that_is_refused) {
-  fake_refuse(FAKE_COMMIT, 1, 1);
-  ck_assert(mia_arena_reserve_huge(SIZE, 1) == NULL && fake.mapped == 0);
-  fake_refuse(FAKE_RESERVE_SPACE, 1, FAKE_EVER);
+  fake_refuse(FAKE_RESERVE_SPACE | FAKE_RESERVE_LIVE, 1, FAKE_EVER);
   ck_assert(mia_arena_reserve_huge(SIZE, 1) == NULL && fake.mapped == 0);
   fake_allow();
   ck_assert(mia_arena_reserve_huge(SIZE_MAX - SIZE + 1, 1) == NULL && fake.mapped == 0);
@@ -73,5 +79,6 @@ SUITE("arena/place") {
   TEST(a_range_is_reserved_at_one_place);
   TEST(a_range_is_where_the_kernel_chose_if_it_cannot_be_elsewhere);
   TEST(a_huge_mapping_is_aligned_and_between_guards);
+  TEST(where_access_rights_cannot_be_changed_the_guards_are_none);
   TEST(nothing_is_left_of_a_huge_mapping_that_is_refused);
 }
