@@ -14,7 +14,7 @@ enum { HELD_MS = 1000 };
 
 static void seed(mia_theap *self) {
   uint32_t key[MIA_RANDOM_KEY];
-  uintptr_t words[sizeof key / sizeof(uintptr_t)];
+  uintptr_t words[MIA_TIER_SECRETS - MIA_TIER_SECRET_KEY];
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     words[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
   words[0] ^= (uintptr_t)self;
