@@ -170,7 +170,7 @@ static char *detach(char *span, size_t size, size_t padding) {
 /* Refuses arenas whose memory is external, pinned, or committed by the program. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t padding) {
   if (arena->external || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
-  if (mia_tier_is_hardened()) return NULL;
+  if (mia_tier_is_hardened()) return NULL; /* the new mapping would have no guards */
   if (!count_used(size)) return NULL;
   mia_arena_end_thp(arena, span, size, false); /* only memory with one advice can move */
   void *p = detach(span, size, padding);

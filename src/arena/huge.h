@@ -21,8 +21,9 @@ typedef struct mia_huge {
 void *mia_arena_huge_take(const mia_huge *wanted, bool *zero);
 
 /* Puts the mapping into the mapping cache if `keep' is true and the cache accepts it, or
- * unmaps it; always in tiers from 2 on, where what is used after its free must fail.  False: the kernel could not unmap it, for now; its memory was purged
- * instead, and the caller still has the mapping.  `keep' should be false for a block that
+ * unmaps it.  Tiers from 2 on always unmap, so that a use after the free fails.  False: the
+ * kernel could not unmap it, for now; its memory was purged instead, and the caller still has
+ * the mapping.  `keep' should be false for a block that
  * grew: a block that is going to grow does not begin in a cached mapping, and needs the
  * address space behind it. */
 bool mia_arena_huge_give(void *start, size_t size, bool keep);

@@ -4,7 +4,6 @@
 
 #include "arena/place.h"
 #include "base/bits.h"
-#include "base/random.h"
 #include "os/os.h"
 
 #include <string.h>
@@ -20,15 +19,12 @@ enum { HAS_ROOM = sizeof(void *) > sizeof(uint32_t) };
 
 /* Returns a random number that follows from the secret and `number'. */
 static uint64_t random_of(uintptr_t number) {
-  uint32_t in[MIA_RANDOM_WORDS] = {0}, out[MIA_RANDOM_WORDS];
-  uintptr_t key[MIA_RANDOM_KEY * sizeof(uint32_t) / sizeof(uintptr_t)];
-  for (size_t i = 0; i < sizeof key / sizeof key[0]; i++)
-    key[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
-  memcpy(in, &number, sizeof number);
-  memcpy(in + MIA_RANDOM_KEY, key, sizeof key);
-  mia_base_random_block(in, MIA_RANDOM_ROUNDS, out);
+  uint32_t block[MIA_RANDOM_WORDS] = {0};
+  memcpy(block, &number, sizeof number);
+  mia_arena_copy_key(block + MIA_RANDOM_KEY);
+  mia_base_random_block(block, MIA_RANDOM_ROUNDS, block);
   uint64_t random;
-  memcpy(&random, out, sizeof random);
+  memcpy(&random, block, sizeof random);
   return random;
 }
 
@@ -53,11 +49,11 @@ void *mia_arena_reserve_range(size_t size, bool live) {
 
 /* ---- guards ---- */
 
-/* Reserves more than is needed, and releases what lies before the first guard and behind the second.  If
- * `live', these can be accessed. */
+/* If `live', the guards can be accessed.  For an alignment, reserves more than is needed, and releases what
+ * lies before the first guard and behind the second. */
 static char *reserve_between_guards(size_t size, size_t align, bool live) {
-  if (align < MIA_SLICE_SIZE) align = MIA_SLICE_SIZE;
-  size_t least = size + 2 * MIA_ARENA_GUARD, whole = least + align;
+  size_t slack = align > mia_os_page_size() ? align : 0;
+  size_t least = size + MIA_ARENA_GUARDS, whole = least + slack;
   if (whole < size) return NULL;
   char *p = mia_arena_reserve_range(whole, live);
   if (p == NULL) return NULL;
@@ -71,14 +67,21 @@ static char *reserve_between_guards(size_t size, size_t align, bool live) {
   return NULL;
 }
 
-void *mia_arena_reserve_huge(size_t size, size_t align) {
-  if (!mia_tier_is_hardened()) return mia_os_reserve_aligned(size, align);
+void *mia_arena_reserve_guarded(size_t size, size_t align) {
   char *p = reserve_between_guards(size, align, false);
-  /* where no access rights can be changed */
   return p != NULL ? p : reserve_between_guards(size, align, true);
 }
 
+bool mia_arena_release_guarded(void *start, size_t size) {
+  return mia_os_release((char *)start - MIA_ARENA_GUARD, size + MIA_ARENA_GUARDS);
+}
+
+void *mia_arena_reserve_huge(size_t size, size_t align) {
+  return mia_tier_is_hardened() ? mia_arena_reserve_guarded(size, align)
+                                : mia_os_reserve_aligned(size, align);
+}
+
 bool mia_arena_release_huge(void *start, size_t size) {
-  if (!mia_tier_is_hardened()) return mia_os_release(start, size);
-  return mia_os_release((char *)start - MIA_ARENA_GUARD, mia_arena_with_guards(size));
+  return mia_tier_is_hardened() ? mia_arena_release_guarded(start, size)
+                                : mia_os_release(start, size);
 }

@@ -3,7 +3,6 @@
 #include "base/prelude.h"
 
 #include "arena/tier.h"
-#include "base/random.h"
 #include "os/os.h"
 
 #include <string.h>
@@ -52,22 +51,26 @@ static void make_secret(void) {
 
 enum { KEY_WORDS = MIA_TIER_SECRETS - MIA_TIER_SECRET_KEY };
 
-/* In a block of random numbers, the key comes first, then what makes it another block. */
-enum { OTHER_WORDS = MIA_RANDOM_WORDS - MIA_RANDOM_KEY };
+void mia_arena_copy_key(uint32_t key[MIA_RANDOM_KEY]) {
+  uintptr_t words[KEY_WORDS];
+  for (size_t i = 0; i < KEY_WORDS; i++) words[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
+  memcpy(key, words, sizeof words);
+}
 
-/* The new key follows from the old one and what is random now, or at least another in each process. */
+/* The new key follows from the old one and what is random now, or at least another in each process.  The
+ * old key comes first in the block of random numbers, then what makes it another block. */
 void mia_arena_renew_key(void) {
+  enum { OTHER_WORDS = MIA_RANDOM_WORDS - MIA_RANDOM_KEY };
   uint32_t in[MIA_RANDOM_WORDS] = {0}, out[MIA_RANDOM_WORDS], other[OTHER_WORDS] = {0};
-  uintptr_t key[KEY_WORDS];
-  for (size_t i = 0; i < KEY_WORDS; i++) key[i] = mia_tier_secret(MIA_TIER_SECRET_KEY + i);
+  uintptr_t words[KEY_WORDS];
+  mia_arena_copy_key(in);
   mia_os_random(other, sizeof other);
   other[0] ^= (uint32_t)mia_os_process();
-  memcpy(in, key, sizeof key);
   memcpy(in + MIA_RANDOM_KEY, other, sizeof other);
   mia_base_random_block(in, MIA_RANDOM_ROUNDS, out);
-  memcpy(key, out, sizeof key);
+  memcpy(words, out, sizeof words);
   for (size_t i = 0; i < KEY_WORDS; i++)
-    mia_aword_set(&mia_arena_all.tier.secret[MIA_TIER_SECRET_KEY + i], key[i]);
+    mia_aword_set(&mia_arena_all.tier.secret[MIA_TIER_SECRET_KEY + i], words[i]);
 }
 
 /* Two threads may do so at the same time, before either has allocated: they come to the same tier, and the

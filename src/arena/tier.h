@@ -16,6 +16,7 @@
 #define MIA_ARENA_TIER_H
 
 #include "arena/arena.h"
+#include "base/random.h"
 
 #define MIA_TIER_MAX 3
 #define MIA_TIER_HARDENED 2
@@ -23,6 +24,9 @@
 /* Decides the tier, at the first call only: the value of MIALLOC_SECURE if the process may be
  * influenced by its environment and the value is allowed, else the default. */
 void mia_arena_decide_tier(void);
+
+/* Copies the key for random numbers. */
+void mia_arena_copy_key(uint32_t key[MIA_RANDOM_KEY]);
 
 /* Makes another key for random numbers: in the child of a fork, so that it does not draw what its parent
  * and its siblings draw. */

@@ -8,11 +8,11 @@
 /* Two words for canaries, and the rest is the key for random numbers. */
 enum { MIA_TIER_SECRET_KEY = 2, MIA_TIER_SECRETS = MIA_TIER_SECRET_KEY + 32 / sizeof(uintptr_t) };
 typedef struct mia_arena_tier {
-  mia_aword level;   /* [any] the tier; never changes once it is decided */
-  mia_aword decided; /* [any] 1: it is */
-  mia_aword places;  /* [any] tiers from 2 on: random places chosen: place.h */
-  mia_aword secret
-      [MIA_TIER_SECRETS]; /* [any] random words, in tiers from 1 on; the key changes in the child of a fork */
+  mia_aword level;                    /* [any] the tier; never changes once it is decided */
+  mia_aword decided;                  /* [any] 1: it is */
+  mia_aword places;                   /* [any] tiers from 2 on: random places chosen: place.h */
+  mia_aword secret[MIA_TIER_SECRETS]; /* [any] random words, in tiers from 1 on; those of the
+                                       * key change in the child of a fork */
 } mia_arena_tier;
 
 mia_assert_field_aligned(mia_arena_tier, level);

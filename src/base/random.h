@@ -18,7 +18,8 @@ typedef struct mia_random {
   uint16_t pool[2 * MIA_RANDOM_WORDS];
 } mia_random;
 
-/* Stores 64 random bytes, which follow from `in': constants, key, number and nonce. */
+/* Stores 64 random bytes, which follow from `in': constants, key, number and nonce.  Both
+ * may be the same. */
 void mia_base_random_block(const uint32_t in[MIA_RANDOM_WORDS], unsigned rounds,
                            uint32_t out[MIA_RANDOM_WORDS]);
 

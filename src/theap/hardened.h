@@ -23,9 +23,10 @@ mia_noinline void *mia_theap_hardened_take(mia_theap *self, mia_page *page);
 /* Frees a live block, whose canary the caller has checked.  `self' may be none. */
 mia_noinline void mia_theap_hardened_free(mia_theap *self, mia_page *page, uint32_t block);
 
-/* Frees what waits in the thread's quarantine: all of it, or in each millisecond's first tick what
- * has waited in the queues for a while. */
+/* Frees all that waits in the thread's quarantine. */
 void mia_theap_flush_held(mia_theap *self);
+
+/* Frees what waits in the queues, if that was not done in the last second. */
 void mia_theap_age_held(mia_theap *self, mia_time_ms now);
 
 /* Gives all theaps other random numbers: in the child of a fork, before it has other threads. */

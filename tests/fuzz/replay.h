@@ -25,7 +25,7 @@ enum {
   REPLAY_BYTES_MAX = 1 << 16,
   REPLAY_NAME_MAX = 1024,
   REPLAY_RANDOM_BYTES = 3000,
-  REPLAY_EMULATED = 8 /* an emulator takes so much longer */
+  REPLAY_EMULATED = 8 /* under an emulator, one of so many random streams */
 };
 
 static inline bool replay_file(const char *name) {

@@ -14,8 +14,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { TEXT_SIZE = 4096, SMALL = 48, LARGE = 200000, REPORT = 1, IGNORE = 2, HARDENED = 2 };
@@ -146,24 +144,20 @@ static const misuse_case cases[] = {
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
+typedef struct option_case {
+  void (*what)(void);
+  long on_misuse;
+} option_case;
+
+static void run_with_option(void *arg) {
+  const option_case *c = arg;
+  need(mia_option_set(MIA_OPTION_ON_MISUSE, c->on_misuse));
+  c->what();
+}
+
 /* Runs a case with a value of the option, and keeps what it writes to stderr. */
 static int run(void (*what)(void), long on_misuse, char *text) {
-  int ends[2], status = -1;
-  const struct rlimit no_core = {0, 0};
-  if (pipe(ends) != 0) return -1;
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    setrlimit(RLIMIT_CORE, &no_core);
-    dup2(ends[1], STDERR_FILENO);
-    need(mia_option_set(MIA_OPTION_ON_MISUSE, on_misuse));
-    what();
-    _exit(EXIT_SUCCESS);
-  }
-  close(ends[1]);
-  read_said(ends[0], text, TEXT_SIZE);
-  close(ends[0]);
-  return waitpid(child, &status, 0) == child ? status : -1;
+  return run_and_read(run_with_option, &(option_case){what, on_misuse}, text, TEXT_SIZE);
 }
 
 static unsigned count_lines(const char *text) {

@@ -11,8 +11,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -114,22 +112,17 @@ static void content_of_destroyed(size_t size) {
 
 /* ---- in other processes ---- */
 
+typedef struct sized_case {
+  void (*what)(size_t);
+  size_t size;
+} sized_case;
+
+static void run_sized(void *arg) {
+  const sized_case *c = arg;
+  c->what(c->size);
+}
 static int run(void (*what)(size_t), size_t size, char *text) {
-  int ends[2], status = -1;
-  const struct rlimit no_core = {0, 0};
-  if (pipe(ends) != 0) return -1;
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    setrlimit(RLIMIT_CORE, &no_core);
-    dup2(ends[1], STDERR_FILENO);
-    what(size);
-    _exit(EXIT_SUCCESS);
-  }
-  close(ends[1]);
-  read_said(ends[0], text, TEXT_SIZE);
-  close(ends[0]);
-  return waitpid(child, &status, 0) == child ? status : -1;
+  return run_and_read(run_sized, &(sized_case){what, size}, text, TEXT_SIZE);
 }
 
 /* The pages in use become full, so that what others have freed is used again. */
