@@ -72,7 +72,7 @@ mia_inline bool mia_live_is(const mia_record *record, uint32_t block) {
  * freed the block at the same time. */
 mia_inline bool mia_live_hold(mia_record *record, uint32_t block) {
   mia_bits bit = mia_live_bit(block);
-  return (mia_acell_or_rel(&record->held[mia_live_cell(block)], bit) & bit) == 0;
+  return (mia_acell_or(&record->held[mia_live_cell(block)], bit) & bit) == 0;
 }
 mia_inline void mia_live_let_go(mia_record *record, uint32_t block) {
   if (mia_tier_is_hardened())

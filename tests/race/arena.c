@@ -9,6 +9,7 @@
 #include "arena/purge.h"
 #include "arena/reserve.h"
 #include "arena/runs.h"
+#include "arena/tier.h"
 #include "arena/unload.h"
 #include "map/pagemap.h"
 #include "models.h"
@@ -329,6 +330,31 @@ static const race_model unload_heap = {.name = "arena/unload-heap",
                                        .begin = begin_unload_heap,
                                        .threads = {use_heap, try_to_unload}};
 
+/* ---- the tier ---- */
+
+static const char *const checked[] = {"MIALLOC_SECURE=1", NULL};
+
+static void begin_undecided(void) {
+  stage_begin();
+  stage_environment = checked;
+  mia_arena_all.tier = (mia_arena_tier){0};
+}
+/* Once it has decided, a thread may allocate, and must then see the tier and its secret. */
+static void decide(void) {
+  mia_arena_decide_tier();
+  race_check(mia_tier_is_checked());
+  for (size_t i = 0; i < MIA_TIER_SECRETS; i++) race_check(mia_tier_secret(i) != 0);
+}
+static void end_decided(void) {
+  stage_environment = NULL;
+  mia_aword_set(&mia_arena_all.tier.level, 0);
+}
+static const race_model decide_tier = {.name = "arena/decide-tier",
+                                       .subject = "two threads decide the tier",
+                                       .begin = begin_undecided,
+                                       .threads = {decide, decide},
+                                       .end = end_decided};
+
 const race_model *const race_models_arena[] = {&purge,
                                                &purge_run,
                                                &purge_due_slices,
@@ -350,4 +376,5 @@ const race_model *const race_models_arena[] = {&purge,
                                                &unload_heap,
                                                &runs_vague,
                                                &runs_tall,
+                                               &decide_tier,
                                                NULL};

@@ -28,6 +28,7 @@ extern char etext[], end[];
 
 stage_fork_hooks stage_forks;
 mia_time_ms stage_tick;
+const char *const *stage_environment;
 
 void stage_begin(void) {
   size_t size = ALONE_SIZE + RACE_THREADS * THREAD_SIZE;
@@ -122,7 +123,7 @@ long mia_os_process(void) { return 1; }
 void mia_os_random(void *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) ((unsigned char *)bytes)[i] = 0x5a;
 }
-const char *const *mia_os_environment(void) { return NULL; }
+const char *const *mia_os_environment(void) { return stage_environment; }
 int mia_os_copy_stderr(void) { return -1; }
 int mia_os_disable_cancel(void) { return 0; }
 void mia_os_restore_cancel(int before) { (void)before; }

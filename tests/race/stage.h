@@ -18,6 +18,9 @@ extern stage_fork_hooks stage_forks;
 /* Each read of the clock advances it by this much; with 0 it stands still. */
 extern mia_time_ms stage_tick;
 
+/* The environment of the process.  NULL: none. */
+extern const char *const *stage_environment;
+
 /* Waits until another thread starts a thread, and runs as that thread. */
 void stage_run_started(void);
 

@@ -32,7 +32,8 @@ END_TEST
     ck_assert_uint_eq(A##_get(&a), 5);                                 \
     A##_set_rel(&a, top | 6);                                          \
     ck_assert(A##_get_acq(&a) == (top | 6));                           \
-    ck_assert(A##_swap_acq_rel(&a, 7) == (top | 6));                   \
+    ck_assert(A##_swap_acq_rel(&a, 9) == (top | 6));                   \
+    ck_assert(A##_swap(&a, 7) == 9);                                   \
     ck_assert(A##_swap_acq(&a, 8) == 7 && A##_swap_rel(&a, 7) == 8);   \
     ck_assert_uint_eq(A##_add(&a, 3), 7);                              \
     ck_assert_uint_eq(A##_sub(&a, 11), 10);                            \
