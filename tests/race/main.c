@@ -5,8 +5,8 @@
  *                                NAME: models whose names begin with it; -t: shows how
  *                                a model failed
  *   models -w SITE=ORDER ...     as above, with a weaker order at one site
- *   models -m < SITES            runs all models; then, with each line "SITE ORDER" in
- *                                force, at least one model must fail
+ *   models [-a] -m < SITES       likewise; then, with each line "SITE ORDER" in force, at
+ *                                least one of these models must fail
  *
  * Each model runs in a process of its own. */
 #include <stdio.h>
@@ -161,10 +161,11 @@ static void put_in_order(size_t m) {
   by_time[k] = m;
 }
 
-static bool find_sites(int *number) {
+static bool find_sites(bool all, int *number) {
   race_site_table *t = &common->sites;
   bool good = true;
   for (size_t m = 0; m < model_count; m++) {
+    if (!is_wanted(models[m], all, NULL, 0)) continue;
     for (size_t i = 0; i < t->count; i++) t->sites[i].seen = false;
     good = run_and_print(m, false, ++*number) && good;
     if (m >= litmus_count) put_in_order(m);
@@ -186,10 +187,10 @@ static const race_model *find_failing_model(race_site *site, race_order order) {
   return found;
 }
 
-static bool mutate(void) {
+static bool mutate(bool all) {
   char line[LINE], name[LINE], order[LINE];
   int number = 0, survived = 0;
-  if (!find_sites(&number)) return false;
+  if (!find_sites(all, &number)) return false;
   int first = number;
   while (fgets(line, sizeof line, stdin) != NULL) {
     if (sscanf(line, "%255s %255s", name, order) != 2) continue;
@@ -230,6 +231,6 @@ int main(int argc, char **argv) {
     } else
       return 2;
   }
-  bool good = mutating ? mutate() : run_all(all, traced, argv + optind, argc - optind);
+  bool good = mutating ? mutate(all) : run_all(all, traced, argv + optind, argc - optind);
   return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

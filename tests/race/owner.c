@@ -177,8 +177,7 @@ static const race_model claims = {.name = "owner/claim",
                                   .subject = "an abandoned page is claimed while blocks are freed",
                                   .begin = begin_abandoned,
                                   .threads = {claim_twice, free_0, free_1},
-                                  .end = claim_end,
-                                  .longer = true};
+                                  .end = claim_end};
 
 /* ---- a singleton page is handed to another thread, which frees its block ---- */
 
