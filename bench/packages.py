@@ -93,7 +93,7 @@ def run_in_newest(here, build, out, options):
         make_newest(root)
     named = [(name, os.path.abspath(path)) for name, _, path in (n.partition("=") for n in options.named)]
     arguments = [build, *(f"{name}={path}" for name, path in named), "--install", "--out", out,
-                 *(f"--{flag}" for flag in ("quick", "scale", "lines") if getattr(options, flag)),
+                 *(f"--{flag}" for flag in ("quick", "scale", "lines", "floor") if getattr(options, flag)),
                  *(f"--{o}={getattr(options, o)}" for o in ("rounds", "rows", "base", "only") if getattr(options, o))]
     mounts = ['mount -t proc proc "$0/proc"', 'mount --rbind /dev "$0/dev"']
     for folder in sorted({build, out, os.path.dirname(here), *(os.path.dirname(path) for _, path in named)}):

@@ -95,8 +95,12 @@ static inline int suite_forks(void) {
   }                                                       \
   static void suite_fill(Suite *suite_s, TCase *suite_t)
 
+/* The limit of a test that sets none, long enough for a machine that is busy. */
+#define SUITE_SECONDS 60
+
 #define CASE(setup, teardown)                                \
   suite_add_tcase(suite_s, suite_t = tcase_create("tests")); \
+  tcase_set_timeout(suite_t, SUITE_SECONDS);                 \
   tcase_add_checked_fixture(suite_t, setup, teardown)
 #define TEST(test) tcase_add_test(suite_t, test)
 #define LOOP(test, from, to) tcase_add_loop_test(suite_t, test, from, to)
