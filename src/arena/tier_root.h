@@ -11,6 +11,7 @@ typedef struct mia_arena_tier {
   mia_aword level;                    /* [any] the tier; never changes once it is decided */
   mia_aword decided;                  /* [any] 1: it is */
   mia_aword places;                   /* [any] tiers from 2 on: random places chosen: place.h */
+  mia_aword guards;                   /* [any] likewise: guards behind spans */
   mia_aword secret[MIA_TIER_SECRETS]; /* [any] random words, in tiers from 1 on; those of the
                                        * key change in the child of a fork */
 } mia_arena_tier;

@@ -15,15 +15,16 @@
 /* Listed in the order in which a thread may take the locks. */
 typedef enum mia_rank {
   MIA_RANK_UNKNOWN = 0,
-  MIA_RANK_SUBPROCS = 9,  /* api: sub-processes and their heaps */
-  MIA_RANK_SHARED = 8,    /* theap: the theap of threads that can have none of their own */
-  MIA_RANK_THREADS = 7,   /* theap: registry of threads */
-  MIA_RANK_ABANDONED = 6, /* theap: abandoned pages */
-  MIA_RANK_HUGE = 5,      /* page: descriptors of huge pages */
-  MIA_RANK_PURGE = 4,     /* arena: held by the only thread that purges */
-  MIA_RANK_META = 3,      /* arena: room for metadata */
-  MIA_RANK_GROW = 2,      /* arena: held while an arena is added */
-  MIA_RANK_MAPPINGS = 1   /* arena: the mapping cache */
+  MIA_RANK_SUBPROCS = 10, /* api: sub-processes and their heaps */
+  MIA_RANK_SHARED = 9,    /* theap: the theap of threads that can have none of their own */
+  MIA_RANK_THREADS = 8,   /* theap: registry of threads */
+  MIA_RANK_ABANDONED = 7, /* theap: abandoned pages */
+  MIA_RANK_HUGE = 6,      /* page: descriptors of huge pages */
+  MIA_RANK_PURGE = 5,     /* arena: held by the only thread that purges */
+  MIA_RANK_META = 4,      /* arena: room for metadata */
+  MIA_RANK_GROW = 3,      /* arena: held while an arena is added */
+  MIA_RANK_MAPPINGS = 2,  /* arena: the mapping cache */
+  MIA_RANK_PARKED = 1     /* arena: parked spans */
 } mia_rank;
 
 /* The word on which a thread waits must be aligned to 4 bytes (futex(2)).  Where int is

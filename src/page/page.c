@@ -5,6 +5,7 @@
 #include "arena/arena.h"
 #include "arena/huge.h"
 #include "arena/node.h"
+#include "arena/place.h"
 #include "base/bits.h"
 #include "base/fail.h"
 #include "base/zero.h"
@@ -37,16 +38,42 @@ static struct {
 } huge = {.lock = MIA_LOCK_INIT(MIA_RANK_HUGE)};
 mia_assert_object_aligned(huge, mia_lock);
 
+mia_static_assert(MIA_CLASS_COUNT <= (int)MIA_KIND_LARGE, "each class is a kind of its own");
+
 /* ---- making ---- */
 
-static bool take_span(mia_arena *only, unsigned node, size_t slices, size_t align, mia_span *span) {
-  return only != NULL ? mia_arena_take_in(only, slices, align, span)
-                      : mia_arena_take_near(node, slices, align, span);
+/* A request for the span of a page. */
+typedef struct span_request {
+  mia_arena *only; /* NULL: any arena that is not exclusive, ... */
+  unsigned node;   /* ... if possible near this node */
+  unsigned kind;   /* of the span: arena/parked.h */
+  size_t slices;
+  size_t align;
+} span_request;
+
+static bool take_slices(const span_request *r, size_t slices, mia_span *span) {
+  return r->only != NULL ? mia_arena_take_in(r->only, slices, r->align, span)
+                         : mia_arena_take_near(r->node, slices, r->align, span);
+}
+
+static bool take_guarded(const span_request *r, mia_span *span) {
+  if (r->only != NULL || r->slices == MIA_SPAN_MAX_SLICES || !mia_arena_draw_guard()) return false;
+  if (!take_slices(r, r->slices + 1, span)) return false;
+  mia_arena_guard_end(span);
+  return true;
+}
+
+static bool take_span(const span_request *r, mia_span *span) {
+  if (r->only == NULL && mia_arena_unpark(r->kind, r->align, span)) return true;
+  if (take_guarded(r, span) || take_slices(r, r->slices, span)) return true;
+  return r->only == NULL && mia_arena_free_parked() && take_slices(r, r->slices, span);
 }
 
 mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap) {
   mia_span span;
-  if (!take_span(only, node, mia_class_slices(size_class), MIA_SLICE_SIZE, &span)) return NULL;
+  const span_request request = {only, node, size_class, mia_class_slices(size_class),
+                                MIA_SLICE_SIZE};
+  if (!take_span(&request, &span)) return NULL;
   size_t size = mia_class_size(size_class);
   size_t padding = mia_canary_padding(size);
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
@@ -67,8 +94,10 @@ mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uin
 
 static mia_page *make_large(size_t size, const mia_singleton_request *wanted, bool *zero) {
   mia_span span;
-  if (!take_span(wanted->arena, wanted->node, mia_slices_of(size), wanted->align, &span))
-    return NULL;
+  size_t slices = mia_slices_of(size);
+  const span_request request = {wanted->arena, wanted->node, mia_kind_large(slices), slices,
+                                wanted->align};
+  if (!take_span(&request, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
                      .exclusive = span.arena->exclusive,
@@ -205,16 +234,23 @@ static void retire_huge(mia_page *page) {
   give_huge_descriptor(page, gone);
 }
 
+static void retire_span(mia_page *page) {
+  bool large = page->size_class == MIA_CLASS_LARGE;
+  if (large) mia_page_uncount_tail(page);
+  const mia_span span = {
+      .arena = page->arena, .start = mia_page_span(page), .slices = page->slices};
+  size_t touched = page->padding + page->capacity * page->size;
+  if (!mia_arena_park(&span, large ? mia_kind_large(span.slices) : page->size_class))
+    mia_arena_give(span.arena, span.start, span.slices, touched);
+}
+
 void mia_page_retire(mia_page *page) {
   mia_assert(page->used == 0 && mia_aword_get(&page->listed) == 0);
   mia_page_hide(page);
   if (page->size_class == MIA_CLASS_HUGE)
     retire_huge(page);
-  else {
-    if (page->size_class == MIA_CLASS_LARGE) mia_page_uncount_tail(page);
-    mia_arena_give(page->arena, mia_page_span(page), page->slices,
-                   page->padding + page->capacity * page->size);
-  }
+  else
+    retire_span(page);
 }
 
 /* ---- free blocks ---- */
@@ -374,10 +410,17 @@ static void forget_end(const mia_page *page, size_t size) {
   mia_page_wipe_from(page, mia_tier_is_hardened() ? size : page->size - MIA_TIER_CANARY_SIZE);
 }
 
+/* In tiers from 2 on a mapping between guards keeps its size, and a span its kind. */
+static bool is_fixed(const mia_page *page, size_t size) {
+  return mia_tier_is_hardened() && (page->size_class == MIA_CLASS_HUGE ||
+                                    mia_slices_of(page->padding + size) != page->slices);
+}
+
 bool mia_page_resize_singleton(mia_page *page, size_t size, bool may_move, size_t *zero_from) {
   size = mia_align_up(page->padding + size, mia_os_page_size()) - page->padding;
   *zero_from = size;
   if (size == page->size) return true;
+  if (is_fixed(page, size)) return false;
   forget_end(page, size);
   bool done = page->size_class == MIA_CLASS_HUGE ? resize_huge(page, size, may_move, zero_from)
                                                  : resize_large(page, size, zero_from);

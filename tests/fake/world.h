@@ -66,7 +66,8 @@ static inline void world_check_classes(void) {
 
 static inline void world_of_arenas(void) {
   const mia_lock grow = MIA_LOCK_INIT(MIA_RANK_GROW), purge = MIA_LOCK_INIT(MIA_RANK_PURGE),
-                 meta = MIA_LOCK_INIT(MIA_RANK_META), mappings = MIA_LOCK_INIT(MIA_RANK_MAPPINGS);
+                 meta = MIA_LOCK_INIT(MIA_RANK_META), mappings = MIA_LOCK_INIT(MIA_RANK_MAPPINGS),
+                 parked = MIA_LOCK_INIT(MIA_RANK_PARKED);
   fake_reset();
   memset(&mia_map_pages, 0, sizeof mia_map_pages);
   memset(&mia_arena_all, 0, sizeof mia_arena_all);
@@ -74,6 +75,7 @@ static inline void world_of_arenas(void) {
   mia_arena_all.purge = purge;
   mia_arena_all.meta = meta;
   mia_arena_all.mapping_cache.lock = mappings;
+  mia_arena_all.parked.lock = parked;
 }
 
 /* The page layer keeps unused descriptors of huge pages, which lie in metadata.  So huge

@@ -29,6 +29,8 @@ static void (*volatile release)(void *) = mia_free;
 
 static const size_t sizes[] = {1, 16, 40, 100, 500, 1000, 2000, 3000, 10000, 30000};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
+static const size_t large_sizes[] = {131072, 1000000, HUGE_SIZE};
+enum { LARGE_SIZES = sizeof large_sizes / sizeof large_sizes[0] };
 
 static bool is_zero(const char *p, size_t size) {
   for (size_t i = 0; i < size; i++)
@@ -108,6 +110,95 @@ static void content_of_destroyed(size_t size) {
   char *q = take(size);
   tap_ok(!has_byte(q, size, 'y'), "%zu bytes of a destroyed heap are in no later block", size);
   release(q);
+}
+
+/* ---- where blocks lie ---- */
+
+enum { SLICE = 64 << 10, BLOCKS = 8000, SMALL = 48, SMALL_OTHER = 1000 };
+
+static uintptr_t slice_of(const void *p) { return (uintptr_t)p / SLICE; }
+
+static bool is_among(const uintptr_t *slices, unsigned count, uintptr_t slice) {
+  for (unsigned i = 0; i < count; i++)
+    if (slices[i] == slice) return true;
+  return false;
+}
+
+static void fill(char **blocks, size_t size) {
+  for (unsigned i = 0; i < BLOCKS; i++) blocks[i] = take(size);
+}
+static void empty(char **blocks) {
+  for (unsigned i = 0; i < BLOCKS; i++) release(blocks[i]);
+  mia_collect(true);
+}
+
+/* Some blocks that waited in a quarantine keep a few pages. */
+static void classes_lie_apart(void) {
+  enum { SLICES = 64 };
+  static char *blocks[BLOCKS];
+  uintptr_t slices[SLICES];
+  unsigned count = 0, others = 0, again = 0;
+  fill(blocks, SMALL);
+  for (unsigned i = 0; i < BLOCKS && count < SLICES; i++)
+    if (!is_among(slices, count, slice_of(blocks[i]))) slices[count++] = slice_of(blocks[i]);
+  empty(blocks);
+  fill(blocks, SMALL_OTHER);
+  for (unsigned i = 0; i < BLOCKS; i++) others += is_among(slices, count, slice_of(blocks[i]));
+  empty(blocks);
+  fill(blocks, SMALL);
+  for (unsigned i = 0; i < BLOCKS; i++) again += is_among(slices, count, slice_of(blocks[i]));
+  empty(blocks);
+  tap_ok(count < SLICES && others == 0, "no block of %d bytes lies where %d bytes lay", SMALL_OTHER,
+         SMALL);
+  tap_ok(again > BLOCKS / 4 * 3, "%u of %d blocks of %d bytes lie where such blocks lay", again,
+         BLOCKS, SMALL);
+}
+
+/* Asks the kernel, which reads a byte there. */
+static bool can_be_read(int pipe_end, uintptr_t slice) {
+  return write(pipe_end, (const char *)(slice * SLICE), 1) == 1;
+}
+
+/* Beside a tenth of the spans, or so, are guards. */
+static void guards_are_among_blocks(void) {
+  static char *blocks[BLOCKS];
+  int ends[2];
+  uintptr_t low = UINTPTR_MAX, high = 0;
+  unsigned guards = 0;
+  fill(blocks, SMALL_OTHER);
+  for (unsigned i = 0; i < BLOCKS; i++) {
+    uintptr_t slice = slice_of(blocks[i]);
+    if (slice < low) low = slice;
+    if (slice > high) high = slice;
+  }
+  if (pipe(ends) != 0) exit(EXIT_FAILURE);
+  char byte;
+  for (uintptr_t slice = low; slice < high && slice < low + BLOCKS; slice++) {
+    bool good = can_be_read(ends[1], slice);
+    guards += !good;
+    if (good && read(ends[0], &byte, 1) != 1) exit(EXIT_FAILURE);
+  }
+  close(ends[0]);
+  close(ends[1]);
+  empty(blocks);
+  tap_ok(guards >= 3, "%u guards lie between %d blocks", guards, BLOCKS);
+}
+
+static unsigned count_mappings(void) {
+  FILE *maps = fopen("/proc/self/maps", "r");
+  unsigned lines = 0;
+  if (maps == NULL) exit(EXIT_FAILURE);
+  for (int c; (c = getc(maps)) != EOF;) lines += c == '\n';
+  (void)fclose(maps);
+  return lines;
+}
+
+static void mappings_are_bounded(size_t size) {
+  static char *blocks[BLOCKS];
+  fill(blocks, size);
+  unsigned mappings = count_mappings();
+  empty(blocks);
+  tap_ok(mappings < 5000, "%d blocks of %zu bytes: %u mappings", BLOCKS, size, mappings);
 }
 
 /* ---- in other processes ---- */
@@ -253,11 +344,16 @@ int main(int argc, char **argv) {
     told("a free of what waits", free_twice_much_later, sizes[i], "freed twice");
   }
   content(100 << 10);
-  content(1 << 20);
   char text[TEXT_SIZE];
-  tap_ok(has_faulted(run(read_huge, HUGE_SIZE, text)), "a freed huge block is unmapped");
-  tap_ok(has_faulted(run(write_behind_huge, HUGE_SIZE, text)), "a guard is behind a huge block");
-  tap_ok(has_faulted(run(write_before_huge, HUGE_SIZE, text)), "a guard is before a huge block");
+  for (unsigned i = 0; i < LARGE_SIZES; i++) {
+    size_t size = large_sizes[i];
+    tap_ok(has_faulted(run(read_huge, size, text)), "%zu bytes that were freed are unmapped", size);
+    tap_ok(has_faulted(run(write_behind_huge, size, text)), "a guard is behind %zu bytes", size);
+    tap_ok(has_faulted(run(write_before_huge, size, text)), "a guard is before %zu bytes", size);
+  }
+  classes_lie_apart();
+  guards_are_among_blocks();
+  mappings_are_bounded(140000);
   heaps_differ();
   content_of_shrunk(130000, 70000);
   content_of_shrunk(1000000, 500001);

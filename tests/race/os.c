@@ -78,6 +78,8 @@ bool mia_os_release(void *start, size_t size) {
 
 bool mia_os_commit(void *start, size_t size) { return start != NULL && size > 0; }
 
+bool mia_os_protect(void *start, size_t size) { return start != NULL && size > 0; }
+
 bool mia_os_purge(void *start, size_t size) {
   zero(start, size);
   return true;
