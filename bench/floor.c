@@ -36,7 +36,9 @@ static void count(size_t size) {
 
 /* ---- the end of a block ---- */
 
-static char *end_of(void *block) { return (char *)block + mia_usable_size(block) - sizeof(uint64_t); }
+static char *end_of(void *block) {
+  return (char *)block + mia_usable_size(block) - sizeof(uint64_t);
+}
 
 /* The size with room for its end, or one that no allocator has. */
 static size_t with_end(size_t size) {
@@ -95,7 +97,9 @@ void *reallocarray(void *block, size_t items, size_t size) {
   return NULL;
 }
 
-void *memalign(size_t align, size_t size) { return begin(mia_memalign(align, with_end(size)), size); }
+void *memalign(size_t align, size_t size) {
+  return begin(mia_memalign(align, with_end(size)), size);
+}
 void *aligned_alloc(size_t align, size_t size) { return memalign(align, size); }
 void *valloc(size_t size) { return memalign(PAGE, size); }
 int posix_memalign(void **result, size_t align, size_t size) {
@@ -113,25 +117,25 @@ static void *or_abort(void *block) {
   return block;
 }
 
-#define OPERATOR_NEW(name)                                                                         \
-  void *name##m(size_t size) { return or_abort(malloc(size)); }                                    \
-  void *name##mRKSt9nothrow_t(size_t size, const void *tag) { return (void)tag, malloc(size); }    \
-  void *name##mSt11align_val_t(size_t size, size_t align) {                                        \
-    return or_abort(memalign(align, size));                                                        \
-  }                                                                                                \
-  void *name##mSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag) {         \
-    return (void)tag, memalign(align, size);                                                       \
+#define OPERATOR_NEW(name)                                                                      \
+  void *name##m(size_t size) { return or_abort(malloc(size)); }                                 \
+  void *name##mRKSt9nothrow_t(size_t size, const void *tag) { return (void)tag, malloc(size); } \
+  void *name##mSt11align_val_t(size_t size, size_t align) {                                     \
+    return or_abort(memalign(align, size));                                                     \
+  }                                                                                             \
+  void *name##mSt11align_val_tRKSt9nothrow_t(size_t size, size_t align, const void *tag) {      \
+    return (void)tag, memalign(align, size);                                                    \
   }
-#define OPERATOR_DELETE(name)                                                                      \
-  void name##Pv(void *block) { free(block); }                                                      \
-  void name##Pvm(void *block, size_t size) { (void)size, free(block); }                            \
-  void name##PvRKSt9nothrow_t(void *block, const void *tag) { (void)tag, free(block); }            \
-  void name##PvSt11align_val_t(void *block, size_t align) { (void)align, free(block); }            \
-  void name##PvmSt11align_val_t(void *block, size_t size, size_t align) {                          \
-    (void)size, (void)align, free(block);                                                          \
-  }                                                                                                \
-  void name##PvSt11align_val_tRKSt9nothrow_t(void *block, size_t align, const void *tag) {         \
-    (void)align, (void)tag, free(block);                                                           \
+#define OPERATOR_DELETE(name)                                                              \
+  void name##Pv(void *block) { free(block); }                                              \
+  void name##Pvm(void *block, size_t size) { (void)size, free(block); }                    \
+  void name##PvRKSt9nothrow_t(void *block, const void *tag) { (void)tag, free(block); }    \
+  void name##PvSt11align_val_t(void *block, size_t align) { (void)align, free(block); }    \
+  void name##PvmSt11align_val_t(void *block, size_t size, size_t align) {                  \
+    (void)size, (void)align, free(block);                                                  \
+  }                                                                                        \
+  void name##PvSt11align_val_tRKSt9nothrow_t(void *block, size_t align, const void *tag) { \
+    (void)align, (void)tag, free(block);                                                   \
   }
 
 OPERATOR_NEW(_Znw)

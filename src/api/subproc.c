@@ -6,6 +6,7 @@
 #include "alloc/heap.h"
 #include "api/subproc.h"
 #include "arena/arena.h"
+#include "arena/meta.h"
 #include "base/bits.h"
 #include "os/os.h"
 #include "theap/thread.h"

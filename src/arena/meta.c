@@ -3,6 +3,7 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
+#include "arena/meta.h"
 #include "base/bits.h"
 #include "base/fail.h"
 

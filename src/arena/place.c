@@ -4,7 +4,6 @@
 
 #include "arena/place.h"
 #include "base/bits.h"
-#include "map/bitmap.h"
 #include "os/os.h"
 
 #include <string.h>
@@ -18,8 +17,9 @@ enum { HAS_ROOM = sizeof(void *) > sizeof(uint32_t) };
  * leaves, however many mappings come and go. */
 #define WINDOW ((uint64_t)16 << 30)
 
-/* Returns a random number that follows from the secret and `number'. */
-static uint64_t random_of(uintptr_t number) {
+/* Returns a random number that follows from the secret and `number'.  Not inline, as its block would be
+ * on the stack of all callers' callees. */
+mia_noinline static uint64_t random_of(uintptr_t number) {
   uint32_t block[MIA_RANDOM_WORDS] = {0};
   memcpy(block, &number, sizeof number);
   mia_arena_copy_key(block + MIA_RANDOM_KEY);
@@ -29,8 +29,9 @@ static uint64_t random_of(uintptr_t number) {
   return random;
 }
 
-/* Returns a number for a random one that was not used before; it is not 0. */
-static uintptr_t next_number(void) { return mia_aword_add(&mia_arena_all.tier.places, 1) + 1; }
+uint64_t mia_arena_random(void) {
+  return random_of(mia_aword_add(&mia_arena_all.tier.drawn, 1) + 1);
+}
 
 /* Returns a place for a mapping.  The address that the kernel has chosen shows how large the address space
  * is.  The window begins between an eighth and three eighths of it. */
@@ -38,8 +39,7 @@ static void *random_place(const void *chosen) {
   enum { FOR_WINDOW = 0, PART = 4 };
   uint64_t half = (uint64_t)1 << mia_high_bit((uintptr_t)chosen);
   uint64_t window = half / PART + random_of(FOR_WINDOW) % (half / 2);
-  return (void *)mia_align_down((uintptr_t)(window + random_of(next_number()) % WINDOW),
-                                MIA_SLICE_SIZE);
+  return (void *)mia_align_down((uintptr_t)(window + mia_arena_random() % WINDOW), MIA_SLICE_SIZE);
 }
 
 void *mia_arena_reserve_range(size_t size, bool live) {
@@ -78,30 +78,6 @@ void *mia_arena_reserve_guarded(size_t size, size_t align) {
 
 bool mia_arena_release_guarded(void *start, size_t size) {
   return mia_os_release((char *)start - MIA_ARENA_GUARD, size + MIA_ARENA_GUARDS);
-}
-
-enum { SPANS_A_GUARD = 8 };
-
-bool mia_arena_draw_guard(void) {
-  if (!mia_tier_is_hardened()) return false;
-  if (mia_aword_get(&mia_arena_all.tier.guards) >= MIA_ARENA_SPAN_GUARDS) return false;
-  return random_of(next_number()) % SPANS_A_GUARD == 0;
-}
-
-/* The slice was never used since the span was taken, but what is locked has memory at once. */
-static bool guard(mia_arena *arena, char *slice) {
-  if (arena->exclusive || arena->external || arena->pinned || arena->commit != NULL) return false;
-  if (arena->locked) (void)mia_os_purge(slice, MIA_SLICE_SIZE);
-  if (!mia_os_protect(slice, MIA_SLICE_SIZE)) return false;
-  if (!arena->live) mia_map_clear(arena->committed, mia_arena_slice_of(arena, slice), 1);
-  mia_aword_add(&mia_arena_all.tier.guards, 1);
-  mia_arena_count_unused(MIA_SLICE_SIZE);
-  return true;
-}
-
-void mia_arena_guard_end(mia_span *span) {
-  char *last = span->start + (--span->slices << MIA_SLICE_SHIFT);
-  if (!guard(span->arena, last)) mia_arena_give(span->arena, last, 1, 0);
 }
 
 void *mia_arena_reserve_huge(size_t size, size_t align) {

@@ -10,6 +10,9 @@
 #define MIA_ARENA_GUARD MIA_SLICE_SIZE
 #define MIA_ARENA_GUARDS (2 * MIA_ARENA_GUARD)
 
+/* Returns another random number each time, in tiers from 1 on. */
+uint64_t mia_arena_random(void);
+
 /* Reserves address space as mia_os_reserve does, in tiers from 2 on at a random place. */
 void *mia_arena_reserve_range(size_t size, bool live);
 
@@ -22,14 +25,6 @@ bool mia_arena_release_guarded(void *start, size_t size);
  * tiers from 2 on with guards. */
 void *mia_arena_reserve_huge(size_t size, size_t align);
 bool mia_arena_release_huge(void *start, size_t size);
-
-/* Tiers from 2 on: decides at random whether a guard, a slice that cannot be accessed, is to lie behind a
- * span.  There are no more of them than MIA_ARENA_SPAN_GUARDS, as each costs the process two mappings. */
-bool mia_arena_draw_guard(void);
-enum { MIA_ARENA_SPAN_GUARDS = 500 };
-
-/* Makes the last slice of a span a guard for ever or, where that cannot be, gives it back. */
-void mia_arena_guard_end(mia_span *span);
 
 /* Returns the address space that such a mapping takes. */
 mia_inline size_t mia_arena_with_guards(size_t size) {

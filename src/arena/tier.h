@@ -4,9 +4,10 @@
  *   0  fast: free lists in the blocks
  *   1  checked: a bit for each block says whether it is live (page/live.h)
  *   2  hardened: also, free blocks are zero, wait before they are used again, and are chosen at random
- *      (theap/hardened.h).  Huge blocks lie between guards and are unmapped when they are
- *      freed; arenas lie at random places (arena/place.h).  No misuse is ignored,
- *      whatever MIALLOC_ON_MISUSE says
+ *      (theap/hardened.h); spans keep their class (arena/parked.h) and have guards behind them at
+ *      random (arena/guard.h); larger blocks lie between guards and are unmapped when they are
+ *      freed; arenas lie at random places (arena/place.h).  No misuse is ignored, whatever
+ *      MIALLOC_ON_MISUSE says
  *   3  as 2
  *
  * The tier is decided before the first arena or theap is made, and never changes: pages of different

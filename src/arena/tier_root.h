@@ -10,15 +10,16 @@ enum { MIA_TIER_SECRET_KEY = 2, MIA_TIER_SECRETS = MIA_TIER_SECRET_KEY + 32 / si
 typedef struct mia_arena_tier {
   mia_aword level;                    /* [any] the tier; never changes once it is decided */
   mia_aword decided;                  /* [any] 1: it is */
-  mia_aword places;                   /* [any] tiers from 2 on: random places chosen: place.h */
-  mia_aword guards;                   /* [any] likewise: guards behind spans */
+  mia_aword drawn;                    /* [any] random numbers drawn: place.h */
+  mia_aword guards;                   /* [any] tiers from 2 on: guards behind spans: guard.h */
   mia_aword secret[MIA_TIER_SECRETS]; /* [any] random words, in tiers from 1 on; those of the
                                        * key change in the child of a fork */
 } mia_arena_tier;
 
 mia_assert_field_aligned(mia_arena_tier, level);
 mia_assert_field_aligned(mia_arena_tier, decided);
-mia_assert_field_aligned(mia_arena_tier, places);
+mia_assert_field_aligned(mia_arena_tier, drawn);
+mia_assert_field_aligned(mia_arena_tier, guards);
 mia_assert_field_aligned(mia_arena_tier, secret);
 
 #endif

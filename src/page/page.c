@@ -3,9 +3,10 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
+#include "arena/guard.h"
 #include "arena/huge.h"
+#include "arena/meta.h"
 #include "arena/node.h"
-#include "arena/place.h"
 #include "base/bits.h"
 #include "base/fail.h"
 #include "base/zero.h"
@@ -46,8 +47,8 @@ mia_static_assert(MIA_CLASS_COUNT <= (int)MIA_KIND_LARGE, "each class is a kind 
 typedef struct span_request {
   mia_arena *only; /* NULL: any arena that is not exclusive, ... */
   unsigned node;   /* ... if possible near this node */
-  unsigned kind;   /* of the span: arena/parked.h */
-  size_t slices;
+  uint16_t kind;   /* of the span: arena/parked.h */
+  uint16_t slices;
   size_t align;
 } span_request;
 
@@ -69,34 +70,38 @@ static bool take_span(const span_request *r, mia_span *span) {
   return r->only == NULL && mia_arena_free_parked() && take_slices(r, r->slices, span);
 }
 
-mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap) {
-  mia_span span;
-  const span_request request = {only, node, size_class, mia_class_slices(size_class),
-                                MIA_SLICE_SIZE};
-  if (!take_span(&request, &span)) return NULL;
+/* Not inline, as its variables would be on the stack while the span is taken. */
+mia_noinline static mia_page *make_in(const mia_span *span, unsigned size_class, uintptr_t heap) {
   size_t size = mia_class_size(size_class);
   size_t padding = mia_canary_padding(size);
-  mia_page *page = (mia_page *)mia_arena_descriptor(&span);
-  *page = (mia_page){.total = (uint16_t)(((span.slices << MIA_SLICE_SHIFT) - padding) / size),
+  mia_page *page = (mia_page *)mia_arena_descriptor(span);
+  *page = (mia_page){.total = (uint16_t)(((span->slices << MIA_SLICE_SHIFT) - padding) / size),
                      .size_class = (uint8_t)size_class,
-                     .zero = span.zero,
-                     .exclusive = span.arena->exclusive,
+                     .zero = span->zero,
+                     .exclusive = span->arena->exclusive,
                      .padding = (uint32_t)padding,
                      .size = size,
-                     .start = span.start + padding,
-                     .arena = span.arena,
-                     .slices = (uint16_t)span.slices,
+                     .start = span->start + padding,
+                     .arena = span->arena,
+                     .slices = (uint16_t)span->slices,
                      .heap = {heap}};
   mia_owner_begin_claimed(page);
   mia_page_show(page);
   return page;
 }
 
+mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap) {
+  mia_span span;
+  const span_request request = {only, node, (uint16_t)size_class,
+                                (uint16_t)mia_class_slices(size_class), MIA_SLICE_SIZE};
+  return take_span(&request, &span) ? make_in(&span, size_class, heap) : NULL;
+}
+
 static mia_page *make_large(size_t size, const mia_singleton_request *wanted, bool *zero) {
   mia_span span;
   size_t slices = mia_slices_of(size);
-  const span_request request = {wanted->arena, wanted->node, mia_kind_large(slices), slices,
-                                wanted->align};
+  const span_request request = {wanted->arena, wanted->node, (uint16_t)mia_kind_large(slices),
+                                (uint16_t)slices, wanted->align};
   if (!take_span(&request, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,

@@ -4,6 +4,7 @@
 #include "base/prelude.h"
 
 #include "arena/arena.h"
+#include "arena/meta.h"
 #include "arena/node.h"
 #include "arena/tier.h"
 #include "theap/theap.h"

@@ -6,6 +6,7 @@
 #include "alloc/alloc.h"
 #include "alloc/fast.h"
 #include "arena/arena.h"
+#include "arena/meta.h"
 #include "theap/bin.h"
 #include "theap/thread.h"
 

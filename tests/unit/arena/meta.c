@@ -4,6 +4,7 @@
 #include "unit/threads.h"
 
 #include "arena/arena.h"
+#include "arena/meta.h"
 
 enum { PIECES = 300, THREADS = 3 };
 

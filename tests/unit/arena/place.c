@@ -3,7 +3,6 @@
 #include "fake/world.h"
 
 #include "arena/place.h"
-#include "arena/purge.h"
 #include "base/bits.h"
 
 enum { SIZE = 3 * MIA_SLICE_SIZE };
@@ -23,11 +22,6 @@ START_TEST(tier_0_reserves_once_and_has_no_guards) {
   ck_assert(p != NULL && q != NULL && fake.live == 2 * SIZE && fake.mapped == 2 * SIZE);
   ck_assert_uint_eq(fake_calls(FAKE_ANY), 2);
   ck_assert(mia_os_release(p, SIZE) && mia_arena_release_huge(q, SIZE) && fake.mapped == 0);
-}
-END_TEST
-
-START_TEST(tier_0_has_no_guards_behind_spans) {
-  for (unsigned i = 0; i < 100; i++) need_at(!mia_arena_draw_guard(), i);
 }
 END_TEST
 
@@ -78,50 +72,13 @@ START_TEST(nothing_is_left_of_a_huge_mapping_that_is_refused) {
 }
 END_TEST
 
-/* One in eight, and no more than are allowed. */
-START_TEST(few_spans_have_a_guard_behind_them) {
-  enum { DRAWS = 2000 };
-  unsigned guards = 0;
-  for (unsigned i = 0; i < DRAWS; i++) guards += mia_arena_draw_guard();
-  ck_assert(guards > DRAWS / 16 && guards < DRAWS / 4);
-  mia_aword_set(&mia_arena_all.tier.guards, MIA_ARENA_SPAN_GUARDS);
-  for (unsigned i = 0; i < DRAWS; i++) need_at(!mia_arena_draw_guard(), i);
-}
-END_TEST
-
-START_TEST(a_guard_is_the_last_slice_of_a_span) {
-  mia_span span, next;
-  ck_assert(mia_arena_take(4, 1, &span));
-  mia_arena_guard_end(&span);
-  ck_assert(span.slices == 3 && used_bytes() == SIZE && fake_is_live(span.start, SIZE));
-  ck_assert(!fake_is_live(span.start + SIZE, 1));
-  ck_assert(mia_arena_take(1, 1, &next) && next.start != span.start + SIZE);
-  mia_arena_give(span.arena, span.start, span.slices, SIZE);
-  ck_assert(mia_arena_purge_now() == SIZE && !fake_is_live(span.start + SIZE, 1));
-}
-END_TEST
-
-START_TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back) {
-  mia_span span, next;
-  ck_assert(mia_arena_take(4, 1, &span));
-  fake_refuse(FAKE_COMMIT, 1, 1);
-  mia_arena_guard_end(&span);
-  ck_assert(span.slices == 3 && used_bytes() == SIZE);
-  ck_assert(mia_arena_take(1, 1, &next) && next.start == span.start + SIZE && next.zero);
-}
-END_TEST
-
 SUITE("arena/place") {
   CASE(world_of_arenas, world_end);
   TEST(tier_0_reserves_once_and_has_no_guards);
-  TEST(tier_0_has_no_guards_behind_spans);
   CASE(begin_hardened, end_hardened);
   TEST(a_range_is_reserved_at_one_place);
   TEST(a_range_is_where_the_kernel_chose_if_it_cannot_be_elsewhere);
   TEST(a_huge_mapping_is_aligned_and_between_guards);
   TEST(where_access_rights_cannot_be_changed_the_guards_are_none);
   TEST(nothing_is_left_of_a_huge_mapping_that_is_refused);
-  TEST(few_spans_have_a_guard_behind_them);
-  TEST(a_guard_is_the_last_slice_of_a_span);
-  TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back);
 }

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Guards behind spans. */
+#include "fake/world.h"
+
+#include "arena/guard.h"
+#include "arena/purge.h"
+#include "arena/tier.h"
+
+enum { SLICES = 3 };
+
+static void begin_hardened(void) {
+  world_of_arenas();
+  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
+}
+static void end_hardened(void) {
+  mia_aword_set(&mia_arena_all.tier.level, 0);
+  world_end();
+}
+
+START_TEST(tier_0_has_no_guards_behind_spans) {
+  for (unsigned i = 0; i < 100; i++) need_at(!mia_arena_draw_guard(), i);
+}
+END_TEST
+
+/* One in eight, and no more than are allowed. */
+START_TEST(few_spans_have_a_guard_behind_them) {
+  enum { DRAWS = 2000 };
+  unsigned guards = 0;
+  for (unsigned i = 0; i < DRAWS; i++) guards += mia_arena_draw_guard();
+  ck_assert(guards > DRAWS / 16 && guards < DRAWS / 4);
+  mia_aword_set(&mia_arena_all.tier.guards, MIA_ARENA_SPAN_GUARDS);
+  for (unsigned i = 0; i < DRAWS; i++) need_at(!mia_arena_draw_guard(), i);
+}
+END_TEST
+
+START_TEST(a_guard_is_the_last_slice_of_a_span) {
+  mia_span span, next;
+  ck_assert(mia_arena_take(4, 1, &span));
+  mia_arena_guard_end(&span);
+  ck_assert(span.slices == 3 && used_bytes() == (SLICES * MIA_SLICE_SIZE) &&
+            fake_is_live(span.start, (SLICES * MIA_SLICE_SIZE)));
+  ck_assert(!fake_is_live(span.start + (SLICES * MIA_SLICE_SIZE), 1));
+  ck_assert(mia_arena_take(1, 1, &next) && next.start != span.start + (SLICES * MIA_SLICE_SIZE));
+  mia_arena_give(span.arena, span.start, span.slices, (SLICES * MIA_SLICE_SIZE));
+  ck_assert(mia_arena_purge_now() == (SLICES * MIA_SLICE_SIZE) &&
+            !fake_is_live(span.start + (SLICES * MIA_SLICE_SIZE), 1));
+}
+END_TEST
+
+START_TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back) {
+  mia_span span, next;
+  ck_assert(mia_arena_take(4, 1, &span));
+  fake_refuse(FAKE_COMMIT, 1, 1);
+  mia_arena_guard_end(&span);
+  ck_assert(span.slices == 3 && used_bytes() == (SLICES * MIA_SLICE_SIZE));
+  ck_assert(mia_arena_take(1, 1, &next) && next.start == span.start + (SLICES * MIA_SLICE_SIZE) &&
+            next.zero);
+}
+END_TEST
+
+SUITE("arena/guard") {
+  CASE(world_of_arenas, world_end);
+  TEST(tier_0_has_no_guards_behind_spans);
+  CASE(begin_hardened, end_hardened);
+  TEST(few_spans_have_a_guard_behind_them);
+  TEST(a_guard_is_the_last_slice_of_a_span);
+  TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back);
+}
