@@ -43,31 +43,36 @@ mia_static_assert(MIA_CLASS_COUNT <= (int)MIA_KIND_LARGE, "each class is a kind 
 
 /* ---- making ---- */
 
-/* A request for the span of a page. */
+/* A request for the span of a page.  It is small, as it is on the stack while the span is taken. */
 typedef struct span_request {
   mia_arena *only; /* NULL: any arena that is not exclusive, ... */
   unsigned node;   /* ... if possible near this node */
   uint16_t kind;   /* of the span: arena/parked.h */
-  uint16_t slices;
-  size_t align;
+  uint8_t align;   /* the binary logarithm */
 } span_request;
 
-static bool take_slices(const span_request *r, size_t slices, mia_span *span) {
-  return r->only != NULL ? mia_arena_take_in(r->only, slices, r->align, span)
-                         : mia_arena_take_near(r->node, slices, r->align, span);
+static size_t slices_of(const span_request *r) {
+  return r->kind < MIA_KIND_LARGE ? mia_class_slices(r->kind) : r->kind - MIA_KIND_LARGE + 1u;
+}
+
+static bool take_slices(const span_request *r, size_t more, mia_span *span) {
+  size_t slices = slices_of(r) + more, align = (size_t)1 << r->align;
+  return r->only != NULL ? mia_arena_take_in(r->only, slices, align, span)
+                         : mia_arena_take_near(r->node, slices, align, span);
 }
 
 static bool take_guarded(const span_request *r, mia_span *span) {
-  if (r->only != NULL || r->slices == MIA_SPAN_MAX_SLICES || !mia_arena_draw_guard()) return false;
-  if (!take_slices(r, r->slices + 1, span)) return false;
+  if (r->only != NULL || slices_of(r) == MIA_SPAN_MAX_SLICES || !mia_arena_draw_guard())
+    return false;
+  if (!take_slices(r, 1, span)) return false;
   mia_arena_guard_end(span);
   return true;
 }
 
 static bool take_span(const span_request *r, mia_span *span) {
-  if (r->only == NULL && mia_arena_unpark(r->kind, r->align, span)) return true;
-  if (take_guarded(r, span) || take_slices(r, r->slices, span)) return true;
-  return r->only == NULL && mia_arena_free_parked() && take_slices(r, r->slices, span);
+  if (r->only == NULL && mia_arena_unpark(r->kind, (size_t)1 << r->align, span)) return true;
+  if (take_guarded(r, span) || take_slices(r, 0, span)) return true;
+  return r->only == NULL && mia_arena_free_parked() && take_slices(r, 0, span);
 }
 
 /* Not inline, as its variables would be on the stack while the span is taken. */
@@ -92,16 +97,15 @@ mia_noinline static mia_page *make_in(const mia_span *span, unsigned size_class,
 
 mia_page *mia_page_make(unsigned size_class, mia_arena *only, unsigned node, uintptr_t heap) {
   mia_span span;
-  const span_request request = {only, node, (uint16_t)size_class,
-                                (uint16_t)mia_class_slices(size_class), MIA_SLICE_SIZE};
+  const span_request request = {only, node, (uint16_t)size_class, MIA_SLICE_SHIFT};
   return take_span(&request, &span) ? make_in(&span, size_class, heap) : NULL;
 }
 
 static mia_page *make_large(size_t size, const mia_singleton_request *wanted, bool *zero) {
   mia_span span;
-  size_t slices = mia_slices_of(size);
-  const span_request request = {wanted->arena, wanted->node, (uint16_t)mia_kind_large(slices),
-                                (uint16_t)slices, wanted->align};
+  const span_request request = {wanted->arena, wanted->node,
+                                (uint16_t)mia_kind_large(mia_slices_of(size)),
+                                (uint8_t)mia_high_bit(wanted->align)};
   if (!take_span(&request, &span)) return NULL;
   mia_page *page = (mia_page *)mia_arena_descriptor(&span);
   *page = (mia_page){.size_class = MIA_CLASS_LARGE,
