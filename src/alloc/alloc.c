@@ -145,7 +145,8 @@ static void *allocate_after_flush(mia_theap *self, mia_theap *theap, const reque
   void *p = allocate_once(theap, r);
   /* The program may allow only a part of an external arena to be committed at a time: purging
    * lets other slices be committed. */
-  return p == NULL && mia_arena_purge_external() > 0 ? allocate_once(theap, r) : p;
+  if (p == NULL && mia_arena_purge_external() > 0) p = allocate_once(theap, r);
+  return p == NULL && mia_arena_free_parked(r->size) ? allocate_once(theap, r) : p;
 }
 
 /* Allocates for a thread for whose theap memory is missing: the request may still succeed. */

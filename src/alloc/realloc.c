@@ -53,9 +53,20 @@ static bool is_growth_large(size_t usable, size_t size) {
   return size > MIA_CLASS_SIZE_MAX && size / 2 >= usable;
 }
 
+/* In tiers from 2 on a large block cannot grow where it is.  So one that grows by less than a quarter gets
+ * a quarter more: if it grows step by step, it is copied a few times only. */
+static size_t size_to_copy_to(const resize_request *r, size_t usable) {
+  size_t more = usable + usable / 4;
+  bool grows_little = r->size > usable && r->size < more && more <= MIA_SIZE_MAX - MIA_SLICE_SIZE;
+  bool is_fixed = mia_tier_is_hardened() && r->size > MIA_CLASS_SIZE_MAX && !r->exact && !MIA_DEBUG;
+  return is_fixed && grows_little ? more : r->size;
+}
+
 static void *move_by_copy(const resize_request *r, void *p, size_t usable) {
   bool zero = r->zero && is_growth_large(usable, r->size);
-  char *to = mia_alloc_in(r->heap, r->size, r->align, r->offset, zero);
+  size_t size = size_to_copy_to(r, usable);
+  char *to = mia_alloc_in(r->heap, size, r->align, r->offset, zero);
+  if (to == NULL && size != r->size) to = mia_alloc_in(r->heap, r->size, r->align, r->offset, zero);
   if (to == NULL) return NULL;
   size_t keep = kept_bytes(usable, r->size);
   memcpy(to, p, keep);
@@ -132,7 +143,8 @@ static void *resize_singleton(const resize_request *r, mia_page *page, size_t *z
   bool may_move = r->align <= MIA_BLOCK_ALIGN && r->offset == 0;
   int error = errno;
   void *p = resize_page(r, page, may_move, zero_from) ? page->start : NULL;
-  if (p == NULL && may_move && room > page->size && room >= HUGE_BY_GROWTH)
+  if (p == NULL && may_move && room > page->size && room >= HUGE_BY_GROWTH &&
+      !mia_tier_is_hardened())
     p = move_to_huge_page(r, page, zero_from);
   errno = error;
   return p;
@@ -196,12 +208,16 @@ static void *resize(const resize_request *r, void *p) {
   }
   size_t usable = mia_alloc_usable_in(page, p), zero_from;
   action what = decide(r, page, p);
+  bool may_stay = what == RESIZE && !r->exact && r->size <= mia_canary_capacity(page);
   if (what == RESIZE) {
     void *q = resize_singleton(r, page, &zero_from);
     if (q != NULL) return finish(r, q, usable, zero_from);
     what = stay_or_copy(r, page);
   }
-  if (what == COPY) return move_by_copy(r, p, usable);
+  int error = errno;
+  void *q = what == COPY ? move_by_copy(r, p, usable) : NULL;
+  if (q != NULL || (what == COPY && !may_stay)) return q;
+  errno = error;
   return finish(r, p, usable, mia_canary_capacity(page));
 }
 

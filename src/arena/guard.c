@@ -2,9 +2,9 @@
 /* guard.c -- draws and makes guards behind spans. */
 #include "base/prelude.h"
 
+#include "arena/dirty.h"
 #include "arena/guard.h"
 #include "arena/place.h"
-#include "map/bitmap.h"
 #include "os/os.h"
 
 enum { SPANS_A_GUARD = 8 };
@@ -15,12 +15,14 @@ bool mia_arena_draw_guard(void) {
   return mia_arena_random() % SPANS_A_GUARD == 0;
 }
 
-/* The slice was never used since the span was taken, but what is locked has memory at once. */
+/* The slice was never used since the span was taken, but it may have memory from before, or as all that
+ * is locked. */
 static bool protect(mia_arena *arena, char *slice) {
   if (arena->exclusive || arena->external || arena->pinned || arena->commit != NULL) return false;
-  if (arena->locked) (void)mia_os_purge(slice, MIA_SLICE_SIZE);
+  size_t index = mia_arena_slice_of(arena, slice);
+  if (mia_os_purge(slice, MIA_SLICE_SIZE)) mia_arena_mark_clean(arena, index, MIA_SLICE_SIZE);
   if (!mia_os_protect(slice, MIA_SLICE_SIZE)) return false;
-  if (!arena->live) mia_map_clear(arena->committed, mia_arena_slice_of(arena, slice), 1);
+  if (!arena->live) mia_map_clear(arena->committed, index, 1);
   mia_aword_add(&mia_arena_all.tier.guards, 1);
   mia_arena_count_unused(MIA_SLICE_SIZE);
   return true;

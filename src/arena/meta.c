@@ -9,9 +9,15 @@
 
 #include <string.h>
 
+static bool take(size_t slices, mia_span *span) {
+  return mia_arena_take(slices, MIA_SLICE_SIZE, span) ||
+         (mia_arena_free_parked(slices << MIA_SLICE_SHIFT) &&
+          mia_arena_take(slices, MIA_SLICE_SIZE, span));
+}
+
 static bool take_slice(void) {
   mia_span span;
-  if (!mia_arena_take(1, MIA_SLICE_SIZE, &span)) return false;
+  if (!take(1, &span)) return false;
   mia_arena_all.meta_at = span.start;
   mia_arena_all.meta_end = span.start + MIA_SLICE_SIZE;
   mia_arena_all.meta_zero = span.zero;
@@ -22,7 +28,7 @@ static bool take_slice(void) {
 static void *take_span(size_t size) {
   mia_span span;
   size_t slices = mia_slices_of(size);
-  if (slices > MIA_SPAN_MAX_SLICES || !mia_arena_take(slices, MIA_SLICE_SIZE, &span)) return NULL;
+  if (slices > MIA_SPAN_MAX_SLICES || !take(slices, &span)) return NULL;
   return span.zero ? span.start : memset(span.start, 0, size);
 }
 

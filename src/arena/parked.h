@@ -4,7 +4,7 @@
  * Memory that held blocks of one class never holds blocks of another: so a pointer that the
  * program uses after its free points to no block of another kind.  A kind is a class of blocks or,
  * for larger blocks, a number of slices.  The memory of a parked span was given back.  All parked
- * spans become free slices when the system refuses more address space. */
+ * spans become free slices when a request would fail otherwise. */
 #ifndef MIA_ARENA_PARKED_H
 #define MIA_ARENA_PARKED_H
 
@@ -20,17 +20,21 @@ typedef struct mia_arena_parked {
   struct mia_parked_span *kinds[MIA_KIND_LARGE + MIA_SPAN_MAX_SLICES]; /* [lock] lists */
 } mia_arena_parked;
 
+struct mia_arena;
 struct mia_span;
 
-/* Parks a span that the caller holds.  Returns false, with nothing done, in lower tiers and for a
- * span of an arena that is exclusive or that the program commits. */
+/* Parks a span that the caller holds.  Returns false, with nothing done, in lower tiers, for a span
+ * of an arena that is exclusive or that the program commits, and if its memory cannot be given
+ * back. */
 bool mia_arena_park(const struct mia_span *span, unsigned kind);
 
-/* Takes a parked span that begins at a multiple of `align', as mia_arena_take does.  Returns false
- * if none is found, or the limit refuses it. */
-bool mia_arena_unpark(unsigned kind, size_t align, struct mia_span *span);
+/* Takes a parked span of the arena `only', or of any if that is NULL, that begins at a multiple of
+ * `align'.  All of it reads as zero.  Returns false if there is none, or the limit refuses it. */
+bool mia_arena_unpark(unsigned kind, const struct mia_arena *only, size_t align,
+                      struct mia_span *span);
 
-/* Makes the slices of all parked spans free.  Returns false if there are none. */
-bool mia_arena_free_parked(void);
+/* Makes the slices of all parked spans free, since a request for `size' bytes was refused.  Returns
+ * false if there are none, or if it was the limit that refused. */
+bool mia_arena_free_parked(size_t size);
 
 #endif

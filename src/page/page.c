@@ -70,9 +70,8 @@ static bool take_guarded(const span_request *r, mia_span *span) {
 }
 
 static bool take_span(const span_request *r, mia_span *span) {
-  if (r->only == NULL && mia_arena_unpark(r->kind, (size_t)1 << r->align, span)) return true;
-  if (take_guarded(r, span) || take_slices(r, 0, span)) return true;
-  return r->only == NULL && mia_arena_free_parked() && take_slices(r, 0, span);
+  return mia_arena_unpark(r->kind, r->only, (size_t)1 << r->align, span) || take_guarded(r, span) ||
+         take_slices(r, 0, span);
 }
 
 /* Not inline, as its variables would be on the stack while the span is taken. */

@@ -80,9 +80,9 @@ mia_page *mia_theap_make_page(mia_theap *self, unsigned size_class) {
   return register_page(self, page);
 }
 
-/* In tiers from 2 on, a block of several slices lies between guards, unless there are many such blocks:
- * each takes up to three of the mappings that the kernel allows a process. */
-static bool is_guarded(const mia_singleton_request *wanted) {
+/* In tiers from 2 on, a block of several slices lies between guards if that is possible, unless there are
+ * many such blocks: each takes up to three of the mappings that the kernel allows a process. */
+static bool wants_guards(const mia_singleton_request *wanted) {
   enum { SLICES = 2, MOST = 1000 };
   return mia_tier_is_hardened() && wanted->arena == NULL &&
          wanted->size >= SLICES * MIA_SLICE_SIZE &&
@@ -95,8 +95,13 @@ mia_page *mia_theap_make_singleton(mia_theap *self, const mia_singleton_request 
   request.arena = mia_theap_heap(self->heap)->arena;
   request.node = mia_theap_node(self);
   request.heap = (uintptr_t)self->heap;
-  request.huge |= is_guarded(&request);
+  bool is_guarded = wants_guards(&request);
+  request.huge |= is_guarded;
   mia_page *page = mia_page_make_singleton(&request, zero);
+  if (page == NULL && is_guarded) {
+    request.huge = wanted->huge;
+    page = mia_page_make_singleton(&request, zero);
+  }
   if (page != NULL && page->size_class == MIA_CLASS_LARGE) mia_arena_note_sparse(page->slices);
   return register_page(self, page);
 }

@@ -7,10 +7,12 @@
 
 #include <mialloc.h>
 #include <mialloc/heap.h>
+#include <mialloc/stats.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -201,6 +203,92 @@ static void mappings_are_bounded(size_t size) {
   tap_ok(mappings < 5000, "%d blocks of %zu bytes: %u mappings", BLOCKS, size, mappings);
 }
 
+/* ---- what a program may expect all the same ---- */
+
+/* An arena that the program has reserved serves all that its heap frees again. */
+static void an_arena_is_used_again(void) {
+  enum { ROUNDS = 6, ARENA_SIZE = 8 << 20, IN_ARENA = 2000, OF_SIZE = 3000 };
+  static void *blocks[IN_ARENA];
+  mia_arena *arena;
+  if (mia_reserve_memory(ARENA_SIZE, 0, &arena) != 0) exit(EXIT_FAILURE);
+  mia_heap *heap = mia_heap_new_in_arena(arena);
+  bool good = heap != NULL;
+  for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned i = 0; i < IN_ARENA; i++) {
+      blocks[i] = mia_heap_malloc(heap, round % 2 == 0 ? OF_SIZE : OF_SIZE / 2);
+      good = good && blocks[i] != NULL;
+    }
+    for (unsigned i = 0; i < IN_ARENA; i++) mia_free(blocks[i]);
+    mia_collect(true);
+  }
+  mia_heap_delete(heap);
+  tap_ok(good, "an arena serves its heap in %d rounds", ROUNDS);
+}
+
+static size_t reserved(void) {
+  static mia_stats stats;
+  stats.size = sizeof stats;
+  return mia_stats_get(&stats) ? stats.reserved : SIZE_MAX;
+}
+
+static void address_space_is_bounded(void) {
+  enum { ROUNDS = 300, ALIGN = 1 << 20, OF_SIZE = 100 << 10 };
+  size_t before = reserved();
+  for (unsigned i = 0; i < ROUNDS; i++) {
+    void *p = mia_aligned_alloc(ALIGN, OF_SIZE), *q = take(OF_SIZE);
+    release(p);
+    release(q);
+  }
+  tap_ok(reserved() < before + (128 << 20), "aligned blocks take no more and more address space");
+}
+
+/* The number of copies is that of addresses, as no block grows where it is. */
+static void growth_copies_seldom(void) {
+  enum { FROM = 100 << 10, TO = 4 << 20, STEP = 4096, MOST = 30 };
+  unsigned moves = 0;
+  char *p = take(FROM);
+  for (size_t size = FROM; size < TO; size += STEP) {
+    char *q = mia_realloc(p, size);
+    moves += q != p;
+    p = q;
+  }
+  release(p);
+  tap_ok(moves <= MOST, "a block that grows to 4 MiB in steps moves %u times", moves);
+}
+
+/* In a process of its own, whose address space is then nearly used up. */
+static void allocate_in_little_space(void *size) {
+  struct rlimit limit = {0};
+  size_t used = 0, mapped;
+  FILE *statm = fopen("/proc/self/statm", "r");
+  void *first = take(1000);
+  if (statm == NULL || fscanf(statm, "%zu", &mapped) != 1 || first == NULL) _exit(2);
+  limit.rlim_cur = limit.rlim_max = mapped * (size_t)sysconf(_SC_PAGESIZE) + (64 << 10);
+  if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(2);
+  for (unsigned i = 0; i < 10; i++) used += take(*(size_t *)size) != NULL;
+  _exit(used == 10 ? 0 : 1);
+}
+static void guards_are_no_reason_to_fail(size_t size) {
+  char text[TEXT_SIZE];
+  int status = run_and_read(allocate_in_little_space, &size, text, sizeof text);
+  tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+         "without address space for guards, %zu bytes lie in an arena", size);
+}
+
+static void shrink_at_the_limit(void *unused) {
+  (void)unused;
+  char *p = take(15 << 20);
+  if (p == NULL || !mia_option_set(MIA_OPTION_LIMIT, (16 << 20) / 1024)) _exit(2);
+  memset(p, 'x', 15 << 20);
+  char *q = mia_realloc(p, 6 << 20);
+  _exit(q != NULL && q[0] == 'x' && q[(6 << 20) - 1] == 'x' ? 0 : 1);
+}
+static void a_block_shrinks_at_the_limit(void) {
+  char text[TEXT_SIZE];
+  int status = run_and_read(shrink_at_the_limit, NULL, text, sizeof text);
+  tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a block shrinks where none can be made");
+}
+
 /* ---- in other processes ---- */
 
 typedef struct sized_case {
@@ -354,6 +442,11 @@ int main(int argc, char **argv) {
   classes_lie_apart();
   guards_are_among_blocks();
   mappings_are_bounded(140000);
+  an_arena_is_used_again();
+  address_space_is_bounded();
+  growth_copies_seldom();
+  guards_are_no_reason_to_fail(200000);
+  a_block_shrinks_at_the_limit();
   heaps_differ();
   content_of_shrunk(130000, 70000);
   content_of_shrunk(1000000, 500001);

@@ -29,8 +29,8 @@ static mia_span written(size_t align) {
 START_TEST(lower_tiers_park_nothing) {
   mia_span span = written(1), again;
   mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED - 1);
-  ck_assert(!mia_arena_park(&span, KIND) && !mia_arena_unpark(KIND, 1, &again));
-  ck_assert(!mia_arena_free_parked() && used_bytes() == SLICES * MIA_SLICE_SIZE);
+  ck_assert(!mia_arena_park(&span, KIND) && !mia_arena_unpark(KIND, NULL, 1, &again));
+  ck_assert(!mia_arena_free_parked(1) && used_bytes() == SLICES * MIA_SLICE_SIZE);
 }
 END_TEST
 
@@ -38,13 +38,13 @@ START_TEST(a_span_serves_its_kind_again) {
   mia_span span = written(1), other, again;
   ck_assert(mia_arena_park(&span, KIND) && used_bytes() == 0);
   ck_assert(fake.purged == SLICES * MIA_SLICE_SIZE && mia_arena_idle() == 0);
-  ck_assert(!mia_arena_unpark(OTHER, 1, &again));
+  ck_assert(!mia_arena_unpark(OTHER, NULL, 1, &again));
   ck_assert(mia_arena_take(SLICES, 1, &other) && other.start != span.start);
-  ck_assert(mia_arena_unpark(KIND, 1, &again) && again.start == span.start);
+  ck_assert(mia_arena_unpark(KIND, NULL, 1, &again) && again.start == span.start);
   ck_assert(again.slices == SLICES && again.arena == span.arena && again.zero);
   ck_assert(all_zero(again.start, SLICES * MIA_SLICE_SIZE));
   ck_assert_uint_eq(used_bytes(), 2 * SLICES * MIA_SLICE_SIZE);
-  ck_assert(!mia_arena_unpark(KIND, 1, &again));
+  ck_assert(!mia_arena_unpark(KIND, NULL, 1, &again));
 }
 END_TEST
 
@@ -61,8 +61,35 @@ START_TEST(a_span_that_is_not_aligned_so_stays) {
   span.start += MIA_SLICE_SIZE; /* a part of it */
   span.slices--;
   ck_assert(mia_arena_park(&span, KIND));
-  ck_assert(!mia_arena_unpark(KIND, ALIGN, &again) &&
-            mia_arena_unpark(KIND, MIA_SLICE_SIZE, &again));
+  ck_assert(!mia_arena_unpark(KIND, NULL, ALIGN, &again) &&
+            mia_arena_unpark(KIND, NULL, MIA_SLICE_SIZE, &again));
+}
+END_TEST
+
+START_TEST(an_aligned_span_is_found_behind_others) {
+  enum { ALIGN = 16 * MIA_SLICE_SIZE };
+  mia_span aligned = written(ALIGN), other = written(1), again;
+  if (mia_is_aligned(other.start, ALIGN)) other = written(1);
+  ck_assert(mia_arena_park(&aligned, KIND) && mia_arena_park(&other, KIND));
+  ck_assert(mia_arena_unpark(KIND, NULL, ALIGN, &again) && again.start == aligned.start);
+  ck_assert(mia_arena_unpark(KIND, NULL, 1, &again) && again.start == other.start);
+}
+END_TEST
+
+START_TEST(a_request_for_an_arena_gets_its_spans_only) {
+  const mia_arena *arena = &mia_arena_all.none;
+  mia_span span = written(1), again;
+  ck_assert(mia_arena_park(&span, KIND) && !mia_arena_unpark(KIND, arena, 1, &again));
+  ck_assert(mia_arena_unpark(KIND, span.arena, 1, &again) && again.start == span.start);
+}
+END_TEST
+
+START_TEST(the_limit_frees_no_parked_spans) {
+  mia_span span = written(1), again;
+  ck_assert(mia_arena_park(&span, KIND));
+  mia_aword_set(&mia_arena_all.limit, MIA_SLICE_SIZE);
+  ck_assert(!mia_arena_free_parked(MIA_SLICE_SIZE + 1) && mia_arena_free_parked(MIA_SLICE_SIZE));
+  ck_assert(!mia_arena_unpark(KIND, NULL, 1, &again) && used_bytes() == 0);
 }
 END_TEST
 
@@ -70,19 +97,17 @@ START_TEST(a_span_beyond_the_limit_stays) {
   mia_span span = written(1), again;
   ck_assert(mia_arena_park(&span, KIND));
   mia_aword_set(&mia_arena_all.limit, (SLICES - 1) * MIA_SLICE_SIZE);
-  ck_assert(!mia_arena_unpark(KIND, 1, &again) && used_bytes() == 0);
+  ck_assert(!mia_arena_unpark(KIND, NULL, 1, &again) && used_bytes() == 0);
   mia_aword_set(&mia_arena_all.limit, SLICES * MIA_SLICE_SIZE);
-  ck_assert(mia_arena_unpark(KIND, 1, &again) && used_bytes() == SLICES * MIA_SLICE_SIZE);
+  ck_assert(mia_arena_unpark(KIND, NULL, 1, &again) && used_bytes() == SLICES * MIA_SLICE_SIZE);
 }
 END_TEST
 
-START_TEST(memory_that_cannot_be_purged_is_not_zero) {
+START_TEST(a_span_whose_memory_cannot_be_purged_is_not_parked) {
   mia_span span = written(1), again;
   fake_refuse(FAKE_PURGE, 1, 1);
-  ck_assert(mia_arena_park(&span, KIND) && mia_arena_unpark(KIND, 1, &again) && !again.zero);
-  fake_refuse(FAKE_PURGE, 1, 1);
-  ck_assert(mia_arena_park(&again, KIND) && mia_arena_idle() == 0);
-  ck_assert(mia_arena_free_parked() && mia_arena_idle() == SLICES * MIA_SLICE_SIZE);
+  ck_assert(!mia_arena_park(&span, KIND) && used_bytes() == SLICES * MIA_SLICE_SIZE);
+  ck_assert(!mia_arena_unpark(KIND, NULL, 1, &again));
 }
 END_TEST
 
@@ -92,8 +117,8 @@ START_TEST(all_parked_spans_become_free_slices) {
   const size_t free_before = mia_map_count(mia_arena_all.first.free, 0, mia_arena_all.first.slices);
   for (unsigned i = 0; i < 4; i++)
     ck_assert(mia_arena_park(&spans[i], i < 2 ? KIND : mia_kind_large(SLICES)));
-  ck_assert(mia_arena_free_parked() && !mia_arena_free_parked());
-  ck_assert(!mia_arena_unpark(KIND, 1, &again) && used_bytes() == 0);
+  ck_assert(mia_arena_free_parked(1) && !mia_arena_free_parked(1));
+  ck_assert(!mia_arena_unpark(KIND, NULL, 1, &again) && used_bytes() == 0);
   ck_assert_uint_eq(mia_map_count(mia_arena_all.first.free, 0, mia_arena_all.first.slices),
                     free_before + 4 * SLICES);
   ck_assert(mia_arena_take(4 * SLICES, 1, &again) && again.start == spans[0].start && again.zero);
@@ -115,8 +140,11 @@ SUITE("arena/parked") {
   CASE(begin_hardened, end_hardened);
   TEST(a_span_serves_its_kind_again);
   TEST(a_span_that_is_not_aligned_so_stays);
+  TEST(an_aligned_span_is_found_behind_others);
+  TEST(a_request_for_an_arena_gets_its_spans_only);
+  TEST(the_limit_frees_no_parked_spans);
   TEST(a_span_beyond_the_limit_stays);
-  TEST(memory_that_cannot_be_purged_is_not_zero);
+  TEST(a_span_whose_memory_cannot_be_purged_is_not_parked);
   TEST(all_parked_spans_become_free_slices);
   TEST(spans_of_arenas_of_the_program_are_not_parked);
 }
