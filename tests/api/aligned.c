@@ -331,5 +331,4 @@ SUITE("api/aligned") {
   LOOP(realloc_aligned_keeps_alignment_and_contents, 0, 21);
   TEST(realloc_aligned_to_larger_alignments);
   TEST(realloc_of_a_block_at_an_odd_address_is_aligned);
-  TIMEOUT(60);
 }

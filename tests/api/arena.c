@@ -492,5 +492,4 @@ SUITE("api/arena") {
   TEST(arenas_are_unloaded_while_others_read_them);
   TEST(walk_continues_during_an_unload);
   TEST(walk_visits_no_block_of_another_heap);
-  TIMEOUT(60);
 }

@@ -125,5 +125,4 @@ SUITE("api/errno") {
   TEST(free_of_many_keeps_errno);
   TEST(failure_sets_enomem_each_time);
   TEST(queries_and_purges_keep_errno);
-  TIMEOUT(60);
 }

@@ -280,5 +280,4 @@ SUITE("api/extended") {
   LOOP(returned_size_is_the_usable_size, 0, SIZES);
   TEST(returned_size_without_a_block_is_zero);
   TEST(blocks_are_recognised_and_other_pointers_are_not);
-  TIMEOUT(60);
 }

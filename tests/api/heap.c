@@ -726,5 +726,4 @@ SUITE("api/heap") {
   TEST(sub_processes_have_heaps_of_their_own);
   TEST(blocks_of_all_heaps_can_be_counted);
   TEST(destroying_the_callers_subprocess_returns_it_to_main);
-  TIMEOUT(60);
 }

@@ -345,5 +345,4 @@ SUITE("api/history") {
   LOOP(zero_in_a_heap, 0, 2);
   LOOP(zero_in_two_threads, 0, 2);
   LOOP(zero_in_an_external_arena, 0, COMBINATIONS);
-  TIMEOUT(60);
 }

@@ -294,5 +294,4 @@ SUITE("api/hooks") {
   TEST(slow_deferred_frees_do_not_run_each_time);
   TEST(deferred_frees_run_before_a_request_fails);
   TEST(thread_done_within_a_function_does_nothing);
-  TIMEOUT(60);
 }

@@ -388,7 +388,6 @@ SUITE("api/options") {
   TEST(a_bad_value_is_reported_once);
   TEST(long_value_is_cut_in_the_report);
   TEST(verbose_prints_the_options_at_start);
-  TIMEOUT(60);
 }
 #undef main
 

@@ -168,5 +168,4 @@ SUITE("api/overflow") {
        (int)(sizeof kept_sizes / sizeof kept_sizes[0]));
   TEST(products_that_fit);
   TEST(good_size_of_an_impossible_size_is_that_size);
-  TIMEOUT(60);
 }

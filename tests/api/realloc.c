@@ -181,5 +181,4 @@ SUITE("api/realloc") {
   TEST(does_not_move_within_the_usable_size);
   TEST(shrunk_blocks_are_small);
   LOOP(resize_at_random, 4, 22);
-  TIMEOUT(60);
 }

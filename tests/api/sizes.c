@@ -217,5 +217,4 @@ SUITE("api/sizes") {
   TEST(waste_is_bounded);
   TEST(large_sizes);
   TEST(sizes_that_the_system_may_refuse);
-  TIMEOUT(60);
 }

@@ -506,5 +506,4 @@ SUITE("api/stats") {
   TEST(text_beside_huge_blocks);
   TEST(statistics_are_written_to_the_output_function);
   TEST(json_is_json);
-  TIMEOUT(120);
 }

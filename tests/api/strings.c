@@ -141,5 +141,4 @@ SUITE("api/strings") {
   TEST(new_makes_blocks);
   DIES(new_never_returns_null, SIGABRT);
   DIES(new_n_never_overflows, SIGABRT);
-  TIMEOUT(60);
 }

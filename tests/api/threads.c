@@ -525,5 +525,4 @@ SUITE("api/threads") {
   TEST(memory_freed_by_ended_threads_is_reused);
   TEST(memory_freed_by_another_thread_is_reused);
   TEST(two_thousand_short_threads);
-  TIMEOUT(60);
 }

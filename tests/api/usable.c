@@ -198,5 +198,4 @@ SUITE("api/usable") {
   TEST(free_sized_with_the_good_size);
   TEST(memalignment_of_any_address);
   TEST(version_agrees_with_the_header);
-  TIMEOUT(60);
 }

@@ -173,5 +173,4 @@ SUITE("api/zero") {
   TEST(zero_after_a_purge);
   TEST(zero_after_realloc);
   TEST(realloc_keeps_zeros);
-  TIMEOUT(60);
 }

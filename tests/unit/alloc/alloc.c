@@ -505,5 +505,4 @@ SUITE("alloc/alloc") {
   TEST(a_class_borrows_few_blocks_of_a_power_of_two);
   TEST(a_class_with_a_page_borrows_nothing);
   TEST(a_thread_without_a_theap_borrows_nothing);
-  TIMEOUT(60);
 }

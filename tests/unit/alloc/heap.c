@@ -374,9 +374,7 @@ SUITE("alloc/heap") {
   LOOP(pages_of_an_ended_heap_request_a_tick, 0, 2);
   TEST(heap_structures_are_used_again);
   TEST(many_heaps_at_once);
-  TIMEOUT(60);
   CASE(NULL, NULL);
   LOOP(threads_share_a_heap, 0, 8);
   LOOP(walk_sees_each_live_block, 0, 2);
-  TIMEOUT(60);
 }

@@ -263,5 +263,4 @@ SUITE("alloc/realloc") {
   TEST(a_refused_resize_leaves_the_block);
   TEST(random_blocks_keep_their_content);
   TEST(the_new_part_is_zeroed_on_request);
-  TIMEOUT(60);
 }

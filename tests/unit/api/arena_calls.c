@@ -210,5 +210,4 @@ SUITE("api/arena_calls") {
   LOOP(commit_makes_all_accessible_or_fails, 0, 2);
   LOOP(unloading_releases_all_address_space, 0, 3);
   TEST(a_reader_prevents_unloading);
-  TIMEOUT(60);
 }

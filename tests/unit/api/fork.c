@@ -388,7 +388,6 @@ END_TEST
 SUITE("api/fork") {
   pthread_atfork(fork_handler, fork_handler, NULL);
   CASE(NULL, NULL);
-  TIMEOUT(120);
   LOOP(fork_with_a_lock_of_its_own, 0, LOCKS);
   LOOP(the_child_keeps_interrupted_locks, 0, LOCKS);
   LOOP(fork_while_another_thread_holds_a_lock, 0, LOCKS);

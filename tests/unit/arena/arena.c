@@ -425,5 +425,4 @@ SUITE("arena/arena") {
   LOOP(every_os_page_size_is_served, 0, 6);
   TEST(threads_share_arenas);
   TEST(parent_and_child_of_a_fork_can_allocate);
-  TIMEOUT(60);
 }

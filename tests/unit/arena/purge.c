@@ -520,5 +520,4 @@ SUITE("arena/purge") {
   TEST(locked_slices_are_purged_once);
   TEST(reserved_slices_are_not_purged_when_locked);
   TEST(purge_external_leaves_other_arenas_alone);
-  TIMEOUT(60);
 }

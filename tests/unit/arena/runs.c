@@ -170,5 +170,4 @@ SUITE("arena/runs") {
   TEST(a_failed_search_lowers_the_words);
   TEST(a_word_raised_meanwhile_is_not_lowered);
   TEST(R1_no_run_is_longer_than_its_words);
-  TIMEOUT(60);
 }

@@ -158,5 +158,4 @@ SUITE("map/bitmap") {
   TEST(random_changes_match_the_model);
   LOOP(a_bit_has_one_owner, 0, 2);
   DIES_IN_DEBUG(giving_what_nobody_holds_is_fatal, SIGABRT);
-  TIMEOUT(60);
 }

@@ -193,7 +193,6 @@ SUITE("os/lock") {
   TEST(a_lock_excludes_others);
   TEST(try_lock_does_not_wait);
   TEST(descending_ranks_nest);
-  TIMEOUT(60);
   TEST(a_fork_releases_its_lock_on_both_sides);
   TEST(a_child_frees_a_lock_of_another_thread);
   TEST(interrupted_code_releases_its_lock_itself);

@@ -375,5 +375,4 @@ SUITE("page/owner") {
   DIES_IN_DEBUG(collecting_an_unclaimed_page_is_fatal, SIGABRT);
   DIES_IN_DEBUG(abandoning_with_countdown_0_is_fatal, SIGABRT);
   DIES_IN_DEBUG(abandoning_an_owned_page_is_fatal, SIGABRT);
-  TIMEOUT(60);
 }

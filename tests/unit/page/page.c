@@ -641,5 +641,4 @@ SUITE("page/page") {
   DIES(the_inside_of_a_large_block_is_fatal, SIGABRT);
   DIES_IN_DEBUG(retiring_a_page_in_use_is_fatal, SIGABRT);
   DIES_IN_DEBUG(P1_a_wrong_count_is_fatal, SIGABRT);
-  TIMEOUT(60);
 }

@@ -230,5 +230,4 @@ SUITE("page/trim") {
   LOOP(a_larger_os_page, 0, 5);
   if (MIA_DEBUG) TEST(the_redzone_of_a_live_block_stays);
   DIES_IN_DEBUG(a_second_free_of_a_trimmed_block_is_fatal, SIGABRT);
-  TIMEOUT(60);
 }

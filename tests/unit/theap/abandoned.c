@@ -237,5 +237,4 @@ SUITE("theap/abandoned") {
   TEST(a_near_page_claimed_by_a_free_is_skipped);
   TEST(a_page_is_taken_by_one_thread);
   TEST(a_page_is_claimed_by_a_free_or_a_taker);
-  TIMEOUT(60);
 }

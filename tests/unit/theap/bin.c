@@ -231,5 +231,4 @@ SUITE("theap/bin") {
   TEST(cached_pages_of_sleeping_threads_are_retired);
   TEST(three_theaps_lose_no_block);
   TEST(three_threads_lose_no_block);
-  TIMEOUT(60);
 }

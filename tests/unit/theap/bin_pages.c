@@ -123,5 +123,4 @@ SUITE("theap/bin_pages") {
   TEST(a_thread_that_cannot_use_a_page_abandons_it);
   TEST(a_thread_owns_a_limited_number_of_pages);
   LOOP(an_empty_page_of_a_far_thread_is_not_cached, 0, 2);
-  TIMEOUT(60);
 }

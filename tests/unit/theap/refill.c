@@ -115,5 +115,4 @@ SUITE("theap/refill") {
   TEST(blocks_that_the_owner_freed_are_allocated_again);
   TEST(refill_works_again_after_memory_was_short);
   TEST(near_abandoned_pages_come_first);
-  TIMEOUT(60);
 }

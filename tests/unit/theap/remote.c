@@ -108,5 +108,4 @@ SUITE("theap/remote") {
   TEST(singleton_pages_are_retired_by_any_thread);
   DIES(freeing_a_singleton_block_twice_is_fatal, SIGABRT);
   TEST(the_inside_of_a_block_joins_no_magazine);
-  TIMEOUT(60);
 }

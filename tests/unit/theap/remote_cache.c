@@ -177,5 +177,4 @@ SUITE("theap/remote_cache") {
   TEST(a_magazine_has_a_limited_number_of_bytes);
   TEST(flushing_sends_magazines);
   DIES(freeing_the_last_block_of_a_magazine_again_is_fatal, SIGABRT);
-  TIMEOUT(60);
 }

@@ -206,5 +206,4 @@ SUITE("theap/thread") {
   TEST(attaching_works_again_after_memory_was_short);
   TEST(without_a_hook_a_theap_is_not_recycled);
   TEST(both_processes_work_after_fork);
-  TIMEOUT(60);
 }

@@ -349,5 +349,4 @@ SUITE("theap/trim_pages") {
   TEST(trimming_goes_on_where_pages_were_empty);
   TEST(abandoned_pages_are_charged_by_their_blocks);
   TEST(pages_of_other_heaps_do_not_count_as_untrimmed);
-  TIMEOUT(60);
 }
