@@ -16,7 +16,6 @@
  *     CASE(NULL, NULL);
  *       DIES(double_free_is_fatal, SIGABRT);    left out where tests can't fork
  *       DIES_IN_DEBUG(wrong_rank, SIGABRT);     an assertion: left out of a release
- *       TIMEOUT(60);                            seconds, for the tests of this case
  *   }
  *
  * The same source is compiled with check (each test a process, unless
