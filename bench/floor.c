@@ -40,7 +40,7 @@ static char *end_of(void *block) {
   return (char *)block + mia_usable_size(block) - sizeof(uint64_t);
 }
 
-/* The size with room for its end, or one that no allocator has. */
+/* The size with room for its end, or one that every allocator refuses. */
 static size_t with_end(size_t size) {
   return size < PTRDIFF_MAX - sizeof(uint64_t) ? size + sizeof(uint64_t) : SIZE_MAX;
 }

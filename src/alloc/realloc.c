@@ -53,13 +53,19 @@ static bool is_growth_large(size_t usable, size_t size) {
   return size > MIA_CLASS_SIZE_MAX && size / 2 >= usable;
 }
 
-/* In tiers from 2 on a large block cannot grow where it is.  So one that grows by less than a quarter gets
- * a quarter more: if it grows step by step, it is copied a few times only. */
+/* Returns the size for a block that is copied to grow: one that grows by less than a quarter gets a
+ * quarter more, and so is copied half as often. */
+static size_t with_quarter(size_t capacity, size_t size) {
+  size_t more = capacity + capacity / 4;
+  return size > capacity && size < more ? more : size;
+}
+
+/* In tiers from 2 on a large block cannot grow where it is. */
 static size_t size_to_copy_to(const resize_request *r, size_t usable) {
-  size_t more = usable + usable / 4;
-  bool grows_little = r->size > usable && r->size < more && more <= MIA_SIZE_MAX - MIA_SLICE_SIZE;
-  bool is_fixed = mia_tier_is_hardened() && r->size > MIA_CLASS_SIZE_MAX && !r->exact && !MIA_DEBUG;
-  return is_fixed && grows_little ? more : r->size;
+  if (MIA_DEBUG || r->exact || r->size <= MIA_CLASS_SIZE_MAX || !mia_tier_is_hardened())
+    return r->size;
+  size_t size = with_quarter(usable, r->size);
+  return size <= MIA_SIZE_MAX - MIA_SLICE_SIZE ? size : r->size;
 }
 
 static void *move_by_copy(const resize_request *r, void *p, size_t usable) {
@@ -214,10 +220,12 @@ static void *resize(const resize_request *r, void *p) {
     if (q != NULL) return finish(r, q, usable, zero_from);
     what = stay_or_copy(r, page);
   }
-  int error = errno;
-  void *q = what == COPY ? move_by_copy(r, p, usable) : NULL;
-  if (q != NULL || (what == COPY && !may_stay)) return q;
-  errno = error;
+  if (what == COPY) {
+    int error = errno;
+    void *q = move_by_copy(r, p, usable);
+    if (q != NULL || !may_stay) return q;
+    errno = error;
+  }
   return finish(r, p, usable, mia_canary_capacity(page));
 }
 
@@ -238,13 +246,11 @@ void *mia_alloc_resize_exact(mia_heap *heap, void *p, size_t size, size_t align)
   return resize(&(resize_request){heap, size, align, 0, false, true}, mia_map_untagged(p));
 }
 
-/* Returns the size for a block that grows: a block that grows by less than a quarter gets a
- * quarter more, and so moves half as often: without it, small arrays that grow take 1.5 of the time.
- * For blocks of less than SLACK_MIN that is not worth the memory. */
+/* Returns the size for a block of a class that grows: without the quarter, small arrays that grow take
+ * 1.5 of the time.  For blocks of less than SLACK_MIN it is not worth the memory. */
 static size_t with_slack(const mia_page *page, size_t size) {
-  size_t capacity = page->size, more = capacity + capacity / 4;
-  if (capacity < SLACK_MIN || size <= capacity || size >= more) return size;
-  return more <= MIA_CLASS_SIZE_MAX ? more : size;
+  size_t more = with_quarter(page->size, size);
+  return page->size >= SLACK_MIN && more <= MIA_CLASS_SIZE_MAX ? more : size;
 }
 
 void *mia_alloc_resize_small(void *p, size_t size) {

@@ -134,7 +134,7 @@ static void advise_large_pages(void *start, size_t size) {
 void *mia_arena_huge_resize(void *start, size_t size, size_t padding, size_t wanted,
                             bool may_move) {
   size_t more = wanted > size ? wanted - size : 0;
-  if (mia_tier_is_hardened() || !count_used(more)) return NULL;
+  if (!count_used(more)) return NULL;
   void *p = mia_os_resize(start, size, wanted) ? start : NULL;
   if (p == NULL && may_move && more > 0) p = move(start, size, padding, wanted);
   if (p == NULL) {
@@ -170,7 +170,6 @@ static char *detach(char *span, size_t size, size_t padding) {
 /* Refuses arenas whose memory is external, pinned, or committed by the program. */
 void *mia_arena_huge_detach(mia_arena *arena, char *span, size_t size, size_t padding) {
   if (arena->external || arena->pinned || arena->commit != NULL || !can_detach()) return NULL;
-  if (mia_tier_is_hardened()) return NULL; /* the new mapping would have no guards */
   if (!count_used(size)) return NULL;
   mia_arena_end_thp(arena, span, size, false); /* only memory with one advice can move */
   void *p = detach(span, size, padding);

@@ -18,11 +18,10 @@ typedef struct mia_parked_span {
   size_t slices;
 } mia_parked_span;
 
-enum { WORDS = sizeof(mia_parked_span) / sizeof(uintptr_t) };
+mia_static_assert(sizeof(mia_parked_span) <= MIA_DESCRIPTOR_SIZE / 2, "the start stays");
 
 static mia_parked_span *place_of(const mia_span *span) {
-  mia_descriptor *descriptor = mia_arena_descriptor(span);
-  return (void *)&descriptor->words[sizeof descriptor->words / sizeof(uintptr_t) - WORDS];
+  return (mia_parked_span *)(void *)(mia_arena_descriptor(span) + 1) - 1;
 }
 
 static void push(unsigned kind, mia_parked_span *parked) {
@@ -71,9 +70,8 @@ bool mia_arena_unpark(unsigned kind, const mia_arena *only, size_t align, mia_sp
 
 bool mia_arena_free_parked(size_t size) {
   bool found = false;
-  if (!mia_tier_is_hardened() || !mia_arena_count_used(size)) return found;
-  mia_arena_count_unused(size);
-  for (unsigned kind = 0; kind < MIA_KIND_LARGE + MIA_SPAN_MAX_SLICES; kind++)
+  if (!mia_tier_is_hardened() || !mia_arena_allows(size)) return found;
+  for (unsigned kind = 0; kind < MIA_KINDS; kind++)
     for (mia_parked_span *parked; (parked = pop(kind, NULL, 1)) != NULL; found = true)
       mia_arena_free_slices(parked->arena, mia_arena_slice_of(parked->arena, parked->start),
                             parked->slices);

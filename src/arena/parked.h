@@ -13,11 +13,12 @@
 
 /* Kinds below MIA_KIND_LARGE are the caller's; mia_kind_large() returns the others. */
 enum { MIA_KIND_LARGE = 96 };
+#define MIA_KINDS (MIA_KIND_LARGE + MIA_SPAN_MAX_SLICES)
 mia_inline unsigned mia_kind_large(size_t slices) { return MIA_KIND_LARGE + (unsigned)slices - 1; }
 
 typedef struct mia_arena_parked {
   mia_lock lock;
-  struct mia_parked_span *kinds[MIA_KIND_LARGE + MIA_SPAN_MAX_SLICES]; /* [lock] lists */
+  struct mia_parked_span *kinds[MIA_KINDS]; /* [lock] lists */
 } mia_arena_parked;
 
 struct mia_arena;

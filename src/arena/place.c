@@ -17,8 +17,8 @@ enum { HAS_ROOM = sizeof(void *) > sizeof(uint32_t) };
  * leaves, however many mappings come and go. */
 #define WINDOW ((uint64_t)16 << 30)
 
-/* Returns a random number that follows from the secret and `number'.  Not inline, as its block would be
- * on the stack of all callers' callees. */
+/* Returns a random number that follows from the secret and `number'.  Not inline, so that its block is
+ * not on the stack while a caller calls other functions. */
 mia_noinline static uint64_t random_of(uintptr_t number) {
   uint32_t block[MIA_RANDOM_WORDS] = {0};
   memcpy(block, &number, sizeof number);

@@ -10,6 +10,7 @@
 
 #include "arena/arena.h"
 #include "arena/node.h"
+#include "arena/tier.h"
 #include "map/pagemap.h"
 #include "page/page.h"
 #include "theap/theap.h"
@@ -127,6 +128,16 @@ static inline mia_page *page_of(const void *p) {
 /* Fails the test if the contract with the OS was broken. */
 static inline void world_end(void) {
   if (fake.broken != NULL) ck_assert_msg(0, "contract: %s", fake.broken);
+}
+
+/* The same in a security tier from 2 on. */
+static inline void world_of_hardened_arenas(void) {
+  world_of_arenas();
+  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
+}
+static inline void world_end_hardened(void) {
+  mia_aword_set(&mia_arena_all.tier.level, 0);
+  world_end();
 }
 
 /* From here on arenas are RESERVED and committed span by span, as on a system that does

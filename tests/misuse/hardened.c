@@ -134,7 +134,7 @@ static void empty(char **blocks) {
   mia_collect(true);
 }
 
-/* Some blocks that waited in a quarantine keep a few pages. */
+/* A few blocks wait in the quarantine, and their pages with them. */
 static void classes_lie_apart(void) {
   enum { SLICES = 64 };
   static char *blocks[BLOCKS];
@@ -203,7 +203,7 @@ static void mappings_are_bounded(size_t size) {
   tap_ok(mappings < 5000, "%d blocks of %zu bytes: %u mappings", BLOCKS, size, mappings);
 }
 
-/* ---- what a program may expect all the same ---- */
+/* ---- what works as in other tiers ---- */
 
 /* An arena that the program has reserved serves all that its heap frees again. */
 static void an_arena_is_used_again(void) {

@@ -4,18 +4,8 @@
 
 #include "arena/guard.h"
 #include "arena/purge.h"
-#include "arena/tier.h"
 
-enum { SLICES = 3 };
-
-static void begin_hardened(void) {
-  world_of_arenas();
-  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
-}
-static void end_hardened(void) {
-  mia_aword_set(&mia_arena_all.tier.level, 0);
-  world_end();
-}
+enum { SIZE = 3 * MIA_SLICE_SIZE };
 
 START_TEST(tier_0_has_no_guards_behind_spans) {
   for (unsigned i = 0; i < 100; i++) need_at(!mia_arena_draw_guard(), i);
@@ -37,13 +27,11 @@ START_TEST(a_guard_is_the_last_slice_of_a_span) {
   mia_span span, next;
   ck_assert(mia_arena_take(4, 1, &span));
   mia_arena_guard_end(&span);
-  ck_assert(span.slices == 3 && used_bytes() == (SLICES * MIA_SLICE_SIZE) &&
-            fake_is_live(span.start, (SLICES * MIA_SLICE_SIZE)));
-  ck_assert(!fake_is_live(span.start + (SLICES * MIA_SLICE_SIZE), 1));
-  ck_assert(mia_arena_take(1, 1, &next) && next.start != span.start + (SLICES * MIA_SLICE_SIZE));
-  mia_arena_give(span.arena, span.start, span.slices, (SLICES * MIA_SLICE_SIZE));
-  ck_assert(mia_arena_purge_now() == (SLICES * MIA_SLICE_SIZE) &&
-            !fake_is_live(span.start + (SLICES * MIA_SLICE_SIZE), 1));
+  ck_assert(span.slices == 3 && used_bytes() == SIZE && fake_is_live(span.start, SIZE));
+  ck_assert(!fake_is_live(span.start + SIZE, 1));
+  ck_assert(mia_arena_take(1, 1, &next) && next.start != span.start + SIZE);
+  mia_arena_give(span.arena, span.start, span.slices, SIZE);
+  ck_assert(mia_arena_purge_now() == SIZE && !fake_is_live(span.start + SIZE, 1));
 }
 END_TEST
 
@@ -52,16 +40,15 @@ START_TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back) {
   ck_assert(mia_arena_take(4, 1, &span));
   fake_refuse(FAKE_COMMIT, 1, 1);
   mia_arena_guard_end(&span);
-  ck_assert(span.slices == 3 && used_bytes() == (SLICES * MIA_SLICE_SIZE));
-  ck_assert(mia_arena_take(1, 1, &next) && next.start == span.start + (SLICES * MIA_SLICE_SIZE) &&
-            next.zero);
+  ck_assert(span.slices == 3 && used_bytes() == SIZE);
+  ck_assert(mia_arena_take(1, 1, &next) && next.start == span.start + SIZE && next.zero);
 }
 END_TEST
 
 SUITE("arena/guard") {
   CASE(world_of_arenas, world_end);
   TEST(tier_0_has_no_guards_behind_spans);
-  CASE(begin_hardened, end_hardened);
+  CASE(world_of_hardened_arenas, world_end_hardened);
   TEST(few_spans_have_a_guard_behind_them);
   TEST(a_guard_is_the_last_slice_of_a_span);
   TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back);

@@ -3,20 +3,10 @@
 #include "fake/world.h"
 
 #include "arena/parked.h"
-#include "arena/tier.h"
 #include "base/bits.h"
 #include "map/bitmap.h"
 
 enum { KIND = 5, OTHER = 6, SLICES = 3 };
-
-static void begin_hardened(void) {
-  world_of_arenas();
-  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
-}
-static void end_hardened(void) {
-  mia_aword_set(&mia_arena_all.tier.level, 0);
-  world_end();
-}
 
 /* Returns a span that was written to. */
 static mia_span written(size_t align) {
@@ -134,10 +124,10 @@ START_TEST(spans_of_arenas_of_the_program_are_not_parked) {
 END_TEST
 
 SUITE("arena/parked") {
-  CASE(world_of_arenas, end_hardened);
+  CASE(world_of_arenas, world_end_hardened);
   TEST(lower_tiers_park_nothing);
   TEST(each_number_of_slices_is_a_kind);
-  CASE(begin_hardened, end_hardened);
+  CASE(world_of_hardened_arenas, world_end_hardened);
   TEST(a_span_serves_its_kind_again);
   TEST(a_span_that_is_not_aligned_so_stays);
   TEST(an_aligned_span_is_found_behind_others);

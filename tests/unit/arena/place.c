@@ -7,15 +7,6 @@
 
 enum { SIZE = 3 * MIA_SLICE_SIZE };
 
-static void begin_hardened(void) {
-  world_of_arenas();
-  mia_aword_set(&mia_arena_all.tier.level, MIA_TIER_HARDENED);
-}
-static void end_hardened(void) {
-  mia_aword_set(&mia_arena_all.tier.level, 0);
-  world_end();
-}
-
 START_TEST(tier_0_reserves_once_and_has_no_guards) {
   fake_count_anew();
   char *p = mia_arena_reserve_range(SIZE, true), *q = mia_arena_reserve_huge(SIZE, 1);
@@ -75,7 +66,7 @@ END_TEST
 SUITE("arena/place") {
   CASE(world_of_arenas, world_end);
   TEST(tier_0_reserves_once_and_has_no_guards);
-  CASE(begin_hardened, end_hardened);
+  CASE(world_of_hardened_arenas, world_end_hardened);
   TEST(a_range_is_reserved_at_one_place);
   TEST(a_range_is_where_the_kernel_chose_if_it_cannot_be_elsewhere);
   TEST(a_huge_mapping_is_aligned_and_between_guards);
