@@ -242,7 +242,8 @@ static void address_space_is_bounded(void) {
   tap_ok(reserved() < before + (128 << 20), "aligned blocks take no more and more address space");
 }
 
-/* The number of copies is that of addresses, as no block grows where it is. */
+/* The number of copies is that of addresses, as no block grows where it is.  A debug build gives no block
+ * more than was asked for, and so copies each time. */
 static void growth_copies_seldom(void) {
   enum { FROM = 100 << 10, TO = 4 << 20, STEP = 4096, MOST = 30 };
   unsigned moves = 0;
@@ -253,7 +254,7 @@ static void growth_copies_seldom(void) {
     p = q;
   }
   release(p);
-  tap_ok(moves <= MOST, "a block that grows to 4 MiB in steps moves %u times", moves);
+  tap_ok(MIA_DEBUG || moves <= MOST, "a block that grows to 4 MiB in steps moves %u times", moves);
 }
 
 /* In a process of its own, whose address space is then nearly used up. */
