@@ -71,8 +71,12 @@ static size_t size_to_copy_to(const resize_request *r, size_t usable) {
 static void *move_by_copy(const resize_request *r, void *p, size_t usable) {
   bool zero = r->zero && is_growth_large(usable, r->size);
   size_t size = size_to_copy_to(r, usable);
+  int error = errno;
   char *to = mia_alloc_in(r->heap, size, r->align, r->offset, zero);
-  if (to == NULL && size != r->size) to = mia_alloc_in(r->heap, r->size, r->align, r->offset, zero);
+  if (to == NULL && size != r->size) {
+    errno = error;
+    to = mia_alloc_in(r->heap, r->size, r->align, r->offset, zero);
+  }
   if (to == NULL) return NULL;
   size_t keep = kept_bytes(usable, r->size);
   memcpy(to, p, keep);

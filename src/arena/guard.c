@@ -16,11 +16,12 @@ bool mia_arena_draw_guard(void) {
 }
 
 /* The slice was never used since the span was taken, but it may have memory from before, or as all that
- * is locked. */
+ * is locked.  A guard would keep that memory for ever, so without a purge there is none. */
 static bool protect(mia_arena *arena, char *slice) {
   if (arena->exclusive || arena->external || arena->pinned || arena->commit != NULL) return false;
   size_t index = mia_arena_slice_of(arena, slice);
-  if (mia_os_purge(slice, MIA_SLICE_SIZE)) mia_arena_mark_clean(arena, index, MIA_SLICE_SIZE);
+  if (!mia_os_purge(slice, MIA_SLICE_SIZE)) return false;
+  mia_arena_mark_clean(arena, index, MIA_SLICE_SIZE);
   if (!mia_os_protect(slice, MIA_SLICE_SIZE)) return false;
   if (!arena->live) mia_map_clear(arena->committed, index, 1);
   mia_aword_add(&mia_arena_all.tier.guards, 1);

@@ -5,6 +5,7 @@
 #include "../tap.h"
 #include "said.h"
 
+#include <errno.h>
 #include <mialloc.h>
 #include <mialloc/heap.h>
 #include <mialloc/stats.h>
@@ -276,18 +277,32 @@ static void guards_are_no_reason_to_fail(size_t size) {
          "without address space for guards, %zu bytes lie in an arena", size);
 }
 
-static void shrink_at_the_limit(void *unused) {
-  (void)unused;
-  char *p = take(15 << 20);
-  if (p == NULL || !mia_option_set(MIA_OPTION_LIMIT, (16 << 20) / 1024)) _exit(2);
-  memset(p, 'x', 15 << 20);
-  char *q = mia_realloc(p, 6 << 20);
-  _exit(q != NULL && q[0] == 'x' && q[(6 << 20) - 1] == 'x' ? 0 : 1);
+static size_t used(void) {
+  static mia_stats stats;
+  stats.size = sizeof stats;
+  return mia_stats_get(&stats) ? stats.used : SIZE_MAX;
 }
-static void a_block_shrinks_at_the_limit(void) {
+
+/* All in KiB. */
+typedef struct limited_resize {
+  size_t from, to;
+  size_t left; /* what the limit allows beside the block */
+} limited_resize;
+
+static void resize_at_the_limit(void *arg) {
+  const limited_resize *r = arg;
+  char *p = take(r->from << 10);
+  if (p == NULL || !mia_option_set(MIA_OPTION_LIMIT, (long)((used() >> 10) + r->left))) _exit(2);
+  memset(p, 'x', r->from << 10);
+  errno = 0;
+  char *q = mia_realloc(p, r->to << 10);
+  size_t kept = (r->from < r->to ? r->from : r->to) << 10;
+  _exit(q != NULL && errno == 0 && q[0] == 'x' && q[kept - 1] == 'x' ? 0 : 1);
+}
+static void resizes_at_the_limit(limited_resize r, const char *what) {
   char text[TEXT_SIZE];
-  int status = run_and_read(shrink_at_the_limit, NULL, text, sizeof text);
-  tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a block shrinks where none can be made");
+  int status = run_and_read(resize_at_the_limit, &r, text, sizeof text);
+  tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", what);
 }
 
 /* ---- in other processes ---- */
@@ -447,7 +462,10 @@ int main(int argc, char **argv) {
   address_space_is_bounded();
   growth_copies_seldom();
   guards_are_no_reason_to_fail(200000);
-  a_block_shrinks_at_the_limit();
+  resizes_at_the_limit((limited_resize){15 << 10, 6 << 10, 1 << 10},
+                       "a block shrinks where none can be made");
+  resizes_at_the_limit((limited_resize){7 << 10, 7300, 7400},
+                       "a block grows by what is there, without the room to grow on");
   heaps_differ();
   content_of_shrunk(130000, 70000);
   content_of_shrunk(1000000, 500001);

@@ -45,6 +45,17 @@ START_TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back) {
 }
 END_TEST
 
+/* Else a process that may not purge would have a slice more with each. */
+START_TEST(a_guard_keeps_no_memory) {
+  mia_span span, next;
+  ck_assert(mia_arena_take(4, 1, &span));
+  fake_refuse(FAKE_PURGE, 1, 1);
+  mia_arena_guard_end(&span);
+  ck_assert(span.slices == 3 && used_bytes() == SIZE);
+  ck_assert(mia_arena_take(1, 1, &next) && next.start == span.start + SIZE);
+}
+END_TEST
+
 SUITE("arena/guard") {
   CASE(world_of_arenas, world_end);
   TEST(tier_0_has_no_guards_behind_spans);
@@ -52,4 +63,5 @@ SUITE("arena/guard") {
   TEST(few_spans_have_a_guard_behind_them);
   TEST(a_guard_is_the_last_slice_of_a_span);
   TEST(where_access_rights_cannot_be_changed_the_slice_is_given_back);
+  TEST(a_guard_keeps_no_memory);
 }
