@@ -15,7 +15,7 @@
 #define OVERFLOWING (SIZE_MAX / 2 + 2)
 
 static const size_t sizes[] = {0,     1,     8,     9,      100,     1000,     8192,     20000,
-                               32768, 32769, 70000, 300000, 3000000, 20000000, 33 << 20, 65 << 20};
+                               32768, 32769, 70000, 300000, 3000000, 20000000, 33 << 20, 41 << 20};
 #define SIZES ((int)(sizeof sizes / sizeof sizes[0]))
 
 /* ---- arrays ---- */

@@ -239,7 +239,7 @@ END_TEST
 
 static history new_history(unsigned seed) { return (history){.random = seed * PATTERN_STEP}; }
 
-enum { STEPS = 400, STEPS_OF_EACH_THREAD = 200, STEPS_IN_ARENA = 400, EMULATED_PART = 4 };
+enum { STEPS = 250, STEPS_OF_EACH_THREAD = 125, STEPS_IN_ARENA = 250, EMULATED_PART = 4 };
 
 /* Under an emulator a step takes some ten times as long. */
 static void run_steps(history *h, int steps) {

@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 
 /* Debug builds read what must be zero, which adds a fault for each OS page. */
-enum { ROUNDS_DEFAULT = 20, TIMES_FAULTED_IN = MIA_DEBUG ? 6 : 3, BLOCKS_MAX = 2 };
+enum { ROUNDS_DEFAULT = 12, TIMES_FAULTED_IN = MIA_DEBUG ? 6 : 3, BLOCKS_MAX = 2 };
 
 /* Other memory of the process. */
 #define OTHER_MEMORY (4 * MIB)

@@ -184,8 +184,8 @@ static void free_some(size_t from, size_t step) {
 
 /* Grows and shrinks a block through all kinds; a resize that fails must not change it. */
 static void grow(void) {
-  const size_t sizes[GROWTH] = {5000,         70000,        MIA_MIB, 9 * MIA_MIB,
-                                SPAN_MAX + 1, 2 * SPAN_MAX, MIA_MIB, 50};
+  const size_t sizes[GROWTH] = {
+      5000, 70000, MIA_MIB, 9 * MIA_MIB, SPAN_MAX + 1, SPAN_MAX + 4 * MIA_MIB, MIA_MIB, 50};
   size_t size = 100;
   char *p = allocate(size);
   if (check_result(p, size) == NULL) return;
@@ -287,20 +287,23 @@ static bool run_refusing(int mode, unsigned calls, size_t nth, size_t count) {
   return refused;
 }
 
-static void refuse_each(int mode, unsigned calls) {
+static void refuse_each(int mode, unsigned calls, size_t count) {
   size_t last = count_calls(mode, calls), refused = 0;
-  for (size_t n = 1; n <= last; n++) {
-    refused += run_refusing(mode, calls, n, 1);
-    refused += run_refusing(mode, calls, n, FAKE_EVER);
-  }
-  ck_assert_uint_gt(refused, last); /* more than every other */
+  for (size_t n = 1; n <= last; n++) refused += run_refusing(mode, calls, n, count);
+  ck_assert_uint_gt(refused, last / 2);
 }
 
-START_TEST(the_nth_call_is_refused) { refuse_each(_i, FAKE_ANY & ~FAKE_RELEASE); }
+enum { NOT_RELEASE = FAKE_ANY & ~FAKE_RELEASE };
+
+START_TEST(the_nth_call_is_refused) { refuse_each(_i, NOT_RELEASE, 1); }
 END_TEST
-START_TEST(the_nth_release_is_refused) { refuse_each(_i, FAKE_RELEASE); }
+START_TEST(all_calls_from_the_nth_on_are_refused) { refuse_each(_i, NOT_RELEASE, FAKE_EVER); }
 END_TEST
-START_TEST(the_nth_of_all_calls_is_refused) { refuse_each(_i, FAKE_ANY); }
+START_TEST(the_nth_release_is_refused) { refuse_each(_i, FAKE_RELEASE, 1); }
+END_TEST
+START_TEST(all_calls_and_releases_from_the_nth_on_are_refused) {
+  refuse_each(_i, FAKE_ANY, FAKE_EVER);
+}
 END_TEST
 
 /* Before an allocation fails, a cached page of another class is used for it. */
@@ -494,8 +497,9 @@ SUITE("alloc/alloc") {
   TEST(a_request_of_0_bytes_gets_a_block);
   TEST(mixed_blocks_keep_their_content);
   LOOP(the_nth_call_is_refused, 0, MODES);
+  LOOP(all_calls_from_the_nth_on_are_refused, 0, MODES);
   LOOP(the_nth_release_is_refused, 0, MODES);
-  LOOP(the_nth_of_all_calls_is_refused, 0, MODES);
+  LOOP(all_calls_and_releases_from_the_nth_on_are_refused, 0, MODES);
   TEST(cached_pages_are_the_last_resort);
   TEST(an_impossible_request_flushes_no_cache);
   TEST(an_impossible_request_within_a_limit);
