@@ -146,7 +146,8 @@ typedef struct mia_heap_area {
 } mia_heap_area;
 
 /* Receives an area with `block' NULL, and then each block of the area that is in use.  `size'
- * is the usable size of the block; for an area, that of each of its blocks.  Returns false to
+ * is the usable size of the block; for an area, that of each of its blocks.  With memory tags
+ * (MIALLOC_SECURE=3), `block' has its tag, and the addresses in the area have none.  Returns false to
  * end the walk. */
 typedef bool mia_block_visitor(const mia_heap *heap, const mia_heap_area *area, void *block,
                                size_t size, void *arg);

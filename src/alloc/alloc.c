@@ -38,7 +38,7 @@ static void *allocate_checked(mia_theap *self, unsigned size_class, size_t size,
   if (p == NULL && mia_theap_checked_page(self, size_class) != NULL)
     p = mia_theap_checked_take(self, size_class, &page);
   if (p == NULL) return NULL;
-  if (zero) memset(p, 0, page->size - MIA_REDZONE_SIZE);
+  if (zero && !mia_tier_is_hardened()) memset(p, 0, page->size - MIA_REDZONE_SIZE);
   mia_canary_set_checked(page, p, size);
   return p;
 }

@@ -29,8 +29,14 @@ mia_inline void *mia_checked_malloc(size_t size) {
  * mia_alloc_slow. */
 mia_noinline void *mia_alloc_checked_slow(size_t size);
 
-/* Frees a block.  If `p' is none, reports that, and returns if the user wants the process to go on. */
-mia_inline void mia_checked_free(mia_page *page, void *p) {
+/* Reports that a pointer has another tag than the block, if there is a live one.  Returns true if there is,
+ * and the user wants the process to go on. */
+mia_cold bool mia_alloc_is_stale(const char *call, const mia_page *page, const void *p);
+
+/* Frees a block.  `given' is its address as the program gave it, which may have a tag.  If `p' is none,
+ * reports that, and returns if the user wants the process to go on. */
+mia_inline void mia_checked_free(mia_page *page, void *p, const void *given) {
+  if (mia_unlikely(!mia_tags_match(page, given)) && mia_alloc_is_stale("free", page, p)) return;
   if (mia_likely(page->size_class < MIA_CLASS_COUNT)) {
     mia_theap_checked_free(mia_theap_self, page, p);
     return;

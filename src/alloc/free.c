@@ -29,20 +29,30 @@ static mia_page *page_at(const char *call, const void *p) {
   return NULL;
 }
 
-mia_page *mia_alloc_page_in_call(const char *call, const void *p) {
+bool mia_alloc_is_stale(const char *call, const mia_page *page, const void *p) {
+  if (!mia_page_is_block(page, p) || is_known_free(page, p)) return false;
+  mia_page_misuse_in_call(page, call, MIA_MISUSE_STALE, p);
+  return true;
+}
+
+mia_page *mia_alloc_page_in_call(const char *call, const void *given) {
+  const void *p = mia_map_untagged(given);
   mia_page *page = page_at(call, p);
-  if (mia_unlikely(page == NULL) || mia_likely(!is_known_free(page, p))) return page;
+  if (mia_unlikely(page == NULL)) return NULL;
+  if (mia_unlikely(!mia_tags_match(page, given)) && mia_alloc_is_stale(call, page, p)) return NULL;
+  if (mia_likely(!is_known_free(page, p))) return page;
   mia_page_misuse_in_call(page, call, MIA_MISUSE_USED, p);
   return NULL;
 }
 
 void mia_alloc_free_slow(void *p) {
   if (p == NULL) return;
+  const void *given = p;
   p = mia_map_untagged(p);
   mia_page *page = page_at("free", p);
   if (mia_unlikely(page == NULL)) return;
   if (mia_tier_is_checked()) {
-    mia_checked_free(page, p);
+    mia_checked_free(page, p, given);
     return;
   }
   mia_theap *self = mia_theap_attach_to_free_fast();
@@ -70,9 +80,8 @@ size_t mia_alloc_usable_in(const mia_page *page, const void *p) {
 
 size_t mia_alloc_usable(const void *p) {
   if (p == NULL) return 0;
-  p = mia_map_untagged(p);
   const mia_page *page = mia_alloc_page_in_call("malloc_usable_size", p);
-  return mia_likely(page != NULL) ? mia_alloc_usable_in(page, p) : 0;
+  return mia_likely(page != NULL) ? mia_alloc_usable_in(page, mia_map_untagged(p)) : 0;
 }
 
 /* Returns true if no block at `p' that was requested with this size, and perhaps resized in place, has so
@@ -102,9 +111,9 @@ static const char *find_mismatch(const mia_page *page, const void *p, size_t siz
 
 bool mia_alloc_is_sized(const void *p, size_t size, size_t align) {
   if (p == NULL) return true;
-  p = mia_map_untagged(p);
   const mia_page *page = mia_alloc_page_in_call("free_sized", p);
   if (page == NULL) return false;
+  p = mia_map_untagged(p);
   const char *wrong = find_mismatch(page, p, size, align);
   if (wrong == NULL) return true;
   mia_page_misuse_in_call(page, "free_sized", wrong, p);

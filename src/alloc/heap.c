@@ -169,7 +169,8 @@ static bool visit_page(const walk *w, mia_page *page) {
   for (size_t i = 0; w->blocks && i < page->capacity; i++) {
     if (is_free(&set, i)) continue;
     char *block = page->start + i * page->size;
-    if (!w->visit(w->heap, &area, block, usable_of(page, block), w->arg)) return false;
+    size_t usable = usable_of(page, block);
+    if (!w->visit(w->heap, &area, mia_tags_address(block), usable, w->arg)) return false;
   }
   return true;
 }

@@ -79,9 +79,9 @@ static void *move_by_copy(const resize_request *r, void *p, size_t usable) {
   }
   if (to == NULL) return NULL;
   size_t keep = kept_bytes(usable, r->size);
-  memcpy(to, p, keep);
+  memcpy(to, mia_tags_address(p), keep);
   if (r->zero && !zero) clear(to, keep, mia_alloc_usable(to));
-  mia_alloc_free(p);
+  mia_alloc_free(mia_tags_address(p));
   return to;
 }
 
@@ -205,17 +205,19 @@ static void set_canary_anew(const mia_page *page, char *p, size_t before, size_t
 /* Returns the block that serves the request where it lies now.  Its usable size was `before'; from
  * `zero_from' on it reads as zero. */
 static void *finish(const resize_request *r, void *p, size_t before, size_t zero_from) {
+  p = mia_tags_address(p);
   if (r->zero) clear(p, kept_bytes(before, r->size), zero_from);
   if (MIA_DEBUG || mia_tier_is_checked()) set_canary_anew(mia_page_of(p), p, before, r->size);
   return p;
 }
 
-static void *resize(const resize_request *r, void *p) {
-  mia_page *page = mia_alloc_page_in_call("realloc", p);
+static void *resize(const resize_request *r, void *given) {
+  mia_page *page = mia_alloc_page_in_call("realloc", given);
   if (mia_unlikely(page == NULL)) {
     errno = EINVAL;
     return NULL;
   }
+  void *p = mia_map_untagged(given);
   size_t usable = mia_alloc_usable_in(page, p), zero_from;
   action what = decide(r, page, p);
   bool may_stay = what == RESIZE && !r->exact && r->size <= mia_canary_capacity(page);
@@ -237,7 +239,6 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
                           bool zero) {
   if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
     return mia_alloc_in(heap, size, align, offset, zero); /* sets errno if these are wrong */
-  p = mia_map_untagged(p);
   size_t keep = MIA_DEBUG && zero ? kept_bytes(mia_alloc_usable(p), size) : 0;
   char *q = resize(&(resize_request){heap, size, align, offset, zero, false}, p);
   mia_assert(!zero || q == NULL || mia_base_is_zero(q + keep, mia_alloc_usable(q) - keep));
@@ -247,7 +248,7 @@ void *mia_alloc_resize_in(mia_heap *heap, void *p, size_t size, size_t align, si
 void *mia_alloc_resize_exact(mia_heap *heap, void *p, size_t size, size_t align) {
   if (p == NULL || !mia_is_power_of_two(align) || size > MIA_SIZE_MAX - MIA_SLICE_SIZE)
     return mia_alloc_in(heap, size, align, 0, false);
-  return resize(&(resize_request){heap, size, align, 0, false, true}, mia_map_untagged(p));
+  return resize(&(resize_request){heap, size, align, 0, false, true}, p);
 }
 
 /* Returns the size for a block of a class that grows: without the quarter, small arrays that grow take
@@ -285,9 +286,9 @@ void *mia_alloc_resize(void *p, size_t size, size_t align) {
 
 bool mia_alloc_extend(void *p, size_t size) {
   if (p == NULL) return size == 0;
-  p = mia_map_untagged(p);
   mia_page *page = mia_alloc_page_in_call("realloc", p);
   if (mia_unlikely(page == NULL)) return false;
+  p = mia_map_untagged(p);
   size_t usable = mia_alloc_usable_in(page, p);
   if (size <= usable) return true;
   if (size > MIA_SIZE_MAX - MIA_SLICE_SIZE) return false;
@@ -299,6 +300,6 @@ bool mia_alloc_extend(void *p, size_t size) {
                     !mia_page_resize_singleton(page, room, false, &zero_from)))
     return false;
   errno = error;
-  if (MIA_DEBUG || mia_tier_is_checked()) set_canary_anew(page, p, usable, size);
+  if (MIA_DEBUG || mia_tier_is_checked()) set_canary_anew(page, mia_tags_address(p), usable, size);
   return true;
 }

@@ -150,9 +150,19 @@ void mia_api_free_remote(mia_page *page, void *p) {
 
 void mia_api_free_other(mia_page *page, void *p) {
   if (mia_tier_is_checked())
-    mia_checked_free(page, p);
+    mia_checked_free(page, p, p);
   else if (mia_unlikely(!mia_fast_free_other(mia_theap_self, page, p)))
     mia_alloc_free_slow(p);
+  mia_api_tick_after_free();
+}
+
+void mia_api_free_tagged(mia_page *page, void *given) {
+  void *p = mia_map_untagged(given);
+  if (!mia_tier_is_checked()) {
+    mia_api_free_remote(page, p);
+    return;
+  }
+  mia_checked_free(page, p, given);
   mia_api_tick_after_free();
 }
 

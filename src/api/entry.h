@@ -18,6 +18,7 @@ mia_noinline void *mia_api_borrow_slow(size_t size);
 mia_noinline void mia_api_free_slow(void *p);
 mia_noinline void mia_api_free_remote(mia_page *page, void *p);
 mia_noinline void mia_api_free_other(mia_page *page, void *p);
+mia_noinline void mia_api_free_tagged(mia_page *page, void *given);
 mia_cold void *mia_api_overflow(void);
 
 mia_inline void *mia_enter_malloc(size_t size) {
@@ -31,13 +32,17 @@ mia_inline void *mia_enter_borrow(size_t size) {
   return mia_likely(p != NULL) ? p : mia_api_borrow_slow(size);
 }
 
-mia_inline void mia_enter_free(void *p) {
-  p = mia_map_untagged(p);
+mia_inline void mia_enter_free(void *given) {
+  void *p = mia_map_untagged(given);
   mia_page *page = mia_page_of_block(p);
   if (mia_unlikely(page == NULL))
     mia_api_free_slow(p);
-  else if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p)))
-    mia_api_free_remote(page, p);
+  else if (mia_unlikely(!mia_fast_free_of(mia_theap_self, page, p))) {
+    if (MIA_MEMORY_TAGS && given != p)
+      mia_api_free_tagged(page, given);
+    else
+      mia_api_free_remote(page, p);
+  }
 }
 
 void *mia_api_zalloc(size_t size);

@@ -13,6 +13,7 @@
 #include "map/bitmap.h"
 #include "map/pagemap.h"
 #include "os/os.h"
+#include "os/tags.h"
 
 #include <string.h>
 
@@ -71,12 +72,19 @@ static size_t empty_entry(size_t count) {
   return i;
 }
 
+/* Slices that are not LIVE get their tags when they are committed. */
+static bool may_have_tags(const mia_arena *arena) {
+  if (!mia_tier_has_tags() || arena->external || arena->commit != NULL) return false;
+  return !arena->live || mia_os_allow_tags(arena->start, arena->slices << MIA_SLICE_SHIFT);
+}
+
 static void publish(mia_arena *arena, const range *r, size_t head) {
   arena->start = r->start;
   arena->live = r->live;
   arena->locked = r->locked;
   arena->range = r->whole;
   arena->range_size = r->size;
+  arena->tagged = may_have_tags(arena);
   mia_aword_add(&mia_arena_all.reserved, r->size);
   size_t count = mia_aword_get(&mia_arena_all.count);
   size_t i = arena->exclusive ? empty_entry(count) : count;

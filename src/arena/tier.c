@@ -4,6 +4,7 @@
 
 #include "arena/tier.h"
 #include "os/os.h"
+#include "os/tags.h"
 
 #include <string.h>
 
@@ -79,6 +80,7 @@ void mia_arena_decide_tier(void) {
   if (mia_aword_get_acq(&mia_arena_all.tier.decided) != 0) return;
   unsigned tier = tier_of_environment();
   if (tier > 0) make_secret();
+  if (tier >= MIA_TIER_TAGGED) mia_aword_set(&mia_arena_all.tier.tagged, mia_os_begin_tags());
   mia_aword_set(&mia_arena_all.tier.level, tier);
   mia_aword_set_rel(&mia_arena_all.tier.decided, 1);
 }

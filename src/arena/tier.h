@@ -8,7 +8,8 @@
  *      random (arena/guard.h); larger blocks lie between guards and are unmapped when they are
  *      freed; arenas lie at random places (arena/place.h).  No misuse is ignored, whatever
  *      MIALLOC_ON_MISUSE says
- *   3  as 2
+ *   3  hardened with tags: also, blocks have memory tags (page/tags.h), where the system has them;
+ *      elsewhere as 2
  *
  * The tier is decided before the first arena or theap is made, and never changes: pages of different
  * tiers would not fit together.  Only slow paths ask for it.  In tiers above 0 every call takes a slow
@@ -21,6 +22,7 @@
 
 #define MIA_TIER_MAX 3
 #define MIA_TIER_HARDENED 2
+#define MIA_TIER_TAGGED 3
 
 /* Decides the tier, at the first call only: the value of MIALLOC_SECURE if the process may be
  * influenced by its environment and the value is allowed, else the default. */
@@ -43,6 +45,11 @@ mia_inline bool mia_tier_is_checked(void) {
 }
 mia_inline bool mia_tier_is_hardened(void) {
   return mia_unlikely(mia_aword_get(&mia_arena_all.tier.level) >= MIA_TIER_HARDENED);
+}
+
+/* Returns true in tier 3, if the system has memory tags. */
+mia_inline bool mia_tier_has_tags(void) {
+  return MIA_MEMORY_TAGS && mia_unlikely(mia_aword_get(&mia_arena_all.tier.tagged) != 0);
 }
 
 /* Return the words of the secret, which the environment cannot influence. */

@@ -10,6 +10,7 @@ enum { MIA_TIER_SECRET_KEY = 2, MIA_TIER_SECRETS = MIA_TIER_SECRET_KEY + 32 / si
 typedef struct mia_arena_tier {
   mia_aword level;                    /* [any] the tier; never changes once it is decided */
   mia_aword decided;                  /* [any] 1: it is */
+  mia_aword tagged;                   /* [any] 1: tier 3, and the system has memory tags */
   mia_aword drawn;                    /* [any] random numbers drawn: place.h */
   mia_aword guards;                   /* [any] tiers from 2 on: guards behind spans: guard.h */
   mia_aword secret[MIA_TIER_SECRETS]; /* [any] random words, in tiers from 1 on; those of the
@@ -18,6 +19,7 @@ typedef struct mia_arena_tier {
 
 mia_assert_field_aligned(mia_arena_tier, level);
 mia_assert_field_aligned(mia_arena_tier, decided);
+mia_assert_field_aligned(mia_arena_tier, tagged);
 mia_assert_field_aligned(mia_arena_tier, drawn);
 mia_assert_field_aligned(mia_arena_tier, guards);
 mia_assert_field_aligned(mia_arena_tier, secret);

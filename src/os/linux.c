@@ -3,6 +3,7 @@
 #include "base/prelude.h"
 
 #include "os/os.h"
+#include "os/tags.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -82,6 +84,29 @@ bool mia_os_locks(void) {
 bool mia_os_is_locked(void *start) {
   return madvise(start, mia_os_page_size(), COLD) != 0 && errno == EINVAL &&
          madvise(start, 0, COLD) == 0;
+}
+
+/* ---- memory tags ---- */
+
+/* The constants of Linux 5.10, which is the first that has them. */
+enum {
+  HAS_TAGS = 1 << 18, /* HWCAP2_MTE */
+  TAGGED = 0x20,      /* PROT_MTE */
+  SET_CONTROL = 55,   /* PR_SET_TAGGED_ADDR_CTRL, with: */
+  ADDRESSES = 1,      /* PR_TAGGED_ADDR_ENABLE, */
+  FAULT_AT_ONCE = 2,  /* PR_MTE_TCF_SYNC, */
+  DRAWN_SHIFT = 3     /* and from this bit on the tags that may be drawn: all but 0 */
+};
+
+bool mia_os_begin_tags(void) {
+  enum { ALL_BUT_0 = (1 << (1 << MIA_OS_TAG_BITS)) - 2 };
+  if (!MIA_MEMORY_TAGS || (getauxval(AT_HWCAP2) & HAS_TAGS) == 0) return false;
+  return prctl(SET_CONTROL, ADDRESSES | FAULT_AT_ONCE | (unsigned long)ALL_BUT_0 << DRAWN_SHIFT,
+               0UL, 0UL, 0UL) == 0;
+}
+
+bool mia_os_allow_tags(void *start, size_t size) {
+  return mprotect(start, size, PROT_READ | PROT_WRITE | TAGGED) == 0;
 }
 
 /* ---- sizes of pages, and of mappings ---- */

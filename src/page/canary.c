@@ -44,11 +44,14 @@ static bool is_redzone_intact(const char *block) {
 }
 
 void mia_page_set_canary(const mia_page *page, void *block, size_t size) {
+  if (mia_tier_has_tags()) mia_os_tags_pause();
+  block = mia_map_untagged(block);
   uint64_t *check = check_word_of(page, block);
   uint32_t length = fill_length(mia_canary_capacity(page) - size);
   memset((char *)check - length, FILL, length);
   *check = check_word_for(block, length);
   if (has_redzone(page, block)) write_redzone(block);
+  if (mia_tier_has_tags()) mia_os_tags_resume();
 }
 
 static bool is_filled(const unsigned char *end, uint32_t length) {
@@ -58,11 +61,13 @@ static bool is_filled(const unsigned char *end, uint32_t length) {
 }
 
 size_t mia_page_require_canary(const mia_page *page, const void *block) {
+  if (mia_tier_has_tags()) mia_os_tags_pause();
   const uint64_t *check = check_word_of(page, block);
   uint32_t length = (uint32_t)(*check ^ key_of(block));
   if (*check != check_word_for(block, length) || !is_filled((const unsigned char *)check, length))
     mia_page_misuse(page, "block written to beyond its end", block);
   if (has_redzone(page, block) && !is_redzone_intact(block))
     mia_page_misuse(page, "block written to before its start", block);
+  if (mia_tier_has_tags()) mia_os_tags_resume();
   return mia_canary_capacity(page) - length;
 }

@@ -30,7 +30,7 @@
 #define MIA_PAGE_CANARY_H
 
 #include "arena/tier.h"
-#include "page/page.h"
+#include "page/tags.h"
 
 #include <string.h>
 
@@ -93,7 +93,7 @@ size_t mia_page_require_canary(const mia_page *page, const void *block);
  * odd.  So the canary of one block tells little about that of another, nor about its own with another
  * size: an old one may lie in the middle of the block. */
 mia_inline uint64_t mia_canary_of(const void *block, size_t block_size) {
-  uint64_t key = ((uintptr_t)block ^ mia_tier_secret(0)) + block_size;
+  uint64_t key = ((uintptr_t)mia_map_untagged(block) ^ mia_tier_secret(0)) + block_size;
   uint64_t mixed = mia_rotated_right(key * (mia_tier_secret(1) | 1), MIA_CANARY_ROTATION);
   const union {
     unsigned char bytes[sizeof mixed];
@@ -105,12 +105,13 @@ mia_inline uint64_t mia_canary_of(const void *block, size_t block_size) {
 /* By memcpy: a block that was requested with an offset may begin at any byte. */
 mia_inline void mia_canary_write(void *block, size_t block_size) {
   uint64_t canary = mia_canary_of(block, block_size);
-  memcpy((char *)block + block_size - sizeof canary, &canary, sizeof canary);
+  memcpy((char *)mia_tags_address(block) + block_size - sizeof canary, &canary, sizeof canary);
 }
 
 mia_inline void mia_canary_check(const void *block, size_t block_size) {
   uint64_t canary;
-  memcpy(&canary, (const char *)block + block_size - sizeof canary, sizeof canary);
+  memcpy(&canary, (const char *)mia_tags_address(block) + block_size - sizeof canary,
+         sizeof canary);
   if (mia_unlikely(canary != mia_canary_of(block, block_size)))
     mia_base_misuse_of(&(mia_misuse){
         .what = "block written to beyond its end", .address = block, .size = block_size});

@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "page/live.h"
+#include "page/tags.h"
 
 #include <string.h>
 
@@ -91,5 +92,7 @@ void mia_page_clear_live(mia_page *page) {
     mia_acell_set(&record->freed[cell], 0);
     mia_acell_set(&record->held[cell], 0);
   }
-  if (mia_tier_is_hardened()) memset(page->start, 0, page->capacity * page->size);
+  if (!mia_tier_is_hardened()) return;
+  mia_tags_clear(page, page->start, page->capacity * page->size);
+  memset(page->start, 0, page->capacity * page->size);
 }

@@ -12,6 +12,7 @@ struct mia_page;
 #define MIA_MISUSE_INSIDE "pointer to the inside of a block"
 #define MIA_MISUSE_TWICE "block freed twice"
 #define MIA_MISUSE_USED "block used after it was freed"
+#define MIA_MISUSE_STALE "pointer with another tag than the block: of one that was freed"
 #define MIA_MISUSE_WRITTEN "block written to after it was freed"
 #define MIA_MISUSE_TWICE_OR_WRITTEN "block freed twice, or written to after it was freed"
 

@@ -2,6 +2,7 @@
 /* hardened.c -- tiers from 2 on: how a theap takes and frees blocks of a class. */
 #include "base/prelude.h"
 
+#include "page/tags.h"
 #include "theap/checked.h"
 #include "theap/hardened.h"
 
@@ -52,7 +53,7 @@ static bool is_wiped(const void *block, size_t size) {
 void *mia_theap_hardened_take(mia_theap *self, mia_page *page) {
   void *p = mia_page_take_random(page, next_random(self));
   if (mia_unlikely(!is_wiped(p, wiped_size(page)))) mia_page_misuse(page, MIA_MISUSE_WRITTEN, p);
-  return p;
+  return mia_page_tag(page, p);
 }
 
 /* ---- the quarantine ---- */
@@ -93,6 +94,7 @@ void mia_theap_hardened_free(mia_theap *self, mia_page *page, uint32_t block) {
   void *p = page->start + block * page->size;
   if (mia_unlikely(!mia_live_hold(mia_live_record(page), block)))
     mia_page_misuse(page, MIA_MISUSE_TWICE, p);
+  mia_tags_clear(page, p, page->size);
   memset(p, 0, wiped_size(page));
   if (mia_theap_is_none(self) || !mia_theap_is_settled_main_page(page)) {
     mia_theap_checked_free_slow(self, page, block);

@@ -353,8 +353,8 @@ static bool count(const mia_heap *heap, const mia_heap_area *area, void *block, 
     need(area->committed <= area->reserved && area->block_size <= area->full_block_size);
   } else {
     need(mia_heap_of(block) == heap && mia_usable_size(block) == size);
-    need((char *)block >= (char *)area->blocks);
-    need((char *)block + size <= (char *)area->blocks + area->reserved);
+    need(plain_address(block) >= (uintptr_t)area->blocks);
+    need(plain_address(block) + size <= (uintptr_t)area->blocks + area->reserved);
     c->blocks++;
     c->bytes += size;
   }

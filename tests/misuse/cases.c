@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "../documented.h"
+#include "../hide.h"
 #include "../tap.h"
 #include "misuses.h"
 
@@ -163,7 +164,7 @@ static bool ends_as_expected(const outcome *o, const char *diagnostic) {
   if (diagnostic == NULL) return !(WIFSIGNALED(o->status) && WTERMSIG(o->status) == SIGALRM);
   char expected[TEXT_SIZE];
   snprintf(expected, sizeof expected, ": %s: 0x%llx", diagnostic,
-           (unsigned long long)(uintptr_t)o->address);
+           (unsigned long long)plain_address(o->address));
   const char *found = strstr(o->text, expected),
              *end = strstr(o->text, "; see mialloc(7), MISUSE\n");
   if (!aborted || strncmp(o->text, "mialloc: ", 9) != 0 || found == NULL || end < found)

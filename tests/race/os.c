@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "os/lock.h"
 #include "os/os.h"
+#include "os/tags.h"
 #include "os/worker.h"
 #include "stage.h"
 
@@ -79,6 +80,10 @@ bool mia_os_release(void *start, size_t size) {
 bool mia_os_commit(void *start, size_t size) { return start != NULL && size > 0; }
 
 bool mia_os_protect(void *start, size_t size) { return start != NULL && size > 0; }
+
+bool mia_os_begin_tags(void) { return false; }
+
+bool mia_os_allow_tags(void *start, size_t size) { return start != NULL && size > 0; }
 
 bool mia_os_purge(void *start, size_t size) {
   zero(start, size);
