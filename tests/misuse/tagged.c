@@ -71,9 +71,11 @@ static void tags_of_neighbours(size_t size) {
 
 /* ---- accesses that end the process ---- */
 
+static bool may_meet_guard; /* then the access may end the process otherwise */
+
 static void on_fault(int number, siginfo_t *info, void *context) {
   (void)number, (void)context;
-  _exit(info->si_code == AT_A_TAG ? AT_A_TAG : EXIT_FAILURE);
+  _exit(info->si_code == AT_A_TAG || may_meet_guard ? AT_A_TAG : EXIT_FAILURE);
 }
 
 /* Returns true if the function ends in an access with a wrong tag. */
@@ -105,9 +107,10 @@ static void write_freed(void *arg) {
 }
 static void write_beyond(void *arg) {
   char *p = take(*(const size_t *)arg);
-  size_t end = (mia_usable_size(p) + GRANULE) / GRANULE * GRANULE;
+  size_t usable = mia_usable_size(p);
+  may_meet_guard = true;
   begin_faults();
-  write_byte(p + end + GRANULE);
+  write_byte(p + usable + usable / 4 + 2 * GRANULE); /* no class is larger by more */
 }
 static void read_destroyed(void *arg) {
   mia_heap *heap = mia_heap_new();
