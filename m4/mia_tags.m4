@@ -16,6 +16,7 @@ void *load(void *p) {
   return x0;
 }
 ]])], [mia_cv_memory_tags=yes], [mia_cv_memory_tags=no])])
-MIA_DEFINE_IF([MIA_MEMORY_TAGS], [test $mia_cv_memory_tags = yes],
+AC_REQUIRE([MIA_ADDRESS])
+MIA_DEFINE_IF([MIA_MEMORY_TAGS], [test $mia_cv_memory_tags:$mia_cv_address = yes:tagged],
   [the code may use memory tags, if the system has them])
 ])

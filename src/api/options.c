@@ -326,6 +326,7 @@ void mia_api_begin_options(void) {
   mia_acell_set(&mia_api_all.begun, mia_os_now());
   mia_aword_set(&mia_arena_all.mapping_cache.wanted, mia_option_get(MIA_OPTION_PURGE_DELAY) != 0);
   if (!mia_os_privileged()) mia_api_read_options(mia_os_environment());
+  mia_arena_decide_tier(); /* while there are few threads */
 }
 
 /* A static program may contain no other object of the library than this one. */

@@ -72,10 +72,11 @@ static size_t empty_entry(size_t count) {
   return i;
 }
 
-/* Slices that are not LIVE get their tags when they are committed. */
+/* Slices that are not LIVE get their tags when they are committed; the first one tells whether that is
+ * possible. */
 static bool may_have_tags(const mia_arena *arena) {
   if (!mia_tier_has_tags() || arena->external || arena->commit != NULL) return false;
-  return !arena->live || mia_os_allow_tags(arena->start, arena->slices << MIA_SLICE_SHIFT);
+  return mia_os_allow_tags(arena->start, (arena->live ? arena->slices : 1) << MIA_SLICE_SHIFT);
 }
 
 static void publish(mia_arena *arena, const range *r, size_t head) {

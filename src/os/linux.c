@@ -93,16 +93,21 @@ enum {
   HAS_TAGS = 1 << 18, /* HWCAP2_MTE */
   TAGGED = 0x20,      /* PROT_MTE */
   SET_CONTROL = 55,   /* PR_SET_TAGGED_ADDR_CTRL, with: */
+  GET_CONTROL = 56,   /* (PR_GET_TAGGED_ADDR_CTRL returns them) */
   ADDRESSES = 1,      /* PR_TAGGED_ADDR_ENABLE, */
   FAULT_AT_ONCE = 2,  /* PR_MTE_TCF_SYNC, */
+  FAULT_LATER = 4,    /* (not PR_MTE_TCF_ASYNC), */
   DRAWN_SHIFT = 3     /* and from this bit on the tags that may be drawn: all but 0 */
 };
 
+/* What the C library or the program has set stays. */
 bool mia_os_begin_tags(void) {
   enum { ALL_BUT_0 = (1 << (1 << MIA_OS_TAG_BITS)) - 2 };
   if (!MIA_MEMORY_TAGS || (getauxval(AT_HWCAP2) & HAS_TAGS) == 0) return false;
-  return prctl(SET_CONTROL, ADDRESSES | FAULT_AT_ONCE | (unsigned long)ALL_BUT_0 << DRAWN_SHIFT,
-               0UL, 0UL, 0UL) == 0;
+  int before = prctl(GET_CONTROL, 0UL, 0UL, 0UL, 0UL);
+  unsigned long control = before > 0 ? (unsigned long)before & ~(unsigned long)FAULT_LATER : 0;
+  control |= ADDRESSES | FAULT_AT_ONCE | (unsigned long)ALL_BUT_0 << DRAWN_SHIFT;
+  return prctl(SET_CONTROL, control, 0UL, 0UL, 0UL) == 0;
 }
 
 bool mia_os_allow_tags(void *start, size_t size) {

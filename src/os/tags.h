@@ -12,6 +12,8 @@
 
 enum { MIA_OS_TAG_GRANULE = 16, MIA_OS_TAG_SHIFT = 56, MIA_OS_TAG_BITS = 4 };
 
+mia_static_assert(!MIA_MEMORY_TAGS || MIA_ADDRESS_TAGGED, "an address without its tag can be had");
+
 /* Makes the calling thread, and those that it will start, check tags.  Returns false if the CPU or the
  * kernel has none. */
 bool mia_os_begin_tags(void);

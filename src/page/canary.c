@@ -60,14 +60,21 @@ static bool is_filled(const unsigned char *end, uint32_t length) {
   return true;
 }
 
-size_t mia_page_require_canary(const mia_page *page, const void *block) {
-  if (mia_tier_has_tags()) mia_os_tags_pause();
+/* Returns what is wrong with a block, or NULL.  Sets *length to that of the fill. */
+static const char *find_damage(const mia_page *page, const void *block, uint32_t *length) {
   const uint64_t *check = check_word_of(page, block);
-  uint32_t length = (uint32_t)(*check ^ key_of(block));
-  if (*check != check_word_for(block, length) || !is_filled((const unsigned char *)check, length))
-    mia_page_misuse(page, "block written to beyond its end", block);
-  if (has_redzone(page, block) && !is_redzone_intact(block))
-    mia_page_misuse(page, "block written to before its start", block);
+  *length = (uint32_t)(*check ^ key_of(block));
+  if (*check != check_word_for(block, *length) || !is_filled((const unsigned char *)check, *length))
+    return "block written to beyond its end";
+  bool damaged = has_redzone(page, block) && !is_redzone_intact(block);
+  return damaged ? "block written to before its start" : NULL;
+}
+
+size_t mia_page_require_canary(const mia_page *page, const void *block) {
+  uint32_t length;
+  if (mia_tier_has_tags()) mia_os_tags_pause();
+  const char *damage = find_damage(page, block, &length);
   if (mia_tier_has_tags()) mia_os_tags_resume();
+  if (damage != NULL) mia_page_misuse(page, damage, block);
   return mia_canary_capacity(page) - length;
 }

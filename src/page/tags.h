@@ -7,7 +7,7 @@
  *   T2  all other memory has the tag 0: free blocks, and blocks with a page of their own, which have
  *       guards
  * So an access by a pointer to a freed block always ends the process, until the block is allocated again;
- * then in 14 of 15 cases.  Functions use addresses without a tag, but for what malloc returns.  They read
+ * then in at least 12 of 13 cases.  Functions use addresses without a tag, but for what malloc returns.  They read
  * and write free blocks so, and live ones by the address that mia_tags_address returns.
  *
  * In debug builds the last granule of each block has the tag 0: it has the redzone of the next block, which

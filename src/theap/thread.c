@@ -4,6 +4,7 @@
 
 #include "base/fail.h"
 #include "os/os.h"
+#include "os/tags.h"
 #include "theap/bin.h"
 #include "theap/hardened.h"
 #include "theap/heap_table.h"
@@ -33,6 +34,8 @@ mia_theap *mia_theap_attach(void) {
   /* Before the hook is registered: that may allocate, and the theap serves it. */
   mia_theap_self = self;
   mia_theap_count_up(&mia_theap_all.attached);
+  /* The thread may be older than the tier. */
+  if (mia_tier_has_tags()) (void)mia_os_begin_tags();
   /* If the hook cannot be registered, the theap and its memory are not recycled when the thread
    * ends; nothing else depends on it. */
   (void)mia_os_at_thread_exit(at_thread_exit, self);
