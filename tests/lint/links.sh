@@ -1,7 +1,7 @@
 #! /bin/sh
 # SPDX-License-Identifier: MIT
-# What README.md and doc/ link to exists, and the figures of README.md are those of
-# doc/performance.md.
+# What README.md and doc/ link to exists, the figures of README.md are those of doc/performance.md, and
+# doc/migrating.md names no option and no function that does not exist.
 set -u
 cd "$top_srcdir" || exit 1
 failed=0
@@ -25,10 +25,22 @@ for page in README.md doc/*.md; do
   done
 done
 
+names=0
+for name in $(grep -oE '\b(MIALLOC_[A-Z_]+[A-Z]|mia_[a-z_]+[a-z])\b' doc/migrating.md | sort -u); do
+  names=$((names + 1))
+  case $name in
+    MIALLOC_*) grep -qE "^\.BR? $name\b" man/mialloc.7 ;;
+    *) grep -rqE "\b$name\(" include ;;
+  esac || { echo "doc/migrating.md: there is no $name"; failed=1; }
+done
+
 figures=$(grep -c '^|.*[0-9] / [0-9]' README.md)
 grep '^|.*[0-9] / [0-9]' README.md | while IFS= read -r row; do
   grep -qxFe "$row" doc/performance.md || { echo "README.md: not in doc/performance.md: $row"; exit 1; }
 done || failed=1
-[ "$links" -gt 30 ] && [ "$figures" -gt 3 ] || { echo "only $links links and $figures rows were found"; failed=1; }
-echo "$links links, $figures rows examined"
+[ "$links" -gt 30 ] && [ "$figures" -gt 3 ] && [ "$names" -gt 20 ] || {
+  echo "only $links links, $figures rows and $names names were found"
+  failed=1
+}
+echo "$links links, $figures rows, $names names examined"
 exit $failed
