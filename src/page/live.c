@@ -40,9 +40,10 @@ static void *take_from(mia_page *page, uint32_t cell, unsigned from) {
 void *mia_page_take_random(mia_page *page, unsigned random) {
   enum { RANDOM_BITS = 16 };
   uint32_t cells = (uint32_t)cells_of(page);
-  uint32_t cell = random * cells >> RANDOM_BITS; /* by the high bits, and `from' by the low ones */
+  uint32_t block = random * page->capacity >> RANDOM_BITS; /* each one as often, also of few */
+  uint32_t cell = block >> MIA_CELL_SHIFT;
   for (uint32_t i = 0; i < cells; i++) {
-    void *p = take_from(page, cell, random & (MIA_CELL_BITS - 1));
+    void *p = take_from(page, cell, block & (MIA_CELL_BITS - 1));
     if (p != NULL) return p;
     cell = cell + 1 < cells ? cell + 1 : 0;
   }
