@@ -5,6 +5,7 @@
 # need not know the instructions: it gets their numbers.
 # Override: ./configure mia_cv_memory_tags=yes|no
 AC_DEFUN([MIA_TAGS], [
+AC_REQUIRE([MIA_ADDRESS])
 AC_CACHE_CHECK([whether CPUs of this family may have memory tags], [mia_cv_memory_tags], [
   AC_COMPILE_IFELSE([AC_LANG_SOURCE([[
 #if !defined __aarch64__ || !defined __LP64__ || !defined __linux__
@@ -16,7 +17,6 @@ void *load(void *p) {
   return x0;
 }
 ]])], [mia_cv_memory_tags=yes], [mia_cv_memory_tags=no])])
-AC_REQUIRE([MIA_ADDRESS])
 MIA_DEFINE_IF([MIA_MEMORY_TAGS], [test $mia_cv_memory_tags:$mia_cv_address = yes:tagged],
   [the code may use memory tags, if the system has them])
 ])

@@ -2,8 +2,7 @@
 -- links.lua -- a pandoc filter: links to documents become links to their pages, and so do the names of
 -- documents in the text.
 
-local root = ""   -- leads from the page to the first folder
-local folder = "" -- of the page
+local root = "" -- leads from the page to the first folder
 
 local function page_of(target)
   local path, anchor = target:match("^([^#]*)(#?.*)$")
@@ -25,7 +24,6 @@ end
 
 local function remember(meta)
   root = pandoc.utils.stringify(meta.root or "")
-  folder = pandoc.utils.stringify(meta.folder or "")
 end
 
 local function change_link(link)

@@ -65,9 +65,10 @@ bool mia_alloc_extend(void *p, size_t size);
  * returns 0 if the user wants the process to go on. */
 size_t mia_alloc_usable(const void *p);
 
-/* Returns the page of a block that the C function `call' received.  If `p' is not a block, reports
- * that, and returns NULL if the user wants the process to go on. */
-mia_page *mia_alloc_page_in_call(const char *call, const void *p);
+/* Returns the page of a block that the C function `call' received, as the program gave it: the address may
+ * have a tag.  If it is not that of a block, reports that, and returns NULL if the user wants the process
+ * to go on. */
+mia_page *mia_alloc_page_in_call(const char *call, const void *given);
 
 /* Returns the usable size of a block of the page. */
 size_t mia_alloc_usable_in(const mia_page *page, const void *p);

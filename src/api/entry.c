@@ -157,13 +157,10 @@ void mia_api_free_other(mia_page *page, void *p) {
 }
 
 void mia_api_free_tagged(mia_page *page, void *given) {
-  void *p = mia_map_untagged(given);
-  if (!mia_tier_is_checked()) {
-    mia_api_free_remote(page, p);
-    return;
-  }
-  mia_checked_free(page, p, given);
-  mia_api_tick_after_free();
+  if (mia_tier_is_checked())
+    mia_api_free_slow(given);
+  else
+    mia_api_free_remote(page, mia_map_untagged(given));
 }
 
 void *mia_api_zalloc(size_t size) {

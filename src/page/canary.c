@@ -44,14 +44,14 @@ static bool is_redzone_intact(const char *block) {
 }
 
 void mia_page_set_canary(const mia_page *page, void *block, size_t size) {
-  if (mia_tier_has_tags()) mia_os_tags_pause();
+  mia_tags_pause();
   block = mia_map_untagged(block);
   uint64_t *check = check_word_of(page, block);
   uint32_t length = fill_length(mia_canary_capacity(page) - size);
   memset((char *)check - length, FILL, length);
   *check = check_word_for(block, length);
   if (has_redzone(page, block)) write_redzone(block);
-  if (mia_tier_has_tags()) mia_os_tags_resume();
+  mia_tags_resume();
 }
 
 static bool is_filled(const unsigned char *end, uint32_t length) {
@@ -72,9 +72,9 @@ static const char *find_damage(const mia_page *page, const void *block, uint32_t
 
 size_t mia_page_require_canary(const mia_page *page, const void *block) {
   uint32_t length;
-  if (mia_tier_has_tags()) mia_os_tags_pause();
+  mia_tags_pause();
   const char *damage = find_damage(page, block, &length);
-  if (mia_tier_has_tags()) mia_os_tags_resume();
+  mia_tags_resume();
   if (damage != NULL) mia_page_misuse(page, damage, block);
   return mia_canary_capacity(page) - length;
 }

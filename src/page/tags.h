@@ -40,6 +40,14 @@ mia_inline size_t mia_tags_size(const mia_page *page) {
   return page->size - (MIA_DEBUG ? MIA_OS_TAG_GRANULE : 0);
 }
 
+/* Between the two calls the calling thread's accesses are not checked. */
+mia_inline void mia_tags_pause(void) {
+  if (mia_tier_has_tags()) mia_os_tags_pause();
+}
+mia_inline void mia_tags_resume(void) {
+  if (mia_tier_has_tags()) mia_os_tags_resume();
+}
+
 /* Gives a block that becomes live a tag.  Returns its address with the tag. */
 void *mia_page_tag(const mia_page *page, void *block);
 

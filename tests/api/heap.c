@@ -5,6 +5,8 @@
  */
 #include "unit/threads.h"
 
+#include "../address.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <mialloc/heap.h>

@@ -26,11 +26,11 @@ for page in README.md doc/*.md; do
 done
 
 names=0
-for name in $(grep -oE '\b(MIALLOC_[A-Z_]+[A-Z]|mia_[a-z_]+[a-z])\b' doc/migrating.md | sort -u); do
+for name in $(grep -owE 'MIALLOC_[A-Z_]+[A-Z]|mia_[a-z_]+[a-z]' doc/migrating.md | sort -u); do
   names=$((names + 1))
   case $name in
-    MIALLOC_*) grep -qE "^\.BR? $name\b" man/mialloc.7 ;;
-    *) grep -rqE "\b$name\(" include ;;
+    MIALLOC_*) grep -qwE "^\.BR? $name" man/mialloc.7 ;;
+    *) grep -rqE "[^a-z_]$name\(" include ;;
   esac || { echo "doc/migrating.md: there is no $name"; failed=1; }
 done
 

@@ -7,8 +7,8 @@
  * and a test compares it. */
 #include "config.h"
 
+#include "../address.h"
 #include "../documented.h"
-#include "../hide.h"
 #include "../tap.h"
 #include "misuses.h"
 

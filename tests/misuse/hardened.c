@@ -226,21 +226,23 @@ static void an_arena_is_used_again(void) {
   tap_ok(good, "an arena serves its heap in %d rounds", ROUNDS);
 }
 
-static size_t reserved(void) {
+static const mia_stats *measure(void) {
   static mia_stats stats;
   stats.size = sizeof stats;
-  return mia_stats_get(&stats) ? stats.reserved : SIZE_MAX;
+  if (!mia_stats_get(&stats)) exit(EXIT_FAILURE);
+  return &stats;
 }
 
 static void address_space_is_bounded(void) {
   enum { ROUNDS = 300, ALIGN = 1 << 20, OF_SIZE = 100 << 10 };
-  size_t before = reserved();
+  size_t before = measure()->reserved;
   for (unsigned i = 0; i < ROUNDS; i++) {
     void *p = mia_aligned_alloc(ALIGN, OF_SIZE), *q = take(OF_SIZE);
     release(p);
     release(q);
   }
-  tap_ok(reserved() < before + (128 << 20), "aligned blocks take no more and more address space");
+  tap_ok(measure()->reserved < before + (128 << 20),
+         "aligned blocks take no more and more address space");
 }
 
 /* The number of copies is that of addresses, as no block grows where it is.  A debug build gives no block
@@ -277,12 +279,6 @@ static void guards_are_no_reason_to_fail(size_t size) {
          "without address space for guards, %zu bytes lie in an arena", size);
 }
 
-static size_t used(void) {
-  static mia_stats stats;
-  stats.size = sizeof stats;
-  return mia_stats_get(&stats) ? stats.used : SIZE_MAX;
-}
-
 /* All in KiB. */
 typedef struct limited_resize {
   size_t from, to;
@@ -292,7 +288,8 @@ typedef struct limited_resize {
 static void resize_at_the_limit(void *arg) {
   const limited_resize *r = arg;
   char *p = take(r->from << 10);
-  if (p == NULL || !mia_option_set(MIA_OPTION_LIMIT, (long)((used() >> 10) + r->left))) _exit(2);
+  if (p == NULL || !mia_option_set(MIA_OPTION_LIMIT, (long)((measure()->used >> 10) + r->left)))
+    _exit(2);
   memset(p, 'x', r->from << 10);
   errno = 0;
   char *q = mia_realloc(p, r->to << 10);

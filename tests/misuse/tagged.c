@@ -2,7 +2,7 @@
 /* tagged.c -- what MIALLOC_SECURE=3 adds where the CPU has memory tags: run with it; prints TAP. */
 #include "config.h"
 
-#include "../hide.h"
+#include "../address.h"
 #include "../tap.h"
 #include "said.h"
 
